@@ -1,0 +1,1 @@
+"""From a mask to lesions: components, table, regions and metrics."""

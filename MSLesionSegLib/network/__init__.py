@@ -1,0 +1,1 @@
+"""Architectures, model store, inference and brain extraction."""

@@ -1,0 +1,1 @@
+"""The tasks from end to end: inputs to mask, table and report."""

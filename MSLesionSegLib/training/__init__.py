@@ -1,0 +1,1 @@
+"""Cases, patches, recipes and the training loop."""
