@@ -1,0 +1,78 @@
+"""Lesions as connected components of a mask, numbered the same way every time."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+CONNECTIVITIES = (6, 18, 26)
+
+
+def bounding_box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...] | None:
+    """Return the smallest slices that hold every non-zero voxel of ``mask``, or None for an empty mask.
+
+    ``margin`` adds that many voxels on each side, as far as the array reaches.
+    """
+    box = []
+    for axis in range(mask.ndim):
+        others = tuple(other for other in range(mask.ndim) if other != axis)
+        filled = np.flatnonzero(mask.any(axis=others))
+        if filled.size == 0:
+            return None
+        box.append(slice(max(int(filled[0]) - margin, 0), int(filled[-1]) + 1 + margin))
+    return tuple(box)
+
+
+def label_components(mask: np.ndarray, connectivity: int = 26) -> tuple[np.ndarray, int]:
+    """Number the connected components of a 3D mask by size.
+
+    ``mask``: (X, Y, Z), non-zero inside. ``connectivity``: 6 (faces), 18 (faces and edges) or 26 (corners
+    too). Returns ``(labels, count)``: labels is int32 of the same shape, 0 outside, 1 for the component with
+    the most voxels and so on down to ``count``. Components of the same size are ordered by their first voxel
+    (smallest x, then y, then z), so the numbers depend on the mask alone.
+    """
+    if connectivity not in CONNECTIVITIES:
+        raise ValueError(f"connectivity must be one of {CONNECTIVITIES}, not {connectivity}")
+    mask = np.asarray(mask)
+    if mask.ndim != 3:
+        raise ValueError(f"mask must have three dimensions, not {mask.ndim}")
+    import cc3d
+
+    labels = np.zeros(mask.shape, dtype=np.int32)
+    box = bounding_box(mask)
+    if box is None:
+        return labels, 0
+    found = cc3d.connected_components(np.ascontiguousarray(mask[box] != 0), connectivity=connectivity)
+    inside = found[found != 0]
+    old_ids, first, sizes = np.unique(inside, return_index=True, return_counts=True)
+    order = np.lexsort((first, -sizes))
+    renumber = np.zeros(int(old_ids[-1]) + 1, dtype=np.int32)
+    renumber[old_ids[order]] = np.arange(1, old_ids.size + 1)
+    labels[box] = renumber[found]
+    return labels, int(old_ids.size)
+
+
+def smallest_voxel_count(voxel_volume_mm3: float, minimum_mm3: float) -> int:
+    """Return how many voxels a component needs for a volume of at least ``minimum_mm3`` (never less than 1).
+
+    The tiny tolerance keeps 3 voxels of 1 mm3 at a minimum of 3 mm3 although spacing is stored in float32.
+    """
+    return max(1, math.ceil(minimum_mm3 / voxel_volume_mm3 * (1.0 - 1e-6)))
+
+
+def remove_small(
+    mask: np.ndarray, voxel_volume_mm3: float, minimum_mm3: float, connectivity: int = 26
+) -> np.ndarray:
+    """Return ``mask`` as bool without the components whose volume is below ``minimum_mm3``.
+
+    ``voxel_volume_mm3`` is the volume of one voxel. A component of exactly the minimum stays.
+    """
+    smallest = smallest_voxel_count(voxel_volume_mm3, minimum_mm3)
+    if smallest <= 1:
+        return np.asarray(mask) != 0
+    labels, count = label_components(mask, connectivity)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    keep = sizes >= smallest
+    keep[0] = False
+    return keep[labels]
