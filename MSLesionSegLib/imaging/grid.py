@@ -1,0 +1,58 @@
+"""The network's grid (isotropic, axis-aligned RAS) and the way back to the native grid."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.processing import resample_from_to
+from nibabel.spaces import vox2out_vox
+from scipy.ndimage import gaussian_filter1d
+
+NETWORK_SPACING_MM = 1.0
+
+
+def to_network_grid(
+    image: nib.Nifti1Image, spacing: float = NETWORK_SPACING_MM, order: int = 1
+) -> nib.Nifti1Image:
+    """Resample an image to an axis-aligned RAS grid that covers its whole field of view.
+
+    Args:
+        image: 3D image (X, Y, Z) with any orientation, obliquity and voxel size.
+        spacing: edge of the isotropic output voxels in mm.
+        order: 1 for intensities (linear), 0 for label ids (nearest neighbour).
+
+    Returns:
+        float32 image for ``order=1``, else the input's type; voxels outside the field of view are 0.
+        Axes that are sampled more coarsely than before are smoothed first, so that thin structures do not alias.
+    """
+    shape, affine = vox2out_vox((image.shape, image.affine), np.full(3, spacing))
+    grid = (tuple(int(n) for n in shape), affine)
+    if order == 0:
+        return resample_from_to(image, grid, order=0)
+    data = np.asarray(image.dataobj, dtype=np.float32)
+    for axis, size in enumerate(voxel_sizes(image.affine)):
+        # full width at half maximum of the missing blur, converted to a standard deviation in voxels
+        blur = np.sqrt(max((spacing / size) ** 2 - 1.0, 0.0)) / 2.355
+        if blur > 0.2:
+            data = gaussian_filter1d(data, blur, axis=axis)
+    return _sample(nib.Nifti1Image(data, image.affine), grid)
+
+
+def to_native_grid(
+    volume: nib.Nifti1Image, reference: nib.Nifti1Image, order: int = 1
+) -> nib.Nifti1Image:
+    """Sample a volume at the voxel centres of ``reference``: same shape, same affine, voxel for voxel.
+
+    Returns:
+        float32 image (linear, ``order=1``) or labels of the input's type (``order=0``); 0 outside ``volume``.
+    """
+    grid = (reference.shape[:3], reference.affine)
+    if order == 0:
+        return resample_from_to(volume, grid, order=0)
+    return _sample(nib.Nifti1Image(np.asarray(volume.dataobj, dtype=np.float32), volume.affine), grid)
+
+
+def _sample(image: nib.Nifti1Image, grid: tuple[tuple[int, ...], np.ndarray]) -> nib.Nifti1Image:
+    resampled = resample_from_to(image, grid, order=1, mode="constant", cval=0.0)
+    return nib.Nifti1Image(np.asarray(resampled.dataobj, dtype=np.float32), resampled.affine)

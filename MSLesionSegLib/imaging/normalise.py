@@ -1,0 +1,30 @@
+"""Intensity normalisation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from MSLesionSegLib.errors import ImageError
+
+
+def zscore(array: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Zero mean and unit standard deviation inside a mask, 0 outside.
+
+    Args:
+        array: intensities, shape (X, Y, Z).
+        mask: brain mask of the same shape, nonzero inside.
+
+    Returns:
+        float32 array (X, Y, Z).
+
+    Raises:
+        ImageError: the mask is empty, or all intensities inside it are the same.
+    """
+    inside = mask > 0
+    if not inside.any():
+        raise ImageError("The brain mask is empty, so the image cannot be normalised.")
+    values = array[inside].astype(np.float64)
+    deviation = values.std()
+    if deviation <= 1e-6 * max(abs(values.mean()), 1e-6):
+        raise ImageError("All voxels inside the brain have the same intensity.")
+    return np.where(inside, (array - values.mean()) / deviation, 0.0).astype(np.float32)

@@ -1,0 +1,88 @@
+"""Network architectures, all built from MONAI blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from MSLesionSegLib.errors import ModelError
+
+if TYPE_CHECKING:
+    import torch
+
+KINDS = ("unet", "unetr", "swinunetr")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What is needed to rebuild a network.
+
+    Attributes:
+        kind: ``unet`` (MONAI DynUNet), ``unetr`` or ``swinunetr``.
+        levels: number of down-sampling steps of the U-Net: 3, 4 or 5.
+        base: feature maps at full resolution; they double at each level of the U-Net, up to 16 x base.
+        in_channels: input volumes.
+        out_channels: output maps (1: one logit for lesion).
+        patch: edge of the cubic input that a transformer is built for, in voxels (UNETR only).
+    """
+
+    kind: str = "unet"
+    levels: int = 4
+    base: int = 16
+    in_channels: int = 1
+    out_channels: int = 1
+    patch: int = 96
+
+    @property
+    def multiple(self) -> int:
+        """Input edges must be multiples of this many voxels."""
+        return {"unet": 2**self.levels, "unetr": 16, "swinunetr": 32}[self.kind]
+
+
+def build(architecture: Architecture) -> torch.nn.Module:
+    """Build a network with random weights.
+
+    The network maps (N, in_channels, X, Y, Z) to logits (N, out_channels, X, Y, Z).
+
+    Raises:
+        ModelError: unknown kind, or a size that the kind does not offer.
+    """
+    a = architecture
+    if a.kind == "unet":
+        return _unet(a)
+    if a.kind == "unetr":
+        from monai.networks.nets import UNETR
+
+        return UNETR(
+            a.in_channels,
+            a.out_channels,
+            img_size=(a.patch,) * 3,
+            feature_size=a.base,
+            norm_name="instance",
+        )
+    if a.kind == "swinunetr":
+        from monai.networks.nets import SwinUNETR
+
+        # feature_size must be divisible by 12: three heads of the first stage, windows of four
+        return SwinUNETR(
+            in_channels=a.in_channels, out_channels=a.out_channels, feature_size=max(12, a.base // 12 * 12)
+        )
+    raise ModelError(f"Unknown network kind '{a.kind}'. Known kinds: {', '.join(KINDS)}.")
+
+
+def _unet(a: Architecture) -> torch.nn.Module:
+    from monai.networks.nets import DynUNet
+
+    if a.levels not in (3, 4, 5):
+        raise ModelError(f"A U-Net has 3, 4 or 5 levels, not {a.levels}.")
+    return DynUNet(
+        spatial_dims=3,
+        in_channels=a.in_channels,
+        out_channels=a.out_channels,
+        kernel_size=[3] * (a.levels + 1),
+        strides=[1] + [2] * a.levels,
+        upsample_kernel_size=[2] * a.levels,
+        filters=[a.base * min(2**level, 16) for level in range(a.levels + 1)],
+        norm_name=("INSTANCE", {"affine": True}),
+        res_block=False,
+    )
