@@ -32,7 +32,7 @@ def write_dataset(
     """Write ``patients`` synthetic FLAIRs with lesion and brain masks; patients that exist are kept.
 
     Half of them are 3D-like (1 mm), half have thick slices (3 to 7 mm); half have a skull.
-    ``mixture`` is a key of :data:`MIXTURES`. Patient k depends on ``seed`` and k alone.
+    ``mixture`` is a key of :data:`MIXTURES`. Patient k depends on ``mixture``, ``seed`` and k alone.
     """
     progress = progress or Silent()
     folder.mkdir(parents=True, exist_ok=True)
@@ -40,7 +40,7 @@ def write_dataset(
     (folder / "dataset_description.json").write_text(json.dumps(description, indent=1))
     for k in range(patients):
         progress.stage("synthetic patients", k / patients)
-        rng = np.random.default_rng([seed, k])
+        rng = np.random.default_rng([seed, k, *mixture.encode()])
         name = f"sub-{mixture}{seed:02d}{k:03d}"
         image = folder / name / "anat" / f"{name}_FLAIR.nii.gz"
         if image.exists():

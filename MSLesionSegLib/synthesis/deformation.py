@@ -22,12 +22,12 @@ def smooth_field(shape: tuple[int, ...], scale_mm: float, rng: np.random.Generat
 def deform_anatomy(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
     """Another person's head: random size, pose, smooth shape change and ventricle size.
 
-    Rotation up to 10 degrees, size 88 to 112 %, local displacement up to about 6 mm, ventricles 80 to 150 %.
+    Rotation up to 10 degrees, size 84 to 106 % (the template is large), local displacement up to about 6 mm, ventricles 80 to 150 %.
     """
     shape = anatomy.white.shape
     centre = np.array(shape) / 2
     angles = np.deg2rad(rng.uniform(-10, 10, 3))
-    matrix = _rotation(angles) @ np.diag(1 / rng.uniform(0.88, 1.12, 3))
+    matrix = _rotation(angles) @ np.diag(1 / rng.uniform(0.84, 1.06, 3))
     grid = np.stack(np.meshgrid(*[np.arange(n, dtype=np.float32) for n in shape], indexing="ij"))
     source = np.einsum("ij,jxyz->ixyz", matrix.astype(np.float32), grid - centre[:, None, None, None])
     source += centre[:, None, None, None] + rng.uniform(-4, 4, (3, 1, 1, 1))

@@ -1,0 +1,105 @@
+"""Brain mask of any head MRI by a small network that works at 2 mm."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
+from MSLesionSegLib.progress import Progress, Silent
+
+SPACING_MM = 2.0
+MODEL = "brain"
+SMALLEST_BRAIN_ML = 300
+
+
+def brain_mask(image: nib.Nifti1Image, *, progress: Progress | None = None) -> nib.Nifti1Image:
+    """Mask of the brain including sulcal fluid, cerebellum and brain stem.
+
+    Args:
+        image: FLAIR or T1-weighted head, (X, Y, Z), with or without skull.
+        progress: told the stage.
+
+    Returns:
+        uint8 image on the same grid, 1 inside the brain: one component without holes.
+
+    Raises:
+        ImageError: nothing of a brain's size was found.
+    """
+    (progress or Silent()).stage("brain mask", 0.0)
+    if looks_stripped(image):
+        mask = _fill(np.asarray(image.dataobj) > 0, image)
+    else:
+        probability = to_native_grid(_probability(to_network_grid(image, SPACING_MM)), image)
+        mask = _largest(np.asarray(probability.dataobj) > 0.5)
+    volume = mask.sum() * abs(np.linalg.det(image.affine[:3, :3])) / 1000
+    if volume < SMALLEST_BRAIN_ML:
+        raise ImageError(
+            f"No brain was found in the image (only {volume:.0f} ml look like brain). "
+            "Check that it is a head MRI, or give a brain mask."
+        )
+    header = nib.Nifti1Image(mask.astype(np.uint8), image.affine)
+    return header
+
+
+def looks_stripped(image: nib.Nifti1Image) -> bool:
+    """Whether everything outside the brain is already exactly zero: one compact body with a sharp, empty surround."""
+    data = np.asarray(image.dataobj)
+    body = data > 0
+    filled = body.mean()
+    if not 0.03 < filled < 0.6 or not body.any():
+        return False
+    # raw scans have noise in the air around the head, and scalp brighter than its surroundings; stripped ones neither
+    air = ~ndimage.binary_dilation(_largest(body), iterations=2)
+    if air.any() and (data[air] != 0).mean() > 0.001:
+        return False
+    volume = body.sum() * abs(np.linalg.det(image.affine[:3, :3])) / 1000
+    return bool(volume < 2200)
+
+
+def normalise_head(head: np.ndarray) -> np.ndarray:
+    """Scale a head so that its tissue has mean 2 and air stays near 0; the brightest hundredth is cut off.
+
+    Returns:
+        float32 array of the same shape.
+    """
+    brightest = np.percentile(head, 99.5)
+    tissue = head[head > 0.1 * brightest]
+    mean = float(np.minimum(tissue, brightest).mean()) if tissue.size else 1.0
+    return (2.0 * np.clip(head, 0, brightest) / max(mean, 1e-6)).astype(np.float32)
+
+
+def _probability(head: nib.Nifti1Image) -> nib.Nifti1Image:
+    import torch
+
+    from MSLesionSegLib.network.store import load_model
+
+    model = load_model(MODEL)
+    data = normalise_head(np.asarray(head.dataobj))
+    multiple = model.card.architecture.multiple
+    padding = [(0, -n % multiple) for n in data.shape]
+    padded = np.pad(data, padding)
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        logits = model.network(torch.from_numpy(padded)[None, None])[0, 0].float()
+    probability = torch.sigmoid(logits).numpy()[tuple(slice(n) for n in data.shape)]
+    return nib.Nifti1Image(probability, head.affine)
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    biggest = labels == 1 + int(np.argmax(np.bincount(labels.ravel())[1:]))
+    return ndimage.binary_fill_holes(biggest)
+
+
+def _fill(mask: np.ndarray, image: nib.Nifti1Image) -> np.ndarray:
+    """Close sulci that a tight brain extraction left open, by 3 mm, and fill holes."""
+    zooms = np.array(image.header.get_zooms()[:3])
+    radius = np.maximum(np.round(3 / zooms), 0).astype(int)
+    ball = np.ones(2 * radius + 1, dtype=bool)
+    padded = np.pad(mask, [(r, r) for r in radius])
+    closed = ndimage.binary_closing(padded, ball)[tuple(slice(r, r + n) for r, n in zip(radius, mask.shape, strict=True))]
+    return ndimage.binary_fill_holes(closed | mask)

@@ -1,0 +1,257 @@
+"""Models on disk: a folder with weights.safetensors and card.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from MSLesionSegLib.errors import ModelError, OutputError
+from MSLesionSegLib.network.architectures import Architecture, build
+
+if TYPE_CHECKING:
+    import torch
+
+SHIPPED = Path(__file__).resolve().parents[2] / "Resources" / "Models"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What a model is, where it comes from and how good it was measured to be.
+
+    Attributes:
+        name: folder name; letters, digits, dot, dash and underscore.
+        task: name in the task table, or ``brain``.
+        architecture: how to rebuild the network.
+        channels: what each input channel is, in order, for example ``("FLAIR",)``.
+        spacing_mm: edge of the isotropic voxels that the network works on.
+        parent: name of the model that training started from, or None.
+        threshold: probability from which a voxel is lesion.
+        minimum_mm3: smaller lesions are dropped.
+        recipe: the whole training recipe.
+        training: cases, their number by source and a fingerprint of them.
+        results: measured results, each with how they were measured.
+        description, limits, licence, credits, hardware, created, code_version: for people.
+        weights_sha256: of the weights file.
+    """
+
+    name: str
+    task: str
+    architecture: Architecture
+    channels: tuple[str, ...]
+    spacing_mm: float = 1.0
+    parent: str | None = None
+    threshold: float = 0.5
+    minimum_mm3: float = 0.0
+    recipe: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
+    description: str = ""
+    limits: str = ""
+    licence: str = ""
+    credits: tuple[str, ...] = ()
+    hardware: str = ""
+    created: str = ""
+    code_version: str = ""
+    weights_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network in evaluation mode with its card."""
+
+    card: ModelCard
+    network: torch.nn.Module
+    folder: Path
+
+
+def user_models_folder() -> Path:
+    """Where models trained by the user live: the user's data folder, or ``MSLESIONSEG_MODELS`` when that is set."""
+    chosen = os.environ.get("MSLESIONSEG_MODELS")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("MSLesionSeg", appauthor=False)) / "Models"
+
+
+def find_model(name: str | Path) -> Path:
+    """Folder of a model given by name (the user's first, then shipped ones) or by path.
+
+    Raises:
+        ModelError: no such model; the sentence lists those there are.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    for root in (user_models_folder(), SHIPPED):
+        folder = root / str(name)
+        if re.fullmatch(r"[\w.-]+", str(name)) and (folder / "card.json").is_file():
+            return folder
+    known = ", ".join(card.name for card in list_models()) or "none"
+    raise ModelError(f"There is no model '{name}'. Installed models: {known}.")
+
+
+def list_models() -> list[ModelCard]:
+    """Cards of all readable models, shipped ones first; broken folders are left out."""
+    cards = []
+    for root in (SHIPPED, user_models_folder()):
+        for file in sorted(root.glob("*/card.json")):
+            try:
+                cards.append(read_card(file.parent))
+            except ModelError:
+                continue
+    return cards
+
+
+def read_card(folder: Path) -> ModelCard:
+    """Read card.json of a model folder.
+
+    Raises:
+        ModelError: missing, unreadable, of a newer format, or with missing fields.
+    """
+    file = folder / "card.json"
+    if not file.is_file():
+        raise ModelError(f"{folder} is not a model folder: card.json is missing.")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        version = content.pop("format")
+        if version > FORMAT:
+            raise ModelError(f"Model {folder.name} was written by a newer MSLesionSeg; update to use it.")
+        content["architecture"] = Architecture(**content["architecture"])
+        content["channels"] = tuple(content["channels"])
+        content["credits"] = tuple(content.get("credits", ()))
+        known = {entry.name for entry in fields(ModelCard)}
+        return ModelCard(**{key: value for key, value in content.items() if key in known})
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise ModelError(f"The model card {file} cannot be read ({error}).") from error
+
+
+def load_model(name: str | Path, task: str | None = None) -> Model:
+    """Load a model and check that it is what its card says.
+
+    Args:
+        name: model name or folder.
+        task: when given, the model must be for this task.
+
+    Returns:
+        Model with a float32 network in evaluation mode on the CPU.
+
+    Raises:
+        ModelError: missing or damaged files, weights that are not safetensors, another task, or weights that do
+            not fit the architecture; the sentence gives the reason.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = find_model(name)
+    card = read_card(folder)
+    if task is not None and card.task != task:
+        raise ModelError(f"Model {card.name} is for the task '{card.task}', not for '{task}'.")
+    if len(card.channels) != card.architecture.in_channels:
+        raise ModelError(
+            f"Model {card.name} names {len(card.channels)} input channels but its network has "
+            f"{card.architecture.in_channels}."
+        )
+    file = folder / "weights.safetensors"
+    if not file.is_file():
+        others = sorted(path.name for path in folder.iterdir() if path.suffix in {".pt", ".pth", ".pkl", ".ckpt"})
+        hint = f" ({others[0]} is refused: such files can run programs)" if others else ""
+        raise ModelError(f"Model {card.name} has no weights.safetensors{hint}.")
+    if card.weights_sha256 and file_hash(file) != card.weights_sha256:
+        raise ModelError(f"The weights of model {card.name} are damaged: their checksum differs from the card's.")
+    network = build(card.architecture)
+    try:
+        weights = {key: value.float() for key, value in load_file(file).items()}
+        network.load_state_dict(weights)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"The weights of model {card.name} are no valid safetensors file ({error}).") from error
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise ModelError(
+            f"The weights of model {card.name} do not fit its architecture ({card.architecture}): {reason}"
+        ) from error
+    return Model(card, network.eval(), folder)
+
+
+def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
+    """Write a new model folder ``root/card.name`` in one step; an existing model is never overwritten.
+
+    Weights are stored as float16. The card's date, version and checksum are filled in.
+
+    Raises:
+        OutputError: a model of that name exists, or the folder cannot be written.
+        ModelError: the name is not usable as a folder name.
+    """
+    import datetime
+
+    import torch
+    from safetensors.torch import save_file
+
+    from MSLesionSegLib import __version__
+
+    if not re.fullmatch(r"[\w.-]+", card.name):
+        raise ModelError(f"'{card.name}' cannot be a model name: use letters, digits, '.', '-' and '_'.")
+    target = root / card.name
+    if target.exists():
+        raise OutputError(f"A model named {card.name} exists already in {root}; choose another name.")
+    weights = {
+        key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
+        for key, value in network.state_dict().items()
+    }
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{card.name}-", dir=root) as temporary:
+            folder = Path(temporary) / card.name
+            folder.mkdir()
+            save_file(weights, folder / "weights.safetensors")
+            card = replace(
+                card,
+                created=card.created or datetime.date.today().isoformat(),
+                code_version=__version__,
+                weights_sha256=file_hash(folder / "weights.safetensors"),
+            )
+            write_card(folder, card)
+            os.rename(folder, target)
+    except OSError as error:
+        raise OutputError(f"The model {card.name} could not be written to {root}: {error.strerror}.") from error
+    return target
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Write (or replace in one step) card.json of a model folder."""
+    content = {"format": FORMAT, **asdict(card)}
+    partial = folder / "card.json.partial"
+    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, folder / "card.json")
+
+
+def remove_model(name: str) -> None:
+    """Delete a user model. Shipped models are read-only.
+
+    Raises:
+        ModelError: no such user model.
+    """
+    folder = user_models_folder() / name
+    if not (folder / "card.json").is_file():
+        raise ModelError(f"There is no user model '{name}' to remove; shipped models are read-only.")
+    shutil.rmtree(folder)
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _hash(stream)
+
+
+def _hash(stream) -> str:  # Python 3.10 has no hashlib.file_digest
+    digest = hashlib.sha256()
+    for chunk in iter(lambda: stream.read(1 << 20), b""):
+        digest.update(chunk)
+    return digest.hexdigest()

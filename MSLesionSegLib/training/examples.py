@@ -1,0 +1,62 @@
+"""Prepared training examples: volumes on the network grid, on disk, read piece by piece."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Example:
+    """One prepared scan in a folder of .npy files that are memory-mapped, so that a set never fills the memory.
+
+    Attributes:
+        folder: holds ``image.npy`` float16 (C, X, Y, Z) normalised, ``label.npy`` uint8 (X, Y, Z) with 0 to 255 for
+            a lesion share of 0 to 1, ``brain.npy`` uint8 (X, Y, Z), ``lesion_index.npy`` and ``brain_index.npy``
+            (flat voxel indices to centre patches on) and ``example.json``.
+        site: where it comes from.
+        weight: how often it is drawn, relative to the others.
+    """
+
+    folder: Path
+    site: str
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    def array(self, name: str) -> np.ndarray:
+        return np.load(self.folder / f"{name}.npy", mmap_mode="r")
+
+
+def write_example(
+    folder: Path, image: np.ndarray, label: np.ndarray, brain: np.ndarray, *, site: str, weight: float = 1.0
+) -> Example:
+    """Store a prepared scan.
+
+    Args:
+        folder: where; its last part becomes the example's name.
+        image: (C, X, Y, Z) normalised intensities; label: (X, Y, Z) in [0, 1]; brain: (X, Y, Z).
+        site, weight: see :class:`Example`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "image.npy", np.clip(image, -20, 20).astype(np.float16))
+    np.save(folder / "label.npy", np.round(np.clip(label, 0, 1) * 255).astype(np.uint8))
+    np.save(folder / "brain.npy", (brain > 0).astype(np.uint8))
+    np.save(folder / "lesion_index.npy", np.flatnonzero(label > 0.5).astype(np.int32))
+    inside = np.flatnonzero(brain > 0)
+    np.save(folder / "brain_index.npy", inside[:: max(1, len(inside) // 200_000)].astype(np.int32))
+    (folder / "example.json").write_text(json.dumps({"site": site, "weight": weight}))
+    return Example(folder, site, weight)
+
+
+def read_examples(root: Path) -> list[Example]:
+    """All prepared scans below a folder, in the order of their names."""
+    found = []
+    for description in sorted(root.glob("**/example.json")):
+        found.append(Example(description.parent, **json.loads(description.read_text())))
+    return found

@@ -1,0 +1,98 @@
+"""The training loop: streams patches, saves checkpoints, resumes to the same result."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.training.patches import PatchSource
+from MSLesionSegLib.training.recipe import TrainingRecipe
+
+CHECKPOINT_SECONDS = 60
+
+
+def train_network(
+    network: torch.nn.Module,
+    source: PatchSource,
+    recipe: TrainingRecipe,
+    *,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> torch.nn.Module:
+    """Train all weights of a network in place with Dice + binary cross-entropy and AdamW.
+
+    Args:
+        network: maps (N, C, X, Y, Z) to one logit map (N, 1, X, Y, Z).
+        source: draws the batches.
+        recipe: length and rates.
+        checkpoint: file that is written about every minute (atomically) and, when it exists, continued from.
+        device: ``cpu`` or ``cuda``.
+        progress: told the step and the mean loss.
+
+    Returns:
+        The network, in evaluation mode.
+    """
+    progress = progress or Silent()
+    network.to(device).train()
+    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    first, losses = 0, []
+    if checkpoint is not None and checkpoint.exists():
+        state = torch.load(checkpoint, map_location=device, weights_only=True)
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        first, losses = state["step"], state["losses"]
+    saved = time.monotonic()
+    for step in range(first, recipe.steps):
+        progress.stage("training", step / recipe.steps)
+        for group in optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, step)
+        image, label = (tensor.to(device) for tensor in source.batch(step))
+        with torch.autocast(device, torch.bfloat16):
+            logits = network(image)
+        loss = dice_cross_entropy(logits.float(), label)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        losses.append(float(loss.detach()))
+        if (step + 1) % 50 == 0:
+            progress.metric("loss", float(np.mean(losses[-50:])), step=step + 1)
+        if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save(checkpoint, network, optimiser, step + 1, losses)
+            saved = time.monotonic()
+    if checkpoint is not None:
+        _save(checkpoint, network, optimiser, recipe.steps, losses)
+    progress.stage("training", 1.0)
+    return network.eval()
+
+
+def learning_rate(recipe: TrainingRecipe, step: int) -> float:
+    """Linear warm-up, then a half cosine down to 0."""
+    if step < recipe.warm_up:
+        return recipe.learning_rate * (step + 1) / recipe.warm_up
+    rest = (step - recipe.warm_up) / max(recipe.steps - recipe.warm_up, 1)
+    return recipe.learning_rate * 0.5 * (1 + float(np.cos(np.pi * rest)))
+
+
+def dice_cross_entropy(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
+    """Soft Dice over the whole batch plus binary cross-entropy; labels may be soft."""
+    probability = torch.sigmoid(logits)
+    overlap = (probability * label).sum()
+    dice = (2 * overlap + 1) / (probability.sum() + label.sum() + 1)
+    return 1 - dice + F.binary_cross_entropy_with_logits(logits, label)
+
+
+def _save(path: Path, network, optimiser, step: int, losses: list[float]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(
+        {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "losses": losses}, partial
+    )
+    os.replace(partial, path)

@@ -1,0 +1,171 @@
+"""Drawing patches from examples: place, deformation, lesion insertion and intensity changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
+from MSLesionSegLib.training.examples import Example
+from MSLesionSegLib.training.recipe import TrainingRecipe
+
+OFFSET = 4.0  # z-scores above -4 become positive, so that gamma and bias act as they do on raw intensities
+
+
+class PatchSource:
+    """Draws the batch of any step; the same step gives the same batch.
+
+    Args:
+        examples: prepared scans; heavier ones are drawn more often.
+        recipe: patch size and strengths.
+        shapes: real lesion shapes for insertion; the built-in shape model when None.
+    """
+
+    def __init__(self, examples: Sequence[Example], recipe: TrainingRecipe, shapes: Shape | None = None) -> None:
+        self.examples = list(examples)
+        self.recipe = recipe
+        self.shapes = shapes
+        weights = np.array([example.weight for example in examples], dtype=np.float64)
+        self.chances = weights / weights.sum()
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Images (N, C, p, p, p) float32 and soft labels (N, 1, p, p, p) in [0, 1] of one step."""
+        rng = np.random.default_rng([self.recipe.seed, step])
+        images, labels = zip(*(self._patch(rng, n) for n in range(self.recipe.batch)), strict=True)
+        return torch.stack(images), torch.stack(labels)
+
+    def _patch(self, rng: np.random.Generator, place_in_batch: int) -> tuple[torch.Tensor, torch.Tensor]:
+        recipe = self.recipe
+        example = self.examples[rng.choice(len(self.examples), p=self.chances)]
+        image, label = example.array("image"), example.array("label")
+        lesions = example.array("lesion_index")
+        on_lesion = len(lesions) and rng.random() < recipe.lesion_share
+        places = lesions if on_lesion else example.array("brain_index")
+        centre = np.array(np.unravel_index(places[rng.integers(len(places))], label.shape))
+        centre = centre + rng.integers(-recipe.patch // 4, recipe.patch // 4 + 1, 3)
+        stack = _cut(image, label, centre, recipe, rng)
+        picture, target = stack[:-1], stack[-1:]
+        if rng.random() < recipe.insertion:
+            picture, target = self._insert(picture, target, rng)
+        if recipe.thick_slices and rng.random() < recipe.thick_slices:
+            picture, target = thick_slices(picture, target, rng)
+        return change_intensity(picture, rng, recipe.intensity), target
+
+    def _insert(self, picture, target, rng):
+        flair = picture[0].numpy()
+        allowed = (flair > -0.8) & (flair < 1.2) & (flair != 0) & (target[0].numpy() < 0.05)
+        if allowed.sum() < 1000:
+            return picture, target
+        kind = str(rng.choice(list(PATHOLOGIES), p=[0.7, 0.24, 0.05, 0.01]))
+        shapes = self.shapes if kind == "ms" and rng.random() < 0.7 else None
+        flair, mask = insert_lesions(
+            flair, target[0].numpy(), allowed.astype(np.float32), int(rng.integers(1, 7)), rng, kind, shapes
+        )
+        picture = picture.clone()
+        picture[0] = torch.from_numpy(flair)
+        return picture, torch.from_numpy(mask)[None]
+
+
+def _cut(
+    image: np.ndarray, label: np.ndarray, centre: np.ndarray, recipe: TrainingRecipe, rng: np.random.Generator
+) -> torch.Tensor:
+    """Image channels and label (C + 1, p, p, p) around a centre, turned, scaled, bent and mirrored."""
+    size = recipe.patch
+    half = size // 2 if recipe.geometry == 0 else int(size * 0.72)
+    block = np.stack([_padded(volume, centre, half) for volume in (*image, label)])
+    block[-1] /= 255.0
+    tensor = torch.from_numpy(block)
+    if recipe.geometry > 0:
+        grid = _sampling_grid(size, 2 * half, recipe.geometry, rng)
+        tensor = F.grid_sample(tensor[None], grid, mode="bilinear", align_corners=False)[0]
+    axes = [axis + 1 for axis in range(3) if rng.random() < 0.5]
+    return torch.flip(tensor, axes) if axes else tensor
+
+
+def _padded(volume: np.ndarray, centre: np.ndarray, half: int) -> np.ndarray:
+    out = np.zeros((2 * half,) * 3, dtype=np.float32)
+    start = centre - half
+    source = tuple(slice(max(s, 0), max(min(s + 2 * half, n), 0)) for s, n in zip(start, volume.shape, strict=True))
+    if any(part.stop <= part.start for part in source):
+        return out
+    target = tuple(slice(p.start - s, p.stop - s) for p, s in zip(source, start, strict=True))
+    out[target] = volume[source]
+    return out
+
+
+def _sampling_grid(size: int, block: int, strength: float, rng: np.random.Generator) -> torch.Tensor:
+    angles = np.deg2rad(rng.uniform(-20, 20, 3) * strength)
+    turn = np.eye(3)
+    for axis, angle in enumerate(angles):
+        a, b = [(1, 2), (0, 2), (0, 1)][axis]
+        step = np.eye(3)
+        step[a, a] = step[b, b] = np.cos(angle)
+        step[a, b], step[b, a] = -np.sin(angle), np.sin(angle)
+        turn = turn @ step
+    scale = np.exp(rng.uniform(-0.15, 0.15, 3) * strength)
+    theta = np.concatenate([turn * scale * (size / block), np.zeros((3, 1))], axis=1)
+    grid = F.affine_grid(torch.from_numpy(theta[None].astype(np.float32)), (1, 1, size, size, size), align_corners=False)
+    coarse = torch.from_numpy(rng.normal(0, 1, (1, 3, 5, 5, 5)).astype(np.float32))
+    bend = F.interpolate(coarse, size=(size,) * 3, mode="trilinear", align_corners=True)
+    return grid + bend.permute(0, 2, 3, 4, 1) * (2.0 * strength * 2 / block)
+
+
+def thick_slices(
+    picture: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Average over 2 to 7 mm along one axis (mostly head-foot) and interpolate back, as reading such a scan does."""
+    thickness = int(rng.integers(2, 8))
+    axis = int(rng.choice(3, p=[0.15, 0.15, 0.7]))
+    size = picture.shape[1:]
+    both = torch.cat([picture, target])[None]
+    kernel = [1, 1, 1]
+    kernel[axis] = thickness
+    coarse = F.avg_pool3d(both, kernel, ceil_mode=True, count_include_pad=False)
+    # the last, partial slice keeps its thickness only if the interpolation covers what it covered
+    full = list(size)
+    full[axis] = coarse.shape[2 + axis] * thickness
+    fine = F.interpolate(coarse, size=full, mode="trilinear", align_corners=False)[0]
+    fine = fine[:, : size[0], : size[1], : size[2]]
+    outside = (picture == 0).all(0, keepdim=True)
+    return fine[:-1].masked_fill(outside, 0.0), fine[-1:]
+
+
+def change_intensity(picture: torch.Tensor, rng: np.random.Generator, strength: float) -> torch.Tensor:
+    """Contrast, bias field, blur and noise on z-scored channels; voxels outside the brain (exactly 0) stay 0."""
+    if strength == 0:
+        return picture
+    inside = picture != 0
+    raw = (picture + OFFSET).clamp(min=0.05) / OFFSET
+    raw = raw ** float(np.exp(rng.uniform(-0.3, 0.3) * strength))
+    if rng.random() < 0.5:
+        coarse = torch.from_numpy(rng.normal(0, 1, (1, 1, 3, 3, 3)).astype(np.float32))
+        field = F.interpolate(coarse, size=picture.shape[1:], mode="trilinear", align_corners=True)[0]
+        raw = raw * torch.exp(0.05 * strength * field)
+    out = (raw - 1) * OFFSET
+    if rng.random() < 0.3 * min(strength, 1.0):
+        out = _blur(out, float(rng.uniform(0.4, 1.1)))
+    scale, shift = np.exp(rng.uniform(-0.25, 0.25) * strength), rng.uniform(-0.3, 0.3) * strength
+    out = out * float(scale) + float(shift)
+    if rng.random() < 0.5:
+        sigma = float(rng.uniform(0, 0.25) * strength)
+        out = out + torch.from_numpy(rng.standard_normal(picture.shape, dtype=np.float32)) * sigma
+    return torch.where(inside, out, torch.zeros_like(out))
+
+
+def _blur(picture: torch.Tensor, sigma: float) -> torch.Tensor:
+    radius = 2
+    line = torch.exp(-(torch.arange(-radius, radius + 1, dtype=torch.float32) ** 2) / (2 * sigma**2))
+    line = line / line.sum()
+    channels = picture.shape[0]
+    out = picture[None]
+    for axis in range(3):
+        shape = [1, 1, 1]
+        shape[axis] = 2 * radius + 1
+        kernel = line.reshape(1, 1, *shape).repeat(channels, 1, 1, 1, 1)
+        padding = [0, 0, 0]
+        padding[axis] = radius
+        out = F.conv3d(out, kernel, padding=padding, groups=channels)
+    return out[0]

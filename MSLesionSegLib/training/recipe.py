@@ -1,0 +1,71 @@
+"""How a network is trained: one frozen dataclass, stored whole in the model card."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from MSLesionSegLib.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """All that decides a training run, besides the cases and the network.
+
+    Attributes:
+        steps: optimiser steps.
+        batch: patches per step.
+        patch: edge of the cubic patch in voxels.
+        lesion_share: part of the patches that is centred on a lesion; the rest on any brain voxel.
+        learning_rate: AdamW's rate after the warm-up; it falls to 0 along a half cosine.
+        warm_up: steps until the full rate is reached.
+        weight_decay: AdamW's weight decay.
+        insertion: chance that synthetic lesions are put into a patch.
+        thick_slices: chance that a patch is averaged to thick slices and interpolated back.
+        intensity: strength of the contrast, bias field, noise and blur augmentation, 0 = none.
+        geometry: strength of rotation, scaling and elastic deformation, 0 = flips only.
+        seed: source of chance; step k draws from (seed, k) alone, so a resumed run equals an unbroken one.
+    """
+
+    steps: int = 1000
+    batch: int = 2
+    patch: int = 64
+    lesion_share: float = 0.5
+    learning_rate: float = 1e-3
+    warm_up: int = 50
+    weight_decay: float = 1e-4
+    insertion: float = 0.3
+    thick_slices: float = 0.3
+    intensity: float = 1.0
+    geometry: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.patch < 16:
+            raise SettingsError("A recipe needs at least 1 step, 1 patch per step and a patch of 16 voxels.")
+        for name in ("lesion_share", "insertion", "thick_slices"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SettingsError(f"The recipe's {name} must lie between 0 and 1.")
+
+    def but(self, **changes: Any) -> TrainingRecipe:
+        """A copy with other values; unknown names are refused with the list of known ones."""
+        known = {field.name for field in fields(self)}
+        unknown = set(changes) - known
+        if unknown:
+            raise SettingsError(
+                f"A recipe has no {', '.join(sorted(unknown))}. It has: {', '.join(sorted(known))}."
+            )
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+RECIPES = {
+    "base": TrainingRecipe(steps=3000),
+    "default": TrainingRecipe(steps=1500, learning_rate=7e-4),
+    "plain": TrainingRecipe(insertion=0, thick_slices=0, intensity=0.3, geometry=0),
+    "brain": TrainingRecipe(
+        steps=1000, batch=1, patch=80, lesion_share=0.3, insertion=0, thick_slices=0.3, learning_rate=2e-3
+    ),
+}
