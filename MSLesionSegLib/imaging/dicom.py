@@ -1,0 +1,177 @@
+"""A folder with one DICOM series, as it comes from the scanner or the archive."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.imaging import checks
+from MSLesionSegLib.imaging.formats import StoredVolume, check_itk_header, from_itk
+
+_MODALITY = "0008|0060"
+_DESCRIPTION = "0008|103e"
+_POSITION = "0020|0032"
+_ORIENTATION = "0020|0037"
+_ROWS = "0028|0010"
+
+
+@dataclass(frozen=True)
+class _Series:
+    """The files of one image series, sorted along the slice normal, and what its first file says."""
+
+    files: tuple[str, ...]
+    modality: str
+    description: str
+
+
+def open_dicom(folder: Path) -> StoredVolume:
+    """Open the one image series that lies directly in a folder, with SimpleITK (GDCM).
+
+    Scaling to the scanner's values (rescale slope) is applied. The hash covers the bytes of the series'
+    files, independent of their names.
+
+    Raises:
+        ImageError: no or several series, not MR, several volumes in one series, missing slices, a damaged
+            file.
+    """
+    import SimpleITK as sitk
+
+    name = folder.name or str(folder)
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    # GDCM's warnings repeat header text on the terminal, where a patient's name must not appear.
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        series = _the_one_series(folder, name)
+        stored, affine = _read(series, name)
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+    checks.check_affine(name, affine)
+    digests = sorted(hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in series.files)
+    return StoredVolume(stored, 1.0, 0.0, affine, None, hashlib.sha256("".join(digests).encode()).hexdigest())
+
+
+def _the_one_series(folder: Path, name: str) -> _Series:
+    import SimpleITK as sitk
+
+    found = []
+    for identifier in sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(folder)):
+        files = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder), identifier)
+        header = _header(files[0]) if files else None
+        # Reports and presentation states are DICOM too, but have no rows of pixels.
+        if header is not None and header.HasMetaDataKey(_ROWS):
+            found.append(_Series(tuple(files), _value(header, _MODALITY), _value(header, _DESCRIPTION)))
+    if not found:
+        raise ImageError(
+            f"The folder {name} holds no DICOM images. Give the folder in which the files of one series lie, "
+            "or a NIfTI or NRRD file."
+        )
+    if len(found) > 1:
+        names = ", ".join(
+            f"'{series.description or 'without description'}' ({len(series.files)} slices)"
+            for series in found
+        )
+        raise ImageError(
+            f"The folder {name} holds {len(found)} image series: {names}. Put the files of the one that you "
+            "want into a folder of their own."
+        )
+    if found[0].modality not in ("", "MR"):
+        raise ImageError(
+            f"The folder {name} holds images of modality {found[0].modality[:16]}, not MR. Give the MR scan."
+        )
+    return found[0]
+
+
+def _read(series: _Series, name: str) -> tuple[np.ndarray, np.ndarray]:
+    import SimpleITK as sitk
+
+    try:
+        if len(series.files) == 1:
+            reader = sitk.ImageFileReader()
+            reader.SetFileName(series.files[0])
+            reader.ReadImageInformation()
+            check_itk_header(name, reader)
+        else:
+            check_itk_slice(name, series.files[0])
+            _check_positions(series, name)
+            reader = sitk.ImageSeriesReader()
+            reader.SetFileNames(series.files)
+        return from_itk(reader.Execute())
+    except RuntimeError:
+        raise ImageError(
+            f"The folder {name} holds a DICOM file that is damaged or does not fit the others. Export the "
+            "series again."
+        ) from None
+
+
+def check_itk_slice(name: str, file: str) -> None:
+    """Check the kind of voxels of one file of a series."""
+    header = _header(file)
+    if header is not None and header.GetNumberOfComponents() > 1:
+        raise checks.several_values(name)
+
+
+def _check_positions(series: _Series, name: str) -> None:
+    """Refuse slices that are no evenly spaced straight stack: the volume would be distorted unseen."""
+    positions, normal = [], None
+    for file in series.files:
+        header = _header(file)
+        place = _numbers(header, _POSITION, 3)
+        axes = _numbers(header, _ORIENTATION, 6)
+        if place is None or axes is None:
+            raise ImageError(
+                f"The folder {name} holds DICOM images without a position in space (pictures or derived "
+                "images). Give the original series."
+            )
+        normal = np.cross(axes[:3], axes[3:]) if normal is None else normal
+        positions.append(place)
+    along = np.array(positions) @ normal
+    order = np.argsort(along)
+    steps = np.diff(along[order])
+    usual = float(np.median(steps))
+    repeats = len(steps) + 1 - np.count_nonzero(steps > 0.01)
+    if repeats > 1 or usual <= 0.01:
+        raise ImageError(
+            f"The folder {name} holds several images of the same slice in one series (several echoes or time "
+            "points). Export one volume of it, for example with dcm2niix."
+        )
+    if np.abs(steps - usual).max() > 0.1 * usual:
+        raise ImageError(
+            f"The folder {name} holds a series with missing or unevenly spaced slices ({steps.min():.1f} to "
+            f"{steps.max():.1f} mm apart). Export the whole series again."
+        )
+    drift = np.diff(np.array(positions)[order], axis=0)
+    sideways = np.linalg.norm(drift - np.outer(drift @ normal, normal), axis=1)
+    if sideways.max() > 0.01 * usual:
+        raise ImageError(
+            f"The folder {name} holds a series whose slices are stacked at a slant (gantry tilt). Convert it "
+            "to a straight grid, for example with dcm2niix, and give that file."
+        )
+
+
+def _header(file: str):
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetImageIO("GDCMImageIO")
+    reader.SetFileName(file)
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return None
+    return reader
+
+
+def _value(header, tag: str) -> str:
+    return header.GetMetaData(tag).strip() if header.HasMetaDataKey(tag) else ""
+
+
+def _numbers(header, tag: str, count: int) -> np.ndarray | None:
+    try:
+        numbers = np.array([float(part) for part in _value(header, tag).split("\\")])
+    except (AttributeError, ValueError):
+        return None
+    return numbers if numbers.size == count else None

@@ -1,0 +1,151 @@
+"""Reading a scan or a mask that a person gives, with everything checked that can silently spoil a result."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.imaging import checks
+from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.imaging.sequence import Sequence
+
+__all__ = ["Finding", "Scan", "read_mask", "read_scan"]
+
+_SAME_GRID_MM = 1e-3
+_GEOMETRY_FIELDS = (
+    *("pixdim", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
+    *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A scan that passed all checks.
+
+    Attributes:
+        image: float32, finite, (X, Y, Z) on the file's own voxel grid and RAS affine. Its header holds the
+            file's geometry (sform, qform and their codes) and nothing else of the file's header.
+        path: where it came from: a file, or the folder of a DICOM series.
+        sha256: fingerprint of what was read.
+        findings: what a person should know before trusting the result.
+    """
+
+    image: nib.Nifti1Image
+    path: Path
+    sha256: str
+    findings: tuple[Finding, ...]
+
+
+def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None) -> Scan:
+    """Read a 3D MR scan from NIfTI, NRRD or a folder with one DICOM series.
+
+    Args:
+        sequence: what the scan should be; a scan that looks otherwise gets a finding.
+
+    Raises:
+        ImageError: the scan cannot be used; the sentence names the file, the fault and the way out.
+    """
+    path = Path(path)
+    name = path.resolve().name
+    volume = open_volume(path)
+    findings = [
+        *volume.findings,
+        *checks.check_field_of_view(name, volume.stored.shape, volume.affine),
+        *checks.check_stored_values(name, volume.stored),
+    ]
+    data, repairs = checks.repair_nonfinite(name, _scaled(volume))
+    checks.check_contrast(name, data)
+    image = _image(data, volume)
+    findings += [*repairs, *checks.check_sequence(name, image, sequence)]
+    return Scan(image, path, volume.sha256, tuple(findings))
+
+
+def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Read a mask that must lie on the grid of ``reference``.
+
+    Args:
+        path: a file of any format that :func:`read_scan` takes; every label above 0 belongs to the mask. It
+            may be empty.
+        reference: the scan (X, Y, Z) that the mask belongs to.
+
+    Returns:
+        uint8, 0 or 1, with the geometry of ``reference``.
+
+    Raises:
+        ImageError: the file cannot be read, holds anything but whole numbers from 0 up, or lies on another
+            grid (another shape, or an affine that differs by more than 1e-3 mm).
+    """
+    path = Path(path)
+    name = path.resolve().name
+    volume = open_volume(path)
+    shape = reference.shape[:3]
+    if volume.stored.shape != shape:
+        raise ImageError(
+            f"The mask {name} has {_times(volume.stored.shape)} voxels but its scan has {_times(shape)}. "
+            f"{_ON_ITS_GRID}"
+        )
+    if np.abs(volume.affine - reference.affine).max() > _SAME_GRID_MM:
+        distance = checks.largest_distance(volume.affine, reference.affine, shape)
+        raise ImageError(
+            f"The mask {name} lies up to {distance:.3g} mm away from its scan although both have "
+            f"{_times(shape)} voxels. {_ON_ITS_GRID}"
+        )
+    labels = _scaled(volume)
+    if not np.isfinite(labels).all() or labels.min() < 0 or np.abs(labels - np.round(labels)).max() > 1e-3:
+        raise ImageError(
+            f"{name} is not a mask: it holds fractions, negative numbers or numbers that are not finite. A "
+            "probability map has to be cut at a threshold first."
+        )
+    header = _clean_header(reference.header, np.uint8)
+    return nib.Nifti1Image((labels > 0.5).astype(np.uint8), reference.affine, header)
+
+
+_ON_ITS_GRID = (
+    "Resample the mask onto the scan with nearest-neighbour interpolation, or give the mask of this scan."
+)
+
+
+def _scaled(volume: StoredVolume) -> np.ndarray:
+    """True values as float32."""
+    if volume.slope == 1 and volume.intercept == 0:
+        return volume.stored.astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (volume.stored.astype(np.float64) * volume.slope + volume.intercept).astype(np.float32)
+
+
+def _image(data: np.ndarray, volume: StoredVolume) -> nib.Nifti1Image:
+    if volume.header is not None:
+        header = _clean_header(volume.header, np.float32, data.shape)
+        return nib.Nifti1Image(data, header.get_best_affine(), header)
+    image = nib.Nifti1Image(data, volume.affine)
+    image.set_sform(volume.affine, code="scanner")
+    image.set_qform(volume.affine, code="scanner")
+    image.header.set_xyzt_units("mm")
+    return image
+
+
+def _clean_header(
+    source: nib.Nifti1Header, dtype: type, shape: tuple[int, ...] | None = None
+) -> nib.Nifti1Header:
+    """A new header with the geometry of ``source`` only: the rest can hold a patient's name."""
+    header = nib.Nifti1Header()
+    header.set_data_dtype(dtype)
+    header.set_data_shape(shape or source.get_data_shape()[:3])
+    for field in _GEOMETRY_FIELDS:
+        header[field] = source[field]
+    header["pixdim"][4:] = 1
+    header.set_xyzt_units("mm")
+    return header
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(str(size) for size in shape)
