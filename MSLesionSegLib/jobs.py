@@ -1,0 +1,325 @@
+"""One protocol for every long action: request in, events out, cancel by signal or stop file, exit code back.
+
+The terminal, the Slicer panel and a cluster scheduler all read the same events. With ``--events`` each one is
+a JSON object on a line of its own on standard output::
+
+    {"event": "started", "command": "segment flair", "version": "0.1.0", "pid": 71, "stages": [...]}
+    {"event": "progress", "stage": "find lesions", "stage_fraction": 0.5,
+     "fraction": 0.42, "elapsed_s": 9.1, "eta_s": 12.6}
+    {"event": "metric", "name": "dice", "value": 0.71, "epoch": 3}
+    {"event": "warning", "code": "thick-slices", "sentence": "..."}
+    {"event": "result", "elapsed_s": 21.5, ...}
+    {"event": "error", "code": "image", "sentence": "..."}
+
+The last line is always ``result`` or ``error``. Exit codes: see :class:`ExitCode`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from MSLesionSegLib import __version__
+from MSLesionSegLib.errors import Cancelled, MSLesionSegError
+
+T = TypeVar("T")
+Event = dict[str, Any]
+
+
+class ExitCode(IntEnum):
+    """What a command's exit status means."""
+
+    DONE = 0
+    USER_ERROR = 1  # the sentence says what to do
+    USAGE = 2  # the command line itself was wrong
+    BUG = 3  # the traceback is on standard error
+    CANCELLED = 130
+
+
+class Job:
+    """The :class:`~MSLesionSegLib.progress.Progress` of one running command.
+
+    ``stages`` maps each stage, in order, to its expected share of the time (any unit, only ratios count).
+    Cancelling is cooperative: a signal or the stop file is noticed at the next call, which raises
+    :class:`Cancelled`, so that work is only ever left at a place where it can be left.
+    """
+
+    _EVERY_S = 0.2  # fastest rhythm of progress lines and of looking for the stop file
+    _ETA_FROM = 0.03  # below this fraction a remaining time would be a guess
+
+    def __init__(
+        self,
+        command: str,
+        stages: Mapping[str, float],
+        emit: Callable[[Event], None],
+        stop_file: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.command = command
+        self._stages = dict(stages)
+        self._emit = emit
+        self._stop_file = stop_file
+        self._clock = clock
+        self._begin = clock()
+        self._fraction = 0.0
+        self._stage = ""
+        self._last_line = -float("inf")
+        self._last_look = -float("inf")
+        self._cancelled = False
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the job began."""
+        return self._clock() - self._begin
+
+    def start(self) -> None:
+        """Announce the job."""
+        stages = list(self._stages)
+        self._send(
+            {"event": "started", "command": self.command, "version": __version__, "pid": os.getpid()}
+            | {"stages": stages}
+        )
+
+    def cancel(self) -> None:
+        """Ask the job to stop at its next report. Safe in a signal handler and from another thread."""
+        self._cancelled = True
+
+    def stage(self, name: str, fraction: float = 0.0) -> None:
+        """Report that stage ``name`` is ``fraction`` (0 to 1) done. The overall fraction never goes back."""
+        self._check()
+        fraction = min(max(float(fraction), 0.0), 1.0)
+        self._fraction = max(self._fraction, self._overall(name, fraction))
+        now = self._clock()
+        if name == self._stage and fraction < 1.0 and now - self._last_line < self._EVERY_S:
+            return
+        self._stage, self._last_line = name, now
+        self._send(
+            {
+                "event": "progress",
+                "stage": name,
+                "stage_fraction": round(fraction, 4),
+                "fraction": round(self._fraction, 4),
+                "elapsed_s": round(self.elapsed_s, 2),
+                "eta_s": self._eta(),
+            }
+        )
+
+    def metric(self, name: str, value: float, **context: Any) -> None:
+        """Report a measured number with what it belongs to, such as ``epoch=3``."""
+        self._check()
+        self._send({**context, "event": "metric", "name": name, "value": value})
+
+    def warning(self, code: str, sentence: str) -> None:
+        """Tell the person something that does not stop the work."""
+        self._check()
+        self._send({"event": "warning", "code": code, "sentence": sentence})
+
+    def result(self, **content: Any) -> None:
+        """Announce the end. Not a place to cancel: the result stands on the disk already."""
+        self._emit({**content, "event": "result", "elapsed_s": round(self.elapsed_s, 2)})
+
+    def error(self, code: str, sentence: str) -> None:
+        """Announce the failure."""
+        with contextlib.suppress(OSError):  # the reader may be the very thing that has gone
+            self._emit({"event": "error", "code": code, "sentence": sentence})
+
+    def _overall(self, name: str, fraction: float) -> float:
+        if name not in self._stages:
+            return self._fraction
+        before = 0.0
+        for stage, weight in self._stages.items():
+            if stage == name:
+                return (before + weight * fraction) / sum(self._stages.values())
+            before += weight
+        raise AssertionError
+
+    def _eta(self) -> float | None:
+        if self._fraction < self._ETA_FROM:
+            return None
+        return round(self.elapsed_s * (1.0 - self._fraction) / self._fraction, 1)
+
+    def _check(self) -> None:
+        if not self._cancelled and self._stop_file is not None:
+            now = self._clock()
+            if now - self._last_look >= self._EVERY_S:
+                self._last_look = now
+                self._cancelled = self._stop_file.exists()
+        if self._cancelled:
+            raise Cancelled
+
+    def _send(self, event: Event) -> None:
+        try:
+            self._emit(event)
+        except BrokenPipeError:
+            raise Cancelled("The program that read the events has gone. Nothing was written.") from None
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """How a job ended: the exit code, and what the work returned if it ended well."""
+
+    code: ExitCode
+    value: T | None = None
+
+
+def run_job(
+    command: str,
+    work: Callable[[Job], T],
+    *,
+    stages: Mapping[str, float],
+    describe: Callable[[T], dict[str, Any]] = lambda value: {},
+    events: bool = False,
+    stop_file: Path | None = None,
+) -> Outcome[T]:
+    """Run ``work`` as a job and turn every way it can end into events and an exit code.
+
+    ``describe`` gives the content of the ``result`` event (JSON types). With ``events`` the lines go to
+    standard output and whatever libraries print goes to standard error; without, a progress bar is shown.
+    """
+    with _sink(events) as emit:
+        job = Job(command, stages, emit, stop_file)
+        with _signals(job):
+            try:
+                job.start()
+                value = work(job)
+                job.result(**describe(value))
+                return Outcome(ExitCode.DONE, value)
+            except Cancelled as error:
+                job.error(error.code, str(error))
+                return Outcome(ExitCode.CANCELLED)
+            except MSLesionSegError as error:
+                job.error(error.code, str(error))
+                return Outcome(ExitCode.USER_ERROR)
+            except Exception as error:
+                if _out_of_memory(error):
+                    job.error("memory", _MEMORY_SENTENCE)
+                    return Outcome(ExitCode.USER_ERROR)
+                traceback.print_exc(file=sys.stderr)
+                job.error("bug", f"Internal error ({type(error).__name__}: {error}). Please report it.")
+                return Outcome(ExitCode.BUG)
+
+
+_MEMORY_SENTENCE = (
+    "The computer ran out of memory. Close other programs, or choose the CPU if a GPU was used."
+)
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # torch raises plain RuntimeErrors when the CPU allocator fails
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and any(text in str(error) for text in ("out of memory", "can't allocate memory"))
+    )
+
+
+@contextlib.contextmanager
+def _signals(job: Job) -> Iterator[None]:
+    """Ctrl-C and SIGTERM cancel at the next report; a second Ctrl-C cancels on the spot."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    asked = False
+
+    def on_signal(number: int, frame: object) -> None:
+        nonlocal asked
+        if asked:
+            raise Cancelled
+        asked = True
+        job.cancel()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _sink(events: bool) -> Iterator[Callable[[Event], None]]:
+    if not events:
+        bar = TerminalBar()
+        try:
+            yield bar
+        finally:
+            bar.close()
+        return
+    stream = sys.stdout
+
+    def write(event: Event) -> None:
+        stream.write(json.dumps(event, ensure_ascii=True, allow_nan=False, default=str) + "\n")
+        stream.flush()
+
+    with contextlib.redirect_stdout(sys.stderr):
+        yield write
+
+
+class TerminalBar:
+    """Shows the events on standard error: a moving bar on a terminal, one line per stage in a log file."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+        self._console = Console(stderr=True, highlight=False)
+        columns = (
+            TextColumn("{task.description:<22}"),
+            BarColumn(bar_width=36),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[eta]}"),
+        )
+        self._bar = Progress(*columns, console=self._console, transient=True)
+        self._task = self._bar.add_task("", total=1.0, eta="")
+        self._stage = ""
+        if self._console.is_terminal:
+            self._bar.start()
+
+    def __call__(self, event: Event) -> None:
+        kind = event["event"]
+        if kind == "progress":
+            self._progress(event)
+        elif kind == "metric":
+            context = {k: v for k, v in event.items() if k not in ("event", "name", "value")}
+            text = " ".join(f"{key} {value}" for key, value in context.items())
+            self._print(f"{text} {event['name']} {event['value']:.4g}".strip())
+        elif kind == "warning":
+            self._print(f"Note: {event['sentence']}", style="yellow")
+        elif kind == "error":
+            style = "yellow" if event["code"] == Cancelled.code else "bold red"
+            self._print(event["sentence"], style=style)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._bar.stop()
+
+    def _progress(self, event: Event) -> None:
+        if self._console.is_terminal:
+            eta = "" if event["eta_s"] is None else f"about {_clock_text(event['eta_s'])} left"
+            name = event["stage"].capitalize()
+            self._bar.update(self._task, description=name, completed=event["fraction"], eta=eta)
+        elif event["stage"] != self._stage:
+            self._stage = event["stage"]
+            self._print(f"[{event['fraction']:4.0%}] {self._stage}")
+
+    def _print(self, text: str, style: str | None = None) -> None:
+        self._console.print(text, style=style, markup=False, soft_wrap=True)
+
+
+def _clock_text(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"

@@ -1,0 +1,86 @@
+"""``result.json``: what was done to which scan, with what, and what came out; enough to repeat it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from MSLesionSegLib import __version__
+from MSLesionSegLib.imaging.reading import Finding, Scan
+from MSLesionSegLib.lesions.table import Lesion, totals_by_region
+from MSLesionSegLib.segmentation.outputs import PROGRAM
+
+_PACKAGES = ("torch", "monai", "nibabel", "numpy", "scipy", "SimpleITK")
+
+
+def make_manifest(
+    *,
+    task: str,
+    scans: Mapping[str, Scan],
+    model: Mapping[str, str],
+    settings: Mapping[str, Any],
+    counts: Mapping[str, Any],
+    findings: Sequence[Finding],
+    files: Mapping[str, str],
+) -> dict[str, Any]:
+    """Return the manifest as JSON types, without paths, header text or anything else that names a person."""
+    return {
+        "program": PROGRAM,
+        "version": __version__,
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "note": "For research use only.",
+        "task": task,
+        "inputs": {name: _facts(scan) for name, scan in scans.items()},
+        "model": dict(model),
+        "settings": dict(settings),
+        "counts": dict(counts),
+        "findings": [{"code": f.code, "sentence": _anonymous(f.sentence, scans)} for f in findings],
+        "versions": versions(),
+        "files": dict(files),
+    }
+
+
+def count_lesions(lesions: Sequence[Lesion], brain: np.ndarray, affine: np.ndarray) -> dict[str, Any]:
+    """Return number and volume (mm3) of the lesions, in all and by region, and the volume of the brain."""
+    return {
+        "lesions": len(lesions),
+        "volume_mm3": round(sum(lesion.volume_mm3 for lesion in lesions), 2),
+        "by_region": totals_by_region(lesions),
+        "brain_volume_mm3": round(float(np.count_nonzero(brain) * np.prod(voxel_sizes(affine))), 1),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this program and of the packages that decide its numbers; imports none."""
+    found = {"mslesionseg": __version__}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _facts(scan: Scan) -> dict[str, Any]:
+    """What identifies the input without saying whose it is."""
+    return {
+        "sha256": scan.sha256,
+        "shape": [int(n) for n in scan.image.shape],
+        "spacing_mm": [round(float(s), 4) for s in voxel_sizes(scan.image.affine)],
+        "orientation": "".join(nib.aff2axcodes(scan.image.affine)),
+        "affine": [[round(float(v), 5) for v in row] for row in scan.image.affine],
+    }
+
+
+def _anonymous(sentence: str, scans: Mapping[str, Scan]) -> str:
+    """Folders and files are often named after the patient: say which input is meant instead."""
+    for name, scan in scans.items():
+        for text in (str(scan.path), scan.path.resolve().name, scan.path.name):
+            sentence = sentence.replace(text, f"the {name.upper()}")
+    return sentence

@@ -1,0 +1,234 @@
+"""The result folder: names, images without patient text, and writing that is all or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+import re
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.errors import OutputError
+
+MANIFEST = "result.json"
+PROGRAM = "mslesionseg"
+_IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr")
+_STALE_AFTER_S = 24 * 3600.0
+
+
+def stem_of(path: Path, sequence: str = "flair") -> str:
+    """Start of the output names: the input's name without ending and, for a BIDS name, without suffix.
+
+    ``sub-01_ses-02_FLAIR.nii.gz`` gives ``sub-01_ses-02``. A DICOM folder gives ``sequence``, because such
+    folders are often named after the patient. Characters outside ``A-Za-z0-9._-`` become ``-``.
+    """
+    name = path.name
+    ending = next((e for e in _IMAGE_ENDINGS if name.lower().endswith(e)), None)
+    if ending is None:
+        return sequence
+    name = name[: -len(ending)]
+    *entities, suffix = name.split("_")
+    if name.startswith("sub-") and entities and "-" not in suffix:
+        name = "_".join(entities)
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or sequence
+
+
+def output_names(stem: str, *, uncertainty: bool = False) -> dict[str, str]:
+    """File names of one result, in the manner of BIDS derivatives."""
+    names = {
+        "mask": f"{stem}_label-lesion_mask.nii.gz",
+        "probability": f"{stem}_label-lesion_probseg.nii.gz",
+        "lesions": f"{stem}_label-lesion_dseg.nii.gz",
+        "brain": f"{stem}_desc-brain_mask.nii.gz",
+    }
+    if uncertainty:
+        names["uncertainty"] = f"{stem}_label-lesion_desc-uncertainty_map.nii.gz"
+    return names | {"table": "lesions.csv", "report": "report.html", "manifest": MANIFEST}
+
+
+def check_output(folder: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
+    """Refuse an output that cannot or must not be written, before any work is done.
+
+    With ``overwrite`` only a folder that holds an earlier result of this program is ever replaced.
+
+    Raises:
+        OutputError: with a sentence that says what to do.
+    """
+    folder = _absolute(folder)
+    with _sentences(folder):
+        _restore(folder)
+        if folder.exists():
+            _check_existing(folder, overwrite, inputs)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(folder)
+        probe = _hidden(folder, "unfinished")
+        probe.mkdir()
+        probe.rmdir()
+
+
+@contextlib.contextmanager
+def staged(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
+    """A hidden folder beside ``folder`` to write into; it takes the name ``folder`` when the block ends well.
+
+    When the block fails nothing is left. With ``overwrite`` the new folder takes the old one's place in one
+    step where the system can (Linux, macOS); elsewhere in two, and the old one is found again by
+    :func:`check_output` should the computer stop in between.
+    """
+    folder = _absolute(folder)
+    with _sentences(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        work = _hidden(folder, "unfinished")
+        work.mkdir()
+        try:
+            yield work
+            if folder.exists():
+                _check_existing(folder, overwrite, ())
+                _replace(work, folder)
+            else:
+                work.rename(folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def save_image(data: np.ndarray, reference: nib.Nifti1Image, path: Path) -> None:
+    """Save ``data`` (X, Y, Z) on ``reference``'s grid with a fresh header: geometry and units, no free text.
+
+    uint8, int16 and int32 labels and float32 maps keep their type. Both sform and qform are set (the qform
+    only where the affine has no shear), so that every reader finds the same place.
+    """
+    if data.shape != reference.shape[:3]:
+        raise ValueError(f"data {data.shape} does not lie on the grid {reference.shape[:3]}")
+    image = nib.Nifti1Image(data, reference.affine)
+    code = max(int(reference.header["sform_code"]), int(reference.header["qform_code"]), 1)
+    image.set_sform(reference.affine, code)
+    with contextlib.suppress(nib.spatialimages.HeaderDataError):
+        image.set_qform(reference.affine, code, strip_shears=False)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
+
+
+def save_in_folder(folder: Path, images: Mapping[str, tuple[np.ndarray, nib.Nifti1Image]]) -> None:
+    """Save images (data, reference) by file name into a folder; each file whole or not at all."""
+    folder = _absolute(folder)
+    with _sentences(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, (data, reference) in images.items():
+            work = folder / f".{secrets.token_hex(4)}-{name}"
+            try:
+                save_image(data, reference, work)
+                work.replace(folder / name)
+            finally:
+                work.unlink(missing_ok=True)
+
+
+def write_manifest(content: dict[str, Any], folder: Path) -> Path:
+    """Write ``result.json``; its presence marks a complete result."""
+    path = folder / MANIFEST
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return path
+
+
+def _check_existing(folder: Path, overwrite: bool, inputs: Sequence[Path]) -> None:
+    if not folder.is_dir():
+        raise OutputError(f"{folder} is a file. Give the name of a folder that does not exist yet.")
+    if not any(folder.iterdir()):
+        return
+    if not _is_ours(folder):
+        raise OutputError(
+            f"{folder} holds files that are not a result of MSLesionSeg. Give another output folder."
+        )
+    if not overwrite:
+        raise OutputError(
+            f"{folder} holds a result already. Give another output folder, or --overwrite to replace it."
+        )
+    for path in inputs:
+        if folder in _absolute(path).parents:
+            raise OutputError(f"The input {path} lies in {folder}, which would be replaced. Move it first.")
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["program"] == PROGRAM
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(Path(path).expanduser()))
+
+
+def _hidden(folder: Path, kind: str) -> Path:
+    return folder.parent / f".{folder.name}.{kind}-{secrets.token_hex(4)}"
+
+
+def _replace(new: Path, old: Path) -> None:
+    if _exchange(new, old):
+        return  # `new` now names the old result; the caller removes it
+    aside = old.parent / f".{old.name}.previous"
+    shutil.rmtree(aside, ignore_errors=True)
+    old.rename(aside)
+    try:
+        new.rename(old)
+    except BaseException:
+        aside.rename(old)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step of the file system; False where that does not exist."""
+    function, swap = {"linux": ("renameat2", 2), "darwin": ("renameatx_np", 2)}.get(sys.platform, ("", 0))
+    if not function:
+        return False
+    current_folder = -100 if sys.platform == "linux" else -2
+    try:
+        call = getattr(ctypes.CDLL(None, use_errno=True), function)
+    except (OSError, AttributeError):
+        return False
+    return call(current_folder, os.fsencode(one), current_folder, os.fsencode(other), swap) == 0
+
+
+def _restore(folder: Path) -> None:
+    aside = folder.parent / f".{folder.name}.previous"
+    if aside.exists() and not folder.exists():
+        aside.rename(folder)
+
+
+def _remove_stale(folder: Path) -> None:
+    """Clear what a killed run left. Younger folders may belong to a run that is still going."""
+    for path in folder.parent.glob(f".{_escape(folder.name)}.unfinished-*"):
+        if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _escape(name: str) -> str:
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
+@contextlib.contextmanager
+def _sentences(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(_sentence(error, folder)) from error
+
+
+def _sentence(error: OSError, folder: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"The disk has no room for the result in {folder}. Free some space or choose another disk."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"You are not allowed to write in {folder.parent}. Choose an output folder of your own."
+    return (
+        f"The result cannot be written to {folder}: {error.strerror or error}. Choose another output folder."
+    )

@@ -1,0 +1,98 @@
+"""The page that a person reads: one HTML file with everything in it, for the screen and for paper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.segmentation.pictures import Colour, Pictures, Projection, SlicePicture
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.lesions.table import Lesion
+
+_TEMPLATE = Path(__file__).with_name("report.html")
+
+# after Okabe and Ito, so that colour-blind readers tell them apart, and bright enough on grey
+REGION_COLOURS: dict[str, Colour] = {
+    "periventricular": (240, 100, 40),
+    "juxtacortical": (86, 180, 233),
+    "infratentorial": (230, 120, 190),
+    "deep white matter": (225, 195, 40),
+}
+_OTHER_COLOUR: Colour = (0, 190, 140)
+
+
+def write_report(
+    path: Path,
+    manifest: Mapping[str, Any],
+    image: nib.Nifti1Image,
+    brain: np.ndarray,
+    labels: np.ndarray,
+    lesions: Sequence[Lesion],
+) -> None:
+    """Write the page.
+
+    Args:
+        path: HTML file to write (UTF-8, no external resources, no scripts).
+        manifest: content of ``result.json``; its counts, settings and findings are shown.
+        image: the scan that was segmented (X, Y, Z).
+        brain: brain mask on the same grid.
+        labels: lesion ids on the same grid, 0 outside.
+        lesions: rows of the lesion table.
+    """
+    colours = {lesion.id: region_colour(lesion.region) for lesion in lesions}
+    pictures = Pictures(image, brain, labels, colours)
+    page = render(manifest, lesions, pictures.slices(), pictures.projections())
+    path.write_text(page, encoding="utf-8")
+
+
+def region_colour(region: str | None) -> Colour:
+    """Return the colour in which lesions of a region are drawn."""
+    return REGION_COLOURS.get(region or "", _OTHER_COLOUR)
+
+
+def render(
+    manifest: Mapping[str, Any],
+    lesions: Sequence[Lesion],
+    slices: Sequence[SlicePicture],
+    projections: Sequence[Projection],
+) -> str:
+    """Return the page as text. Everything that comes from outside is escaped."""
+    from jinja2 import Environment
+
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    page.filters.update(colour=_css, number=_number, place=_place, spacing=_spacing)
+    counts = manifest["counts"]
+    shown = {lesion for picture in slices for lesion in picture.lesions}
+    return page.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        manifest=manifest,
+        counts=counts,
+        settings=manifest["settings"],
+        lesions=lesions,
+        slices=slices,
+        projections=projections,
+        unseen=sum(lesion.id not in shown for lesion in lesions),
+        largest_region_mm3=max((r["volume_mm3"] for r in counts["by_region"].values()), default=0) or 1.0,
+        region_rule="",
+    )
+
+
+def _css(region: str | None) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*region_colour(region))
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:,.{digits}f}"
+
+
+def _spacing(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+def _place(centre: Sequence[float]) -> str:
+    sides = (("R", "L"), ("A", "P"), ("S", "I"))
+    return " ".join(f"{s[0] if v >= 0 else s[1]} {abs(v):.0f}" for s, v in zip(sides, centre, strict=True))

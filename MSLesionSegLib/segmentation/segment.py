@@ -1,0 +1,329 @@
+"""One task from end to end: scans in; mask, probability, lesions, table, report and manifest out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from MSLesionSegLib.errors import ImageError, ModelError, SettingsError
+from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
+from MSLesionSegLib.imaging.normalise import zscore
+from MSLesionSegLib.imaging.reading import Finding, Scan, read_mask, read_scan
+from MSLesionSegLib.lesions.components import bounding_box, label_components, remove_small
+from MSLesionSegLib.lesions.regions import fit_atlas
+from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation import outputs, stages
+from MSLesionSegLib.segmentation.manifest import count_lesions, make_manifest
+from MSLesionSegLib.segmentation.tasks import Task, get_task
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.network.inference import Prediction
+    from MSLesionSegLib.network.store import Model
+
+CONNECTIVITY = 26
+_CROP_MARGIN_VOXELS = 8
+
+
+@dataclass(frozen=True)
+class SegmentRequest:
+    """What to segment and how. ``None`` leaves a setting to the model's card.
+
+    Attributes:
+        task: a row of the task table, e.g. ``flair``.
+        inputs: scan file (or DICOM folder) by input name, e.g. ``{"flair": Path(...)}``.
+        output: folder to make.
+        model: name of a stored model, or a model folder.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        threshold: probability from which a voxel is lesion, above 0 and below 1.
+        minimum_mm3: smaller lesions are dropped.
+        brain_mask: mask on the grid of the reference scan; found automatically when None.
+        flips: average over mirrored inputs and write an uncertainty map.
+        n4: correct the bias field first.
+        overwrite: replace an earlier result in ``output``.
+    """
+
+    task: str
+    inputs: Mapping[str, Path]
+    output: Path
+    model: str | None = None
+    device: str = "auto"
+    threshold: float | None = None
+    minimum_mm3: float | None = None
+    brain_mask: Path | None = None
+    flips: bool = False
+    n4: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class SegmentationResult:
+    """What came out.
+
+    Attributes:
+        folder: the result folder.
+        files: paths by role: ``mask``, ``probability``, ``lesions``, ``brain``, ``table``, ``report``,
+            ``manifest`` and, with flips, ``uncertainty``.
+        lesions: rows of the lesion table, largest first.
+        counts: lesions, volume and totals by region, as in the manifest.
+        settings: everything that decides the numbers.
+        model: name of the model.
+        findings: what was noticed about the inputs.
+        timings: seconds by stage and ``total``.
+    """
+
+    folder: Path
+    files: dict[str, Path]
+    lesions: tuple[Lesion, ...]
+    counts: dict[str, Any]
+    settings: dict[str, Any]
+    model: str
+    findings: tuple[Finding, ...]
+    timings: dict[str, float]
+
+
+@dataclass
+class _Maps:
+    """Arrays on the native grid, made step by step."""
+
+    reference: nib.Nifti1Image
+    brain: np.ndarray
+    probability: np.ndarray
+    labels: np.ndarray
+    uncertainty: np.ndarray | None
+    lesions: tuple[Lesion, ...] = field(default=())
+
+
+def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
+    """Run a task on one patient and write the result folder, whole or not at all.
+
+    Raises:
+        MSLesionSegError: an input, model, setting or output cannot be used; the sentence says what to do.
+        Cancelled: the person stopped it; nothing was written.
+    """
+    task = _checked(request)
+    outputs.check_output(request.output, overwrite=request.overwrite, inputs=list(request.inputs.values()))
+    watch = stages.StageWatch(progress)
+
+    watch.stage(stages.READ)
+    scans = {i.name: read_scan(request.inputs[i.name], sequence=i.sequence) for i in task.inputs}
+    findings = tuple(finding for scan in scans.values() for finding in scan.findings)
+    for finding in findings:
+        watch.warning(finding.code, finding.sentence)
+    reference = scans[task.reference].image
+
+    watch.stage(stages.MODEL)
+    device = _device(request.device)
+    model = _load(request, task)
+    settings = _settings(request, model, device)
+
+    brain = _brain(request, reference, watch)
+    images = {name: scan.image for name, scan in scans.items()}
+    if request.n4:
+        from MSLesionSegLib.imaging.bias import n4
+
+        watch.stage(stages.BIAS)
+        images = {name: n4(image, brain) for name, image in images.items()}
+
+    watch.stage(stages.PREPARE)
+    channels, inside, affine = _network_input(task, images, brain, model.card.spacing_mm)
+
+    prediction = _predict(model, channels, inside, device, request.flips, watch)
+
+    watch.stage(stages.NATIVE)
+    maps = _native(prediction, affine, reference, brain, settings)
+
+    watch.stage(stages.REGIONS)
+    on_grid = nib.Nifti1Image(channels[0], affine), nib.Nifti1Image(inside.astype(np.uint8), affine)
+    regions = fit_atlas(*on_grid) if maps.labels.any() else None
+    maps.lesions = tuple(
+        lesion_table(
+            nib.Nifti1Image(maps.labels, reference.affine),
+            nib.Nifti1Image(maps.probability, reference.affine),
+            regions,
+        )
+    )
+
+    watch.stage(stages.WRITE)
+    return _write(request, task, scans, model, settings, findings, maps, watch)
+
+
+def _checked(request: SegmentRequest) -> Task:
+    task = get_task(request.task)
+    for scan in task.inputs:
+        if scan.name not in request.inputs:
+            raise SettingsError(f"The task '{task.name}' needs a {scan.title}. Give it with --{scan.name}.")
+    if request.threshold is not None and not 0.0 < request.threshold < 1.0:
+        raise SettingsError(f"The threshold must lie between 0 and 1, not {request.threshold:g}.")
+    if request.minimum_mm3 is not None and not 0.0 <= request.minimum_mm3 < float("inf"):
+        raise SettingsError(f"The minimum lesion volume must be 0 mm3 or more, not {request.minimum_mm3:g}.")
+    if request.device not in ("auto", "cpu", "cuda"):
+        raise SettingsError(f"The device must be auto, cpu or cuda, not '{request.device}'.")
+    return task
+
+
+def _device(wanted: str) -> str:
+    import torch
+
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise SettingsError("No usable NVIDIA GPU was found. Use --device cpu, or auto.")
+    return "cuda" if available and wanted != "cpu" else "cpu"
+
+
+def _load(request: SegmentRequest, task: Task) -> Model:
+    from MSLesionSegLib.network.store import load_model
+
+    model = load_model(request.model or task.default_model, task=task.name)
+    if len(model.card.channels) != len(task.channels):
+        raise ModelError(
+            f"The model '{model.card.name}' takes {len(model.card.channels)} channels, "
+            f"but the task '{task.name}' gives {len(task.channels)}. Choose another model."
+        )
+    return model
+
+
+def _settings(request: SegmentRequest, model: Model, device: str) -> dict[str, Any]:
+    card = model.card
+    return {
+        "threshold": float(card.threshold if request.threshold is None else request.threshold),
+        "minimum_mm3": float(card.minimum_mm3 if request.minimum_mm3 is None else request.minimum_mm3),
+        "connectivity": CONNECTIVITY,
+        "device": device,
+        "brain_mask": "given" if request.brain_mask else "found automatically",
+        "n4": request.n4,
+        "flips": request.flips,
+    }
+
+
+def _brain(request: SegmentRequest, reference: nib.Nifti1Image, watch: stages.StageWatch) -> nib.Nifti1Image:
+    inner = watch.within(stages.BRAIN)
+    if request.brain_mask is not None:
+        brain = read_mask(request.brain_mask, reference)
+        if not np.any(brain.dataobj):
+            raise ImageError(f"The brain mask {request.brain_mask} is empty. Give one that covers the brain.")
+        return brain
+    from MSLesionSegLib.network.brain_extraction import brain_mask
+
+    return brain_mask(reference, progress=inner)
+
+
+def _network_input(
+    task: Task, images: Mapping[str, nib.Nifti1Image], brain: nib.Nifti1Image, spacing: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return channels (C, X, Y, Z) z-scored, brain (X, Y, Z) bool and affine, cut to the brain."""
+    inside = to_network_grid(nib.Nifti1Image(np.asarray(brain.dataobj, np.float32), brain.affine), spacing)
+    mask = np.asarray(inside.dataobj) >= 0.5
+    box = bounding_box(mask, margin=_CROP_MARGIN_VOXELS)
+    if box is None:
+        raise ImageError("No brain was found in the scan. Give a brain mask with --brain-mask.")
+    channels = np.stack(
+        [
+            zscore(np.asarray(to_network_grid(images[name], spacing).dataobj), mask)[box]
+            for name in task.channels
+        ]
+    )
+    return channels, mask[box], inside.slicer[box].affine
+
+
+def _predict(
+    model: Model,
+    channels: np.ndarray,
+    brain: np.ndarray,
+    device: str,
+    flips: bool,
+    watch: stages.StageWatch,
+) -> Prediction:
+    from MSLesionSegLib.network.inference import predict
+
+    inner = watch.within(stages.NETWORK)
+    return predict(model, channels, brain, device=device, flips=flips, progress=inner)
+
+
+def _native(
+    prediction: Prediction,
+    affine: np.ndarray,
+    reference: nib.Nifti1Image,
+    brain: nib.Nifti1Image,
+    settings: Mapping[str, Any],
+) -> _Maps:
+    def back(array: np.ndarray) -> np.ndarray:
+        return np.asarray(to_native_grid(nib.Nifti1Image(array, affine), reference).dataobj, np.float32)
+
+    probability = np.clip(back(prediction.probability), 0.0, 1.0)
+    voxel_mm3 = float(np.prod(voxel_sizes(reference.affine)))
+    mask = remove_small(
+        probability >= settings["threshold"], voxel_mm3, settings["minimum_mm3"], settings["connectivity"]
+    )
+    labels, _ = label_components(mask, settings["connectivity"])
+    return _Maps(
+        reference=reference,
+        brain=(np.asarray(brain.dataobj) > 0).astype(np.uint8),
+        probability=probability,
+        labels=labels,
+        uncertainty=None if prediction.uncertainty is None else back(prediction.uncertainty),
+    )
+
+
+def _write(
+    request: SegmentRequest,
+    task: Task,
+    scans: Mapping[str, Scan],
+    model: Model,
+    settings: dict[str, Any],
+    findings: tuple[Finding, ...],
+    maps: _Maps,
+    watch: stages.StageWatch,
+) -> SegmentationResult:
+    from MSLesionSegLib.segmentation.report import write_report
+
+    source = scans[task.reference]
+    stem = outputs.stem_of(Path(request.inputs[task.reference]), task.reference)
+    names = outputs.output_names(stem, uncertainty=maps.uncertainty is not None)
+    counts = count_lesions(maps.lesions, maps.brain, maps.reference.affine)
+    manifest = make_manifest(
+        task=task.name,
+        scans=scans,
+        model={"name": model.card.name, "weights_sha256": model.card.weights_sha256},
+        settings=settings,
+        counts=counts,
+        findings=findings,
+        files=names,
+    )
+    with outputs.staged(request.output, overwrite=request.overwrite) as folder:
+        outputs.save_image((maps.labels > 0).astype(np.uint8), source.image, folder / names["mask"])
+        watch.stage(stages.WRITE, 0.2)
+        outputs.save_image(maps.probability, source.image, folder / names["probability"])
+        watch.stage(stages.WRITE, 0.5)
+        outputs.save_image(_smallest_type(maps.labels), source.image, folder / names["lesions"])
+        outputs.save_image(maps.brain, source.image, folder / names["brain"])
+        if maps.uncertainty is not None:
+            outputs.save_image(maps.uncertainty, source.image, folder / names["uncertainty"])
+        write_csv(maps.lesions, folder / names["table"])
+        watch.stage(stages.WRITE, 0.6)
+        write_report(folder / names["report"], manifest, source.image, maps.brain, maps.labels, maps.lesions)
+        watch.stage(stages.WRITE, 0.95)
+        manifest["timings_s"] = watch.total()
+        outputs.write_manifest(manifest, folder)
+    return SegmentationResult(
+        folder=request.output,
+        files={role: request.output / name for role, name in names.items()},
+        lesions=maps.lesions,
+        counts=counts,
+        settings=settings,
+        model=model.card.name,
+        findings=findings,
+        timings=manifest["timings_s"],
+    )
+
+
+def _smallest_type(labels: np.ndarray) -> np.ndarray:
+    return labels.astype(
+        np.uint8 if labels.max(initial=0) < 256 else np.int16 if labels.max() < 32768 else np.int32
+    )

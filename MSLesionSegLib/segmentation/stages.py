@@ -1,0 +1,97 @@
+"""The steps of a segmentation as stages with known shares of the time, and a watch on each of them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from MSLesionSegLib.progress import Progress
+
+SYNTHESIS = "make a patient"
+READ = "read scan"
+MODEL = "load model"
+BRAIN = "find brain"
+BIAS = "correct bias"
+PREPARE = "prepare input"
+NETWORK = "find lesions"
+NATIVE = "native grid"
+REGIONS = "anatomical regions"
+WRITE = "write results"
+
+# seconds on 2 CPU cores for one 1 mm FLAIR; only the ratios matter
+_SECONDS = {READ: 1.0, MODEL: 2.5, BRAIN: 5.0, BIAS: 15.0, PREPARE: 1.0, NETWORK: 8.0, NATIVE: 2.0}
+_SECONDS |= {REGIONS: 10.0, WRITE: 4.0}
+_FLIPS = 8
+
+
+def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool) -> dict[str, float]:
+    """Return the stages that a run with these settings goes through, in order, with expected seconds."""
+    stages = dict(_SECONDS)
+    if brain_given:
+        stages[BRAIN] = 0.2
+    if not n4:
+        del stages[BIAS]
+    if flips:
+        stages[NETWORK] *= _FLIPS
+    return stages
+
+
+def demo_stages(*, own_scan: bool) -> dict[str, float]:
+    """Return the stages of the demo."""
+    plain = segmentation_stages(brain_given=False, n4=False, flips=False)
+    return plain if own_scan else {SYNTHESIS: 12.0, **plain}
+
+
+class StageWatch:
+    """A :class:`Progress` that passes everything on and keeps the seconds of each stage in ``seconds``."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._name = ""
+        self._since = time.perf_counter()
+        self.seconds: dict[str, float] = {}
+
+    def stage(self, name: str, fraction: float = 0.0) -> None:
+        self._close(name)
+        self._progress.stage(name, fraction)
+
+    def metric(self, name: str, value: float, **context: Any) -> None:
+        self._progress.metric(name, value, **context)
+
+    def warning(self, code: str, sentence: str) -> None:
+        self._progress.warning(code, sentence)
+
+    def within(self, name: str) -> Within:
+        """Return the Progress for a step whose own stages all count as stage ``name``."""
+        self.stage(name)
+        return Within(self, name)
+
+    def total(self) -> dict[str, float]:
+        """Return the seconds of each stage so far, rounded, and their sum as ``total``."""
+        self._close(self._name)
+        return {name: round(s, 2) for name, s in self.seconds.items()} | {
+            "total": round(sum(self.seconds.values()), 2)
+        }
+
+    def _close(self, name: str) -> None:
+        now = time.perf_counter()
+        if self._name:
+            self.seconds[self._name] = self.seconds.get(self._name, 0.0) + now - self._since
+        self._name, self._since = name, now
+
+
+class Within:
+    """A :class:`Progress` for one step: its stages, whatever they are called, move one outer stage."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._name = name
+
+    def stage(self, name: str, fraction: float = 0.0) -> None:
+        self._progress.stage(self._name, fraction)
+
+    def metric(self, name: str, value: float, **context: Any) -> None:
+        self._progress.metric(name, value, **context)
+
+    def warning(self, code: str, sentence: str) -> None:
+        self._progress.warning(code, sentence)

@@ -1,0 +1,215 @@
+"""The result folder: names, images without patient text, all or nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.segmentation.outputs import (
+    check_output,
+    output_names,
+    save_image,
+    staged,
+    stem_of,
+    write_manifest,
+)
+
+
+def make_result(folder: Path, text: str) -> None:
+    with staged(folder, overwrite=folder.exists()) as work:
+        (work / "mask.txt").write_text(text)
+        write_manifest({"program": "mslesionseg"}, work)
+
+
+def listing(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("sub-01_ses-02_FLAIR.nii.gz", "sub-01_ses-02"),
+        ("sub-01_acq-3D_run-1.nii", "sub-01_acq-3D_run-1"),
+        ("my scan (2).NII.GZ", "my-scan-2"),
+        ("flair.nrrd", "flair"),
+        ("scan.v2.nii.gz", "scan.v2"),
+        ("DOE^JOHN", "flair"),
+        ("....nii", "flair"),
+    ],
+)
+def test_names_start_with_the_input_name_but_never_with_a_dicom_folder_name(name, stem):
+    assert stem_of(Path("/somewhere") / name) == stem
+
+
+def test_names_follow_bids_derivatives():
+    names = output_names("sub-01", uncertainty=True)
+    assert names["mask"] == "sub-01_label-lesion_mask.nii.gz"
+    assert names["probability"] == "sub-01_label-lesion_probseg.nii.gz"
+    assert names["lesions"] == "sub-01_label-lesion_dseg.nii.gz"
+    assert names["brain"] == "sub-01_desc-brain_mask.nii.gz"
+    assert "uncertainty" not in output_names("sub-01")
+
+
+def test_a_result_appears_under_its_name_only_when_it_is_complete(tmp_path):
+    out = tmp_path / "out"
+    with staged(out) as work:
+        (work / "a.txt").write_text("a")
+        assert not out.exists()
+    assert listing(out) == ["a.txt"]
+    assert listing(tmp_path) == ["out"]
+
+
+def test_a_failed_result_leaves_nothing(tmp_path):
+    with pytest.raises(ZeroDivisionError), staged(tmp_path / "out") as work:
+        (work / "a.txt").write_text("a")
+        raise ZeroDivisionError
+    assert listing(tmp_path) == []
+
+
+def test_a_failed_replacement_leaves_the_old_result(tmp_path):
+    out = tmp_path / "out"
+    make_result(out, "old")
+    with pytest.raises(KeyboardInterrupt), staged(out, overwrite=True) as work:
+        (work / "mask.txt").write_text("new")
+        raise KeyboardInterrupt
+    assert (out / "mask.txt").read_text() == "old"
+    assert listing(tmp_path) == ["out"]
+
+
+def test_overwrite_replaces_the_whole_result(tmp_path):
+    out = tmp_path / "out"
+    make_result(out, "old")
+    (out / "extra.txt").write_text("x")
+    make_result(out, "new")
+    assert listing(out) == ["mask.txt", "result.json"]
+    assert (out / "mask.txt").read_text() == "new"
+    assert listing(tmp_path) == ["out"]
+
+
+def test_an_existing_result_is_refused_without_overwrite(tmp_path):
+    out = tmp_path / "out"
+    make_result(out, "old")
+    with pytest.raises(OutputError, match="--overwrite"):
+        check_output(out, overwrite=False)
+    check_output(out, overwrite=True)
+    assert (out / "mask.txt").read_text() == "old"
+
+
+def test_a_folder_that_is_no_result_of_ours_is_never_replaced(tmp_path):
+    out = tmp_path / "home"
+    out.mkdir()
+    (out / "thesis.txt").write_text("five years")
+    with pytest.raises(OutputError, match="not a result"):
+        check_output(out, overwrite=True)
+    with pytest.raises(OutputError, match="not a result"), staged(out, overwrite=True):
+        pass
+    assert (out / "thesis.txt").exists()
+
+
+def test_an_input_inside_the_replaced_folder_is_protected(tmp_path):
+    out = tmp_path / "out"
+    make_result(out, "old")
+    with pytest.raises(OutputError, match="Move it first"):
+        check_output(out, overwrite=True, inputs=[out / "scan.nii.gz"])
+
+
+def test_an_empty_folder_may_be_filled(tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    check_output(out, overwrite=False)
+    make_result(out, "first")
+    assert (out / "mask.txt").read_text() == "first"
+
+
+def test_a_file_in_the_way_is_told_in_a_sentence(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(OutputError, match="is a file"):
+        check_output(tmp_path / "out", overwrite=True)
+    with pytest.raises(OutputError, match="cannot be written"):
+        check_output(tmp_path / "out" / "deeper", overwrite=False)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_place_without_permission_is_told_in_a_sentence(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(OutputError, match="not allowed to write"):
+            check_output(tmp_path / "out", overwrite=False)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="uses a file size limit of the system as a full disk")
+def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path):
+    code = textwrap.dedent(f"""
+        import resource
+        from pathlib import Path
+        from MSLesionSegLib.errors import OutputError
+        from MSLesionSegLib.segmentation.outputs import staged
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+        try:
+            with staged(Path({str(tmp_path)!r}) / "out") as work:
+                (work / "big.bin").write_bytes(bytes(5000))
+        except OutputError as error:
+            print(error)
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "no room" in done.stdout
+    assert listing(tmp_path) == []
+
+
+def test_a_replacement_that_was_interrupted_between_two_renames_is_undone(tmp_path):
+    make_result(tmp_path / ".out.previous", "old")
+    check_output(tmp_path / "out", overwrite=True)
+    assert (tmp_path / "out" / "mask.txt").read_text() == "old"
+
+
+def test_what_a_killed_run_left_is_cleared_later_but_not_while_it_may_be_alive(tmp_path):
+    young, old = tmp_path / ".out.unfinished-1", tmp_path / ".out.unfinished-2"
+    young.mkdir()
+    old.mkdir()
+    os.utime(old, (time.time() - 2 * 86400,) * 2)
+    check_output(tmp_path / "out", overwrite=False)
+    assert listing(tmp_path) == [young.name]
+
+
+def test_images_carry_the_geometry_and_none_of_the_text(tmp_path):
+    affine = np.array([[-0.9, 0.1, 0, 80.0], [0.1, 0.9, 0, -70], [0, 0, 3.0, -40], [0, 0, 0, 1]])
+    affine[:3, :3] = np.linalg.qr(affine[:3, :3])[0] @ np.diag([0.9, 0.9, 3.0])
+    reference = nib.Nifti1Image(np.zeros((5, 6, 4), np.float32), affine)
+    reference.header["descrip"] = b"DOE^JOHN"
+    reference.header["db_name"] = b"DOE^JOHN"
+    reference.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"DOE^JOHN"))
+    save_image(np.ones((5, 6, 4), np.uint8), reference, tmp_path / "mask.nii")
+    saved = nib.load(tmp_path / "mask.nii")
+    assert saved.get_data_dtype() == np.uint8
+    assert saved.shape == (5, 6, 4)
+    assert np.abs(saved.affine - affine).max() < 1e-4
+    assert np.abs(saved.get_qform() - affine).max() < 1e-4
+    assert int(saved.header["sform_code"]) > 0
+    assert b"DOE" not in (tmp_path / "mask.nii").read_bytes()
+
+
+def test_the_same_image_gives_the_same_bytes(tmp_path):
+    reference = nib.Nifti1Image(np.zeros((9, 9, 9), np.float32), np.eye(4))
+    data = np.random.default_rng(0).random((9, 9, 9)).astype(np.float32)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        save_image(data, reference, tmp_path / name / "p.nii.gz")
+        time.sleep(0.01)
+    assert (tmp_path / "one/p.nii.gz").read_bytes() == (tmp_path / "two/p.nii.gz").read_bytes()
+
+
+def test_the_manifest_is_plain_json(tmp_path):
+    path = write_manifest({"program": "mslesionseg", "counts": {"lesions": 3}}, tmp_path)
+    assert json.loads(path.read_text())["counts"]["lesions"] == 3
