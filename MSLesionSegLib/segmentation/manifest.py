@@ -83,4 +83,4 @@ def _anonymous(sentence: str, scans: Mapping[str, Scan]) -> str:
     for name, scan in scans.items():
         for text in (str(scan.path), scan.path.resolve().name, scan.path.name):
             sentence = sentence.replace(text, f"the {name.upper()}")
-    return sentence
+    return sentence[:1].upper() + sentence[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import nibabel as nib
@@ -14,7 +14,8 @@ PLANES = ("sagittal", "coronal", "axial")  # by array axis of a RAS volume
 _WORLD = ("R", "A", "S")
 _OPPOSITE = {"R": "L", "A": "P", "S": "I"}
 _SIDES = (("A", "P"), ("R", "L"), ("R", "L"))  # what is at the left and right edge of the picture, by plane
-_LONGEST_EDGE_PX = 400
+_LONGEST_EDGE_PX = 460
+_PROJECTION_PX = 270
 _MARGIN_MM = 6.0
 Colour = tuple[int, int, int]
 
@@ -70,7 +71,7 @@ class Pictures:
         thick = self._spacing.max() > 1.5 * np.sort(self._spacing)[1]
         self.axis = int(np.argmax(self._spacing)) if thick else 2
 
-    def slices(self, most: int = 12) -> list[SlicePicture]:
+    def slices(self, most: int = 15) -> list[SlicePicture]:
         """Slices that together show as many lesions as ``most`` slices can, from bottom to top."""
         chosen = _covering_slices(self._labels, self.axis, most)
         if not chosen:
@@ -88,7 +89,7 @@ class Pictures:
         size = self._size(self.axis)
         base = _resize(grey, size, smooth=True)
         ids = tuple(int(i) for i in np.unique(labels) if i)
-        overlay = self._outlines(labels, ids, size)
+        overlay = self._outlines(labels, size)
         centre = [(b.start + b.stop - 1) / 2 for b in self._box]
         centre[self.axis] = index
         world = float((self._affine @ [*centre, 1.0])[self.axis])
@@ -102,43 +103,43 @@ class Pictures:
             lesions=ids,
         )
 
-    def _outlines(self, labels: np.ndarray, ids: Sequence[int], size: tuple[int, int]) -> np.ndarray:
+    def _outlines(self, labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Lines around the lesions of a slice and their numbers, RGBA (rows, columns, 4)."""
         from PIL import Image, ImageDraw, ImageFont
-        from scipy.ndimage import binary_dilation
+        from scipy.ndimage import find_objects, maximum_filter
 
-        rgba = np.zeros((size[1], size[0], 4), dtype=np.uint8)
-        places = {}
-        for lesion in ids:
-            inside = _resize((labels == lesion).astype(np.float32), size, smooth=True) > 0.5
-            if not inside.any():
-                inside = _resize((labels == lesion).astype(np.float32), size, smooth=False) > 0.5
-            edge = binary_dilation(inside, iterations=2) & ~inside
-            rgba[edge] = (*self._colours[lesion], 255)
-            rows, columns = np.nonzero(edge)
-            if columns.size:
-                corner = int(np.argmax(columns - rows))  # the upper right of the outline
-                places[lesion] = (int(columns[corner]) + 2, int(rows[corner]) - 9)
-        picture = Image.fromarray(rgba)
+        ids = _resize(labels, size, smooth=False).astype(np.int32)
+        smooth = np.where(_resize((labels > 0), size, smooth=True) > 0.5, ids, 0)
+        lost = np.setdiff1d(ids, smooth)  # too thin for the smooth outline
+        inside = np.where(np.isin(ids, lost), ids, smooth) if lost.size else smooth
+        edges = np.where(inside > 0, 0, maximum_filter(inside, size=5))
+        picture = Image.fromarray(self._paint(edges))
         draw = ImageDraw.Draw(picture)
-        font = ImageFont.load_default(size=11)
-        for lesion, (x, y) in places.items():
-            x, y = min(x, size[0] - 8 * len(str(lesion))), max(y, 0)
-            draw.text(
-                (x, y), str(lesion), font=font, fill=(*self._colours[lesion], 255), stroke_width=1,
-                stroke_fill=(0, 0, 0, 200),
-            )  # fmt: skip
+        font = ImageFont.load_default(size=15)
+        for index, place in enumerate(find_objects(edges)):
+            if place is not None:
+                text = str(index + 1)
+                x, y = min(place[1].stop + 1, size[0] - 10 * len(text)), max(place[0].start - 13, 0)
+                draw.text((x, y), text, font=font, fill="white", stroke_width=2, stroke_fill="black")
         return np.asarray(picture)
 
+    def _paint(self, ids: np.ndarray) -> np.ndarray:
+        """Each lesion id in its colour, RGBA; transparent where the id is 0."""
+        palette = np.zeros((max(self._colours, default=0) + 1, 4), dtype=np.uint8)
+        for lesion, colour in self._colours.items():
+            palette[lesion] = (*colour, 255)
+        return palette[ids]
+
     def _projection(self, axis: int) -> Projection:
-        size = self._size(axis, longest=230)
+        size = self._size(axis, longest=_PROJECTION_PX)
         depth = self._flat(self._brain.sum(axis=axis).astype(np.float32), axis)
         depth = _resize(depth / max(float(depth.max()), 1.0), size, smooth=True)
         page = 255.0 - 70.0 * np.clip(depth, 0, 1) ** 0.5
         rgb = np.repeat(page[..., None], 3, axis=2)
         flat = self._flat(_nearest_label(self._labels, axis), axis)
-        for lesion in np.unique(flat[flat > 0]):
-            inside = np.clip(_resize((flat == lesion).astype(np.float32), size, smooth=True), 0, 1)[..., None]
-            rgb = rgb * (1 - 0.9 * inside) + np.asarray(self._colours[int(lesion)]) * 0.9 * inside
+        ids = _resize(flat, size, smooth=False).astype(np.int32)
+        cover = 0.9 * np.clip(_resize(flat > 0, size, smooth=True), 0, 1)[..., None] * (ids > 0)[..., None]
+        rgb = rgb * (1 - cover) + self._paint(ids)[..., :3] * cover
         caption = PLANES[axis].capitalize()
         return Projection(_url(np.uint8(np.clip(rgb, 0, 255))), size, caption, _SIDES[axis])
 
@@ -212,5 +213,5 @@ def _url(pixels: np.ndarray) -> str:
     if pixels.ndim == 3:
         picture = picture.quantize(64)
     stream = io.BytesIO()
-    picture.save(stream, "PNG", optimize=True)
+    picture.save(stream, "PNG", compress_level=5)
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

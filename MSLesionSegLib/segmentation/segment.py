@@ -256,7 +256,8 @@ def _native(
     def back(array: np.ndarray) -> np.ndarray:
         return np.asarray(to_native_grid(nib.Nifti1Image(array, affine), reference).dataobj, np.float32)
 
-    probability = np.clip(back(prediction.probability), 0.0, 1.0)
+    inside = np.asarray(brain.dataobj) > 0
+    probability = np.clip(back(prediction.probability), 0.0, 1.0) * inside
     voxel_mm3 = float(np.prod(voxel_sizes(reference.affine)))
     mask = remove_small(
         probability >= settings["threshold"], voxel_mm3, settings["minimum_mm3"], settings["connectivity"]
@@ -264,7 +265,7 @@ def _native(
     labels, _ = label_components(mask, settings["connectivity"])
     return _Maps(
         reference=reference,
-        brain=(np.asarray(brain.dataobj) > 0).astype(np.uint8),
+        brain=inside.astype(np.uint8),
         probability=probability,
         labels=labels,
         uncertainty=None if prediction.uncertainty is None else back(prediction.uncertainty),

@@ -1,0 +1,249 @@
+"""The command ``mslesionseg``: parse, call, print. Work is imported inside commands; help stays quick."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from MSLesionSegLib import __version__
+from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.jobs import ExitCode, Job, run_job
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.segmentation.segment import SegmentationResult
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    name="mslesionseg",
+    help="Multiple sclerosis lesions on brain MRI. For research use only.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+segment_app = typer.Typer(no_args_is_help=True, help="Find lesions on a patient's scans.")
+models_app = typer.Typer(no_args_is_help=True, help="The models on this computer.")
+app.add_typer(segment_app, name="segment")
+app.add_typer(models_app, name="models")
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to make for the result.")]
+ModelOption = Annotated[str | None, typer.Option("--model", help="Model name or folder (default: shipped).")]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threshold = Annotated[
+    float | None, typer.Option(help="Probability from which a voxel is lesion (default: model card).")
+]
+MinVolume = Annotated[
+    float | None, typer.Option("--min-volume", help="Drop smaller lesions, in mm3 (default: model card).")
+]
+BrainMask = Annotated[Path | None, typer.Option(help="Brain mask on the scan's grid (default: found).")]
+Flips = Annotated[bool, typer.Option("--flips", help="Average over mirrored inputs, add an uncertainty map.")]
+N4 = Annotated[bool, typer.Option("--n4", help="Correct the bias field first.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
+Events = Annotated[bool, typer.Option("--events", help="Print one JSON object per line instead of a bar.")]
+StopFile = Annotated[Path | None, typer.Option(help="Cancel when this file appears.")]
+
+
+@segment_app.command("flair")
+def segment_flair(
+    flair: Annotated[
+        Path, typer.Option(help="FLAIR: NIfTI or NRRD file, or a folder with one DICOM series.")
+    ],
+    output: Output,
+    model: ModelOption = None,
+    device: Device = "auto",
+    threshold: Threshold = None,
+    min_volume: MinVolume = None,
+    brain_mask: BrainMask = None,
+    flips: Flips = False,
+    n4: N4 = False,
+    overwrite: Overwrite = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """All white-matter lesions on one FLAIR."""
+
+    def work(job: Job) -> SegmentationResult:
+        from MSLesionSegLib.segmentation.segment import SegmentRequest, segment
+
+        request = SegmentRequest(
+            task="flair",
+            inputs={"flair": flair},
+            output=output,
+            model=model,
+            device=device,
+            threshold=threshold,
+            minimum_mm3=min_volume,
+            brain_mask=brain_mask,
+            flips=flips,
+            n4=n4,
+            overwrite=overwrite,
+        )
+        return segment(request, job)
+
+    from MSLesionSegLib.segmentation.stages import segmentation_stages
+
+    stages = segmentation_stages(brain_given=brain_mask is not None, n4=n4, flips=flips)
+    result = _run("segment flair", work, stages, _describe_segmentation, events, stop_file)
+    if not events:
+        _print_lesions(result)
+
+
+@app.command()
+def demo(
+    flair: Annotated[Path | None, typer.Option(help="Your own FLAIR instead of a synthetic patient.")] = None,
+    output: Output = Path("demo"),
+    model: ModelOption = None,
+    seed: Annotated[int, typer.Option(help="Which synthetic patient.")] = 7,
+    overwrite: Overwrite = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Make a synthetic patient, segment it and compare the result with the known truth."""
+
+    def work(job: Job) -> Any:
+        from MSLesionSegLib.segmentation.demo import run_demo
+
+        return run_demo(flair, output, job, model=model, seed=seed, overwrite=overwrite)
+
+    from MSLesionSegLib.segmentation.stages import demo_stages
+
+    stages = demo_stages(own_scan=flair is not None)
+    outcome = _run(
+        "demo", work, stages, lambda value: _describe_segmentation(value.result), events, stop_file
+    )
+    if not events:
+        _print_lesions(outcome.result)
+        if outcome.comparison is not None:
+            _print_comparison(outcome.comparison)
+
+
+@app.command()
+def info() -> None:
+    """Versions, devices and models, to send along with a question. Holds no patient data."""
+    from MSLesionSegLib.diagnostics import diagnostic_text
+
+    typer.echo(diagnostic_text())
+
+
+@models_app.command("list")
+def models_list() -> None:
+    """The models on this computer: shipped ones and your own."""
+    from MSLesionSegLib.network.store import list_models
+
+    table = _table("Model", "Task", "Trained from", "Date", "What it is")
+    for card in list_models():
+        table.add_row(card.name, card.task, card.parent or "-", card.created, card.description)
+    _print(table)
+
+
+@models_app.command("show")
+def models_show(name: Annotated[str, typer.Argument(help="Model name or folder.")]) -> None:
+    """The card of one model: training, measured results, limits, licence."""
+    import json
+    from dataclasses import asdict
+
+    from MSLesionSegLib.network.store import find_model, read_card
+
+    card = _or_exit(lambda: read_card(find_model(name)))
+    typer.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(f"mslesionseg {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; the entry point of the installed program."""
+    app()
+
+
+def _run(
+    command: str,
+    work: Callable[[Job], T],
+    stages: dict[str, float],
+    describe: Callable[[T], dict[str, Any]],
+    events: bool,
+    stop_file: Path | None,
+) -> T:
+    outcome = run_job(command, work, stages=stages, describe=describe, events=events, stop_file=stop_file)
+    if outcome.code != ExitCode.DONE or outcome.value is None:
+        raise typer.Exit(int(outcome.code))
+    return outcome.value
+
+
+def _or_exit(call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except MSLesionSegError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(int(ExitCode.USER_ERROR)) from None
+
+
+def _describe_segmentation(result: SegmentationResult) -> dict[str, Any]:
+    return {
+        "folder": str(result.folder.absolute()),
+        "manifest": str(result.files["manifest"].absolute()),
+        "files": {role: str(path.absolute()) for role, path in result.files.items()},
+        "counts": result.counts,
+    }
+
+
+def _print_lesions(result: SegmentationResult, most: int = 30) -> None:
+    table = _table("No.", "Region", "Volume mm3", "Longest mm", "Centre (RAS mm)", "Mean prob.", "Peak prob.")
+    for lesion in result.lesions[:most]:
+        table.add_row(
+            str(lesion.id),
+            lesion.region or "unknown",
+            f"{lesion.volume_mm3:.0f}",
+            f"{lesion.longest_axis_mm:.1f}",
+            " ".join(f"{v:.0f}" for v in lesion.centre_ras),
+            *("-" if p is None else f"{p:.2f}" for p in (lesion.mean_probability, lesion.peak_probability)),
+        )
+    if result.lesions:
+        _print(table)
+    if len(result.lesions) > most:
+        typer.echo(f"... and {len(result.lesions) - most} more in {result.files['table']}")
+    settings = result.settings
+    typer.echo(
+        f"{result.counts['lesions']} lesions, {result.counts['volume_mm3'] / 1000:.2f} ml "
+        f"({settings['connectivity']}-connected, at least {settings['minimum_mm3']:g} mm3, "
+        f"probability from {settings['threshold']:g}; model {result.model}; {result.timings['total']:.0f} s)"
+    )
+    typer.echo(f"Page:   {result.files['report']}\nResult: {result.folder}")
+    typer.echo("For research use only. Check every lesion.")
+
+
+def _print_comparison(comparison: Any) -> None:
+    found = f"{comparison.true_positives} of {comparison.reference_lesions} lesions found"
+    dice = "-" if comparison.dice is None else f"{comparison.dice:.2f}"
+    typer.echo(
+        f"Against the known truth: {found}, {comparison.false_positives} false; Dice {dice}; "
+        f"volume {comparison.predicted_volume_mm3 / 1000:.2f} ml instead of "
+        f"{comparison.reference_volume_mm3 / 1000:.2f} ml (a lesion counts as found if one voxel overlaps)"
+    )
+
+
+def _table(*columns: str) -> Any:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD)
+    for column in columns:
+        number = column.endswith((".", "mm3", "mm", "mm)"))
+        table.add_column(column, justify="right" if number else "left", no_wrap=number)
+    return table
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    Console(highlight=False).print(table)

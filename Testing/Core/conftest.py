@@ -1,0 +1,133 @@
+"""A tiny model and a small synthetic head, so that whole commands run in seconds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+PATIENT_NAME = "DOE^JOHN"
+
+
+@dataclass(frozen=True)
+class Head:
+    """A brain-extracted FLAIR phantom and what is true about it, all on one grid."""
+
+    flair: nib.Nifti1Image
+    lesions: nib.Nifti1Image
+    brain: nib.Nifti1Image
+
+    def save(self, folder: Path, name: str = "sub-01_FLAIR.nii.gz") -> Path:
+        """Write the FLAIR, with a patient's name in every text field of its header."""
+        flair = nib.Nifti1Image(np.asarray(self.flair.dataobj, np.float32), self.flair.affine)
+        flair.set_sform(self.flair.affine, 1)
+        flair.set_qform(self.flair.affine, 1)
+        flair.header.set_xyzt_units("mm")
+        for entry in ("descrip", "aux_file", "db_name", "intent_name"):
+            flair.header[entry] = PATIENT_NAME.encode()
+        flair.header.extensions.append(nib.nifti1.Nifti1Extension("comment", PATIENT_NAME.encode()))
+        folder.mkdir(parents=True, exist_ok=True)
+        nib.save(flair, folder / name)
+        return folder / name
+
+
+def make_head(affine: np.ndarray, shape: tuple[int, int, int], seed: int = 0) -> Head:
+    """An ellipsoid brain (130 x 160 x 120 mm) of cortex, white matter, ventricles and bright lesions.
+
+    It lies around the RAS origin whatever the grid, so every grid shows the same patient.
+    """
+    rng = np.random.default_rng(seed)
+    x, y, z = np.moveaxis(nib.affines.apply_affine(affine, np.moveaxis(np.indices(shape), 0, -1)), -1, 0)
+    depth = 1 - np.sqrt((x / 65) ** 2 + (y / 80) ** 2 + (z / 60) ** 2)
+    brain = depth > 0
+    ventricles = (
+        np.minimum(*(((x - side * 12) / 8) ** 2 + (y / 32) ** 2 + (z / 14) ** 2 for side in (-1, 1))) < 1
+    )
+    values = np.select([depth < 0.05, depth < 0.14], [40.0, 135.0], 110.0)
+    values[ventricles] = 35.0
+    lesions = np.zeros(shape, bool)
+    for cx, cy, cz, radius in ((26, 10, 5, 7), (-28, -12, 10, 9), (24, -30, -8, 6), (-18, 44, 12, 6)):
+        lesions |= ((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < radius**2) & ~ventricles
+    values[lesions] = 185.0
+    values = np.where(brain, values + rng.normal(0, 2, shape), 0.0)
+    return Head(
+        nib.Nifti1Image(values.astype(np.float32), affine),
+        nib.Nifti1Image(lesions.astype(np.uint8), affine),
+        nib.Nifti1Image(brain.astype(np.uint8), affine),
+    )
+
+
+def centred(
+    spacing: tuple[float, float, float], rotation: np.ndarray, shape: tuple[int, int, int]
+) -> np.ndarray:
+    """The affine of a grid with the RAS origin in its middle."""
+    affine = np.eye(4)
+    affine[:3, :3] = rotation @ np.diag(spacing)
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return affine
+
+
+@pytest.fixture(scope="session")
+def head() -> Head:
+    """The phantom on 3 mm RAS voxels."""
+    shape = (58, 68, 54)
+    return make_head(centred((3, 3, 3), np.eye(3), shape), shape)
+
+
+@pytest.fixture(scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory, head: Head) -> Path:
+    """A models folder with one model, ``tiny``: random weights that call about 1 % of ``head`` lesion."""
+    import torch
+
+    from MSLesionSegLib.imaging.grid import to_network_grid
+    from MSLesionSegLib.imaging.normalise import zscore
+    from MSLesionSegLib.network.architectures import Architecture, build
+    from MSLesionSegLib.network.store import ModelCard, save_model
+
+    folder = tmp_path_factory.mktemp("models")
+    architecture = Architecture(kind="unet", levels=3, base=4)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = build(architecture).eval()
+    spacing = 2.0
+    flair, brain = (np.asarray(to_network_grid(image, spacing).dataobj) for image in (head.flair, head.brain))
+    inside = brain > 0.5
+    channel = zscore(flair, inside)
+    padded = np.pad(channel, [(0, -n % architecture.multiple) for n in channel.shape])
+    with torch.inference_mode():
+        logits = network(torch.from_numpy(padded)[None, None])[0, 0].numpy()
+        logits = logits[tuple(slice(n) for n in channel.shape)][inside]
+        output = network.output_block.conv.conv
+        output.weight *= 2 / logits.std()
+        output.bias.copy_(
+            torch.tensor([-2 * float(np.quantile(logits - output.bias.item(), 0.99)) / logits.std()])
+        )
+    card = ModelCard(
+        name="tiny",
+        task="flair",
+        architecture=architecture,
+        channels=("FLAIR",),
+        spacing_mm=spacing,
+        threshold=0.5,
+        minimum_mm3=20.0,
+        description="Random weights for tests.",
+    )
+    save_model(folder, network, card)
+    return folder
+
+
+@pytest.fixture
+def models(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Use the tiny model's folder as the user's models folder, in this process and in child processes."""
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(models_folder))
+    return models_folder
+
+
+@pytest.fixture
+def command_environment(models: Path) -> dict[str, str]:
+    """Environment for child processes that run the real command."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}

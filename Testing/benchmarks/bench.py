@@ -1,0 +1,113 @@
+"""How long a command takes and how much memory it needs, from the command line to the page.
+
+    python Testing/benchmarks/bench.py [--model NAME] [--repeat N] [ROW ...]
+
+Every row is the real command in a child process on a synthetic patient; compare rows of one run only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROWS = {
+    # name: voxel size in mm (left-right, front-back, head-foot), further options of the command
+    "flair 1 mm": ((1.0, 1.0, 1.0), []),
+    "flair thick slices": ((0.9, 0.9, 6.0), []),
+    "flair 1 mm, flips": ((1.0, 1.0, 1.0), ["--flips"]),
+    "flair 1 mm, N4": ((1.0, 1.0, 1.0), ["--n4"]),
+}
+STANDARD = ("flair 1 mm", "flair thick slices")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run: seconds in all and by stage, CPU seconds, peak resident memory."""
+
+    wall_s: float
+    cpu_s: float
+    peak_gib: float
+    stages: dict[str, float]
+
+
+def measure(arguments: list[str], out: Path) -> Measured:
+    """Run the command once."""
+    command = [sys.executable, "-m", "MSLesionSegLib", *arguments, "-o", str(out), "--events"]
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    wall = time.perf_counter() - begin
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"The command failed with exit code {process.returncode}: {' '.join(command)}")
+    stages = json.loads((out / "result.json").read_text(encoding="utf-8"))["timings_s"]
+    per_gib = 2**30 if sys.platform == "darwin" else 2**20
+    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / per_gib, stages)
+
+
+def make_scan(folder: Path, spacing: tuple[float, float, float]) -> Path:
+    """Save a synthetic FLAIR with skull."""
+    import nibabel as nib
+
+    from MSLesionSegLib.synthesis.patient import synthetic_patient
+
+    path = folder / f"flair_{'x'.join(f'{edge:g}' for edge in spacing)}.nii.gz"
+    if not path.exists():
+        nib.save(synthetic_patient(11, lesions=15, spacing=spacing).flair, path)
+    return path
+
+
+def main() -> None:
+    """Measure the rows and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; or all")
+    parser.add_argument("--model", help="another model than the shipped one")
+    parser.add_argument("--repeat", type=int, default=1, help="runs per row; the fastest counts")
+    options = parser.parse_args()
+    names = list(ROWS) if options.rows == ["all"] else options.rows or list(STANDARD)
+    unknown = [name for name in names if name not in ROWS]
+    if unknown:
+        parser.error(f"no row {unknown[0]}")
+
+    results: dict[str, Measured] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for name in names:
+            spacing, extra = ROWS[name]
+            scan = make_scan(folder, spacing)
+            arguments = ["segment", "flair", "--flair", str(scan), *extra]
+            arguments += ["--model", options.model] if options.model else []
+            runs = [measure([*arguments, "--overwrite"], folder / "out") for _ in range(options.repeat)]
+            results[name] = min(runs, key=lambda run: run.wall_s)
+            print(f"{name}: {results[name].wall_s:.1f} s", file=sys.stderr)
+    print_table(results)
+
+
+def print_table(results: dict[str, Measured]) -> None:
+    """Print a Markdown table: a line per measured thing, a column per row."""
+    stages = list(dict.fromkeys(stage for r in results.values() for stage in r.stages if stage != "total"))
+    lines = [["seconds", *results]]
+    lines += [[stage, *(f"{r.stages.get(stage, 0):.1f}" for r in results.values())] for stage in stages]
+    lines += [
+        ["start-up", *(f"{r.wall_s - r.stages['total']:.1f}" for r in results.values())],
+        ["**whole command**", *(f"**{r.wall_s:.1f}**" for r in results.values())],
+        ["CPU time", *(f"{r.cpu_s:.1f}" for r in results.values())],
+        ["peak memory, GiB", *(f"{r.peak_gib:.2f}" for r in results.values())],
+    ]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    for number, line in enumerate(lines):
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
+        if number == 0:
+            print("| " + " | ".join("-" * width for width in widths) + " |")
+    print(f"\n{os.cpu_count()} CPU cores, load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "")
+
+
+if __name__ == "__main__":
+    main()
