@@ -235,7 +235,7 @@ def check_stored_values(name: str, stored: np.ndarray) -> list[Finding]:
     highest = stored.max()
     clipped = int(np.count_nonzero(stored == highest))
     foreground = int(np.count_nonzero(stored > stored.min()))
-    if np.isfinite(highest) and clipped > 20 and clipped > 1e-3 * foreground:
+    if np.isfinite(highest) and foreground > 0 and clipped > max(20, 1e-3 * foreground):
         return [
             Finding(
                 "clipped",
@@ -326,4 +326,6 @@ def _times(shape: tuple[int, ...]) -> str:
 
 
 def _mm(lengths: np.ndarray, digits: int = 0) -> str:
-    return " x ".join(f"{length:.{digits}f}" for length in lengths) + " mm"
+    return (
+        " x ".join(f"{length:.{digits}f}" if length < 1e6 else f"{length:.0e}" for length in lengths) + " mm"
+    )

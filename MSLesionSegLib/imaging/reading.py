@@ -57,16 +57,18 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
     path = Path(path)
     name = path.resolve().name
     volume = open_volume(path)
-    findings = [
-        *volume.findings,
-        *checks.check_field_of_view(name, volume.stored.shape, volume.affine),
-        *checks.check_stored_values(name, volume.stored),
-    ]
+    coverage = checks.check_field_of_view(name, volume.stored.shape, volume.affine)
     data, repairs = checks.repair_nonfinite(name, _scaled(volume))
     checks.check_contrast(name, data)
     image = _image(data, volume)
-    findings += [*repairs, *checks.check_sequence(name, image, sequence)]
-    return Scan(image, path, volume.sha256, tuple(findings))
+    findings = (
+        *volume.findings,
+        *coverage,
+        *repairs,
+        *checks.check_stored_values(name, volume.stored),
+        *checks.check_sequence(name, image, sequence),
+    )
+    return Scan(image, path, volume.sha256, findings)
 
 
 def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image) -> nib.Nifti1Image:
