@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import typer
 
@@ -175,9 +175,9 @@ def _run(
     stop_file: Path | None,
 ) -> T:
     outcome = run_job(command, work, stages=stages, describe=describe, events=events, stop_file=stop_file)
-    if outcome.code != ExitCode.DONE or outcome.value is None:
+    if outcome.code != ExitCode.DONE:
         raise typer.Exit(int(outcome.code))
-    return outcome.value
+    return cast(T, outcome.value)
 
 
 def _or_exit(call: Callable[[], T]) -> T:

@@ -70,9 +70,9 @@ def check_output(folder: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) 
         _restore(folder)
         if folder.exists():
             _check_existing(folder, overwrite, inputs)
-        folder.parent.mkdir(parents=True, exist_ok=True)
         _remove_stale(folder)
-        probe = _hidden(folder, "unfinished")
+        place = next(parent for parent in folder.parents if parent.exists())
+        probe = place / _hidden(folder, "unfinished").name
         probe.mkdir()
         probe.rmdir()
 

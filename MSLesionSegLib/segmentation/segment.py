@@ -268,7 +268,7 @@ def _native(
         brain=inside.astype(np.uint8),
         probability=probability,
         labels=labels,
-        uncertainty=None if prediction.uncertainty is None else back(prediction.uncertainty),
+        uncertainty=None if prediction.uncertainty is None else back(prediction.uncertainty) * inside,
     )
 
 

@@ -131,6 +131,11 @@ def test_an_empty_folder_may_be_filled(tmp_path):
     assert (out / "mask.txt").read_text() == "first"
 
 
+def test_the_check_alone_makes_nothing(tmp_path):
+    check_output(tmp_path / "a" / "b" / "out", overwrite=False)
+    assert listing(tmp_path) == []
+
+
 def test_a_file_in_the_way_is_told_in_a_sentence(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match="is a file"):
