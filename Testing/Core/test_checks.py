@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.processing import resample_to_output
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
@@ -199,11 +200,14 @@ def test_a_scan_without_a_position_is_told_which_one_is_assumed(tmp_path: Path) 
     assert int(scan.image.header["sform_code"]) == 0
 
 
-def test_a_sheared_grid_is_refused_with_a_way_out(tmp_path: Path) -> None:
+def test_a_sheared_grid_is_refused_and_the_advice_helps(tmp_path: Path) -> None:
     sheared = AFFINE.copy()
     sheared[0, 1] = 0.15
-    with pytest.raises(ImageError, match=r"not at right angles \(shear of 5\.0 %\).*nib-conform"):
-        read_scan(write(tmp_path / "scan.nii", noise(), sheared))
+    path = write(tmp_path / "scan.nii", noise(), sheared)
+    with pytest.raises(ImageError, match=r"not at right angles \(shear of 5\.0 %\).*resample_to_output"):
+        read_scan(path)
+    nib.save(resample_to_output(nib.load(path), 3), path)
+    assert read_scan(path).findings == ()
 
 
 def test_a_shear_below_one_percent_is_accepted(tmp_path: Path) -> None:
