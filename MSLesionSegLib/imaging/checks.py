@@ -87,9 +87,10 @@ def check_affine(name: str, affine: np.ndarray) -> None:
             if shear <= _MOST_SHEAR:
                 return
             raise ImageError(
-                f"{name} has voxel axes that are not at right angles (shear of {100 * shear:.1f} %), which 3D "
-                "Slicer refuses as well. Resample it to a straight grid, for example in Python with "
-                "nibabel.processing.resample_to_output, or convert it again from the DICOM files with dcm2niix."
+                f"{name} has voxel axes that are not at right angles (shear of {100 * shear:.1f} %), which "
+                "3D Slicer refuses as well. Resample it to a straight grid, for example in Python with "
+                "nibabel.processing.resample_to_output, or convert it again from the DICOM files with "
+                "dcm2niix."
             )
     raise ImageError(
         f"{name} has an unusable position matrix: its voxels have no size or no volume. Convert it again "
