@@ -32,8 +32,8 @@ def brain_mask(image: nib.Nifti1Image, *, progress: Progress | None = None) -> n
     if looks_stripped(image):
         mask = _fill(np.asarray(image.dataobj) > 0, image)
     else:
-        probability = to_native_grid(_probability(to_network_grid(image, SPACING_MM)), image)
-        mask = _largest(np.asarray(probability.dataobj) > 0.5)
+        soft = to_native_grid(_head_mask(to_network_grid(image, SPACING_MM)), image)
+        mask = _largest(np.asarray(soft.dataobj) > 0.5)
     volume = mask.sum() * abs(np.linalg.det(image.affine[:3, :3])) / 1000
     if volume < SMALLEST_BRAIN_ML:
         raise ImageError(
@@ -71,20 +71,39 @@ def normalise_head(head: np.ndarray) -> np.ndarray:
     return (2.0 * np.clip(head, 0, brightest) / max(mean, 1e-6)).astype(np.float32)
 
 
-def _probability(head: nib.Nifti1Image) -> nib.Nifti1Image:
+def _head_mask(head: nib.Nifti1Image) -> nib.Nifti1Image:
+    """Brain mask (float32, 0 or 1) on the 2 mm grid of ``head``."""
     import torch
 
+    from MSLesionSegLib.network.inference import has_fast_bfloat16
     from MSLesionSegLib.network.store import load_model
 
     model = load_model(MODEL)
     data = normalise_head(np.asarray(head.dataobj))
-    multiple = model.card.architecture.multiple
-    padding = [(0, -n % multiple) for n in data.shape]
-    padded = np.pad(data, padding)
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-        logits = model.network(torch.from_numpy(padded)[None, None])[0, 0].float()
-    probability = torch.sigmoid(logits).numpy()[tuple(slice(n) for n in data.shape)]
-    return nib.Nifti1Image(probability, head.affine)
+    box = _body_box(data)
+    cut = data[box]
+    padded = np.pad(cut, [(0, -n % model.card.architecture.multiple) for n in cut.shape])
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16()):
+        logits = model.network(torch.from_numpy(padded)[None, None])[0, 0].float().numpy()
+    mask = np.zeros(data.shape, dtype=np.float32)
+    mask[box] = _detach(logits[tuple(slice(n) for n in cut.shape)] > 0)
+    return nib.Nifti1Image(mask, head.affine)
+
+
+def _body_box(data: np.ndarray) -> tuple[slice, slice, slice]:
+    """Box around the head: planes of which at least 2 % are tissue. Air would shift the instance normalisation."""
+    box = []
+    for axis in range(3):
+        filled = (data > 0.7).mean(axis=tuple(a for a in range(3) if a != axis))
+        used = np.flatnonzero(filled > 0.02)
+        box.append(slice(int(used[0]), int(used[-1]) + 1) if len(used) else slice(None))
+    return tuple(box)
+
+
+def _detach(mask: np.ndarray) -> np.ndarray:
+    """Brain without pieces of face or eyes that hang on it by less than a neck of about 8 mm."""
+    core = _largest(ndimage.binary_erosion(mask, iterations=2))
+    return _largest(mask & ndimage.binary_dilation(core, iterations=4))
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:

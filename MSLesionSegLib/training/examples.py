@@ -15,8 +15,8 @@ class Example:
 
     Attributes:
         folder: holds ``image.npy`` float16 (C, X, Y, Z) normalised, ``label.npy`` uint8 (X, Y, Z) with 0 to 255 for
-            a lesion share of 0 to 1, ``brain.npy`` uint8 (X, Y, Z), ``lesion_index.npy`` and ``brain_index.npy``
-            (flat voxel indices to centre patches on) and ``example.json``.
+            a lesion share of 0 to 1, ``brain.npy`` uint8 (X, Y, Z), flat voxel indices to centre patches on
+            (``lesion_index.npy``, ``brain_index.npy``, ``focus_index.npy``) and ``example.json``.
         site: where it comes from.
         weight: how often it is drawn, relative to the others.
     """
@@ -34,7 +34,14 @@ class Example:
 
 
 def write_example(
-    folder: Path, image: np.ndarray, label: np.ndarray, brain: np.ndarray, *, site: str, weight: float = 1.0
+    folder: Path,
+    image: np.ndarray,
+    label: np.ndarray,
+    brain: np.ndarray,
+    *,
+    site: str,
+    weight: float = 1.0,
+    focus: np.ndarray | None = None,
 ) -> Example:
     """Store a prepared scan.
 
@@ -42,12 +49,15 @@ def write_example(
         folder: where; its last part becomes the example's name.
         image: (C, X, Y, Z) normalised intensities; label: (X, Y, Z) in [0, 1]; brain: (X, Y, Z).
         site, weight: see :class:`Example`.
+        focus: (X, Y, Z), nonzero where the network should look harder, such as bright spots that are no lesions.
     """
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "image.npy", np.clip(image, -20, 20).astype(np.float16))
     np.save(folder / "label.npy", np.round(np.clip(label, 0, 1) * 255).astype(np.uint8))
     np.save(folder / "brain.npy", (brain > 0).astype(np.uint8))
     np.save(folder / "lesion_index.npy", np.flatnonzero(label > 0.5).astype(np.int32))
+    focus_index = np.empty(0) if focus is None else np.flatnonzero(focus > 0.5)
+    np.save(folder / "focus_index.npy", focus_index.astype(np.int32))
     inside = np.flatnonzero(brain > 0)
     np.save(folder / "brain_index.npy", inside[:: max(1, len(inside) // 200_000)].astype(np.int32))
     (folder / "example.json").write_text(json.dumps({"site": site, "weight": weight}))

@@ -41,9 +41,7 @@ class PatchSource:
         recipe = self.recipe
         example = self.examples[rng.choice(len(self.examples), p=self.chances)]
         image, label = example.array("image"), example.array("label")
-        lesions = example.array("lesion_index")
-        on_lesion = len(lesions) and rng.random() < recipe.lesion_share
-        places = lesions if on_lesion else example.array("brain_index")
+        places = _places(example, recipe, rng)
         centre = np.array(np.unravel_index(places[rng.integers(len(places))], label.shape))
         centre = centre + rng.integers(-recipe.patch // 4, recipe.patch // 4 + 1, 3)
         stack = _cut(image, label, centre, recipe, rng)
@@ -67,6 +65,16 @@ class PatchSource:
         picture = picture.clone()
         picture[0] = torch.from_numpy(flair)
         return picture, torch.from_numpy(mask)[None]
+
+
+def _places(example: Example, recipe: TrainingRecipe, rng: np.random.Generator) -> np.ndarray:
+    """Flat indices of the voxels that this patch may be centred on."""
+    for name, share in (("lesion_index", recipe.lesion_share), ("focus_index", recipe.focus_share)):
+        if rng.random() < share:
+            places = example.array(name)
+            if len(places):
+                return places
+    return example.array("brain_index")
 
 
 def _cut(

@@ -17,6 +17,7 @@ class TrainingRecipe:
         batch: patches per step.
         patch: edge of the cubic patch in voxels.
         lesion_share: part of the patches that is centred on a lesion; the rest on any brain voxel.
+        focus_share: part of those others that is centred on a place that deserves attention, where there is one.
         learning_rate: AdamW's rate after the warm-up; it falls to 0 along a half cosine.
         warm_up: steps until the full rate is reached.
         weight_decay: AdamW's weight decay.
@@ -31,6 +32,7 @@ class TrainingRecipe:
     batch: int = 2
     patch: int = 64
     lesion_share: float = 0.5
+    focus_share: float = 0.25
     learning_rate: float = 1e-3
     warm_up: int = 50
     weight_decay: float = 1e-4
@@ -43,7 +45,7 @@ class TrainingRecipe:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.patch < 16:
             raise SettingsError("A recipe needs at least 1 step, 1 patch per step and a patch of 16 voxels.")
-        for name in ("lesion_share", "insertion", "thick_slices"):
+        for name in ("lesion_share", "focus_share", "insertion", "thick_slices"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"The recipe's {name} must lie between 0 and 1.")
 
@@ -62,8 +64,8 @@ class TrainingRecipe:
 
 
 RECIPES = {
-    "base": TrainingRecipe(steps=3000),
-    "default": TrainingRecipe(steps=1500, learning_rate=7e-4),
+    "base": TrainingRecipe(steps=1500),
+    "default": TrainingRecipe(steps=900, learning_rate=7e-4),
     "plain": TrainingRecipe(insertion=0, thick_slices=0, intensity=0.3, geometry=0),
     "brain": TrainingRecipe(
         steps=1000, batch=1, patch=80, lesion_share=0.3, insertion=0, thick_slices=0.3, learning_rate=2e-3

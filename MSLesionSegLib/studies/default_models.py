@@ -1,0 +1,165 @@
+"""How the shipped FLAIR models are made and measured, stage by stage; every stage resumes where it was stopped.
+
+The scheme is that of transfer learning for small data sets (Huang et al. 2023, Front Neurosci 17:1188336): a base
+model from other pathology, here with synthetic patients, is fine-tuned on MS. Each measured patient is scored by a
+model that never saw this patient (rotation), and by one that never saw the patient's hospital.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import torch
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.store import ModelCard, load_model, save_model
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.synthesis.dataset import write_dataset
+from MSLesionSegLib.synthesis.lesions import Shape
+from MSLesionSegLib.synthesis.shapes import shapes_from_file
+from MSLesionSegLib.training.examples import Example, read_examples
+from MSLesionSegLib.training.loop import train_network
+from MSLesionSegLib.training.patches import PatchSource
+from MSLesionSegLib.training.prepare import prepare_dataset
+from MSLesionSegLib.training.recipe import RECIPES, TrainingRecipe
+
+SYNTHETIC = {"ms": 20, "other": 16, "healthy": 8}
+REAL_MS = ("ms3seg", "openms_cross")
+ROTATION = (
+    ("sub-101228", "sub-104670", "sub-105465", "sub-105755", "sub-07"),
+    ("sub-101627", "sub-104899", "sub-105074", "sub-19"),
+    ("sub-102313", "sub-104252", "sub-105911"),
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One training run.
+
+    Attributes:
+        parent: stage that it starts from, or None for random weights.
+        recipe: how it is trained.
+        sources: weight of each example by folder of prepared examples.
+        leave_out: subjects that it must never see.
+    """
+
+    parent: str | None
+    recipe: TrainingRecipe
+    sources: dict[str, float]
+    leave_out: tuple[str, ...] = field(default=())
+
+
+_MS = {
+    "ms3seg": 1.0,
+    "openms_cross": 1.5,
+    "ms3seg-healthy": 0.25,
+    "openms_cross-healthy": 0.4,
+    "synthetic-ms": 0.12,
+    "synthetic-healthy": 0.15,
+}
+_OTHER = {"synthetic-ms": 1.0, "synthetic-other": 1.0, "synthetic-healthy": 0.6, "brats": 3.0}
+
+STAGES: dict[str, Stage] = {
+    "flair-base": Stage(None, RECIPES["base"], _OTHER),
+    **{
+        f"rotation-{k}": Stage("flair-base", RECIPES["default"], _MS, leave_out=group)
+        for k, group in enumerate(ROTATION, start=1)
+    },
+    "without-ms3seg": Stage(
+        "flair-base", RECIPES["default"], {k: w for k, w in _MS.items() if not k.startswith("ms3seg")}
+    ),
+    "without-openms": Stage(
+        "flair-base", RECIPES["default"], {k: w for k, w in _MS.items() if not k.startswith("openms")}
+    ),
+    "flair-ms": Stage("flair-base", RECIPES["default"], _MS),
+}
+
+
+def make_synthetic(data: Path, work: Path, progress: Progress) -> None:
+    """Write the synthetic patients that the stages train on."""
+    for mixture, patients in SYNTHETIC.items():
+        write_dataset(
+            work / "datasets" / f"synthetic-{mixture}",
+            patients,
+            mixture=mixture,
+            shapes=_shapes(data),
+            progress=progress,
+        )
+
+
+def prepare_examples(data: Path, work: Path, progress: Progress) -> None:
+    """Prepare synthetic and real scans; the real MS scans also with their lesions painted over."""
+    for mixture in SYNTHETIC:
+        name = f"synthetic-{mixture}"
+        prepare_dataset(work / "datasets" / name, work / "examples" / name, progress=progress)
+    for name in ("brats", *REAL_MS):
+        prepare_dataset(data / name, work / "examples" / name, progress=progress)
+    for name in REAL_MS:
+        prepare_dataset(data / name, work / "examples" / f"{name}-healthy", healthy=True, progress=progress)
+
+
+def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
+    """Train one stage and store it as a model below ``work/models``; a finished stage is not trained again.
+
+    Raises:
+        SettingsError: unknown stage, or its parent is not trained yet.
+    """
+    if name not in STAGES:
+        raise SettingsError(f"There is no stage '{name}'. Stages: {', '.join(STAGES)}.")
+    stage = STAGES[name]
+    finished = work / "models" / name
+    if finished.exists():
+        return finished
+    examples = stage_examples(stage, work / "examples")
+    architecture = Architecture()
+    torch.manual_seed(stage.recipe.seed)
+    network = build(architecture)
+    if stage.parent:
+        parent = work / "models" / stage.parent
+        if not parent.exists():
+            raise SettingsError(f"Stage '{name}' starts from '{stage.parent}': train that first.")
+        network.load_state_dict(load_model(parent).network.state_dict())
+    source = PatchSource(examples, stage.recipe, _shapes(data))
+    train_network(
+        network, source, stage.recipe, checkpoint=work / "checkpoints" / f"{name}.pt", progress=progress
+    )
+    card = ModelCard(
+        name=name,
+        task="flair",
+        architecture=architecture,
+        channels=("FLAIR",),
+        parent=stage.parent,
+        recipe=stage.recipe.as_dict(),
+        training=_training(examples),
+    )
+    return save_model(work / "models", network, card)
+
+
+def stage_examples(stage: Stage, folder: Path) -> list[Example]:
+    """Examples of a stage with their weights, without the subjects that it must not see."""
+    examples = []
+    for source, weight in stage.sources.items():
+        for example in read_examples(folder / source):
+            if example.name.split("_")[0] not in stage.leave_out:
+                examples.append(replace(example, weight=weight))
+    if not examples:
+        raise SettingsError(f"No prepared examples in {folder}: run the stages 'synthesise' and 'prepare' first.")
+    return examples
+
+
+def _shapes(data: Path) -> Shape | None:
+    file = data / "lesion_shapes" / "ms_lesion_masks_mni1mm_sparse.npz"
+    return shapes_from_file(file) if file.exists() else None
+
+
+def _training(examples: list[Example]) -> dict:
+    by_site: dict[str, int] = {}
+    digest = hashlib.sha256()
+    for example in examples:
+        by_site[example.folder.parent.name] = by_site.get(example.folder.parent.name, 0) + 1
+        digest.update(example.name.encode())
+        digest.update(example.array("lesion_index").tobytes())
+    return {"examples": len(examples), "by_source": by_site, "fingerprint": digest.hexdigest()}

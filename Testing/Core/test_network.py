@@ -1,0 +1,108 @@
+"""Networks can be built in every offered size, and inference covers the brain."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from MSLesionSegLib.errors import ModelError
+from MSLesionSegLib.network import inference
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.store import Model, ModelCard
+
+
+@pytest.mark.parametrize("levels", [3, 4, 5])
+def test_the_u_net_keeps_the_shape_at_every_depth(levels):
+    architecture = Architecture(base=4, levels=levels, in_channels=2)
+    with torch.no_grad():
+        assert build(architecture)(torch.zeros(1, 2, 64, 64, 64)).shape == (1, 1, 64, 64, 64)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["unetr", "swinunetr"])
+def test_transformers_are_selectable(kind):
+    with torch.no_grad():
+        network = build(Architecture(kind=kind, base=12, patch=32)).eval()
+        assert network(torch.zeros(1, 1, 32, 32, 32)).shape == (1, 1, 32, 32, 32)
+
+
+@pytest.mark.parametrize("architecture", [Architecture(kind="resnet"), Architecture(levels=2)])
+def test_unknown_networks_are_refused(architecture):
+    with pytest.raises(ModelError):
+        build(architecture)
+
+
+class Brightness(torch.nn.Module):
+    """Stands for a perfectly trained network: bright is lesion, from the voxel alone."""
+
+    def forward(self, x):
+        return (x[:, :1] - 2) * 20
+
+
+def model() -> Model:
+    return Model(ModelCard("bright", "flair", Architecture(), ("FLAIR",)), Brightness(), Path())
+
+
+@pytest.fixture
+def head():
+    image = np.zeros((1, 130, 110, 70), np.float32)
+    brain = np.zeros((130, 110, 70), bool)
+    brain[10:120, 8:100, 5:60] = True
+    image[0, 20:25, 15:20, 10:14] = 4
+    image[0, 100:118, 90:98, 50:58] = 4
+    image[0, 0:5] = 4  # outside the brain
+    return image, brain
+
+
+def test_windows_join_without_seams_and_nothing_is_found_outside_the_brain(head):
+    image, brain = head
+    found = inference.predict(model(), image, brain).probability
+    assert found.shape == brain.shape and found.dtype == np.float32
+    np.testing.assert_array_equal(found > 0.5, (image[0] > 2) & brain)
+
+
+def test_mirrored_passes_agree_for_a_network_without_a_side(head):
+    image, brain = head
+    once = inference.predict(model(), image, brain)
+    averaged = inference.predict(model(), image, brain, flips=True)
+    np.testing.assert_allclose(averaged.probability, once.probability, atol=1e-3)
+    assert averaged.uncertainty.max() < 1e-2
+    assert once.uncertainty is None
+
+
+class OneSided(torch.nn.Module):
+    """Finds lesions only in the first half of the window along the first axis."""
+
+    def forward(self, x):
+        out = (x[:, :1] - 2) * 20
+        out[:, :, x.shape[2] // 2 :] = -20
+        return out
+
+
+def test_disagreement_between_mirrored_passes_shows_as_uncertainty(head):
+    image, brain = head
+    one_sided = Model(model().card, OneSided(), Path())
+    found = inference.predict(one_sided, image[:, :96, :90], brain[:96, :90], flips=True)
+    assert found.uncertainty[21, 17, 11] == pytest.approx(0.5, abs=0.05)
+
+
+def test_progress_moves_forward_only(head):
+    seen = []
+
+    class Recorder:
+        def stage(self, name, fraction=0.0):
+            seen.append(fraction)
+
+    inference.predict(model(), *head, progress=Recorder())
+    assert seen == sorted(seen) and seen[-1] == 1.0
+
+
+def test_the_same_input_gives_the_same_output_bit_for_bit(head):
+    torch.manual_seed(0)
+    random_model = Model(model().card, build(Architecture(base=4, levels=3)).eval(), Path())
+    image = head[0] + np.random.default_rng(0).normal(size=head[0].shape).astype(np.float32)
+    first, second = (inference.predict(random_model, image, head[1]).probability for _ in range(2))
+    np.testing.assert_array_equal(first, second)

@@ -1,0 +1,134 @@
+"""A model on disk is what its card says, or it is refused with the reason."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from MSLesionSegLib.errors import ModelError, OutputError
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.store import (
+    ModelCard,
+    find_model,
+    list_models,
+    load_model,
+    read_card,
+    save_model,
+    write_card,
+)
+
+TINY = Architecture(base=4, levels=3)
+
+
+@pytest.fixture
+def saved(tmp_path, monkeypatch):
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path))
+    torch.manual_seed(1)
+    network = build(TINY).eval()
+    card = ModelCard("mine", "flair", TINY, ("FLAIR",), parent="flair-ms", recipe={"steps": 3}, limits="none known")
+    return save_model(tmp_path, network, card), network
+
+
+def test_a_saved_model_computes_the_same_after_loading(saved):
+    folder, network = saved
+    model = load_model("mine", task="flair")
+    x = torch.randn(1, 1, 16, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(model.network(x), network.half().float()(x), atol=1e-4, rtol=1e-3)
+    assert not model.network.training
+    assert model.folder == folder
+
+
+def test_the_card_comes_back_whole_with_date_version_and_checksum(saved):
+    card = read_card(saved[0])
+    assert card.parent == "flair-ms" and card.recipe == {"steps": 3} and card.architecture == TINY
+    assert card.created and card.code_version and len(card.weights_sha256) == 64
+
+
+def test_a_model_is_never_overwritten(saved):
+    folder, network = saved
+    before = (folder / "weights.safetensors").read_bytes()
+    with pytest.raises(OutputError, match="exists already"):
+        save_model(folder.parent, network, read_card(folder))
+    assert (folder / "weights.safetensors").read_bytes() == before
+    assert [p.name for p in folder.parent.iterdir()] == ["mine"]
+
+
+def test_user_models_are_listed_beside_the_shipped_ones(saved):
+    assert "mine" in [card.name for card in list_models()]
+    assert find_model("mine") == saved[0]
+
+
+def test_an_unknown_model_is_refused_with_the_list_of_known_ones(saved):
+    with pytest.raises(ModelError, match="mine"):
+        find_model("yours")
+
+
+@pytest.mark.parametrize("name", ["../mine", "a/b", "", "x y"])
+def test_names_that_are_no_folder_names_are_refused(tmp_path, name):
+    with pytest.raises(ModelError):
+        save_model(tmp_path, build(TINY), ModelCard(name, "flair", TINY, ("FLAIR",)))
+
+
+def test_a_model_of_another_task_is_refused(saved):
+    with pytest.raises(ModelError, match="'flair'.*'new'"):
+        load_model("mine", task="new")
+
+
+def test_damaged_weights_are_refused(saved):
+    file = saved[0] / "weights.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 255
+    file.write_bytes(data)
+    with pytest.raises(ModelError, match="checksum"):
+        load_model("mine")
+
+
+def test_a_file_that_is_no_safetensors_is_refused(saved):
+    folder = saved[0]
+    (folder / "weights.safetensors").write_bytes(b"not weights")
+    write_card(folder, replace(read_card(folder), weights_sha256=""))
+    with pytest.raises(ModelError, match="safetensors"):
+        load_model("mine")
+
+
+def test_a_pickle_is_refused_with_the_reason(saved):
+    folder = saved[0]
+    (folder / "weights.safetensors").unlink()
+    torch.save({"a": torch.zeros(1)}, folder / "weights.pt")
+    with pytest.raises(ModelError, match=r"weights\.pt is refused"):
+        load_model("mine")
+
+
+@pytest.mark.parametrize(
+    "change", [{"architecture": Architecture(base=8, levels=3)}, {"architecture": Architecture(base=4, levels=4)}]
+)
+def test_weights_of_another_architecture_are_refused(saved, change):
+    folder = saved[0]
+    write_card(folder, replace(read_card(folder), **change))
+    with pytest.raises(ModelError, match="do not fit"):
+        load_model("mine")
+
+
+def test_a_card_whose_channels_disagree_with_its_network_is_refused(saved):
+    folder = saved[0]
+    write_card(folder, replace(read_card(folder), channels=("pre", "post")))
+    with pytest.raises(ModelError, match="2 input channels"):
+        load_model("mine")
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": 99}', '{"format": 1, "architecture": {"kind": 1}}'])
+def test_a_broken_card_is_refused_and_left_out_of_the_list(saved, content):
+    (saved[0] / "card.json").write_text(content)
+    with pytest.raises(ModelError):
+        read_card(saved[0])
+    assert "mine" not in [card.name for card in list_models()]
+
+
+def test_cards_may_hold_fields_of_later_versions(saved):
+    file = saved[0] / "card.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "colour": "blue"}))
+    assert read_card(saved[0]).name == "mine"

@@ -1,0 +1,93 @@
+"""Synthetic patients are plausible, labelled truly, and the same every time."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, blob, insert_lesions, remove_lesions
+from MSLesionSegLib.synthesis.patient import synthetic_patient
+from MSLesionSegLib.synthesis.shapes import shapes_from_file
+
+
+@pytest.fixture(scope="module")
+def patient():
+    return synthetic_patient(3, lesions=20)
+
+
+def test_a_patient_has_a_brain_of_human_size_and_bright_lesions_inside_it(patient):
+    brain = np.asarray(patient.brain.dataobj) > 0
+    mask = np.asarray(patient.mask.dataobj) > 0
+    flair = np.asarray(patient.flair.dataobj)
+    assert 900 < brain.sum() / 1000 < 2100
+    assert mask.any() and not (mask & ~brain).any()
+    assert np.median(flair[mask]) > np.percentile(flair[brain], 75)
+    assert patient.flair.shape == patient.mask.shape == patient.brain.shape
+
+
+def test_the_head_around_the_brain_is_there_only_with_a_skull(patient):
+    outside = np.asarray(patient.brain.dataobj) == 0
+    assert np.asarray(patient.flair.dataobj)[outside].max() > 100
+    stripped = synthetic_patient(3, lesions=0, skull=False)
+    outside = np.asarray(stripped.brain.dataobj) == 0
+    assert not np.asarray(stripped.flair.dataobj)[outside].any()
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_patient_bit_for_bit(patient):
+    again = synthetic_patient(3, lesions=20)
+    np.testing.assert_array_equal(np.asarray(again.flair.dataobj), np.asarray(patient.flair.dataobj))
+    np.testing.assert_array_equal(np.asarray(again.mask.dataobj), np.asarray(patient.mask.dataobj))
+
+
+@pytest.mark.slow
+def test_thick_slices_show_the_same_patient_at_the_same_place(patient):
+    thick = synthetic_patient(3, lesions=20, spacing=(0.9, 0.9, 5.0))
+    np.testing.assert_allclose(nib.affines.voxel_sizes(thick.flair.affine), [0.9, 0.9, 5.0])
+    centres = []
+    for image in (patient.brain, thick.brain):
+        voxels = np.argwhere(np.asarray(image.dataobj) > 0)
+        centres.append(nib.affines.apply_affine(image.affine, voxels.mean(0)))
+    np.testing.assert_allclose(centres[0], centres[1], atol=1.0)
+
+
+@pytest.mark.parametrize("name", list(PATHOLOGIES))
+def test_lesions_of_a_disease_have_its_size(name):
+    low, high = PATHOLOGIES[name].diameter_mm
+    volumes = [float((blob(PATHOLOGIES[name], np.random.default_rng(k)) > 0.5).sum()) for k in range(8)]
+    diameters = 2 * (np.array(volumes) * 3 / 4 / np.pi) ** (1 / 3)
+    assert low * 0.3 < np.median(diameters) < high * 1.5
+
+
+def test_inserted_lesions_lie_where_they_are_allowed_and_leave_the_input_alone():
+    flair = np.ones((40, 40, 40), np.float32)
+    allowed = np.zeros_like(flair)
+    allowed[10:30, 10:30, 10:30] = 1
+    out, mask = insert_lesions(flair, np.zeros_like(flair), allowed, 5, np.random.default_rng(0))
+    assert (flair == 1).all()
+    assert mask.max() > 0.5 and not mask[allowed == 0].any()
+    assert (out[mask > 0.5] > 1).all()
+    np.testing.assert_array_equal(out[mask == 0], 1)
+
+
+def test_a_removed_lesion_looks_like_its_surroundings():
+    rng = np.random.default_rng(0)
+    flair = rng.normal(0, 0.1, (40, 40, 40)).astype(np.float32)
+    mask = np.zeros_like(flair)
+    mask[15:22, 15:22, 15:22] = 1
+    flair += 3 * mask
+    healed = remove_lesions(flair, mask, np.ones_like(flair), rng)
+    assert abs(healed[mask > 0].mean()) < 0.2
+    np.testing.assert_allclose(healed[:8], flair[:8], atol=1e-4)
+
+
+def test_lesion_shapes_are_read_from_a_file_of_sparse_masks(tmp_path):
+    shape = (20, 20, 20)
+    mask = np.zeros(shape, bool)
+    mask[4:8, 5:9, 6:7] = True
+    index = np.flatnonzero(mask)
+    deltas = np.diff(index, prepend=0)
+    np.savez(tmp_path / "s.npz", delta_index=deltas.astype("u4"), offsets=[0, len(deltas)], shape=shape)
+    drawn = shapes_from_file(tmp_path / "s.npz")(np.random.default_rng(1))
+    assert 5 < drawn.sum() < 17 and drawn.max() <= 1

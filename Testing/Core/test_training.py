@@ -1,0 +1,156 @@
+"""Training learns, resumes to the same result, and draws patches as the recipe says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.training import loop
+from MSLesionSegLib.training.examples import read_examples, write_example
+from MSLesionSegLib.training.patches import PatchSource, change_intensity, thick_slices
+from MSLesionSegLib.training.recipe import RECIPES, TrainingRecipe
+
+QUICK = TrainingRecipe(steps=6, patch=16, batch=2, warm_up=1, learning_rate=3e-3)
+
+
+@pytest.fixture
+def examples(tmp_path):
+    rng = np.random.default_rng(0)
+    for k in range(3):
+        image = rng.normal(0, 0.3, (1, 40, 40, 40)).astype(np.float32)
+        label = np.zeros((40, 40, 40), np.float32)
+        if k < 2:
+            label[12:20, 12:20, 12:20] = 1
+        image[0] += 3 * label
+        focus = np.zeros_like(label)
+        focus[30:34, 30:34, 30:34] = 1
+        write_example(tmp_path / f"case{k}", image, label, np.ones_like(label), site="here", focus=focus)
+    return read_examples(tmp_path)
+
+
+def tiny():
+    torch.manual_seed(0)
+    return build(Architecture(base=4, levels=3))
+
+
+def test_examples_come_back_in_order_with_half_precision_images_and_soft_labels(examples):
+    assert [e.name for e in examples] == ["case0", "case1", "case2"]
+    assert examples[0].array("image").dtype == np.float16
+    assert examples[0].array("label").max() == 255
+    assert len(examples[2].array("lesion_index")) == 0
+
+
+def test_a_step_gives_the_same_batch_every_time_and_another_step_another_one(examples):
+    source = PatchSource(examples, QUICK)
+    first, again, other = source.batch(4), source.batch(4), source.batch(5)
+    torch.testing.assert_close(first[0], again[0], rtol=0, atol=0)
+    assert not torch.equal(first[0], other[0])
+    assert first[0].shape == first[1].shape == (2, 1, 16, 16, 16)
+    assert 0 <= first[1].min() and first[1].max() <= 1
+
+
+def test_lesion_patches_come_as_often_as_asked(examples):
+    sick = examples[:2]
+    plain = QUICK.but(insertion=0, geometry=0, intensity=0, thick_slices=0, focus_share=0, batch=1)
+    shares = {}
+    for wanted in (0.0, 1.0):
+        source = PatchSource(sick, plain.but(lesion_share=wanted))
+        shares[wanted] = np.mean([float(source.batch(k)[1].max()) > 0 for k in range(60)])
+    assert shares[1.0] == 1.0
+    assert shares[0.0] < 0.7
+
+
+def test_heavier_examples_are_drawn_more_often(examples):
+    from dataclasses import replace
+
+    heavy = [replace(e, weight=8.0 if e.name == "case2" else 1.0) for e in examples]
+    source = PatchSource(heavy, QUICK)
+    assert source.chances.argmax() == 2 and source.chances[2] == pytest.approx(0.8)
+
+
+def test_labels_stay_soft_under_deformation(examples):
+    source = PatchSource(examples[:1], QUICK.but(lesion_share=1.0, insertion=0))
+    values = torch.cat([source.batch(k)[1].flatten() for k in range(4)])
+    assert ((values > 0.05) & (values < 0.95)).any()
+
+
+def test_thick_slices_are_constant_in_mean_and_blurred_along_one_axis():
+    picture = torch.zeros(1, 28, 28, 28) + 1e-3
+    picture[:, 14, 14, 14] = 28.0
+    target = (picture > 1).float()
+    out, label = thick_slices(picture, target, np.random.default_rng(0))
+    assert out.shape == picture.shape and label.shape == target.shape
+    assert out.max() < 20 and label.max() <= 1
+
+
+def test_voxels_outside_the_brain_stay_exactly_0():
+    picture = torch.zeros(1, 16, 16, 16)
+    picture[:, 4:12] = torch.randn(1, 8, 16, 16)
+    for k in range(5):
+        out = change_intensity(picture, np.random.default_rng(k), 1.0)
+        assert not out[:, :4].any() and torch.isfinite(out).all()
+
+
+def test_training_lowers_the_loss(examples):
+    losses = []
+
+    class Recorder:
+        def stage(self, *_):
+            pass
+
+        def metric(self, name, value, step):
+            losses.append(value)
+
+    recipe = QUICK.but(steps=100, insertion=0, learning_rate=1e-2)
+    loop.train_network(tiny(), PatchSource(examples[:2], recipe), recipe, progress=Recorder())
+    assert losses[-1] < losses[0] - 0.2
+
+
+def test_a_run_that_was_killed_resumes_to_the_result_of_an_unbroken_one(examples, tmp_path, monkeypatch):
+    source = PatchSource(examples, QUICK)
+    unbroken = loop.train_network(tiny(), source, QUICK)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
+
+    class Killed(Exception):
+        pass
+
+    class KillAtStep4:
+        def stage(self, _, fraction):
+            if fraction >= 4 / 6:
+                raise Killed
+
+        def metric(self, *_, **__):
+            pass
+
+    with pytest.raises(Killed):
+        loop.train_network(tiny(), source, QUICK, checkpoint=tmp_path / "c.pt", progress=KillAtStep4())
+    torch.manual_seed(99)
+    resumed = loop.train_network(
+        build(Architecture(base=4, levels=3)), source, QUICK, checkpoint=tmp_path / "c.pt"
+    )
+    for a, b in zip(unbroken.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_the_learning_rate_warms_up_and_falls_to_zero():
+    recipe = TrainingRecipe(steps=100, warm_up=10, learning_rate=1.0)
+    rates = [loop.learning_rate(recipe, step) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0, abs=0.01)
+    assert rates[-1] < 0.01 and rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_the_loss_is_0_for_a_perfect_and_high_for_an_inverted_prediction():
+    label = torch.zeros(1, 1, 8, 8, 8)
+    label[..., 2:5, 2:5, 2:5] = 1
+    perfect = loop.dice_cross_entropy((label - 0.5) * 100, label)
+    inverted = loop.dice_cross_entropy((0.5 - label) * 100, label)
+    assert float(perfect) < 1e-3 and float(inverted) > 10
+
+
+@pytest.mark.parametrize("change", [{"steps": 0}, {"patch": 8}, {"lesion_share": 1.5}, {"colour": 1}])
+def test_impossible_recipes_are_refused(change):
+    with pytest.raises(SettingsError):
+        RECIPES["default"].but(**change)
