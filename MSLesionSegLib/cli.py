@@ -198,7 +198,7 @@ def _describe_segmentation(result: SegmentationResult) -> dict[str, Any]:
 
 
 def _print_lesions(result: SegmentationResult, most: int = 30) -> None:
-    table = _table("No.", "Region", "Volume mm3", "Longest mm", "Centre (RAS mm)", "Mean prob.", "Peak prob.")
+    table = _table("No.", "Region", "mm3", "Axis mm", "Centre RAS mm", "p mean", "p peak")
     for lesion in result.lesions[:most]:
         table.add_row(
             str(lesion.id),
@@ -236,10 +236,12 @@ def _table(*columns: str) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
-        number = column.endswith((".", "mm3", "mm", "mm)"))
-        table.add_column(column, justify="right" if number else "left", no_wrap=number)
+        number = column.endswith((".", "mm3", "mm")) or column.startswith("p ")
+        table.add_column(
+            column, justify="right" if number else "left", overflow="fold", min_width=len(column)
+        )
     return table
 
 

@@ -6,11 +6,11 @@ import os
 import platform
 import sys
 
+from MSLesionSegLib.versions import versions
+
 
 def diagnostic_text() -> str:
     """Return versions, devices and models, one fact per line, without paths and file names."""
-    from MSLesionSegLib.segmentation.manifest import versions
-
     lines = [f"{name} {version}" for name, version in versions().items()]
     lines += [
         f"Python {platform.python_version()} ({sys.implementation.name}, {platform.machine()})",

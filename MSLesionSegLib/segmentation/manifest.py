@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from typing import Any
 
 import nibabel as nib
@@ -15,8 +14,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.imaging.reading import Finding, Scan
 from MSLesionSegLib.lesions.table import Lesion, totals_by_region
 from MSLesionSegLib.segmentation.outputs import PROGRAM
-
-_PACKAGES = ("torch", "monai", "nibabel", "numpy", "scipy", "SimpleITK")
+from MSLesionSegLib.versions import versions
 
 
 def make_manifest(
@@ -54,17 +52,6 @@ def count_lesions(lesions: Sequence[Lesion], brain: np.ndarray, affine: np.ndarr
         "by_region": totals_by_region(lesions),
         "brain_volume_mm3": round(float(np.count_nonzero(brain) * np.prod(voxel_sizes(affine))), 1),
     }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of this program and of the packages that decide its numbers; imports none."""
-    found = {"mslesionseg": __version__}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _facts(scan: Scan) -> dict[str, Any]:
