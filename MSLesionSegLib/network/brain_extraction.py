@@ -30,7 +30,7 @@ def brain_mask(image: nib.Nifti1Image, *, progress: Progress | None = None) -> n
     """
     (progress or Silent()).stage("brain mask", 0.0)
     if looks_stripped(image):
-        mask = _fill(np.asarray(image.dataobj) > 0, image)
+        mask = close_sulci(np.asarray(image.dataobj) > 0, image)
     else:
         soft = to_native_grid(_head_mask(to_network_grid(image, SPACING_MM)), image)
         mask = _largest(np.asarray(soft.dataobj) > 0.5)
@@ -114,7 +114,7 @@ def _largest(mask: np.ndarray) -> np.ndarray:
     return ndimage.binary_fill_holes(biggest)
 
 
-def _fill(mask: np.ndarray, image: nib.Nifti1Image) -> np.ndarray:
+def close_sulci(mask: np.ndarray, image: nib.Nifti1Image) -> np.ndarray:
     """Close sulci that a tight brain extraction left open, by 3 mm, and fill holes."""
     zooms = np.array(image.header.get_zooms()[:3])
     radius = np.maximum(np.round(3 / zooms), 0).astype(int)

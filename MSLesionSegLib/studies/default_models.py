@@ -26,6 +26,7 @@ from MSLesionSegLib.training.patches import PatchSource
 from MSLesionSegLib.training.prepare import prepare_dataset
 from MSLesionSegLib.training.recipe import RECIPES, TrainingRecipe
 
+ARCHITECTURE = Architecture()
 SYNTHETIC = {"ms": 20, "other": 16, "healthy": 8}
 REAL_MS = ("ms3seg", "openms_cross")
 ROTATION = (
@@ -114,7 +115,7 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
     if finished.exists():
         return finished
     examples = stage_examples(stage, work / "examples")
-    architecture = Architecture()
+    architecture = ARCHITECTURE
     torch.manual_seed(stage.recipe.seed)
     network = build(architecture)
     if stage.parent:

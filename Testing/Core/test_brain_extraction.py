@@ -1,0 +1,59 @@
+"""The shipped brain extraction finds the brain with and without a skull."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.network.brain_extraction import brain_mask, looks_stripped, normalise_head
+from MSLesionSegLib.synthesis.patient import synthetic_patient
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    return 2 * float((a & b).sum()) / float(a.sum() + b.sum())
+
+
+@pytest.fixture(scope="module", params=[(1.0, 1.0, 1.0), (0.9, 0.9, 6.0)], ids=["3D", "thick slices"])
+def head(request):
+    return synthetic_patient(101, lesions=5, spacing=request.param)
+
+
+def test_the_brain_is_found_in_a_head(head):
+    found = brain_mask(head.flair)
+    truth = np.asarray(head.brain.dataobj) > 0
+    mask = np.asarray(found.dataobj) > 0
+    assert found.shape == head.flair.shape
+    np.testing.assert_allclose(found.affine, head.flair.affine)
+    assert dice(mask, truth) > 0.93
+
+
+def test_the_answer_does_not_depend_on_how_the_file_stores_its_axes(head):
+    turned = nib.Nifti1Image(np.asarray(head.flair.dataobj)[::-1, ::-1], head.flair.affine)
+    affine = head.flair.affine @ np.diag([-1, -1, 1, 1])
+    affine[:3, 3] = nib.affines.apply_affine(head.flair.affine, [head.flair.shape[0] - 1, head.flair.shape[1] - 1, 0])
+    turned = nib.Nifti1Image(np.asarray(turned.dataobj), affine)
+    one, other = (np.asarray(brain_mask(image).dataobj) > 0 for image in (head.flair, turned))
+    assert dice(one, other[::-1, ::-1]) > 0.995
+
+
+def test_a_brain_extracted_scan_is_recognised_and_its_outline_kept(head):
+    inside = np.asarray(head.brain.dataobj) > 0
+    stripped = nib.Nifti1Image(np.asarray(head.flair.dataobj) * inside, head.flair.affine)
+    assert looks_stripped(stripped)
+    assert not looks_stripped(head.flair)
+    mask = np.asarray(brain_mask(stripped).dataobj) > 0
+    assert mask[inside].all()
+    assert dice(mask, inside) > 0.97
+
+
+def test_an_image_without_a_brain_is_refused():
+    noise = np.random.default_rng(0).normal(100, 5, (40, 40, 40)).astype(np.float32)
+    with pytest.raises(ImageError, match="No brain was found"):
+        brain_mask(nib.Nifti1Image(noise, np.eye(4)))
+
+
+def test_the_scale_of_the_intensities_does_not_matter():
+    head = np.random.default_rng(0).gamma(2, 100, (20, 20, 20))
+    np.testing.assert_allclose(normalise_head(head), normalise_head(head * 37.5), rtol=1e-5)
