@@ -39,9 +39,7 @@ def to_network_grid(
     return _sample(nib.Nifti1Image(data, image.affine), grid)
 
 
-def to_native_grid(
-    volume: nib.Nifti1Image, reference: nib.Nifti1Image, order: int = 1
-) -> nib.Nifti1Image:
+def to_native_grid(volume: nib.Nifti1Image, reference: nib.Nifti1Image, order: int = 1) -> nib.Nifti1Image:
     """Sample a volume at the voxel centres of ``reference``: same shape, same affine, voxel for voxel.
 
     Returns:

@@ -120,5 +120,7 @@ def close_sulci(mask: np.ndarray, image: nib.Nifti1Image) -> np.ndarray:
     radius = np.maximum(np.round(3 / zooms), 0).astype(int)
     ball = np.ones(2 * radius + 1, dtype=bool)
     padded = np.pad(mask, [(r, r) for r in radius])
-    closed = ndimage.binary_closing(padded, ball)[tuple(slice(r, r + n) for r, n in zip(radius, mask.shape, strict=True))]
+    closed = ndimage.binary_closing(padded, ball)[
+        tuple(slice(r, r + n) for r, n in zip(radius, mask.shape, strict=True))
+    ]
     return ndimage.binary_fill_holes(closed | mask)

@@ -88,7 +88,9 @@ def _windows(network, data, inside, device, progress, run, runs):
     padded = torch.nn.functional.pad(data, [v for n in reversed(shape) for v in (0, max(WINDOW - n, 0))])
     size = tuple(padded.shape[1:])
     step = (round(WINDOW * (1 - OVERLAP)),) * 3
-    weight = compute_importance_map((WINDOW,) * 3, mode="gaussian", sigma_scale=0.2, device=device).clamp(min=1e-3)
+    weight = compute_importance_map((WINDOW,) * 3, mode="gaussian", sigma_scale=0.2, device=device).clamp(
+        min=1e-3
+    )
     total = torch.zeros(size, device=device)
     share = torch.zeros(size, device=device)
     places = [

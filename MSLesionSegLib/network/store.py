@@ -161,23 +161,47 @@ def load_model(name: str | Path, task: str | None = None) -> Model:
         )
     file = folder / "weights.safetensors"
     if not file.is_file():
-        others = sorted(path.name for path in folder.iterdir() if path.suffix in {".pt", ".pth", ".pkl", ".ckpt"})
+        others = sorted(
+            path.name for path in folder.iterdir() if path.suffix in {".pt", ".pth", ".pkl", ".ckpt"}
+        )
         hint = f" ({others[0]} is refused: such files can run programs)" if others else ""
         raise ModelError(f"Model {card.name} has no weights.safetensors{hint}.")
     if card.weights_sha256 and file_hash(file) != card.weights_sha256:
-        raise ModelError(f"The weights of model {card.name} are damaged: their checksum differs from the card's.")
-    network = build(card.architecture)
-    try:
-        weights = {key: value.float() for key, value in load_file(file).items()}
-        network.load_state_dict(weights)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"The weights of model {card.name} are no valid safetensors file ({error}).") from error
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise ModelError(
-            f"The weights of model {card.name} do not fit its architecture ({card.architecture}): {reason}"
+            f"The weights of model {card.name} are damaged: their checksum differs from the card's."
+        )
+    try:
+        weights = load_file(file)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f"The weights of model {card.name} are no valid safetensors file ({error})."
         ) from error
+    network = build(card.architecture)
+    _fill(network, weights, card)
     return Model(card, network.eval(), folder)
+
+
+def _fill(network: torch.nn.Module, weights: dict[str, torch.Tensor], card: ModelCard) -> None:
+    """Copy weights into a network; they must be exactly the network's own."""
+    import torch
+
+    expected = _unique_tensors(network)
+    wrong = [key for key, value in expected.items() if key in weights and weights[key].shape != value.shape]
+    missing, unknown = expected.keys() - weights.keys(), weights.keys() - expected.keys()
+    if wrong or missing or unknown:
+        parts = {"missing": missing, "unknown": unknown, "of another shape": wrong}
+        reason = ", ".join(f"{len(keys)} tensors {what}" for what, keys in parts.items() if keys)
+        raise ModelError(
+            f"The weights of model {card.name} do not fit its architecture ({card.architecture}): {reason}."
+        )
+    with torch.no_grad():
+        for key, value in expected.items():
+            value.copy_(weights[key])
+
+
+def _unique_tensors(network: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by name, each once: MONAI's U-Net lists its blocks under two names."""
+    return dict(network.named_parameters()) | dict(network.named_buffers())
 
 
 def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
@@ -192,7 +216,7 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
     import datetime
 
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from MSLesionSegLib import __version__
 
@@ -203,14 +227,14 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
         raise OutputError(f"A model named {card.name} exists already in {root}; choose another name.")
     weights = {
         key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
-        for key, value in network.state_dict().items()
+        for key, value in _unique_tensors(network).items()
     }
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{card.name}-", dir=root) as temporary:
             folder = Path(temporary) / card.name
             folder.mkdir()
-            save_file(weights, folder / "weights.safetensors")
+            (folder / "weights.safetensors").write_bytes(save(weights))
             card = replace(
                 card,
                 created=card.created or datetime.date.today().isoformat(),
@@ -220,7 +244,9 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
             write_card(folder, card)
             os.rename(folder, target)
     except OSError as error:
-        raise OutputError(f"The model {card.name} could not be written to {root}: {error.strerror}.") from error
+        raise OutputError(
+            f"The model {card.name} could not be written to {root}: {error.strerror}."
+        ) from error
     return target
 
 
@@ -247,7 +273,11 @@ def remove_model(name: str) -> None:
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _hash(stream)
+        return (
+            hashlib.file_digest(stream, "sha256").hexdigest()
+            if hasattr(hashlib, "file_digest")
+            else _hash(stream)
+        )
 
 
 def _hash(stream) -> str:  # Python 3.10 has no hashlib.file_digest

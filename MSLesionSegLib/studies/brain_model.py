@@ -81,7 +81,11 @@ def _masked(data: Path) -> Iterator[Head]:
         site = mask.relative_to(data).parts[0]
         if subject in LEAVE_OUT:
             continue
-        pattern = f"**/{subject}*_space-common_FLAIR.nii.gz" if "_space-common" in mask.name else f"{subject}/anat/*.nii.gz"
+        pattern = (
+            f"**/{subject}*_space-common_FLAIR.nii.gz"
+            if "_space-common" in mask.name
+            else f"{subject}/anat/*.nii.gz"
+        )
         for image in sorted((data / site).glob(pattern)):
             yield image, mask, site
 
@@ -96,7 +100,11 @@ def _synthetic(datasets: Path) -> Iterator[Head]:
     for image in sorted(datasets.glob("synthetic-*/sub-*/anat/*_FLAIR.nii.gz")):
         dataset = image.parents[2]
         name = image.name.removesuffix("_FLAIR.nii.gz")
-        yield image, dataset / "derivatives/manual" / name / "anat" / f"{name}_label-brain_mask.nii.gz", dataset.name
+        yield (
+            image,
+            dataset / "derivatives/manual" / name / "anat" / f"{name}_label-brain_mask.nii.gz",
+            dataset.name,
+        )
 
 
 def _prepare(image_file: Path, mask_file: Path | None, folder: Path, site: str) -> None:

@@ -147,7 +147,9 @@ def stage_examples(stage: Stage, folder: Path) -> list[Example]:
             if example.name.split("_")[0] not in stage.leave_out:
                 examples.append(replace(example, weight=weight))
     if not examples:
-        raise SettingsError(f"No prepared examples in {folder}: run the stages 'synthesise' and 'prepare' first.")
+        raise SettingsError(
+            f"No prepared examples in {folder}: run the stages 'synthesise' and 'prepare' first."
+        )
     return examples
 
 

@@ -102,7 +102,9 @@ def insert_lesions(
     return flair, mask
 
 
-def remove_lesions(flair: np.ndarray, mask: np.ndarray, brain: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def remove_lesions(
+    flair: np.ndarray, mask: np.ndarray, brain: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Paint lesions over with the texture of the brain around them, to get a lesion-free scan of a real scanner.
 
     Args:

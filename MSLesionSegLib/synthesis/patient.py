@@ -65,9 +65,7 @@ def synthetic_patient(
         soft = empty
     if skull:
         signal = np.where(anatomy.brain > 0, signal, head_signal(anatomy.brain, contrast, rng))
-    signal, soft, brain = (
-        _average_slices(volume, spacing) for volume in (signal, soft, anatomy.brain)
-    )
+    signal, soft, brain = (_average_slices(volume, spacing) for volume in (signal, soft, anatomy.brain))
     image = acquire(signal, rng, noise=rng.uniform(0.01, 0.05), bias=rng.uniform(0.05, 0.35))
     if not skull:
         image *= brain > 0.5

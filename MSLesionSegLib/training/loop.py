@@ -41,7 +41,9 @@ def train_network(
     """
     progress = progress or Silent()
     network.to(device).train()
-    optimiser = torch.optim.AdamW(network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
     first, losses = 0, []
     if checkpoint is not None and checkpoint.exists():
         state = torch.load(checkpoint, map_location=device, weights_only=True)
@@ -93,6 +95,12 @@ def _save(path: Path, network, optimiser, step: int, losses: list[float]) -> Non
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     torch.save(
-        {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "step": step, "losses": losses}, partial
+        {
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+            "losses": losses,
+        },
+        partial,
     )
     os.replace(partial, path)

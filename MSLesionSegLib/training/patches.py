@@ -24,7 +24,9 @@ class PatchSource:
         shapes: real lesion shapes for insertion; the built-in shape model when None.
     """
 
-    def __init__(self, examples: Sequence[Example], recipe: TrainingRecipe, shapes: Shape | None = None) -> None:
+    def __init__(
+        self, examples: Sequence[Example], recipe: TrainingRecipe, shapes: Shape | None = None
+    ) -> None:
         self.examples = list(examples)
         self.recipe = recipe
         self.shapes = shapes
@@ -96,7 +98,9 @@ def _cut(
 def _padded(volume: np.ndarray, centre: np.ndarray, half: int) -> np.ndarray:
     out = np.zeros((2 * half,) * 3, dtype=np.float32)
     start = centre - half
-    source = tuple(slice(max(s, 0), max(min(s + 2 * half, n), 0)) for s, n in zip(start, volume.shape, strict=True))
+    source = tuple(
+        slice(max(s, 0), max(min(s + 2 * half, n), 0)) for s, n in zip(start, volume.shape, strict=True)
+    )
     if any(part.stop <= part.start for part in source):
         return out
     target = tuple(slice(p.start - s, p.stop - s) for p, s in zip(source, start, strict=True))
@@ -115,7 +119,9 @@ def _sampling_grid(size: int, block: int, strength: float, rng: np.random.Genera
         turn = turn @ step
     scale = np.exp(rng.uniform(-0.15, 0.15, 3) * strength)
     theta = np.concatenate([turn * scale * (size / block), np.zeros((3, 1))], axis=1)
-    grid = F.affine_grid(torch.from_numpy(theta[None].astype(np.float32)), (1, 1, size, size, size), align_corners=False)
+    grid = F.affine_grid(
+        torch.from_numpy(theta[None].astype(np.float32)), (1, 1, size, size, size), align_corners=False
+    )
     coarse = torch.from_numpy(rng.normal(0, 1, (1, 3, 5, 5, 5)).astype(np.float32))
     bend = F.interpolate(coarse, size=(size,) * 3, mode="trilinear", align_corners=True)
     return grid + bend.permute(0, 2, 3, 4, 1) * (2.0 * strength * 2 / block)

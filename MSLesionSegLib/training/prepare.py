@@ -51,7 +51,10 @@ def find_scans(dataset: Path) -> Iterator[TrainingScan]:
         masks = [
             file
             for label in ("lesion_mask", "tumour_dseg")
-            for file in (folder / f"{stem}_label-{label}.nii.gz", folder / f"{stem.split('_space')[0]}_label-{label}.nii.gz")
+            for file in (
+                folder / f"{stem}_label-{label}.nii.gz",
+                folder / f"{stem.split('_space')[0]}_label-{label}.nii.gz",
+            )
             if file.exists()
         ]
         if masks:

@@ -65,9 +65,9 @@ class TrainingRecipe:
 
 RECIPES = {
     "base": TrainingRecipe(steps=1500),
-    "default": TrainingRecipe(steps=900, learning_rate=7e-4),
+    "default": TrainingRecipe(steps=750, learning_rate=7e-4),
     "plain": TrainingRecipe(insertion=0, thick_slices=0, intensity=0.3, geometry=0),
     "brain": TrainingRecipe(
-        steps=1000, batch=1, patch=80, lesion_share=0.3, insertion=0, thick_slices=0.3, learning_rate=2e-3
+        steps=1600, batch=1, patch=80, lesion_share=0.3, insertion=0, thick_slices=0.3, learning_rate=2e-3
     ),
 }

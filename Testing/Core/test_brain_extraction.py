@@ -32,7 +32,9 @@ def test_the_brain_is_found_in_a_head(head):
 def test_the_answer_does_not_depend_on_how_the_file_stores_its_axes(head):
     turned = nib.Nifti1Image(np.asarray(head.flair.dataobj)[::-1, ::-1], head.flair.affine)
     affine = head.flair.affine @ np.diag([-1, -1, 1, 1])
-    affine[:3, 3] = nib.affines.apply_affine(head.flair.affine, [head.flair.shape[0] - 1, head.flair.shape[1] - 1, 0])
+    affine[:3, 3] = nib.affines.apply_affine(
+        head.flair.affine, [head.flair.shape[0] - 1, head.flair.shape[1] - 1, 0]
+    )
     turned = nib.Nifti1Image(np.asarray(turned.dataobj), affine)
     one, other = (np.asarray(brain_mask(image).dataobj) > 0 for image in (head.flair, turned))
     assert dice(one, other[::-1, ::-1]) > 0.995

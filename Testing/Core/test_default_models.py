@@ -30,7 +30,9 @@ def work(tmp_path):
         for name in names:
             image = rng.normal(size=(1, 20, 20, 20)).astype(np.float32)
             label = (image[0] > 2).astype(np.float32)
-            write_example(tmp_path / "examples" / source / name, image, label, np.ones_like(label), site=source)
+            write_example(
+                tmp_path / "examples" / source / name, image, label, np.ones_like(label), site=source
+            )
     return tmp_path
 
 
@@ -51,7 +53,9 @@ def test_a_rotation_model_sees_no_version_of_the_patients_it_is_measured_on(work
     assert {s for other in ROTATION for s in other} - group <= seen
 
 
-@pytest.mark.parametrize(("stage", "site"), [("without-ms3seg", "ms3seg"), ("without-openms", "openms_cross")])
+@pytest.mark.parametrize(
+    ("stage", "site"), [("without-ms3seg", "ms3seg"), ("without-openms", "openms_cross")]
+)
 def test_a_model_without_a_hospital_sees_nothing_of_it(work, stage, site):
     sources = {e.folder.parent.name for e in stage_examples(STAGES[stage], work / "examples")}
     assert not any(source.startswith(site) for source in sources)

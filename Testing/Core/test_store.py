@@ -28,7 +28,9 @@ def saved(tmp_path, monkeypatch):
     monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path))
     torch.manual_seed(1)
     network = build(TINY).eval()
-    card = ModelCard("mine", "flair", TINY, ("FLAIR",), parent="flair-ms", recipe={"steps": 3}, limits="none known")
+    card = ModelCard(
+        "mine", "flair", TINY, ("FLAIR",), parent="flair-ms", recipe={"steps": 3}, limits="none known"
+    )
     return save_model(tmp_path, network, card), network
 
 
@@ -104,7 +106,8 @@ def test_a_pickle_is_refused_with_the_reason(saved):
 
 
 @pytest.mark.parametrize(
-    "change", [{"architecture": Architecture(base=8, levels=3)}, {"architecture": Architecture(base=4, levels=4)}]
+    "change",
+    [{"architecture": Architecture(base=8, levels=3)}, {"architecture": Architecture(base=4, levels=4)}],
 )
 def test_weights_of_another_architecture_are_refused(saved, change):
     folder = saved[0]
@@ -120,7 +123,9 @@ def test_a_card_whose_channels_disagree_with_its_network_is_refused(saved):
         load_model("mine")
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[1]", '{"format": 99}', '{"format": 1, "architecture": {"kind": 1}}'])
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1]", '{"format": 99}', '{"format": 1, "architecture": {"kind": 1}}']
+)
 def test_a_broken_card_is_refused_and_left_out_of_the_list(saved, content):
     (saved[0] / "card.json").write_text(content)
     with pytest.raises(ModelError):
