@@ -28,7 +28,9 @@ app = typer.Typer(
 segment_app = typer.Typer(no_args_is_help=True, help="Find lesions on a patient's scans.")
 models_app = typer.Typer(no_args_is_help=True, help="The models on this computer.")
 app.add_typer(segment_app, name="segment")
+study_app = typer.Typer(no_args_is_help=True, help="Repeat the experiments behind the shipped models.")
 app.add_typer(models_app, name="models")
+app.add_typer(study_app, name="study")
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to make for the result.")]
 ModelOption = Annotated[str | None, typer.Option("--model", help="Model name or folder (default: shipped).")]
@@ -150,6 +152,25 @@ def models_show(name: Annotated[str, typer.Argument(help="Model name or folder."
 
     card = _or_exit(lambda: read_card(find_model(name)))
     typer.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))
+
+
+@study_app.command("default-models")
+def study_default_models(
+    data: Annotated[Path, typer.Option(help="Folder with the public datasets.")],
+    work: Annotated[Path, typer.Option(help="Folder for examples, checkpoints, models and measured maps.")],
+    step: Annotated[list[str] | None, typer.Option(help="Only this step; can be repeated.")] = None,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Train and measure the shipped models step by step; a stopped run goes on where it was."""
+
+    from MSLesionSegLib.studies.steps import STEPS, run_steps
+
+    def run(job: Job) -> Path:
+        return run_steps(data, work, step or [], job)
+
+    shares = {name: share for name, share in STEPS.items() if not step or name in step}
+    _run("study default-models", run, shares, lambda folder: {"folder": str(folder)}, events, stop_file)
 
 
 @app.callback(invoke_without_command=True)

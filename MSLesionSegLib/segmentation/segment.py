@@ -12,15 +12,14 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.errors import ImageError, ModelError, SettingsError
-from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
-from MSLesionSegLib.imaging.normalise import zscore
 from MSLesionSegLib.imaging.reading import Finding, Scan, read_mask, read_scan
-from MSLesionSegLib.lesions.components import bounding_box, label_components, remove_small
+from MSLesionSegLib.lesions.components import label_components, remove_small
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.manifest import count_lesions, make_manifest
+from MSLesionSegLib.segmentation.probability import NetworkInput, network_input, to_native
 from MSLesionSegLib.segmentation.tasks import Task, get_task
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from MSLesionSegLib.network.store import Model
 
 CONNECTIVITY = 26
-_CROP_MARGIN_VOXELS = 8
 
 
 @dataclass(frozen=True)
@@ -132,15 +130,18 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         images = {name: n4(image, brain) for name, image in images.items()}
 
     watch.stage(stages.PREPARE)
-    channels, inside, affine = _network_input(task, images, brain, model.card.spacing_mm)
+    seen = network_input([images[name] for name in task.channels], brain, model.card.spacing_mm)
 
-    prediction = _predict(model, channels, inside, device, request.flips, watch)
+    prediction = _predict(model, seen, device, request.flips, watch)
 
     watch.stage(stages.NATIVE)
-    maps = _native(prediction, affine, reference, brain, settings)
+    maps = _maps(to_native(prediction, seen.affine, reference), reference, brain, settings)
 
     watch.stage(stages.REGIONS)
-    on_grid = nib.Nifti1Image(channels[0], affine), nib.Nifti1Image(inside.astype(np.uint8), affine)
+    on_grid = (
+        nib.Nifti1Image(seen.channels[0], seen.affine),
+        nib.Nifti1Image(seen.brain.astype(np.uint8), seen.affine),
+    )
     regions = fit_atlas(*on_grid) if maps.labels.any() else None
     maps.lesions = tuple(
         lesion_table(
@@ -214,61 +215,32 @@ def _brain(request: SegmentRequest, reference: nib.Nifti1Image, watch: stages.St
     return brain_mask(reference, progress=inner)
 
 
-def _network_input(
-    task: Task, images: Mapping[str, nib.Nifti1Image], brain: nib.Nifti1Image, spacing: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return channels (C, X, Y, Z) z-scored, brain (X, Y, Z) bool and affine, cut to the brain."""
-    inside = to_network_grid(nib.Nifti1Image(np.asarray(brain.dataobj, np.float32), brain.affine), spacing)
-    mask = np.asarray(inside.dataobj) >= 0.5
-    box = bounding_box(mask, margin=_CROP_MARGIN_VOXELS)
-    if box is None:
-        raise ImageError("No brain was found in the scan. Give a brain mask with --brain-mask.")
-    channels = np.stack(
-        [
-            zscore(np.asarray(to_network_grid(images[name], spacing).dataobj), mask)[box]
-            for name in task.channels
-        ]
-    )
-    return channels, mask[box], inside.slicer[box].affine
-
-
 def _predict(
-    model: Model,
-    channels: np.ndarray,
-    brain: np.ndarray,
-    device: str,
-    flips: bool,
-    watch: stages.StageWatch,
+    model: Model, seen: NetworkInput, device: str, flips: bool, watch: stages.StageWatch
 ) -> Prediction:
     from MSLesionSegLib.network.inference import predict
 
     inner = watch.within(stages.NETWORK)
-    return predict(model, channels, brain, device=device, flips=flips, progress=inner)
+    return predict(model, seen.channels, seen.brain, device=device, flips=flips, progress=inner)
 
 
-def _native(
-    prediction: Prediction,
-    affine: np.ndarray,
-    reference: nib.Nifti1Image,
-    brain: nib.Nifti1Image,
-    settings: Mapping[str, Any],
+def _maps(
+    native: Prediction, reference: nib.Nifti1Image, brain: nib.Nifti1Image, settings: Mapping[str, Any]
 ) -> _Maps:
-    def back(array: np.ndarray) -> np.ndarray:
-        return np.asarray(to_native_grid(nib.Nifti1Image(array, affine), reference).dataobj, np.float32)
-
-    inside = np.asarray(brain.dataobj) > 0
-    probability = np.clip(back(prediction.probability), 0.0, 1.0) * inside
     voxel_mm3 = float(np.prod(voxel_sizes(reference.affine)))
     mask = remove_small(
-        probability >= settings["threshold"], voxel_mm3, settings["minimum_mm3"], settings["connectivity"]
+        native.probability >= settings["threshold"],
+        voxel_mm3,
+        settings["minimum_mm3"],
+        settings["connectivity"],
     )
     labels, _ = label_components(mask, settings["connectivity"])
     return _Maps(
         reference=reference,
-        brain=inside.astype(np.uint8),
-        probability=probability,
+        brain=(np.asarray(brain.dataobj) > 0).astype(np.uint8),
+        probability=native.probability,
         labels=labels,
-        uncertainty=None if prediction.uncertainty is None else back(prediction.uncertainty) * inside,
+        uncertainty=native.uncertainty,
     )
 
 

@@ -10,7 +10,6 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
-from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.lesions.components import label_components, remove_small
 from MSLesionSegLib.network.brain_extraction import brain_mask
@@ -18,8 +17,7 @@ from MSLesionSegLib.network.store import Model, load_model
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.studies.default_models import REAL_MS, ROTATION, STAGES
-from MSLesionSegLib.synthesis.lesions import remove_lesions
-from MSLesionSegLib.training.prepare import TrainingScan, find_scans
+from MSLesionSegLib.training.prepare import TrainingScan, find_scans, paint_over
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,8 @@ def measure(data: Path, work: Path, progress: Progress) -> None:
         mask = read_mask(measured.scan.mask, image)
         brain = _brain(measured.scan, image, work)
         if measured.group == "lesion-free":
-            image, mask, brain = _lesion_free(image, mask, brain)
+            image, mask, brain = paint_over(image, mask, brain)
+            mask = nib.Nifti1Image(np.zeros_like(mask.dataobj), mask.affine)
         found = lesion_probability(model, [image], brain)
         out.mkdir(parents=True, exist_ok=True)
         nib.save(mask, out / f"{measured.name}_reference.nii.gz")
@@ -107,19 +106,3 @@ def _brain(scan: TrainingScan, image: nib.Nifti1Image, work: Path) -> nib.Nifti1
         file.parent.mkdir(parents=True, exist_ok=True)
         nib.save(brain_mask(image), file)
     return read_mask(file, image)
-
-
-def _lesion_free(image, mask, brain):
-    """The scan at 1 mm with its lesions painted over, an empty mask, and the brain on that grid."""
-    volume = to_network_grid(image)
-    lesions, inside = (
-        np.asarray(to_network_grid(nib.Nifti1Image(np.asarray(m.dataobj, np.float32), m.affine)).dataobj)
-        for m in (mask, brain)
-    )
-    rng = np.random.default_rng(0)
-    healed = remove_lesions(np.asarray(volume.dataobj), lesions, inside > 0.5, rng)
-    return (
-        nib.Nifti1Image(healed, volume.affine),
-        nib.Nifti1Image(np.zeros(healed.shape, np.uint8), volume.affine),
-        nib.Nifti1Image((inside > 0.5).astype(np.uint8), volume.affine),
-    )

@@ -9,7 +9,7 @@ from MSLesionSegLib.synthesis.anatomy import Anatomy
 
 
 def smooth_field(shape: tuple[int, ...], scale_mm: float, rng: np.random.Generator) -> np.ndarray:
-    """Smooth random field in about [-1, 1], float32, whose bumps are ``scale_mm`` voxels wide."""
+    """Smooth random field in [-1, 1], float32, whose bumps are ``scale_mm`` voxels wide."""
     step = max(1.0, scale_mm / 4)  # smooth on a coarse grid: the field has no finer detail anyway
     coarse = [int(np.ceil(n / step)) + 2 for n in shape]
     field = rng.uniform(-1, 1, coarse).astype(np.float32)
@@ -22,7 +22,8 @@ def smooth_field(shape: tuple[int, ...], scale_mm: float, rng: np.random.Generat
 def deform_anatomy(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
     """Another person's head: random size, pose, smooth shape change and ventricle size.
 
-    Rotation up to 10 degrees, size 84 to 106 % (the template is large), local displacement up to about 6 mm, ventricles 80 to 150 %.
+    Rotation up to 10 degrees, size 84 to 106 % (the template is large), local displacement up to about 6 mm,
+    ventricles 80 to 150 %.
     """
     shape = anatomy.white.shape
     centre = np.array(shape) / 2

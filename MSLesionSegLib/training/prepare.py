@@ -12,14 +12,12 @@ from nibabel.processing import resample_from_to
 
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.imaging.grid import to_network_grid
-from MSLesionSegLib.imaging.normalise import zscore
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.segmentation.probability import NetworkInput, network_input
 from MSLesionSegLib.synthesis.lesions import remove_lesions
 from MSLesionSegLib.training.examples import Example, write_example
-
-MARGIN = 6  # voxels kept around the brain
 
 
 @dataclass(frozen=True)
@@ -84,27 +82,32 @@ def prepare_scan(scan: TrainingScan, folder: Path, *, weight: float = 1.0, healt
     image = read_scan(scan.image).image
     mask = read_mask(scan.mask, image)
     brain = read_mask(scan.brain, image) if scan.brain else brain_mask(image)
-    volume = to_network_grid(image)
-    label, inside = (_on_grid(part, volume) for part in (mask, brain))
-    focus = _on_grid(read_mask(scan.focus, image), volume) if scan.focus else np.zeros_like(label)
-    inside = inside > 0.5
-    flair = np.asarray(volume.dataobj)
+    focus = read_mask(scan.focus, image) if scan.focus else None
     if healthy:
-        flair = remove_lesions(flair, label, inside, np.random.default_rng(0))
-        focus, label = np.maximum(focus, label), np.zeros_like(label)
-    flair = zscore(flair, inside)
-    box = tuple(
-        slice(max(int(low) - MARGIN, 0), int(high) + MARGIN + 1)
-        for low, high in zip(np.argwhere(inside).min(0), np.argwhere(inside).max(0), strict=True)
-    )
+        image, mask, brain = paint_over(image, mask, brain)
+        focus = mask
+    seen = network_input([image], brain)
+    label = _fractions(mask, seen) * (0 if healthy else 1)
+    attention = None if focus is None else _fractions(focus, seen)
     return write_example(
-        folder,
-        flair[box][None],
-        (label * inside)[box],
-        inside[box],
-        site=scan.site,
-        weight=weight,
-        focus=(focus * inside)[box],
+        folder, seen.channels, label, seen.brain, site=scan.site, weight=weight, focus=attention
+    )
+
+
+def paint_over(
+    image: nib.Nifti1Image, mask: nib.Nifti1Image, brain: nib.Nifti1Image
+) -> tuple[nib.Nifti1Image, nib.Nifti1Image, nib.Nifti1Image]:
+    """A lesion-free scan of the same patient: image at 1 mm without its lesions, where they were, and the brain."""
+    volume = to_network_grid(image)
+    lesions, inside = (
+        np.asarray(resample_from_to(_soft(m), (volume.shape, volume.affine), order=1).dataobj)
+        for m in (mask, brain)
+    )
+    healed = remove_lesions(np.asarray(volume.dataobj), lesions, inside > 0.5, np.random.default_rng(0))
+    return (
+        nib.Nifti1Image(healed, volume.affine),
+        nib.Nifti1Image((lesions > 0.5).astype(np.uint8), volume.affine),
+        nib.Nifti1Image((inside > 0.5).astype(np.uint8), volume.affine),
     )
 
 
@@ -131,7 +134,11 @@ def prepare_dataset(
     return examples
 
 
-def _on_grid(mask: nib.Nifti1Image, reference: nib.Nifti1Image) -> np.ndarray:
-    """A mask as fractions in [0, 1] on the reference's grid."""
-    soft = nib.Nifti1Image(np.asarray(mask.dataobj).astype(np.float32), mask.affine)
-    return np.asarray(resample_from_to(soft, (reference.shape, reference.affine), order=1).dataobj).clip(0, 1)
+def _fractions(mask: nib.Nifti1Image, seen: NetworkInput) -> np.ndarray:
+    """A mask as fractions in [0, 1] on the network's grid, 0 outside the brain."""
+    grid = (seen.brain.shape, seen.affine)
+    return np.asarray(resample_from_to(_soft(mask), grid, order=1).dataobj).clip(0, 1) * seen.brain
+
+
+def _soft(mask: nib.Nifti1Image) -> nib.Nifti1Image:
+    return nib.Nifti1Image(np.asarray(mask.dataobj).astype(np.float32), mask.affine)

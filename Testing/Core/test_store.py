@@ -76,7 +76,7 @@ def test_names_that_are_no_folder_names_are_refused(tmp_path, name):
 
 
 def test_a_model_of_another_task_is_refused(saved):
-    with pytest.raises(ModelError, match="'flair'.*'new'"):
+    with pytest.raises(ModelError, match=r"'flair'.*'new'"):
         load_model("mine", task="new")
 
 

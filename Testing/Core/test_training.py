@@ -49,7 +49,7 @@ def test_a_step_gives_the_same_batch_every_time_and_another_step_another_one(exa
     torch.testing.assert_close(first[0], again[0], rtol=0, atol=0)
     assert not torch.equal(first[0], other[0])
     assert first[0].shape == first[1].shape == (2, 1, 16, 16, 16)
-    assert 0 <= first[1].min() and first[1].max() <= 1
+    assert first[1].min() >= 0 and first[1].max() <= 1
 
 
 def test_lesion_patches_come_as_often_as_asked(examples):

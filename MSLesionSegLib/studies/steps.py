@@ -1,0 +1,54 @@
+"""The steps from data to measured default models, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.stages import Within
+from MSLesionSegLib.studies.brain_model import train_brain_model
+from MSLesionSegLib.studies.default_models import STAGES, make_synthetic, prepare_examples, train_stage
+from MSLesionSegLib.studies.measurement import measure
+
+# expected share of the time
+STEPS: dict[str, float] = {
+    "synthesise": 10,
+    "brain": 25,
+    "prepare": 6,
+    **{name: stage.recipe.steps / 40 for name, stage in STAGES.items()},
+    "measure": 10,
+}
+
+
+def run_steps(data: Path, work: Path, names: Sequence[str], progress: Progress) -> Path:
+    """Run steps in the order of :data:`STEPS`; what is finished already is not done again.
+
+    Args:
+        data: folder with the datasets ``ms3seg``, ``openms_cross``, ``openms_long``, ``brats`` and, when there,
+            ``lesion_shapes``.
+        work: folder for examples, checkpoints, models and measured maps.
+        names: steps to run; all when empty.
+
+    Raises:
+        SettingsError: an unknown step, or a step whose forerunner is missing.
+    """
+    unknown = set(names) - set(STEPS)
+    if unknown:
+        raise SettingsError(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(STEPS)}.")
+    for name in STEPS:
+        if names and name not in names:
+            continue
+        inner = Within(progress, name)
+        if name == "synthesise":
+            make_synthetic(data, work, inner)
+        elif name == "brain":
+            train_brain_model(data, work, inner)
+        elif name == "prepare":
+            prepare_examples(data, work, inner)
+        elif name == "measure":
+            measure(data, work, inner)
+        else:
+            train_stage(name, data, work, inner)
+    return work
