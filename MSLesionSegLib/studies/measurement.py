@@ -8,10 +8,8 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
-from MSLesionSegLib.lesions.components import label_components, remove_small
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.store import Model, load_model
 from MSLesionSegLib.progress import Progress
@@ -76,27 +74,6 @@ def measure(data: Path, work: Path, progress: Progress) -> None:
         out.mkdir(parents=True, exist_ok=True)
         nib.save(mask, out / f"{measured.name}_reference.nii.gz")
         nib.save(nib.Nifti1Image(found.probability.astype(np.float32), image.affine), target)
-
-
-def write_masks(work: Path, threshold: float, minimum_mm3: float) -> dict[str, list[tuple[str, Path, Path]]]:
-    """Binarise all measured maps; returns (name, prediction, reference) of each group."""
-    pairs: dict[str, list[tuple[str, Path, Path]]] = {}
-    for file in sorted((work / "measured").glob("*/*_probseg.nii.gz")):
-        image = nib.load(file)
-        voxel = float(np.prod(voxel_sizes(image.affine)))
-        mask = remove_small(np.asarray(image.dataobj) >= threshold, voxel, minimum_mm3)
-        target = Path(str(file).replace("_probseg", "_mask"))
-        nib.save(nib.Nifti1Image(mask.astype(np.uint8), image.affine), target)
-        name = file.name.removesuffix("_probseg.nii.gz")
-        pairs.setdefault(file.parent.name, []).append(
-            (name, target, Path(str(file).replace("_probseg", "_reference")))
-        )
-    return pairs
-
-
-def false_positives(pairs: list[tuple[str, Path, Path]]) -> dict[str, int]:
-    """Lesions found (26-connected) by scan; for scans without lesions each is a false positive."""
-    return {name: label_components(np.asarray(nib.load(mask).dataobj) > 0)[1] for name, mask, _ in pairs}
 
 
 def _brain(scan: TrainingScan, image: nib.Nifti1Image, work: Path) -> nib.Nifti1Image:

@@ -1,0 +1,86 @@
+"""The measured numbers of the default models as text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.lesions.components import label_components, remove_small
+from MSLesionSegLib.lesions.evaluation import average, evaluate_pairs, to_markdown, write_csv
+from MSLesionSegLib.segmentation.tasks import get_task
+
+TITLES = {
+    "rotation": "Patients that the measured model never saw (rotation in three groups)",
+    "other-hospital": "Hospitals that the measured model never saw",
+    "base": "The base model, which never saw a real MS patient",
+}
+Pair = tuple[str, Path, Path]
+
+
+def write_results(work: Path, threshold: float, minimum_mm3: float) -> Path:
+    """Write ``work/results.md`` and a CSV per group from the maps that the step ``measure`` left.
+
+    Args:
+        work: folder of the study.
+        threshold: probability from which a voxel is lesion.
+        minimum_mm3: smaller lesions are dropped.
+
+    Raises:
+        SettingsError: nothing was measured yet.
+    """
+    groups = binarise(work / "measured", threshold, minimum_mm3)
+    if not groups:
+        raise SettingsError(f"Nothing was measured in {work}: run the step 'measure' first.")
+    parts = [
+        f"Task: {get_task('flair').title}. Threshold {threshold:g}, lesions below {minimum_mm3:g} mm3 dropped.\n"
+    ]
+    for group, title in TITLES.items():
+        if group not in groups:
+            continue
+        parts.append(f"## {title}\n")
+        for preset in ("any-overlap", "msseg"):
+            evaluation = evaluate_pairs(groups[group], preset)
+            write_csv(evaluation, work / f"{group}-{preset}.csv")
+            parts.append(f"### {preset}\n\n{to_markdown(evaluation)}")
+    if "lesion-free" in groups:
+        parts.append(_lesion_free(groups["lesion-free"]))
+    target = work / "results.md"
+    target.write_text("\n".join(parts), encoding="utf-8")
+    return target
+
+
+def binarise(measured: Path, threshold: float, minimum_mm3: float) -> dict[str, list[Pair]]:
+    """Masks from the measured probability maps: (name, prediction, reference) of each group."""
+    pairs: dict[str, list[Pair]] = {}
+    for file in sorted(measured.glob("*/*_probseg.nii.gz")):
+        image = nib.load(file)
+        voxel_mm3 = float(np.prod(voxel_sizes(image.affine)))
+        mask = remove_small(np.asarray(image.dataobj) >= threshold, voxel_mm3, minimum_mm3)
+        name = file.name.removesuffix("_probseg.nii.gz")
+        target = file.with_name(f"{name}_mask.nii.gz")
+        nib.save(nib.Nifti1Image(mask.astype(np.uint8), image.affine), target)
+        pairs.setdefault(file.parent.name, []).append(
+            (name, target, file.with_name(f"{name}_reference.nii.gz"))
+        )
+    return pairs
+
+
+def _lesion_free(pairs: list[Pair]) -> str:
+    """Scans without lesions: every lesion that is found is a false positive."""
+    lines = ["## Lesion-free scans\n", "| Case | False positives | Volume (ml) |", "|---|---|---|"]
+    counts = []
+    for name, mask, _ in pairs:
+        image = nib.load(mask)
+        data = np.asarray(image.dataobj) > 0
+        count = label_components(data)[1]
+        volume = float(data.sum() * np.prod(voxel_sizes(image.affine))) / 1000
+        counts.append(count)
+        lines.append(f"| {name} | {count} | {volume:.2f} |")
+    mean = average(counts)
+    error = "" if mean.standard_error is None else f" +- {mean.standard_error:.1f}"
+    lines.append(f"| **Mean +- SE** | {mean.mean:.1f}{error} | |")
+    return "\n".join(lines) + "\n"
