@@ -1,0 +1,241 @@
+"""Predicted masks of many patients against their references: per case, on average and by lesion load."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.errors import ImageError, SettingsError
+from MSLesionSegLib.lesions.metrics import PRESETS, CaseMetrics, compare_masks
+
+LOAD_GROUPS = ("lesion-free", "under 5 ml", "5 to 15 ml", "over 15 ml")
+_GRID_TOLERANCE_MM = 1e-3
+_SHOWN = ("dice", "sensitivity", "ppv", "f1", "hd95_mm", "assd_mm", "relative_volume_difference")
+_NUMBERS = tuple(field.name for field in fields(CaseMetrics) if field.name != "preset")
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """Metrics of one patient; ``load_group`` (one of ``LOAD_GROUPS``) by the reference's lesion volume."""
+
+    name: str
+    load_group: str
+    metrics: CaseMetrics
+
+
+@dataclass(frozen=True)
+class Average:
+    """Mean over the cases where a metric is defined, its standard error (None below two), and how many those are."""
+
+    mean: float | None
+    standard_error: float | None
+    defined: int
+
+
+@dataclass(frozen=True)
+class LoadGroup:
+    """Cases of similar lesion load: false-positive lesions per scan, and predicted minus reference volume (mm3)."""
+
+    name: str
+    cases: int
+    false_positives_per_scan: Average
+    volume_bias_mm3: Average
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Result of :func:`evaluate_pairs`; ``averages`` holds one :class:`Average` per number of CaseMetrics."""
+
+    preset: str
+    definition: str
+    cases: tuple[CaseResult, ...]
+    averages: dict[str, Average]
+    load_groups: tuple[LoadGroup, ...]
+
+
+def evaluate_pairs(pairs: Iterable[tuple[str, Path, Path]], preset: str = "any-overlap") -> Evaluation:
+    """Compare predicted masks with references, both as NIfTI files on the same grid.
+
+    ``pairs``: (name, prediction, reference) per patient. ``preset``: key of ``metrics.PRESETS``.
+    Raises SettingsError for an unknown preset or no pairs; ImageError, naming the file, for files that cannot be
+    read, are not 3D masks, or lie on another grid than their reference (shape, affine within 0.001 mm).
+    """
+    if preset not in PRESETS:
+        raise SettingsError(f"There is no preset '{preset}'. Choose one of: {', '.join(PRESETS)}.")
+    cases = [_evaluate_case(name, Path(predicted), Path(true), preset) for name, predicted, true in pairs]
+    if not cases:
+        raise SettingsError("There is nothing to evaluate: no pairs of prediction and reference were given.")
+    metrics = [case.metrics for case in cases]
+    return Evaluation(
+        preset=preset,
+        definition=PRESETS[preset].definition,
+        cases=tuple(cases),
+        averages={name: average([getattr(m, name) for m in metrics]) for name in _NUMBERS},
+        load_groups=tuple(_load_group(name, cases) for name in LOAD_GROUPS),
+    )
+
+
+def average(values: Sequence[float | None]) -> Average:
+    """Average the values that are not None. Standard error = standard deviation (n - 1) / sqrt(n)."""
+    defined = np.array([value for value in values if value is not None], dtype=float)
+    if defined.size == 0:
+        return Average(None, None, 0)
+    error = float(defined.std(ddof=1) / math.sqrt(defined.size)) if defined.size > 1 else None
+    return Average(float(defined.mean()), error, int(defined.size))
+
+
+def load_group(reference_volume_mm3: float) -> str:
+    """Return the lesion-load group of a patient with this reference volume."""
+    if reference_volume_mm3 <= 0:
+        return LOAD_GROUPS[0]
+    if reference_volume_mm3 < 5000:
+        return LOAD_GROUPS[1]
+    return LOAD_GROUPS[2] if reference_volume_mm3 <= 15000 else LOAD_GROUPS[3]
+
+
+def write_csv(evaluation: Evaluation, path: Path) -> None:
+    """Write one row per case, units and preset in the columns; undefined values stay empty."""
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["name", "load_group", *_NUMBERS, "preset"])
+        for case in evaluation.cases:
+            values = [getattr(case.metrics, name) for name in _NUMBERS]
+            row = ["" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in values]
+            writer.writerow([case.name, case.load_group, *row, evaluation.preset])
+
+
+def write_json(evaluation: Evaluation, path: Path) -> None:
+    """Write everything as JSON; undefined values are null."""
+    Path(path).write_text(json.dumps(asdict(evaluation), indent=2) + "\n", encoding="utf-8")
+
+
+def write_markdown(evaluation: Evaluation, path: Path) -> None:
+    """Write the text of :func:`to_markdown`."""
+    Path(path).write_text(to_markdown(evaluation), encoding="utf-8")
+
+
+def to_markdown(evaluation: Evaluation) -> str:
+    """Return a table of the cases, their mean and standard error, and a table by lesion load, with definitions."""
+    heads = ["Dice", "Sensitivity", "PPV", "F1", "HD95 (mm)", "ASSD (mm)", "Volume difference (%)"]
+    lines = [
+        "| Case | Lesions (reference) | " + " | ".join(heads) + " | False positives |",
+        "|---|---|" + "---|" * (len(heads) + 1),
+    ]
+    for case in evaluation.cases:
+        shown = [_shown(name, getattr(case.metrics, name)) for name in _SHOWN]
+        m = case.metrics
+        lines.append(
+            f"| {case.name} | {m.reference_lesions} | " + " | ".join([*shown, str(m.false_positives)]) + " |"
+        )
+    averages = [_shown_average(name, evaluation.averages[name], len(evaluation.cases)) for name in _SHOWN]
+    lesions, false = (
+        _shown_average(name, evaluation.averages[name], len(evaluation.cases))
+        for name in ("reference_lesions", "false_positives")
+    )
+    lines.append(f"| **Mean +- SE** | {lesions} | " + " | ".join([*averages, false]) + " |")
+    lines += [
+        "",
+        "| Lesion load (reference) | Cases | False positives per scan | Volume bias (ml) |",
+        "|---|---|---|---|",
+    ]
+    for group in evaluation.load_groups:
+        false, bias = group.false_positives_per_scan, group.volume_bias_mm3
+        lines.append(
+            f"| {group.name} | {group.cases} | {_shown_average('false_positives', false, group.cases)} "
+            f"| {_shown_average('volume_bias', bias, group.cases)} |"
+        )
+    lines += [
+        "",
+        f"Preset `{evaluation.preset}`: {evaluation.definition}. Dice, volumes and distances are voxel-wise over "
+        "all voxels, whatever their lesion's size. Mean and standard error (SE) over patients; where a value is not "
+        "defined for all of them (no reference lesion, empty mask), the number of patients it was averaged over "
+        "follows in brackets. HD95: larger of the two directed 95th percentiles of surface distances; ASSD: mean "
+        "surface distance both ways. Volume difference: predicted minus reference, relative to the reference.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _evaluate_case(name: str, predicted: Path, true: Path, preset: str) -> CaseResult:
+    prediction, reference = _read(predicted), _read(true)
+    if prediction.shape != reference.shape:
+        raise ImageError(
+            f"{predicted} has {_size(prediction)} voxels but its reference {true} has {_size(reference)}. "
+            "Give both masks on the same grid."
+        )
+    if np.abs(prediction.affine - reference.affine).max() > _GRID_TOLERANCE_MM:
+        raise ImageError(
+            f"{predicted} and its reference {true} have the same size but lie at different places in space. "
+            "Give both masks on the same grid."
+        )
+    spacing = nib.affines.voxel_sizes(reference.affine)
+    metrics = compare_masks(_binary(prediction, predicted), _binary(reference, true), spacing, preset)
+    return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics)
+
+
+def _read(path: Path) -> nib.Nifti1Image:
+    try:
+        image = nib.load(path)
+    except FileNotFoundError as error:
+        raise ImageError(f"{path} does not exist.") from error
+    except (nib.filebasedimages.ImageFileError, OSError, ValueError) as error:
+        raise ImageError(f"{path} cannot be read as a NIfTI mask: {error}") from error
+    shape = image.shape
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3:
+        raise ImageError(f"{path} has {len(image.shape)} dimensions; a mask must have three.")
+    return image if shape == image.shape else nib.Nifti1Image(image.get_fdata().reshape(shape), image.affine)
+
+
+def _binary(image: nib.Nifti1Image, path: Path) -> np.ndarray:
+    try:
+        values = np.asarray(image.dataobj)
+    except (OSError, EOFError, ValueError) as error:
+        raise ImageError(
+            f"{path} is damaged: its voxels cannot be read. Copy it again from the source."
+        ) from error
+    if not np.isfinite(values).all() or np.any(values != np.rint(values)):
+        raise ImageError(
+            f"{path} holds fractions or undefined values, so it is not a mask. Give a mask of 0 and 1."
+        )
+    return values != 0
+
+
+def _load_group(name: str, cases: Sequence[CaseResult]) -> LoadGroup:
+    metrics = [case.metrics for case in cases if case.load_group == name]
+    return LoadGroup(
+        name=name,
+        cases=len(metrics),
+        false_positives_per_scan=average([m.false_positives for m in metrics]),
+        volume_bias_mm3=average([m.volume_difference_mm3 for m in metrics]),
+    )
+
+
+def _size(image: nib.Nifti1Image) -> str:
+    return " x ".join(str(n) for n in image.shape)
+
+
+def _shown(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    if name == "relative_volume_difference":
+        return f"{100 * value:+.0f}"
+    if name == "volume_bias":
+        return f"{value / 1000:+.2f}"
+    return f"{value:.1f}" if name.endswith(("_mm", "positives", "lesions")) else f"{value:.3f}"
+
+
+def _shown_average(name: str, value: Average, cases: int) -> str:
+    if value.mean is None:
+        return "-"
+    text = _shown(name, value.mean)
+    if value.standard_error is not None:
+        text += f" +- {_shown(name, value.standard_error).lstrip('+')}"
+    return text if value.defined == cases else f"{text} ({value.defined} of {cases})"

@@ -1,0 +1,186 @@
+"""The lesion table: one row per lesion, totals by region and a text to dictate."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.lesions.regions import REGIONS, UNDETERMINED, RegionMap, classify
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One lesion.
+
+    ``id``: its label in the dseg image. ``volume_mm3``: voxels times voxel volume. ``longest_axis_mm``: largest
+    distance between any two corners of its voxels, in 3D (so on a 2D scan never less than the slice thickness).
+    ``centre_ras``: centre of the lesion's voxel that is nearest to its centroid, mm in RAS; always inside.
+    ``region``: one of :data:`~MSLesionSegLib.lesions.regions.REGIONS`; ``region_distance_mm``: the distance that
+    decided it (None if undetermined); ``region_rule``: why, in words. ``mean_probability``,
+    ``peak_probability``: over its voxels, 0 to 1; None without a probability map.
+    """
+
+    id: int
+    volume_mm3: float
+    longest_axis_mm: float
+    centre_ras: tuple[float, float, float]
+    region: str
+    region_distance_mm: float | None
+    mean_probability: float | None
+    peak_probability: float | None
+    region_rule: str = ""
+
+
+def lesion_table(
+    dseg: nib.Nifti1Image, probability: nib.Nifti1Image | None, regions: RegionMap | None
+) -> list[Lesion]:
+    """Describe every lesion of a label image, ordered by id.
+
+    ``dseg``: lesion ids (X, Y, Z), 0 outside. ``probability``: 0 to 1 on the same grid. ``regions``: map of the
+    patient's regions on any grid in the same scanner space; None leaves the regions undetermined.
+    Raises ValueError if ``probability`` has another shape.
+    """
+    labels = np.asarray(dseg.dataobj)
+    likely = None if probability is None else np.asarray(probability.dataobj)
+    if likely is not None and likely.shape != labels.shape:
+        raise ValueError(f"probability has shape {likely.shape}, labels have shape {labels.shape}")
+    voxel_mm3 = abs(float(np.linalg.det(dseg.affine[:3, :3])))
+    to_regions = None if regions is None else np.linalg.inv(regions.labels.affine) @ dseg.affine
+
+    lesions = []
+    for number, voxels in _voxels_by_label(labels):
+        world = nib.affines.apply_affine(dseg.affine, voxels)
+        nearest = np.argmin(((world - world.mean(axis=0)) ** 2).sum(axis=1))
+        values = None if likely is None else likely[tuple(voxels.T)].astype(np.float64)
+        points = voxels if to_regions is None else nib.affines.apply_affine(to_regions, voxels)
+        location = classify(points, regions)
+        lesions.append(
+            Lesion(
+                id=number,
+                volume_mm3=len(voxels) * voxel_mm3,
+                longest_axis_mm=longest_axis(voxels, dseg.affine),
+                centre_ras=tuple(float(value) for value in world[nearest]),
+                region=location.region,
+                region_distance_mm=location.distance_mm,
+                mean_probability=None if values is None else float(values.mean()),
+                peak_probability=None if values is None else float(values.max()),
+                region_rule=location.rule,
+            )
+        )
+    return lesions
+
+
+def longest_axis(voxels: np.ndarray, affine: np.ndarray) -> float:
+    """Return the largest distance in mm between two corners of voxels (N, 3) on a grid with this affine."""
+    from scipy.spatial import ConvexHull
+    from scipy.spatial.distance import pdist
+
+    offsets = np.array(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5])).reshape(3, 8).T
+    corners = np.unique((_column_ends(voxels)[:, None] + offsets).reshape(-1, 3), axis=0)
+    points = nib.affines.apply_affine(affine, corners)
+    if len(points) > 100:  # the two points that are furthest apart are always corners of the hull
+        points = points[ConvexHull(points).vertices]
+    return float(pdist(points).max())
+
+
+def totals_by_region(lesions: Sequence[Lesion]) -> dict[str, dict[str, float]]:
+    """Return ``{region: {"lesions": count, "volume_mm3": sum}}`` in the order of ``REGIONS``.
+
+    All regions are listed, empty ones with zeros; "undetermined" only if a lesion is.
+    """
+    totals = {}
+    for region in REGIONS:
+        volumes = [lesion.volume_mm3 for lesion in lesions if lesion.region == region]
+        if volumes or region != UNDETERMINED:
+            totals[region] = {"lesions": len(volumes), "volume_mm3": float(sum(volumes))}
+    return totals
+
+
+def dictation(lesions: Sequence[Lesion], *, connectivity: int = 26, minimum_mm3: float = 0.0) -> str:
+    """Return a few plain sentences with the counts by region, and how lesions were counted."""
+    smallest = f"of at least {minimum_mm3:g} mm3" if minimum_mm3 > 0 else "no minimum size"
+    counted = f"Counted: {connectivity}-connected lesions, {smallest}."
+    if not lesions:
+        return f"No lesions were found. {counted}"
+    volume = sum(lesion.volume_mm3 for lesion in lesions) / 1000.0
+    largest = max(lesions, key=lambda lesion: lesion.volume_mm3)
+    lines = [
+        f"{_lesions(len(lesions))} with a volume of {volume:.1f} ml in all; the largest has "
+        f"{largest.volume_mm3 / 1000.0:.1f} ml and measures {largest.longest_axis_mm:.0f} mm ({largest.region})."
+    ]
+    for region, total in totals_by_region(lesions).items():
+        name = region.capitalize()
+        if total["lesions"]:
+            lines.append(f"{name}: {_lesions(total['lesions'])}, {total['volume_mm3'] / 1000.0:.1f} ml.")
+        else:
+            lines.append(f"{name}: none.")
+    return "\n".join([*lines, counted])
+
+
+_COLUMNS = (
+    "id",
+    "volume_mm3",
+    "longest_axis_mm",
+    "centre_right_mm",
+    "centre_anterior_mm",
+    "centre_superior_mm",
+    "region",
+    "region_distance_mm",
+    "region_rule",
+    "mean_probability",
+    "peak_probability",
+)
+
+
+def write_csv(lesions: Sequence[Lesion], path: Path) -> None:
+    """Write one row per lesion (UTF-8, comma, units in the header); what is not known stays empty."""
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(_COLUMNS)
+        for lesion in lesions:
+            writer.writerow(
+                [
+                    lesion.id,
+                    f"{lesion.volume_mm3:.2f}",
+                    f"{lesion.longest_axis_mm:.2f}",
+                    *(f"{value:.2f}" for value in lesion.centre_ras),
+                    lesion.region,
+                    _rounded(lesion.region_distance_mm, 1),
+                    lesion.region_rule,
+                    _rounded(lesion.mean_probability, 3),
+                    _rounded(lesion.peak_probability, 3),
+                ]
+            )
+
+
+def _voxels_by_label(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """Return ``(id, voxels (N, 3))`` for every label above 0, ordered by id, voxels in x, y, z order."""
+    where = np.argwhere(labels > 0)
+    if where.size == 0:
+        return []
+    ids = labels[tuple(where.T)].astype(np.int64)
+    order = np.argsort(ids, kind="stable")
+    numbers, starts = np.unique(ids[order], return_index=True)
+    return [(int(n), part) for n, part in zip(numbers, np.split(where[order], starts[1:]), strict=True)]
+
+
+def _column_ends(voxels: np.ndarray) -> np.ndarray:
+    """Keep the lowest and highest voxel of every column along the last axis: no others can be extreme."""
+    ordered = voxels[np.lexsort((voxels[:, 2], voxels[:, 1], voxels[:, 0]))]
+    starts = np.any(np.diff(ordered[:, :2], axis=0) != 0, axis=1)
+    first = np.concatenate([[True], starts])
+    last = np.concatenate([starts, [True]])
+    return ordered[first | last].astype(float)
+
+
+def _lesions(count: float) -> str:
+    return "1 lesion" if count == 1 else f"{int(count)} lesions"
+
+
+def _rounded(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
