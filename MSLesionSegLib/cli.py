@@ -13,6 +13,7 @@ from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.jobs import ExitCode, Job, run_job
 
 if TYPE_CHECKING:
+    from MSLesionSegLib.lesions.evaluation import Evaluation
     from MSLesionSegLib.segmentation.segment import SegmentationResult
 
 T = TypeVar("T")
@@ -27,8 +28,8 @@ app = typer.Typer(
 )
 segment_app = typer.Typer(no_args_is_help=True, help="Find lesions on a patient's scans.")
 models_app = typer.Typer(no_args_is_help=True, help="The models on this computer.")
-app.add_typer(segment_app, name="segment")
 study_app = typer.Typer(no_args_is_help=True, help="Repeat the experiments behind the shipped models.")
+app.add_typer(segment_app, name="segment")
 app.add_typer(models_app, name="models")
 app.add_typer(study_app, name="study")
 
@@ -124,6 +125,43 @@ def demo(
 
 
 @app.command()
+def evaluate(
+    cases: Annotated[
+        Path | None, typer.Argument(help="CSV file with the columns name, prediction and reference.")
+    ] = None,
+    prediction: Annotated[Path | None, typer.Option(help="One mask instead of a CSV file.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Its reference mask.")] = None,
+    preset: Annotated[str, typer.Option(help="What counts as found: any-overlap or msseg.")] = "any-overlap",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to make for the numbers.")
+    ] = None,
+    overwrite: Overwrite = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Compare lesion masks with reference masks, lesion by lesion and voxel by voxel."""
+    if (cases is None) == (prediction is None) or (prediction is None) != (reference is None):
+        raise typer.BadParameter("Give a CSV file, or --prediction and --reference.")
+
+    def work(job: Job) -> Evaluation:
+        from MSLesionSegLib.segmentation import evaluate as module
+
+        listed = module.read_cases(cases) if cases else [(prediction.name, prediction, reference)]
+        return module.evaluate(listed, job, preset=preset, output=output, overwrite=overwrite)
+
+    def describe(evaluation: Evaluation) -> dict[str, Any]:
+        averages = {name: value.mean for name, value in evaluation.averages.items()}
+        folder = {"folder": str(output.absolute())} if output else {}
+        return {"preset": preset, "cases": len(evaluation.cases), "averages": averages, **folder}
+
+    evaluation = _run("evaluate", work, {"compare masks": 1.0}, describe, events, stop_file)
+    if not events:
+        from MSLesionSegLib.lesions.evaluation import to_markdown
+
+        typer.echo(to_markdown(evaluation))
+
+
+@app.command()
 def info() -> None:
     """Versions, devices and models, to send along with a question. Holds no patient data."""
     from MSLesionSegLib.diagnostics import diagnostic_text
@@ -171,6 +209,18 @@ def study_default_models(
 
     shares = {name: share for name, share in STEPS.items() if not step or name in step}
     _run("study default-models", run, shares, lambda folder: {"folder": str(folder)}, events, stop_file)
+
+
+@study_app.command("results")
+def study_results(
+    work: Annotated[Path, typer.Option(help="Folder of the study.")],
+    threshold: Annotated[float, typer.Option(help="Probability from which a voxel is lesion.")] = 0.5,
+    min_volume: Annotated[float, typer.Option("--min-volume", help="Drop smaller lesions, in mm3.")] = 0.0,
+) -> None:
+    """Write the measured numbers of the default models as tables."""
+    from MSLesionSegLib.studies.results import write_results
+
+    typer.echo(str(_or_exit(lambda: write_results(work, threshold, min_volume))))
 
 
 @app.callback(invoke_without_command=True)

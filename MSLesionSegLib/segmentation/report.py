@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.lesions import regions
+from MSLesionSegLib.lesions.regions import REGION_RULE
+from MSLesionSegLib.lesions.table import Lesion, dictation
 from MSLesionSegLib.segmentation.pictures import Colour, Pictures, Projection, SlicePicture
-
-if TYPE_CHECKING:
-    from MSLesionSegLib.lesions.table import Lesion
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 
 # after Okabe and Ito, so that colour-blind readers tell them apart, and bright enough on grey
 REGION_COLOURS: dict[str, Colour] = {
-    "periventricular": (240, 100, 40),
-    "juxtacortical": (86, 180, 233),
-    "infratentorial": (230, 120, 190),
-    "deep white matter": (225, 195, 40),
+    regions.PERIVENTRICULAR: (240, 100, 40),
+    regions.JUXTACORTICAL: (86, 180, 233),
+    regions.IN_INFRATENTORIAL: (230, 120, 190),
+    regions.DEEP_WHITE_MATTER: (225, 195, 40),
 }
 _OTHER_COLOUR: Colour = (0, 190, 140)
 
@@ -77,7 +77,12 @@ def render(
         projections=projections,
         unseen=sum(lesion.id not in shown for lesion in lesions),
         largest_region_mm3=max((r["volume_mm3"] for r in counts["by_region"].values()), default=0) or 1.0,
-        region_rule="",
+        region_rule=REGION_RULE,
+        text=dictation(
+            lesions,
+            connectivity=manifest["settings"]["connectivity"],
+            minimum_mm3=manifest["settings"]["minimum_mm3"],
+        ),
     )
 
 

@@ -143,6 +143,9 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         nib.Nifti1Image(seen.brain.astype(np.uint8), seen.affine),
     )
     regions = fit_atlas(*on_grid) if maps.labels.any() else None
+    if regions is not None and regions.problem:
+        findings = (*findings, Finding("regions-undetermined", regions.problem))
+        watch.warning(findings[-1].code, findings[-1].sentence)
     maps.lesions = tuple(
         lesion_table(
             nib.Nifti1Image(maps.labels, reference.affine),
@@ -227,9 +230,12 @@ def _predict(
 def _maps(
     native: Prediction, reference: nib.Nifti1Image, brain: nib.Nifti1Image, settings: Mapping[str, Any]
 ) -> _Maps:
+    # interpolation spreads a little over the edge of the brain
+    inside = np.asarray(brain.dataobj) > 0
+    probability = native.probability * inside
     voxel_mm3 = float(np.prod(voxel_sizes(reference.affine)))
     mask = remove_small(
-        native.probability >= settings["threshold"],
+        probability >= settings["threshold"],
         voxel_mm3,
         settings["minimum_mm3"],
         settings["connectivity"],
@@ -237,10 +243,10 @@ def _maps(
     labels, _ = label_components(mask, settings["connectivity"])
     return _Maps(
         reference=reference,
-        brain=(np.asarray(brain.dataobj) > 0).astype(np.uint8),
-        probability=native.probability,
+        brain=inside.astype(np.uint8),
+        probability=probability,
         labels=labels,
-        uncertainty=native.uncertainty,
+        uncertainty=None if native.uncertainty is None else native.uncertainty * inside,
     )
 
 
@@ -297,6 +303,4 @@ def _write(
 
 
 def _smallest_type(labels: np.ndarray) -> np.ndarray:
-    return labels.astype(
-        np.uint8 if labels.max(initial=0) < 256 else np.int16 if labels.max() < 32768 else np.int32
-    )
+    return labels.astype(np.uint8 if labels.max(initial=0) < 256 else np.int32)

@@ -16,12 +16,12 @@ from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentReque
 
 TILT = nib.eulerangles.euler2mat(0.25, -0.15, 0.1)
 GRIDS = {
-    "RAS": ((3.0, 3.0, 3.0), np.diag([1, 1, 1]), (58, 68, 54)),
-    "LAS": ((3.0, 3.0, 3.0), np.diag([-1, 1, 1]), (58, 68, 54)),
-    "LPS": ((3.0, 3.0, 3.0), np.diag([-1, -1, 1]), (58, 68, 54)),
-    "PSR": ((3.0, 3.0, 3.0), np.array([[0, 0, 1], [-1, 0, 0], [0, 1, 0]]), (68, 54, 58)),
-    "oblique": ((3.0, 3.0, 3.0), TILT, (62, 70, 60)),
-    "thick slices": ((1.5, 1.5, 6.0), TILT @ np.diag([-1, -1, 1]), (124, 140, 30)),
+    "RAS": ((3.0, 3.0, 3.0), np.diag([1, 1, 1]), (40, 46, 38)),
+    "LAS": ((3.0, 3.0, 3.0), np.diag([-1, 1, 1]), (40, 46, 38)),
+    "LPS": ((3.0, 3.0, 3.0), np.diag([-1, -1, 1]), (40, 46, 38)),
+    "PSR": ((3.0, 3.0, 3.0), np.array([[0, 0, 1], [-1, 0, 0], [0, 1, 0]]), (46, 38, 40)),
+    "oblique": ((3.0, 3.0, 3.0), TILT, (44, 48, 42)),
+    "thick slices": ((1.5, 1.5, 6.0), TILT @ np.diag([-1, -1, 1]), (88, 96, 21)),
 }
 
 
@@ -121,7 +121,7 @@ def test_the_manifest_tells_what_was_done(result):
     assert manifest["program"] == "mslesionseg"
     assert manifest["task"] == "flair"
     assert len(manifest["inputs"]["flair"]["sha256"]) == 64
-    assert manifest["inputs"]["flair"]["shape"] == [58, 68, 54]
+    assert manifest["inputs"]["flair"]["shape"] == [40, 46, 38]
     assert manifest["model"]["name"] == "tiny"
     assert len(manifest["model"]["weights_sha256"]) == 64
     assert manifest["settings"] == {

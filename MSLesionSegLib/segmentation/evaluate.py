@@ -1,0 +1,82 @@
+"""Masks of many patients against reference masks, listed in a CSV file; the result as a folder."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from MSLesionSegLib import __version__
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.lesions.evaluation import (
+    Evaluation,
+    evaluate_pairs,
+    write_csv,
+    write_json,
+    write_markdown,
+)
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation import outputs
+
+STAGE = "compare masks"
+COLUMNS = ("name", "prediction", "reference")
+Case = tuple[str, Path, Path]
+
+
+def read_cases(path: Path) -> list[Case]:
+    """Read a CSV file with the columns ``name``, ``prediction`` and ``reference``, one patient per row.
+
+    Relative paths start at the folder of the CSV file.
+
+    Raises:
+        SettingsError: the file cannot be read, or a column, a value or all rows are missing.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SettingsError(f"{path} cannot be read as a CSV file ({error}).") from error
+    if not rows:
+        raise SettingsError(f"{path} lists no cases. It needs the columns {', '.join(COLUMNS)}.")
+    cases = []
+    for line, row in enumerate(rows, start=2):
+        missing = [column for column in COLUMNS if not (row.get(column) or "").strip()]
+        if missing:
+            raise SettingsError(f"Line {line} of {path} has no {missing[0]}. Columns: {', '.join(COLUMNS)}.")
+        name, *files = (row[column].strip() for column in COLUMNS)
+        cases.append((name, *(path.parent / Path(file).expanduser() for file in files)))
+    return cases
+
+
+def evaluate(
+    cases: Sequence[Case],
+    progress: Progress,
+    *,
+    preset: str = "any-overlap",
+    output: Path | None = None,
+    overwrite: bool = False,
+) -> Evaluation:
+    """Compare each prediction with its reference; write ``cases.csv``, ``evaluation.json`` and ``.md`` if asked.
+
+    Raises:
+        MSLesionSegError: a mask, the preset or the output cannot be used.
+    """
+    if output is not None:
+        files = [file for _, *pair in cases for file in pair]
+        outputs.check_output(output, overwrite=overwrite, inputs=files)
+
+    def told() -> Iterator[Case]:
+        for number, case in enumerate(cases):
+            progress.stage(STAGE, number / len(cases))
+            yield case
+
+    evaluation = evaluate_pairs(told(), preset)
+    progress.stage(STAGE, 1.0)
+    if output is not None:
+        with outputs.staged(output, overwrite=overwrite) as folder:
+            write_csv(evaluation, folder / "cases.csv")
+            write_json(evaluation, folder / "evaluation.json")
+            write_markdown(evaluation, folder / "evaluation.md")
+            content = {"program": outputs.PROGRAM, "version": __version__, "command": "evaluate"}
+            outputs.write_manifest(content | {"preset": preset, "cases": len(cases)}, folder)
+    return evaluation

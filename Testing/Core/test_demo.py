@@ -1,0 +1,34 @@
+"""The demo: what a newcomer runs first."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from MSLesionSegLib.network.store import SHIPPED
+from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.segmentation.demo import run_demo
+from MSLesionSegLib.segmentation.tasks import TASKS
+
+
+def test_the_demo_takes_a_scan_of_ones_own(head, tmp_path, models):
+    outcome = run_demo(head.save(tmp_path / "in"), tmp_path / "demo", Silent(), model="tiny")
+    assert outcome.comparison is None
+    assert outcome.result.files["report"].is_file()
+    assert [p.name for p in (tmp_path / "demo").iterdir()] == ["result"]
+
+
+@pytest.mark.slow
+def test_the_demo_finds_lesions_of_a_synthetic_patient_with_the_shipped_model(tmp_path):
+    default = TASKS["flair"].default_model
+    assert (SHIPPED / default / "card.json").is_file(), f"the default model '{default}' is not shipped"
+    outcome = run_demo(None, tmp_path, Silent())
+    assert outcome.comparison.dice > 0.4
+    assert outcome.comparison.true_positives > outcome.comparison.false_negatives
+    manifest = json.loads(outcome.result.files["manifest"].read_text())
+    assert manifest["model"]["name"] == default
+    regions = {lesion.region for lesion in outcome.result.lesions}
+    assert len(regions) > 1
+    assert all(np.isfinite(lesion.centre_ras).all() for lesion in outcome.result.lesions)
