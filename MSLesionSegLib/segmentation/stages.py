@@ -18,9 +18,9 @@ NATIVE = "native grid"
 REGIONS = "anatomical regions"
 WRITE = "write results"
 
-# seconds on 2 CPU cores for one 1 mm FLAIR; only the ratios matter
-_SECONDS = {READ: 1.0, MODEL: 2.5, BRAIN: 5.0, BIAS: 15.0, PREPARE: 1.0, NETWORK: 8.0, NATIVE: 2.0}
-_SECONDS |= {REGIONS: 10.0, WRITE: 4.0}
+# seconds on 2 CPU cores for one 1 mm FLAIR, measured with Testing/benchmarks/bench.py; only the ratios matter
+_SECONDS = {READ: 0.8, MODEL: 4.0, BRAIN: 3.0, BIAS: 8.0, PREPARE: 2.5, NETWORK: 13.0, NATIVE: 0.7}
+_SECONDS |= {REGIONS: 6.0, WRITE: 2.5}
 _FLIPS = 8
 
 

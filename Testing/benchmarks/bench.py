@@ -41,12 +41,13 @@ def measure(arguments: list[str], out: Path) -> Measured:
     """Run the command once."""
     command = [sys.executable, "-m", "MSLesionSegLib", *arguments, "-o", str(out), "--events"]
     begin = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    last = list(process.stdout)[-1]
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - begin
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"The command failed with exit code {process.returncode}: {' '.join(command)}")
+        raise SystemExit(f"{' '.join(command)} failed: {last}")
     stages = json.loads((out / "result.json").read_text(encoding="utf-8"))["timings_s"]
     per_gib = 2**30 if sys.platform == "darwin" else 2**20
     return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / per_gib, stages)
