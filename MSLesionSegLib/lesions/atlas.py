@@ -21,9 +21,9 @@ OUTER_CSF, CORTEX, WHITE_MATTER, VENTRICLES, INFRATENTORIAL = 1, 2, 3, 4, 5
 # CSF and everything outside the brain get one value, and all tissue above the mean of the brain another: so
 # neither the edge of the brain mask nor the lesions pull the atlas, and the ventricles and sulci lead.
 _DARKEST_Z, _BRIGHTEST_Z = -2.5, 0.0
-_AFFINE_SPACING_MM, _DEFORMABLE_SPACING_MM = 4.0, 3.0
-_MARGIN_MM = 12.0
-_DEMONS_ITERATIONS, _DEMONS_SMOOTHING_VOXELS = 50, 1.2
+_AFFINE_SPACING_MM, _DEFORMABLE_SPACING_MM = 5.0, 3.0
+_MARGIN_MM = 6.0
+_DEMONS_ITERATIONS, _DEMONS_SMOOTHING_VOXELS = 25, 1.0
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _register_affine(patient: sitk.Image, template: sitk.Image) -> sitk.AffineTr
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=1.0,
         minStep=1e-3,
-        numberOfIterations=150,
+        numberOfIterations=60,
         relaxationFactor=0.6,
         gradientMagnitudeTolerance=1e-6,
     )

@@ -103,11 +103,13 @@ def fit_atlas(flair_1mm: nib.Nifti1Image, brain_1mm: nib.Nifti1Image) -> RegionM
     affine[:3, 3] = (flair_1mm.affine @ [*(part.start for part in box), 1.0])[:3]
     mask = nib.Nifti1Image(inside.astype(np.uint8), affine)
     fit = register_atlas(nib.Nifti1Image(z, affine), mask)
-    if fit.correlation < _WORST_CORRELATION or not _SCALES[0] < fit.scale < _SCALES[1]:
+    atlas = warp_regions(fit, mask)
+    complete = all(((atlas == region) & inside).any() for region in (CORTEX, WHITE_MATTER, VENTRICLES))
+    if not complete or fit.correlation < _WORST_CORRELATION or not _SCALES[0] < fit.scale < _SCALES[1]:
         return _undetermined(
             flair_1mm, "The brain atlas does not fit this scan, so the lesions' regions stay undetermined."
         )
-    labels = refine_labels(z, inside, warp_regions(fit, mask), sizes)
+    labels = refine_labels(z, inside, atlas, sizes)
     return RegionMap(
         labels=nib.Nifti1Image(_pasted(labels, brain.shape, box), flair_1mm.affine),
         distance_to_ventricles_mm=_spread(distance_to(labels == VENTRICLES, sizes), brain.shape, box),
@@ -124,16 +126,13 @@ def refine_labels(z: np.ndarray, brain: np.ndarray, atlas: np.ndarray, sizes: np
     """
     from scipy import ndimage
 
-    if not (atlas == VENTRICLES).any() or not (atlas == WHITE_MATTER).any():
-        return np.where(brain, atlas, 0).astype(np.uint8)
     tissue = np.median(z[(atlas == WHITE_MATTER) & brain])
     csf = np.percentile(z[atlas == VENTRICLES], 10)
     dark = brain & (z < tissue + _CSF_SHARE * (csf - tissue))
-    ventricles = _find_ventricles(dark, atlas, sizes)
+    ventricles = _find_ventricles(dark, atlas, sizes) & brain
 
-    # What the atlas leaves open inside the brain belongs to the nearest region.
-    nearest = ndimage.distance_transform_edt(atlas == 0, return_distances=False, return_indices=True)
-    labels = np.where(brain, atlas[tuple(nearest)], 0).astype(np.uint8)
+    labels = np.where(brain, atlas, 0).astype(np.uint8)
+    labels[brain & (labels == 0)] = OUTER_CSF  # further outside the atlas' brain than any tissue can be
     # Bright voxels where the atlas expected ventricle are tissue.
     labels[labels == VENTRICLES] = WHITE_MATTER
     labels[dark & (labels != INFRATENTORIAL)] = OUTER_CSF

@@ -3,10 +3,11 @@
 Run ``python Resources/Atlas/build_atlas.py`` (needs nilearn and scikit-image; nothing is downloaded). It
 writes
 
-- ``regions.nii.gz``: uint8, MNI152 space, 1 mm. 0 outside, 1 outer CSF, 2 cortex, 3 white matter (with the
-deep
-  grey matter), 4 lateral and third ventricles, 5 infratentorial (midbrain, pons, medulla, cerebellum and the
-  CSF between them, with the fourth ventricle);
+- ``regions.nii.gz``: uint8, MNI152 space, 1 mm. 1 outer CSF, 2 cortex, 3 white matter (with the deep grey
+  matter), 4 lateral and third ventricles, 5 infratentorial (midbrain, pons, medulla, cerebellum and the CSF
+  between them, with the fourth ventricle); the nearest tissue's label goes on for 12 mm outside the brain,
+  because a patient's brain mask rarely ends where the template's does, and infratentorial for 40 mm below the
+  template, where scans show the upper cord; 0 beyond;
 - ``flair.nii.gz``: uint8, 2 mm. What a z-scored, brain-extracted FLAIR looks like, made from the tissue maps;
   intensity = 50 z + 150, 0 outside the brain. It serves registration only.
 
@@ -32,6 +33,8 @@ VOXEL_AT_ORIGIN = np.array([98, 134, 72])  # nilearn's files are 1 mm, axis-alig
 # T1 intensities of the template: CSF about 70, cortex about 170, white matter about 215.
 CSF_BELOW = 140
 SLIT_BELOW = 165
+OUTSIDE_MM = 12
+CORD_MM = 40
 
 VENTRICLE_POINTS = [
     *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 9, 18, 6), (s * 9, 5, 18), (s * 15, -15, 22)]],
@@ -163,6 +166,20 @@ def build_regions(t1: np.ndarray, gm: np.ndarray, wm: np.ndarray) -> np.ndarray:
     return regions
 
 
+def extended(regions: np.ndarray, brain: np.ndarray) -> np.ndarray:
+    """Continue the labels beyond the brain and ``CORD_MM`` below the image: returns (X, Y, Z + CORD_MM)."""
+    below = [(0, 0), (0, 0), (CORD_MM, 0)]
+    regions, brain = np.pad(regions, below), np.pad(brain, below)
+    tissue = np.isin(regions, (CORTEX, WHITE_MATTER, INFRATENTORIAL))
+    nearest = ndimage.distance_transform_edt(~tissue, return_distances=False, return_indices=True)
+    outside = ~brain & (ndimage.distance_transform_edt(~brain) <= OUTSIDE_MM)
+    filled = np.where(outside, regions[tuple(nearest)], regions)
+    x, y, z = mni_coordinates(regions.shape)
+    cord = (z - CORD_MM < -62) & (np.abs(x) < 25) & (y > -75) & (y < 0)
+    filled[cord & (filled == 0)] = INFRATENTORIAL
+    return filled
+
+
 def build_flair(gm: np.ndarray, wm: np.ndarray, brain: np.ndarray, ventricles: np.ndarray) -> np.ndarray:
     """Return a FLAIR-like z-score map: dark CSF, white matter at 0.1, grey matter a little brighter."""
     tissue = np.clip(gm + wm, 1, None)
@@ -187,7 +204,9 @@ def main() -> None:
     )
     regions = build_regions(t1, gm, wm)
     flair = build_flair(gm, wm, ndimage.binary_fill_holes(t1 > 0), regions == VENTRICLES)
-    _save(regions, template.affine, HERE / "regions.nii.gz")
+    lower = template.affine.copy()
+    lower[2, 3] -= CORD_MM
+    _save(extended(regions, ndimage.binary_fill_holes(t1 > 0)), lower, HERE / "regions.nii.gz")
     even = tuple(size // 2 * 2 for size in flair.shape)
     blocks = flair[: even[0], : even[1], : even[2]].reshape(even[0] // 2, 2, even[1] // 2, 2, even[2] // 2, 2)
     coarse = template.affine @ np.array([[2, 0, 0, 0.5], [0, 2, 0, 0.5], [0, 0, 2, 0.5], [0, 0, 0, 1.0]])
