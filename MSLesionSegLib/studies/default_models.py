@@ -55,11 +55,11 @@ class Stage:
 
 _MS = {
     "ms3seg": 1.0,
-    "openms_cross": 1.5,
-    "ms3seg-healthy": 0.25,
+    "openms_cross": 2.0,
+    "ms3seg-healthy": 0.2,
     "openms_cross-healthy": 0.4,
-    "synthetic-ms": 0.12,
-    "synthetic-healthy": 0.15,
+    "synthetic-ms": 0.06,
+    "synthetic-healthy": 0.06,
 }
 _OTHER = {"synthetic-ms": 1.0, "synthetic-other": 1.0, "synthetic-healthy": 0.6, "brats": 3.0}
 

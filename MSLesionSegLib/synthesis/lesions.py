@@ -33,7 +33,7 @@ class Pathology:
 
 
 PATHOLOGIES = {
-    "ms": Pathology((2.5, 16), 2.2, 0.35, (0.9, 3.5), 0.7),
+    "ms": Pathology((2.5, 16), 2.2, 0.35, (1.2, 3.5), 0.7),
     "small-vessel": Pathology((2, 9), 1.6, 0.3, (0.7, 2.2), 1.0),
     "stroke": Pathology((12, 45), 2.0, 0.6, (1.0, 3.5), 1.5),
     "tumour": Pathology((20, 60), 1.5, 0.5, (0.8, 3.0), 2.5),

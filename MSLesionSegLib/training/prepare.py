@@ -27,7 +27,6 @@ class TrainingScan:
     Attributes:
         name: subject (and session).
         image, mask: files; for tumour cases the mask may have several labels, all nonzero ones count.
-        brain: manual brain mask file, or None.
         focus: mask file of bright tissue that is normal, or None.
         site: name of the dataset folder.
     """
@@ -35,7 +34,6 @@ class TrainingScan:
     name: str
     image: Path
     mask: Path
-    brain: Path | None
     focus: Path | None
     site: str
 
@@ -56,12 +54,11 @@ def find_scans(dataset: Path) -> Iterator[TrainingScan]:
             if file.exists()
         ]
         if masks:
-            brain, normal = (folder / f"{stem}_label-{label}_mask.nii.gz" for label in ("brain", "normalwmh"))
+            normal = folder / f"{stem}_label-normalwmh_mask.nii.gz"
             yield TrainingScan(
                 name=stem,
                 image=image,
                 mask=masks[0],
-                brain=brain if brain.exists() else None,
                 focus=normal if normal.exists() else None,
                 site=dataset.name,
             )
@@ -81,7 +78,7 @@ def prepare_scan(scan: TrainingScan, folder: Path, *, weight: float = 1.0, healt
     """
     image = read_scan(scan.image).image
     mask = read_mask(scan.mask, image)
-    brain = read_mask(scan.brain, image) if scan.brain else brain_mask(image)
+    brain = brain_mask(image)  # never a manual one: training must see what use will see
     focus = read_mask(scan.focus, image) if scan.focus else None
     if healthy:
         image, mask, brain = paint_over(image, mask, brain)

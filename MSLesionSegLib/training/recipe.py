@@ -65,7 +65,10 @@ class TrainingRecipe:
 
 RECIPES = {
     "base": TrainingRecipe(steps=1500),
-    "default": TrainingRecipe(steps=750, learning_rate=7e-4),
+    # milder than the base: a few real scans must be learnt well within an hour
+    "default": TrainingRecipe(
+        steps=1800, learning_rate=1e-3, insertion=0.1, thick_slices=0.15, intensity=0.6, geometry=0.7
+    ),
     "plain": TrainingRecipe(insertion=0, thick_slices=0, intensity=0.3, geometry=0),
     "brain": TrainingRecipe(
         steps=1600, batch=1, patch=80, lesion_share=0.3, insertion=0, thick_slices=0.3, learning_rate=2e-3

@@ -49,9 +49,9 @@ def dataset(tmp_path):
 def test_every_scan_with_a_mask_is_found(dataset):
     (dataset / "sub-9" / "anat").mkdir(parents=True)
     (dataset / "sub-9" / "anat" / "sub-9_FLAIR.nii.gz").write_bytes(b"")
-    assert [(s.name, s.site, s.brain is not None, s.focus) for s in find_scans(dataset)] == [
-        ("sub-0", "hospital", True, None),
-        ("sub-1", "hospital", True, None),
+    assert [(s.name, s.site, s.focus) for s in find_scans(dataset)] == [
+        ("sub-0", "hospital", None),
+        ("sub-1", "hospital", None),
     ]
 
 
