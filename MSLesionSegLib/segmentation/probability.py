@@ -56,17 +56,25 @@ def network_input(
     return NetworkInput(channels, mask[box], inside.slicer[box].affine)
 
 
-def to_native(prediction: Prediction, affine: np.ndarray, reference: nib.Nifti1Image) -> Prediction:
-    """A prediction sampled on the reference's own grid, float32 (X, Y, Z), probabilities in [0, 1]."""
+def to_native(prediction: Prediction, affine: np.ndarray, brain: nib.Nifti1Image) -> Prediction:
+    """A prediction on the grid of the brain mask, float32 (X, Y, Z), 0 outside the brain.
+
+    Args:
+        prediction: on the network's grid.
+        affine: of that grid, (4, 4).
+        brain: mask on the native grid.
+    """
     from MSLesionSegLib.network.inference import Prediction
 
+    inside = np.asarray(brain.dataobj) > 0
+
     def back(array: np.ndarray) -> np.ndarray:
-        return np.asarray(to_native_grid(nib.Nifti1Image(array, affine), reference).dataobj, np.float32)
+        native = to_native_grid(nib.Nifti1Image(array, affine), brain)
+        # interpolation spreads a little over the edge of the brain
+        return np.clip(np.asarray(native.dataobj, np.float32), 0.0, 1.0) * inside
 
     spread = prediction.uncertainty
-    return Prediction(
-        np.clip(back(prediction.probability), 0.0, 1.0), None if spread is None else back(spread)
-    )
+    return Prediction(back(prediction.probability), None if spread is None else back(spread))
 
 
 def lesion_probability(
@@ -90,4 +98,4 @@ def lesion_probability(
     prediction = predict(
         model, seen.channels, seen.brain, device=device, flips=flips, progress=progress or Silent()
     )
-    return to_native(prediction, seen.affine, images[0])
+    return to_native(prediction, seen.affine, brain)

@@ -135,7 +135,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     prediction = _predict(model, seen, device, request.flips, watch)
 
     watch.stage(stages.NATIVE)
-    maps = _maps(to_native(prediction, seen.affine, reference), reference, brain, settings)
+    maps = _maps(to_native(prediction, seen.affine, brain), reference, brain, settings)
 
     watch.stage(stages.REGIONS)
     on_grid = (
@@ -230,12 +230,9 @@ def _predict(
 def _maps(
     native: Prediction, reference: nib.Nifti1Image, brain: nib.Nifti1Image, settings: Mapping[str, Any]
 ) -> _Maps:
-    # interpolation spreads a little over the edge of the brain
-    inside = np.asarray(brain.dataobj) > 0
-    probability = native.probability * inside
     voxel_mm3 = float(np.prod(voxel_sizes(reference.affine)))
     mask = remove_small(
-        probability >= settings["threshold"],
+        native.probability >= settings["threshold"],
         voxel_mm3,
         settings["minimum_mm3"],
         settings["connectivity"],
@@ -243,10 +240,10 @@ def _maps(
     labels, _ = label_components(mask, settings["connectivity"])
     return _Maps(
         reference=reference,
-        brain=inside.astype(np.uint8),
-        probability=probability,
+        brain=(np.asarray(brain.dataobj) > 0).astype(np.uint8),
+        probability=native.probability,
         labels=labels,
-        uncertainty=None if native.uncertainty is None else native.uncertainty * inside,
+        uncertainty=native.uncertainty,
     )
 
 
