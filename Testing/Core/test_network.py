@@ -25,8 +25,8 @@ def test_the_u_net_keeps_the_shape_at_every_depth(levels):
 @pytest.mark.parametrize("kind", ["unetr", "swinunetr"])
 def test_transformers_are_selectable(kind):
     with torch.no_grad():
-        network = build(Architecture(kind=kind, base=12, patch=32)).eval()
-        assert network(torch.zeros(1, 1, 32, 32, 32)).shape == (1, 1, 32, 32, 32)
+        network = build(Architecture(kind=kind, base=12, patch=64)).eval()
+        assert network(torch.zeros(1, 1, 64, 64, 64)).shape == (1, 1, 64, 64, 64)
 
 
 @pytest.mark.parametrize("architecture", [Architecture(kind="resnet"), Architecture(levels=2)])

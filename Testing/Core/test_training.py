@@ -110,8 +110,9 @@ def test_training_lowers_the_loss(examples):
 
 
 def test_a_run_that_was_killed_resumes_to_the_result_of_an_unbroken_one(examples, tmp_path, monkeypatch):
-    source = PatchSource(examples, QUICK)
-    unbroken = loop.train_network(tiny(), source, QUICK)
+    recipe = QUICK.but(patch=32)
+    source = PatchSource(examples, recipe)
+    unbroken = loop.train_network(tiny(), source, recipe)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
 
     class Killed(Exception):
@@ -126,10 +127,10 @@ def test_a_run_that_was_killed_resumes_to_the_result_of_an_unbroken_one(examples
             pass
 
     with pytest.raises(Killed):
-        loop.train_network(tiny(), source, QUICK, checkpoint=tmp_path / "c.pt", progress=KillAtStep4())
+        loop.train_network(tiny(), source, recipe, checkpoint=tmp_path / "c.pt", progress=KillAtStep4())
     torch.manual_seed(99)
     resumed = loop.train_network(
-        build(Architecture(base=4, levels=3)), source, QUICK, checkpoint=tmp_path / "c.pt"
+        build(Architecture(base=4, levels=3)), source, recipe, checkpoint=tmp_path / "c.pt"
     )
     for a, b in zip(unbroken.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
