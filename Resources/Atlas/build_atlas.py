@@ -53,6 +53,8 @@ CISTERN_POINTS = [
         (0, 5, 38),
         (0, -48, 16),
     ],
+    # velum interpositum: CSF above the third ventricle that is no ventricle
+    *[(0, -28, 13), (0, -24, 14), (0, -32, 7), (0, -28, 8), (-7, -32, 11), (7, -32, 11)],
     *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 14, -34, -8), (s * 18, -26, -14), (s * 12, -36, 2)]],
     *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 20, -34, -4), (s * 38, 5, -4), (s * 22, 2, -20)]],
 ]
