@@ -80,10 +80,10 @@ def longest_axis(voxels: np.ndarray, affine: np.ndarray) -> float:
     from scipy.spatial import ConvexHull
     from scipy.spatial.distance import pdist
 
-    offsets = np.array(np.meshgrid([-0.5, 0.5], [-0.5, 0.5], [-0.5, 0.5])).reshape(3, 8).T
-    corners = np.unique((_column_ends(voxels)[:, None] + offsets).reshape(-1, 3), axis=0)
+    offsets = np.array(list(np.ndindex(2, 2, 2))) - 0.5
+    corners = (_outermost(voxels)[:, None] + offsets).reshape(-1, 3)
     points = nib.affines.apply_affine(affine, corners)
-    if len(points) > 100:  # the two points that are furthest apart are always corners of the hull
+    if len(points) > 1000:  # the two points that are furthest apart are always corners of the hull
         points = points[ConvexHull(points).vertices]
     return float(pdist(points).max())
 
@@ -169,13 +169,14 @@ def _voxels_by_label(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
     return [(int(n), part) for n, part in zip(numbers, np.split(where[order], starts[1:]), strict=True)]
 
 
-def _column_ends(voxels: np.ndarray) -> np.ndarray:
-    """Keep the lowest and highest voxel of every column along the last axis: no others can be extreme."""
-    ordered = voxels[np.lexsort((voxels[:, 2], voxels[:, 1], voxels[:, 0]))]
-    starts = np.any(np.diff(ordered[:, :2], axis=0) != 0, axis=1)
-    first = np.concatenate([[True], starts])
-    last = np.concatenate([starts, [True]])
-    return ordered[first | last].astype(float)
+def _outermost(voxels: np.ndarray) -> np.ndarray:
+    """Keep the voxels that end a row of the lesion along every axis: no others can be a corner of its hull."""
+    for axis in range(3):
+        others = [other for other in range(3) if other != axis]
+        voxels = voxels[np.lexsort((voxels[:, axis], *(voxels[:, other] for other in others)))]
+        changes = np.any(np.diff(voxels[:, others], axis=0) != 0, axis=1)
+        voxels = voxels[np.concatenate([[True], changes]) | np.concatenate([changes, [True]])]
+    return voxels
 
 
 def _lesions(count: float) -> str:
