@@ -10,8 +10,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from conftest import centred
-from MSLesionSegLib.lesions.table import Lesion
 
+from MSLesionSegLib.lesions.table import Lesion
 from MSLesionSegLib.segmentation.pictures import Pictures, SlicePicture
 from MSLesionSegLib.segmentation.report import REGION_COLOURS, region_colour, write_report
 
