@@ -23,6 +23,8 @@ OUTER_CSF, CORTEX, WHITE_MATTER, VENTRICLES, INFRATENTORIAL = 1, 2, 3, 4, 5
 _DARKEST_Z, _BRIGHTEST_Z = -2.5, 0.0
 _AFFINE_SPACING_MM, _DEFORMABLE_SPACING_MM = 5.0, 3.0
 _MARGIN_MM = 6.0
+_WHOLE_BRAIN_MM = 120.0
+_CUT_AREA_MM2 = 4000.0
 _DEMONS_ITERATIONS, _DEMONS_SMOOTHING_VOXELS = 25, 1.0
 
 
@@ -53,10 +55,10 @@ def register_atlas(flair: nib.Nifti1Image, brain: nib.Nifti1Image) -> AtlasFit:
 
     darkness = nib.Nifti1Image(_contrast(np.asarray(flair.dataobj), np.asarray(brain.dataobj)), flair.affine)
     template = _template()
-    coarse = _padded(to_itk(to_network_grid(darkness, _AFFINE_SPACING_MM)))
+    coarse = _framed(to_itk(to_network_grid(darkness, _AFFINE_SPACING_MM)))
     affine = _register_affine(coarse, template)
 
-    fine = _padded(to_itk(to_network_grid(darkness, _DEFORMABLE_SPACING_MM)))
+    fine = _framed(to_itk(to_network_grid(darkness, _DEFORMABLE_SPACING_MM)))
     demons = sitk.FastSymmetricForcesDemonsRegistrationFilter()
     demons.SetNumberOfThreads(1)
     demons.SetNumberOfIterations(_DEMONS_ITERATIONS)
@@ -106,16 +108,28 @@ def _contrast(z: np.ndarray, brain: np.ndarray) -> np.ndarray:
 
 
 def _register_affine(patient: sitk.Image, template: sitk.Image) -> sitk.AffineTransform:
-    import SimpleITK as sitk
-
+    """Register from the tops of both brains, which nearly every scan shows; if a part is missing also from below."""
     (patient_low, patient_high), (low, high) = _corners(patient), _corners(template)
     centre = (patient_low + patient_high) / 2
-    shift = (low + high) / 2 - centre
-    shift[2] = high[2] - patient_high[2]  # the top of the brain is on every scan, its lower end often is not
+    from_top = (low + high) / 2 - centre
+    from_top[2] = high[2] - patient_high[2]
+    shifts = [from_top]
+    if patient_high[2] - patient_low[2] < _WHOLE_BRAIN_MM:
+        shifts.append(np.array([*from_top[:2], low[2] - patient_low[2]]))
+    return min((_optimise(patient, template, centre, shift) for shift in shifts), key=lambda found: found[1])[
+        0
+    ]
+
+
+def _optimise(
+    patient: sitk.Image, template: sitk.Image, centre: np.ndarray, shift: np.ndarray
+) -> tuple[sitk.AffineTransform, float]:
+    """Return the affine transform found from one start, and its metric (the lower, the better)."""
+    import SimpleITK as sitk
+
     affine = sitk.AffineTransform(3)
     affine.SetCenter(centre.tolist())
     affine.SetTranslation(shift.tolist())
-
     method = sitk.ImageRegistrationMethod()
     method.SetNumberOfThreads(1)
     method.SetMetricAsCorrelation()
@@ -134,7 +148,7 @@ def _register_affine(patient: sitk.Image, template: sitk.Image) -> sitk.AffineTr
     method.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(True)
     method.SetInitialTransform(affine, inPlace=True)
     method.Execute(patient, template)
-    return affine
+    return affine, method.GetMetricValue()
 
 
 def _corners(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
@@ -147,12 +161,26 @@ def _corners(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
     return points.min(axis=0), points.max(axis=0)
 
 
-def _padded(image: sitk.Image) -> sitk.Image:
-    """Add background on all sides: the brain often reaches the edge of the field of view."""
+def _framed(image: sitk.Image) -> sitk.Image:
+    """Put background around the brain, but none where the field of view cuts through it (below, above).
+
+    Background there would tell the registration that the brain ends at the cut, and squeeze the atlas.
+    """
     import SimpleITK as sitk
 
-    voxels = [int(np.ceil(_MARGIN_MM / size)) for size in image.GetSpacing()]
-    return sitk.ConstantPad(image, voxels, voxels, 0.0)
+    filled = sitk.GetArrayFromImage(image) > 0.5 * (_BRIGHTEST_Z - _DARKEST_Z)
+    box = bounding_box(filled)
+    if box is None:
+        return image
+    spacing = image.GetSpacing()
+    areas = filled.sum(axis=(1, 2)) * spacing[0] * spacing[1]
+    margins = [int(np.ceil(_MARGIN_MM / size)) for size in spacing]
+    below = 0 if areas[box[0].start] > _CUT_AREA_MM2 else margins[2]
+    above = 0 if areas[box[0].stop - 1] > _CUT_AREA_MM2 else margins[2]
+    start = [box[2].start, box[1].start, box[0].start]
+    stop = [box[2].stop, box[1].stop, box[0].stop]
+    brain = image[start[0] : stop[0], start[1] : stop[1], start[2] : stop[2]]
+    return sitk.ConstantPad(brain, [*margins[:2], below], [*margins[:2], above], 0.0)
 
 
 @lru_cache(maxsize=1)

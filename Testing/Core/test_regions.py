@@ -230,6 +230,16 @@ def test_a_slab_of_brain_leaves_regions_undetermined_and_says_why() -> None:
     assert (location.region, location.distance_mm, location.rule) == (UNDETERMINED, None, result.problem)
 
 
+@pytest.mark.parametrize(
+    "seen", [slice(0, 72), slice(38, 108)], ids=["without the top", "without the bottom"]
+)
+def test_a_scan_that_misses_a_part_of_the_brain_gets_the_same_regions(seen: slice) -> None:
+    flair, brain, truth = patient()
+    labels = np.asarray(fit_atlas(flair.slicer[:, :, seen], brain.slicer[:, :, seen]).labels.dataobj)
+    assert dice(labels == VENTRICLES, truth[:, :, seen] == VENTRICLES) > 0.75
+    assert dice(labels == INFRATENTORIAL, truth[:, :, seen] == INFRATENTORIAL) > 0.8
+
+
 def test_an_empty_brain_mask_is_no_error_either() -> None:
     flair, brain, _ = patient()
     nothing = nib.Nifti1Image(np.zeros(brain.shape, np.uint8), brain.affine)
