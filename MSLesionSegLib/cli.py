@@ -42,6 +42,12 @@ Threshold = Annotated[
 MinVolume = Annotated[
     float | None, typer.Option("--min-volume", help="Drop smaller lesions, in mm3 (default: model card).")
 ]
+MinPeak = Annotated[
+    float | None,
+    typer.Option(
+        "--min-peak", help="Drop lesions that nowhere reach this probability (default: model card)."
+    ),
+]
 BrainMask = Annotated[Path | None, typer.Option(help="Brain mask on the scan's grid (default: found).")]
 Flips = Annotated[bool, typer.Option("--flips", help="Average over mirrored inputs, add an uncertainty map.")]
 N4 = Annotated[bool, typer.Option("--n4", help="Correct the bias field first.")]
@@ -60,6 +66,7 @@ def segment_flair(
     device: Device = "auto",
     threshold: Threshold = None,
     min_volume: MinVolume = None,
+    min_peak: MinPeak = None,
     brain_mask: BrainMask = None,
     flips: Flips = False,
     n4: N4 = False,
@@ -80,6 +87,7 @@ def segment_flair(
             device=device,
             threshold=threshold,
             minimum_mm3=min_volume,
+            minimum_peak=min_peak,
             brain_mask=brain_mask,
             flips=flips,
             n4=n4,
@@ -216,11 +224,14 @@ def study_results(
     work: Annotated[Path, typer.Option(help="Folder of the study.")],
     threshold: Annotated[float, typer.Option(help="Probability from which a voxel is lesion.")] = 0.5,
     min_volume: Annotated[float, typer.Option("--min-volume", help="Drop smaller lesions, in mm3.")] = 0.0,
+    min_peak: Annotated[float, typer.Option("--min-peak", help="Drop lesions with a lower peak.")] = 0.0,
 ) -> None:
     """Write the measured numbers of the default models as tables."""
+    from MSLesionSegLib.lesions.components import LesionRule
     from MSLesionSegLib.studies.results import write_results
 
-    typer.echo(str(_or_exit(lambda: write_results(work, threshold, min_volume))))
+    rule = LesionRule(threshold, min_volume, min_peak)
+    typer.echo(str(_or_exit(lambda: write_results(work, rule))))
 
 
 @app.callback(invoke_without_command=True)
@@ -287,7 +298,8 @@ def _print_lesions(result: SegmentationResult, most: int = 30) -> None:
     typer.echo(
         f"{result.counts['lesions']} lesions, {result.counts['volume_mm3'] / 1000:.2f} ml "
         f"({settings['connectivity']}-connected, at least {settings['minimum_mm3']:g} mm3, "
-        f"probability from {settings['threshold']:g}; model {result.model}; {result.timings['total']:.0f} s)"
+        f"probability from {settings['threshold']:g}, peak from {settings['minimum_peak']:g}; "
+        f"model {result.model}; {result.timings['total']:.0f} s)"
     )
     typer.echo(f"Page:   {result.files['report']}\nResult: {result.folder}")
     typer.echo("For research use only. Check every lesion.")

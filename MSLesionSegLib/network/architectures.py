@@ -20,7 +20,9 @@ class Architecture:
     Attributes:
         kind: ``unet`` (MONAI DynUNet), ``unetr`` or ``swinunetr``.
         levels: number of down-sampling steps of the U-Net: 3, 4 or 5.
-        base: feature maps at full resolution; they double at each level of the U-Net, up to 16 x base.
+        base: feature maps of the U-Net at full resolution if ``thin`` is 1; they double at each level, up to
+            16 x base. Feature size of the transformers.
+        thin: the U-Net keeps base / thin maps at full resolution, where most of the time is spent.
         in_channels: input volumes.
         out_channels: output maps (1: one logit for lesion).
         patch: edge of the cubic input that a transformer is built for, in voxels (UNETR only).
@@ -29,6 +31,7 @@ class Architecture:
     kind: str = "unet"
     levels: int = 4
     base: int = 16
+    thin: int = 1
     in_channels: int = 1
     out_channels: int = 1
     patch: int = 96
@@ -75,6 +78,8 @@ def _unet(a: Architecture) -> torch.nn.Module:
 
     if a.levels not in (3, 4, 5):
         raise ModelError(f"A U-Net has 3, 4 or 5 levels, not {a.levels}.")
+    filters = [a.base * min(2**level, 16) for level in range(a.levels + 1)]
+    filters[0] //= a.thin
     return DynUNet(
         spatial_dims=3,
         in_channels=a.in_channels,
@@ -82,7 +87,7 @@ def _unet(a: Architecture) -> torch.nn.Module:
         kernel_size=[3] * (a.levels + 1),
         strides=[1] + [2] * a.levels,
         upsample_kernel_size=[2] * a.levels,
-        filters=[a.base * min(2**level, 16) for level in range(a.levels + 1)],
+        filters=filters,
         norm_name=("INSTANCE", {"affine": True}),
         res_block=False,
     )

@@ -33,8 +33,8 @@ class ModelCard:
         channels: what each input channel is, in order, for example ``("FLAIR",)``.
         spacing_mm: edge of the isotropic voxels that the network works on.
         parent: name of the model that training started from, or None.
-        threshold: probability from which a voxel is lesion.
-        minimum_mm3: smaller lesions are dropped.
+        threshold, minimum_mm3, minimum_peak: what counts as a lesion, see
+            :class:`~MSLesionSegLib.lesions.components.LesionRule`.
         recipe: the whole training recipe.
         training: cases, their number by source and a fingerprint of them.
         results: measured results, each with how they were measured.
@@ -50,6 +50,7 @@ class ModelCard:
     parent: str | None = None
     threshold: float = 0.5
     minimum_mm3: float = 0.0
+    minimum_peak: float = 0.0
     recipe: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.errors import ImageError, ModelError, SettingsError
 from MSLesionSegLib.imaging.reading import Finding, Scan, read_mask, read_scan
-from MSLesionSegLib.lesions.components import label_components, remove_small
+from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
 from MSLesionSegLib.progress import Progress
@@ -41,6 +41,7 @@ class SegmentRequest:
         device: ``auto``, ``cpu`` or ``cuda``.
         threshold: probability from which a voxel is lesion, above 0 and below 1.
         minimum_mm3: smaller lesions are dropped.
+        minimum_peak: lesions that nowhere reach this probability are dropped.
         brain_mask: mask on the grid of the reference scan; found automatically when None.
         flips: average over mirrored inputs and write an uncertainty map.
         n4: correct the bias field first.
@@ -54,6 +55,7 @@ class SegmentRequest:
     device: str = "auto"
     threshold: float | None = None
     minimum_mm3: float | None = None
+    minimum_peak: float | None = None
     brain_mask: Path | None = None
     flips: bool = False
     n4: bool = False
@@ -167,6 +169,8 @@ def _checked(request: SegmentRequest) -> Task:
         raise SettingsError(f"The threshold must lie between 0 and 1, not {request.threshold:g}.")
     if request.minimum_mm3 is not None and not 0.0 <= request.minimum_mm3 < float("inf"):
         raise SettingsError(f"The minimum lesion volume must be 0 mm3 or more, not {request.minimum_mm3:g}.")
+    if request.minimum_peak is not None and not 0.0 <= request.minimum_peak <= 1.0:
+        raise SettingsError(f"The lowest peak must lie between 0 and 1, not {request.minimum_peak:g}.")
     if request.device not in ("auto", "cpu", "cuda"):
         raise SettingsError(f"The device must be auto, cpu or cuda, not '{request.device}'.")
     return task
@@ -198,6 +202,7 @@ def _settings(request: SegmentRequest, model: Model, device: str) -> dict[str, A
     return {
         "threshold": float(card.threshold if request.threshold is None else request.threshold),
         "minimum_mm3": float(card.minimum_mm3 if request.minimum_mm3 is None else request.minimum_mm3),
+        "minimum_peak": float(card.minimum_peak if request.minimum_peak is None else request.minimum_peak),
         "connectivity": CONNECTIVITY,
         "device": device,
         "brain_mask": "given" if request.brain_mask else "found automatically",
@@ -231,13 +236,8 @@ def _maps(
     native: Prediction, reference: nib.Nifti1Image, brain: nib.Nifti1Image, settings: Mapping[str, Any]
 ) -> _Maps:
     voxel_mm3 = float(np.prod(voxel_sizes(reference.affine)))
-    mask = remove_small(
-        native.probability >= settings["threshold"],
-        voxel_mm3,
-        settings["minimum_mm3"],
-        settings["connectivity"],
-    )
-    labels, _ = label_components(mask, settings["connectivity"])
+    rule = LesionRule(**{field.name: settings[field.name] for field in fields(LesionRule)})
+    labels, _ = find_lesions(native.probability, rule, voxel_mm3)
     return _Maps(
         reference=reference,
         brain=(np.asarray(brain.dataobj) > 0).astype(np.uint8),

@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.lesions.components import label_components, remove_small
+from MSLesionSegLib.lesions.components import LesionRule, find_lesions, label_components
 from MSLesionSegLib.lesions.evaluation import average, evaluate_pairs, to_markdown, write_csv
 from MSLesionSegLib.segmentation.tasks import get_task
 
@@ -21,22 +21,22 @@ TITLES = {
 Pair = tuple[str, Path, Path]
 
 
-def write_results(work: Path, threshold: float, minimum_mm3: float) -> Path:
+def write_results(work: Path, rule: LesionRule) -> Path:
     """Write ``work/results.md`` and a CSV per group from the maps that the step ``measure`` left.
 
     Args:
         work: folder of the study.
-        threshold: probability from which a voxel is lesion.
-        minimum_mm3: smaller lesions are dropped.
+        rule: what counts as a lesion, the same for every table.
 
     Raises:
         SettingsError: nothing was measured yet.
     """
-    groups = binarise(work / "measured", threshold, minimum_mm3)
+    groups = binarise(work / "measured", rule)
     if not groups:
         raise SettingsError(f"Nothing was measured in {work}: run the step 'measure' first.")
     parts = [
-        f"Task: {get_task('flair').title}. Threshold {threshold:g}, lesions below {minimum_mm3:g} mm3 dropped.\n"
+        f"Task: {get_task('flair').title}. Threshold {rule.threshold:g}, lesions below {rule.minimum_mm3:g} mm3 or "
+        f"with a peak probability below {rule.minimum_peak:g} dropped, {rule.connectivity}-connected.\n"
     ]
     for group, title in TITLES.items():
         if group not in groups:
@@ -53,13 +53,13 @@ def write_results(work: Path, threshold: float, minimum_mm3: float) -> Path:
     return target
 
 
-def binarise(measured: Path, threshold: float, minimum_mm3: float) -> dict[str, list[Pair]]:
+def binarise(measured: Path, rule: LesionRule) -> dict[str, list[Pair]]:
     """Masks from the measured probability maps: (name, prediction, reference) of each group."""
     pairs: dict[str, list[Pair]] = {}
     for file in sorted(measured.glob("*/*_probseg.nii.gz")):
         image = nib.load(file)
         voxel_mm3 = float(np.prod(voxel_sizes(image.affine)))
-        mask = remove_small(np.asarray(image.dataobj) >= threshold, voxel_mm3, minimum_mm3)
+        mask = find_lesions(np.asarray(image.dataobj), rule, voxel_mm3)[0] > 0
         name = file.name.removesuffix("_probseg.nii.gz")
         target = file.with_name(f"{name}_mask.nii.gz")
         nib.save(nib.Nifti1Image(mask.astype(np.uint8), image.affine), target)

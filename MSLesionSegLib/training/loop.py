@@ -41,7 +41,8 @@ def train_network(
         the deepest level keeps four or more voxels per edge; below that oneDNN's bfloat16 gradient is not repeatable.
     """
     progress = progress or Silent()
-    network.to(device).train()
+    # thin layers at full resolution are almost twice as fast with the channels last
+    network.to(device, memory_format=torch.channels_last_3d).train()
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
     )
@@ -56,7 +57,9 @@ def train_network(
         progress.stage("training", step / recipe.steps)
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(recipe, step)
-        image, label = (tensor.to(device) for tensor in source.batch(step))
+        image, label = source.batch(step)
+        image = image.to(device, memory_format=torch.channels_last_3d)
+        label = label.to(device)
         with torch.autocast(device, torch.bfloat16):
             logits = network(image)
         loss = dice_cross_entropy(logits.float(), label)

@@ -59,7 +59,9 @@ class PatchSource:
         allowed = (flair > -0.8) & (flair < 1.2) & (flair != 0) & (target[0].numpy() < 0.05)
         if allowed.sum() < 1000:
             return picture, target
-        kind = str(rng.choice(list(PATHOLOGIES), p=[0.7, 0.24, 0.05, 0.01]))
+        other = self.recipe.other_pathology
+        chances = [1 - other, 0.8 * other, 0.17 * other, 0.03 * other]
+        kind = str(rng.choice(list(PATHOLOGIES), p=chances))
         shapes = self.shapes if kind == "ms" and rng.random() < 0.7 else None
         flair, mask = insert_lesions(
             flair, target[0].numpy(), allowed.astype(np.float32), int(rng.integers(1, 7)), rng, kind, shapes

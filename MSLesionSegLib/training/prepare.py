@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import nibabel as nib
 import numpy as np
 from nibabel.processing import resample_from_to
+from scipy import ndimage
 
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.imaging.grid import to_network_grid
@@ -64,14 +66,20 @@ def find_scans(dataset: Path) -> Iterator[TrainingScan]:
             )
 
 
-def prepare_scan(scan: TrainingScan, folder: Path, *, weight: float = 1.0, healthy: bool = False) -> Example:
+Healing = Literal["paint", "cut"]
+
+
+def prepare_scan(
+    scan: TrainingScan, folder: Path, *, weight: float = 1.0, healing: Healing | None = None
+) -> Example:
     """Write one scan as a training example: 1 mm RAS, brain-masked, z-scored, cropped to the brain.
 
     Args:
         scan: files.
         folder: where the example goes.
         weight: how often it is drawn.
-        healthy: paint the lesions over and store a lesion-free example.
+        healing: store a lesion-free example: ``paint`` the lesions over (small ones), or ``cut`` them and what is
+            around them out of the brain (tumours).
 
     Raises:
         ImageError: unreadable files, or a mask on another grid.
@@ -80,11 +88,13 @@ def prepare_scan(scan: TrainingScan, folder: Path, *, weight: float = 1.0, healt
     mask = read_mask(scan.mask, image)
     brain = brain_mask(image)  # never a manual one: training must see what use will see
     focus = read_mask(scan.focus, image) if scan.focus else None
-    if healthy:
+    if healing == "paint":
         image, mask, brain = paint_over(image, mask, brain)
         focus = mask
+    elif healing == "cut":
+        brain = cut_out(mask, brain)
     seen = network_input([image], brain)
-    label = _fractions(mask, seen) * (0 if healthy else 1)
+    label = _fractions(mask, seen) * (0 if healing else 1)
     attention = None if focus is None else _fractions(focus, seen)
     return write_example(
         folder, seen.channels, label, seen.brain, site=scan.site, weight=weight, focus=attention
@@ -108,8 +118,20 @@ def paint_over(
     )
 
 
+def cut_out(mask: nib.Nifti1Image, brain: nib.Nifti1Image, margin_mm: float = 10.0) -> nib.Nifti1Image:
+    """The brain mask without the lesions and a margin around them; what is left is normal tissue."""
+    lesions = np.asarray(mask.dataobj) > 0
+    far = ndimage.distance_transform_edt(~lesions, sampling=mask.header.get_zooms()[:3]) > margin_mm
+    return nib.Nifti1Image(((np.asarray(brain.dataobj) > 0) & far).astype(np.uint8), brain.affine)
+
+
 def prepare_dataset(
-    dataset: Path, out: Path, *, weight: float = 1.0, healthy: bool = False, progress: Progress | None = None
+    dataset: Path,
+    out: Path,
+    *,
+    weight: float = 1.0,
+    healing: Healing | None = None,
+    progress: Progress | None = None,
 ) -> list[Example]:
     """Prepare every scan of a dataset; those that are prepared already are kept.
 
@@ -120,12 +142,12 @@ def prepare_dataset(
     examples = []
     for k, scan in enumerate(scans):
         progress.stage("preparing cases", k / len(scans))
-        folder = out / (f"{scan.name}_healthy" if healthy else scan.name)
+        folder = out / (f"{scan.name}_healthy" if healing else scan.name)
         if (folder / "example.json").exists():
             examples.append(Example(folder, scan.site, weight))
             continue
         try:
-            examples.append(prepare_scan(scan, folder, weight=weight, healthy=healthy))
+            examples.append(prepare_scan(scan, folder, weight=weight, healing=healing))
         except MSLesionSegError as error:
             progress.warning(error.code, f"{scan.name} is left out: {error}")
     return examples

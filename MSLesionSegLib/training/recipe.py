@@ -22,6 +22,7 @@ class TrainingRecipe:
         warm_up: steps until the full rate is reached.
         weight_decay: AdamW's weight decay.
         insertion: chance that synthetic lesions are put into a patch.
+        other_pathology: part of the insertions that is tumour-, stroke- or small-vessel-like; the rest is MS-like.
         thick_slices: chance that a patch is averaged to thick slices and interpolated back.
         intensity: strength of the contrast, bias field, noise and blur augmentation, 0 = none.
         geometry: strength of rotation, scaling and elastic deformation, 0 = flips only.
@@ -37,6 +38,7 @@ class TrainingRecipe:
     warm_up: int = 50
     weight_decay: float = 1e-4
     insertion: float = 0.3
+    other_pathology: float = 0.3
     thick_slices: float = 0.3
     intensity: float = 1.0
     geometry: float = 1.0
@@ -45,7 +47,7 @@ class TrainingRecipe:
     def __post_init__(self) -> None:
         if self.steps < 1 or self.batch < 1 or self.patch < 16:
             raise SettingsError("A recipe needs at least 1 step, 1 patch per step and a patch of 16 voxels.")
-        for name in ("lesion_share", "focus_share", "insertion", "thick_slices"):
+        for name in ("lesion_share", "focus_share", "insertion", "other_pathology", "thick_slices"):
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"The recipe's {name} must lie between 0 and 1.")
 
@@ -64,12 +66,18 @@ class TrainingRecipe:
 
 
 RECIPES = {
-    "base": TrainingRecipe(steps=1500),
+    "base": TrainingRecipe(steps=1200),
     # milder than the base: a few real scans must be learnt well within an hour
     "default": TrainingRecipe(
-        steps=1800, learning_rate=1e-3, insertion=0.1, thick_slices=0.15, intensity=0.6, geometry=0.7
+        steps=2400,
+        lesion_share=0.4,
+        focus_share=0.3,
+        insertion=0.15,
+        other_pathology=0.0,
+        thick_slices=0.15,
+        intensity=0.6,
+        geometry=0.7,
     ),
-    "plain": TrainingRecipe(insertion=0, thick_slices=0, intensity=0.3, geometry=0),
     "brain": TrainingRecipe(
         steps=1600, batch=1, patch=80, lesion_share=0.3, insertion=0, thick_slices=0.3, learning_rate=2e-3
     ),

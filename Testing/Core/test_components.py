@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from MSLesionSegLib.lesions.components import (
+    LesionRule,
     bounding_box,
+    find_lesions,
     label_components,
-    remove_small,
     smallest_voxel_count,
 )
 
@@ -72,20 +73,36 @@ def test_labels_partition_the_mask_by_decreasing_size(seed: int, connectivity: i
 
 
 def test_a_lesion_of_exactly_the_minimum_volume_stays() -> None:
-    mask = np.zeros((10, 10, 10), bool)
-    mask[1:4, 1, 1] = True  # 3 voxels
-    mask[7:9, 7, 7] = True  # 2 voxels
-    np.testing.assert_array_equal(
-        np.argwhere(remove_small(mask, 1.0, 3.0)), [[1, 1, 1], [2, 1, 1], [3, 1, 1]]
-    )
-    assert remove_small(mask, 1.0, 2.0).sum() == 5
-    assert remove_small(mask, 0.5, 1.6).sum() == 0
-    assert remove_small(mask, 2.0, 6.0).sum() == 3
+    mask = np.zeros((10, 10, 10), np.float32)
+    mask[1:4, 1, 1] = 1  # 3 voxels
+    mask[7:9, 7, 7] = 1  # 2 voxels
+
+    def kept(minimum_mm3: float, voxel_mm3: float) -> int:
+        return int((find_lesions(mask, LesionRule(minimum_mm3=minimum_mm3), voxel_mm3)[0] > 0).sum())
+
+    assert kept(3.0, 1.0) == 3
+    assert kept(2.0, 1.0) == 5
+    assert kept(1.6, 0.5) == 0
+    assert kept(6.0, 2.0) == 3
+    assert kept(0.0, 1.0) == 5
 
 
-def test_no_minimum_keeps_every_voxel() -> None:
-    mask = np.random.default_rng(1).random((6, 6, 6)) > 0.8
-    np.testing.assert_array_equal(remove_small(mask, 1.0, 0.0), mask)
+def test_a_faint_lesion_goes_and_a_sure_one_keeps_its_faint_border() -> None:
+    probability = np.zeros((9, 3, 3), np.float32)
+    probability[0:4, 1, 1] = 0.6, 0.95, 0.6, 0.4
+    probability[6:9, 1, 1] = 0.7
+    labels, count = find_lesions(probability, LesionRule(threshold=0.5, minimum_peak=0.9), 1.0)
+    assert count == 1
+    np.testing.assert_array_equal(np.flatnonzero(labels[:, 1, 1]), [0, 1, 2])
+    assert find_lesions(probability, LesionRule(minimum_peak=0.96), 1.0)[1] == 0
+
+
+def test_dropped_lesions_leave_no_gap_in_the_numbers() -> None:
+    probability = np.zeros((9, 3, 3), np.float32)
+    probability[0:4, 1, 1] = 0.6  # largest, too faint
+    probability[6:8, 1, 1] = 1.0
+    labels, count = find_lesions(probability, LesionRule(minimum_peak=0.9), 1.0)
+    assert (count, labels.max(), labels[6, 1, 1]) == (1, 1, 1)
 
 
 def test_float32_spacing_does_not_push_a_lesion_below_the_minimum() -> None:

@@ -67,7 +67,7 @@ def test_an_example_keeps_the_lesion_where_it_is_and_its_volume(dataset, tmp_pat
 
 
 def test_a_healed_example_has_no_lesion_but_attention_where_it_was(dataset, tmp_path):
-    example = prepare_dataset(dataset, tmp_path / "out", healthy=True)[0]
+    example = prepare_dataset(dataset, tmp_path / "out", healing="paint")[0]
     sick = prepare_dataset(dataset, tmp_path / "sick")[0]
     assert not example.array("label").any()
     focus = np.unravel_index(example.array("focus_index"), example.array("label").shape)

@@ -41,6 +41,7 @@ def make_manifest(lesions: list[Lesion], findings: list[dict] | None = None) -> 
         "settings": {
             "threshold": 0.5,
             "minimum_mm3": 3.0,
+            "minimum_peak": 0.0,
             "connectivity": 26,
             "brain_mask": "given",
             "n4": False,

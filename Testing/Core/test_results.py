@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.results import binarise, write_results
 from MSLesionSegLib.studies.steps import STEPS, run_steps
@@ -30,18 +31,18 @@ def work(tmp_path):
 
 
 def voxels(work, threshold, minimum):
-    pairs = binarise(work / "measured", threshold, minimum)
+    pairs = binarise(work / "measured", LesionRule(threshold, minimum))
     return int(np.asarray(nib.load(pairs["rotation"][0][1]).dataobj).sum())
 
 
 def test_threshold_and_minimum_size_decide_what_counts(work):
-    assert voxels(work, 0.5, 0) == 64 + 1
+    assert voxels(work, LesionRule()) == 64 + 1
     assert voxels(work, 0.5, 3) == 64
     assert voxels(work, 0.3, 3) == 64 + 8
 
 
 def test_the_page_holds_each_group_with_its_definitions(work):
-    text = write_results(work, 0.5, 0).read_text()
+    text = write_results(work, LesionRule()).read_text()
     assert "any-overlap" in text and "msseg" in text
     assert "| sub-1 | 2 |" in text
     assert "| sub-1 | 2 | 0.07 |" in text.split("Lesion-free scans")[1]
@@ -50,7 +51,7 @@ def test_the_page_holds_each_group_with_its_definitions(work):
 
 def test_nothing_measured_is_said(tmp_path):
     with pytest.raises(SettingsError, match="measure"):
-        write_results(tmp_path, 0.5, 0)
+        write_results(tmp_path, LesionRule())
 
 
 def test_an_unknown_step_is_refused_with_the_list(tmp_path):

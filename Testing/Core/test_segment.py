@@ -127,6 +127,7 @@ def test_the_manifest_tells_what_was_done(result):
     assert manifest["settings"] == {
         "threshold": 0.5,
         "minimum_mm3": 20.0,
+        "minimum_peak": 0.0,
         "connectivity": 26,
         "device": "cpu",
         "brain_mask": "found automatically",
@@ -223,6 +224,7 @@ def test_cancelling_at_any_stage_leaves_nothing(head, tmp_path, models):
     ("settings", "error", "words"),
     [
         ({"threshold": 1.5}, SettingsError, "between 0 and 1"),
+        ({"minimum_peak": 1.5}, SettingsError, "between 0 and 1"),
         ({"minimum_mm3": -1.0}, SettingsError, "0 mm3 or more"),
         ({"minimum_mm3": float("nan")}, SettingsError, "0 mm3 or more"),
     ],
