@@ -11,6 +11,7 @@ import torch
 from nibabel.processing import resample_from_to
 
 from MSLesionSegLib.imaging.grid import to_network_grid
+from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.brain_extraction import (
     MODEL,
@@ -21,7 +22,7 @@ from MSLesionSegLib.network.brain_extraction import (
 )
 from MSLesionSegLib.network.store import ModelCard, save_model
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.training.examples import Example, read_examples, write_example
+from MSLesionSegLib.training.examples import Example, fingerprint, read_examples, write_example
 from MSLesionSegLib.training.loop import train_network
 from MSLesionSegLib.training.patches import PatchSource
 from MSLesionSegLib.training.recipe import RECIPES
@@ -59,7 +60,8 @@ def train_brain_model(data: Path, work: Path, progress: Progress) -> Path:
     torch.manual_seed(recipe.seed)
     network = build(ARCHITECTURE)
     checkpoint = work / "checkpoints" / "brain.pt"
-    train_network(network, PatchSource(examples, recipe), recipe, checkpoint=checkpoint, progress=progress)
+    source = PatchSource(examples, recipe)
+    train_network(network, source, recipe, checkpoint=checkpoint, progress=progress)
     card = ModelCard(
         name=MODEL,
         task="brain",
@@ -67,9 +69,11 @@ def train_brain_model(data: Path, work: Path, progress: Progress) -> Path:
         channels=("head",),
         spacing_mm=SPACING_MM,
         recipe=recipe.as_dict(),
-        training={"examples": len(examples)},
+        training={"examples": len(examples), "fingerprint": fingerprint(examples)},
     )
-    return save_model(work / "models", network, card)
+    saved = save_model(work / "models", network, card)
+    checkpoint.unlink(missing_ok=True)
+    return saved
 
 
 Head = tuple[Path, Path | None, str]
@@ -108,13 +112,13 @@ def _synthetic(datasets: Path) -> Iterator[Head]:
 
 
 def _prepare(image_file: Path, mask_file: Path | None, folder: Path, site: str) -> None:
-    image = nib.load(image_file)
+    image = read_scan(image_file).image
     if mask_file is None:
         if not looks_stripped(image):
             return
         mask = close_sulci(np.asarray(image.dataobj) > 0, image)
     else:
-        mask = np.asarray(nib.load(mask_file).dataobj) > 0
+        mask = np.asarray(read_mask(mask_file, image).dataobj) > 0
     head = to_network_grid(image, SPACING_MM)
     soft = nib.Nifti1Image(mask.astype(np.float32), image.affine)
     label = np.asarray(resample_from_to(soft, (head.shape, head.affine), order=1).dataobj).clip(0, 1)

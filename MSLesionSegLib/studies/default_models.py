@@ -7,7 +7,7 @@ model that never saw this patient (rotation), and by one that never saw the pati
 
 from __future__ import annotations
 
-import hashlib
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,12 +15,12 @@ import torch
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.store import ModelCard, load_model, save_model
+from MSLesionSegLib.network.store import ModelCard, load_model, read_card, save_model
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.shapes import shapes_from_file
-from MSLesionSegLib.training.examples import Example, read_examples
+from MSLesionSegLib.training.examples import Example, fingerprint, read_examples
 from MSLesionSegLib.training.loop import train_network
 from MSLesionSegLib.training.patches import PatchSource
 from MSLesionSegLib.training.prepare import prepare_dataset
@@ -113,37 +113,55 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
     """Train one stage and store it as a model below ``work/models``; a finished stage is not trained again.
 
     Raises:
-        SettingsError: unknown stage, or its parent is not trained yet.
+        SettingsError: unknown stage, its parent is not trained yet, or a model of its name was made from other
+            cases, another recipe or another parent.
     """
     if name not in STAGES:
         raise SettingsError(f"There is no stage '{name}'. Stages: {', '.join(STAGES)}.")
     stage = STAGES[name]
+    card = _card(name, stage, work)
     finished = work / "models" / name
     if finished.exists():
+        old = read_card(finished)
+        if (old.recipe, old.training) != (card.recipe, card.training):
+            raise SettingsError(
+                f"{finished} was trained with another recipe, other cases or another parent. Move it away to train "
+                "it anew."
+            )
         return finished
-    examples = stage_examples(stage, work / "examples")
-    architecture = ARCHITECTURE
     torch.manual_seed(stage.recipe.seed)
-    network = build(architecture)
+    network = build(card.architecture)
+    if stage.parent:
+        network.load_state_dict(load_model(work / "models" / stage.parent).network.state_dict())
+    source = PatchSource(stage_examples(stage, work / "examples"), stage.recipe, _shapes(data))
+    checkpoint = work / "checkpoints" / f"{name}.pt"
+    train_network(network, source, stage.recipe, checkpoint=checkpoint, progress=progress)
+    saved = save_model(work / "models", network, card)
+    checkpoint.unlink(missing_ok=True)
+    return saved
+
+
+def _card(name: str, stage: Stage, work: Path) -> ModelCard:
+    examples = stage_examples(stage, work / "examples")
+    training = {
+        "examples": len(examples),
+        "by_source": dict(Counter(example.folder.parent.name for example in examples)),
+        "fingerprint": fingerprint(examples),
+    }
     if stage.parent:
         parent = work / "models" / stage.parent
         if not parent.exists():
             raise SettingsError(f"Stage '{name}' starts from '{stage.parent}': train that first.")
-        network.load_state_dict(load_model(parent).network.state_dict())
-    source = PatchSource(examples, stage.recipe, _shapes(data))
-    train_network(
-        network, source, stage.recipe, checkpoint=work / "checkpoints" / f"{name}.pt", progress=progress
-    )
-    card = ModelCard(
+        training["parent_sha256"] = read_card(parent).weights_sha256
+    return ModelCard(
         name=name,
         task="flair",
-        architecture=architecture,
+        architecture=ARCHITECTURE,
         channels=("FLAIR",),
         parent=stage.parent,
         recipe=stage.recipe.as_dict(),
-        training=_training(examples),
+        training=training,
     )
-    return save_model(work / "models", network, card)
 
 
 def stage_examples(stage: Stage, folder: Path) -> list[Example]:
@@ -163,13 +181,3 @@ def stage_examples(stage: Stage, folder: Path) -> list[Example]:
 def _shapes(data: Path) -> Shape | None:
     file = data / "lesion_shapes" / "ms_lesion_masks_mni1mm_sparse.npz"
     return shapes_from_file(file) if file.exists() else None
-
-
-def _training(examples: list[Example]) -> dict:
-    by_site: dict[str, int] = {}
-    digest = hashlib.sha256()
-    for example in examples:
-        by_site[example.folder.parent.name] = by_site.get(example.folder.parent.name, 0) + 1
-        digest.update(example.name.encode())
-        digest.update(example.array("lesion_index").tobytes())
-    return {"examples": len(examples), "by_source": by_site, "fingerprint": digest.hexdigest()}

@@ -11,11 +11,14 @@ import numpy as np
 
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.network.store import Model, load_model
+from MSLesionSegLib.network.store import Model, load_model, read_card
 from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.probability import lesion_probability
-from MSLesionSegLib.studies.default_models import REAL_MS, ROTATION, STAGES
+from MSLesionSegLib.studies.default_models import REAL_MS, ROTATION
 from MSLesionSegLib.training.prepare import TrainingScan, find_scans, paint_over
+
+LESION_FREE_SEED = 1  # another texture than that which training saw
 
 
 @dataclass(frozen=True)
@@ -53,33 +56,41 @@ def plan(data: Path) -> Iterator[Measured]:
 def measure(data: Path, work: Path, progress: Progress) -> None:
     """Write the probability map and the reference mask of every measured scan below ``work/measured/<group>``.
 
-    Finished maps are kept; stages that are not trained yet are passed over. Brain masks are found once per scan.
+    A finished map is kept as long as the model is the same; stages that are not trained yet are passed over. Brain
+    masks are those of the shipped network, as a user gets them, found once per scan.
     """
-    todo = [m for m in plan(data) if m.stage in STAGES and (work / "models" / m.stage).exists()]
-    models: dict[str, Model] = {}
+    todo = [m for m in plan(data) if (work / "models" / m.stage).exists()]
+    todo.sort(key=lambda measured: measured.stage)
+    model: Model | None = None
     for k, measured in enumerate(todo):
         progress.stage("measuring", k / max(len(todo), 1))
-        out = work / "measured" / measured.group
-        target = out / f"{measured.name}_probseg.nii.gz"
-        if target.exists():
+        target = work / "measured" / measured.group / f"{measured.name}_probseg.nii.gz"
+        made_by = target.with_name(f"{measured.name}_model.txt")
+        weights = read_card(work / "models" / measured.stage).weights_sha256
+        if target.exists() and made_by.exists() and made_by.read_text() == weights:
             continue
-        model = models.setdefault(measured.stage, load_model(work / "models" / measured.stage))
+        if model is None or model.card.name != measured.stage:
+            model = load_model(work / "models" / measured.stage)
         image = read_scan(measured.scan.image).image
         mask = read_mask(measured.scan.mask, image)
         brain = _brain(measured.scan, image, work)
         if measured.group == "lesion-free":
-            image, mask, brain = paint_over(image, mask, brain)
-            mask = nib.Nifti1Image(np.zeros_like(mask.dataobj), mask.affine)
+            image = paint_over(image, mask, brain, LESION_FREE_SEED)
+            mask = nib.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine)
         found = lesion_probability(model, [image], brain)
-        out.mkdir(parents=True, exist_ok=True)
-        nib.save(mask, out / f"{measured.name}_reference.nii.gz")
-        nib.save(nib.Nifti1Image(found.probability.astype(np.float32), image.affine), target)
+        reference = target.with_name(f"{measured.name}_reference.nii.gz")
+        save_in_folder(
+            target.parent,
+            {
+                reference.name: (np.asarray(mask.dataobj), image),
+                target.name: (found.probability.astype(np.float32), image),
+            },
+        )
+        made_by.write_text(weights)
 
 
 def _brain(scan: TrainingScan, image: nib.Nifti1Image, work: Path) -> nib.Nifti1Image:
-    """The brain as the shipped network finds it, as a user would get it."""
     file = work / "measured" / "brains" / f"{scan.name}.nii.gz"
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        nib.save(brain_mask(image), file)
+        save_in_folder(file.parent, {file.name: (np.asarray(brain_mask(image).dataobj), image)})
     return read_mask(file, image)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +22,13 @@ class Example:
             (``lesion_index.npy``, ``brain_index.npy``, ``focus_index.npy``) and ``example.json``.
         site: where it comes from.
         weight: how often it is drawn, relative to the others.
+        sha256: of the stored arrays.
     """
 
     folder: Path
     site: str
     weight: float = 1.0
+    sha256: str = ""
 
     @property
     def name(self) -> str:
@@ -52,16 +57,33 @@ def write_example(
         focus: (X, Y, Z), nonzero where the network should look harder, such as bright spots that are no lesions.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "image.npy", np.clip(image, -20, 20).astype(np.float16))
-    np.save(folder / "label.npy", np.round(np.clip(label, 0, 1) * 255).astype(np.uint8))
-    np.save(folder / "brain.npy", (brain > 0).astype(np.uint8))
-    np.save(folder / "lesion_index.npy", np.flatnonzero(label > 0.5).astype(np.int32))
-    focus_index = np.empty(0) if focus is None else np.flatnonzero(focus > 0.5)
-    np.save(folder / "focus_index.npy", focus_index.astype(np.int32))
     inside = np.flatnonzero(brain > 0)
-    np.save(folder / "brain_index.npy", inside[:: max(1, len(inside) // 200_000)].astype(np.int32))
-    (folder / "example.json").write_text(json.dumps({"site": site, "weight": weight}))
-    return Example(folder, site, weight)
+    arrays = {
+        "image": np.clip(image, -20, 20).astype(np.float16),
+        "label": np.round(np.clip(label, 0, 1) * 255).astype(np.uint8),
+        "brain": (brain > 0).astype(np.uint8),
+        "lesion_index": np.flatnonzero(label > 0.5).astype(np.int32),
+        "focus_index": np.flatnonzero(np.zeros(0) if focus is None else focus > 0.5).astype(np.int32),
+        "brain_index": inside[:: max(1, len(inside) // 200_000)].astype(np.int32),
+    }
+    digest = hashlib.sha256()
+    for name, array in arrays.items():
+        np.save(folder / f"{name}.npy", array)
+        digest.update(np.ascontiguousarray(array))
+    facts = {"site": site, "weight": weight, "sha256": digest.hexdigest()}
+    description = (
+        folder / "example.json"
+    )  # last and in one step: its presence says that the example is complete
+    partial = description.with_suffix(".partial")
+    partial.write_text(json.dumps(facts))
+    os.replace(partial, description)
+    return Example(folder, **facts)
+
+
+def fingerprint(examples: Iterable[Example]) -> str:
+    """SHA-256 of a set of examples: names, contents and weights."""
+    facts = [(example.site, example.name, example.sha256, example.weight) for example in examples]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def read_examples(root: Path) -> list[Example]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,13 +13,13 @@ from nibabel.processing import resample_from_to
 from scipy import ndimage
 
 from MSLesionSegLib.errors import MSLesionSegError
-from MSLesionSegLib.imaging.grid import to_network_grid
+from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation.probability import NetworkInput, network_input
 from MSLesionSegLib.synthesis.lesions import remove_lesions
-from MSLesionSegLib.training.examples import Example, write_example
+from MSLesionSegLib.training.examples import Example, read_examples, write_example
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ def prepare_scan(
     brain = brain_mask(image)  # never a manual one: training must see what use will see
     focus = read_mask(scan.focus, image) if scan.focus else None
     if healing == "paint":
-        image, mask, brain = paint_over(image, mask, brain)
-        focus = mask
+        image, focus = paint_over(image, mask, brain), mask
     elif healing == "cut":
         brain = cut_out(mask, brain)
     seen = network_input([image], brain)
@@ -102,20 +101,23 @@ def prepare_scan(
 
 
 def paint_over(
-    image: nib.Nifti1Image, mask: nib.Nifti1Image, brain: nib.Nifti1Image
-) -> tuple[nib.Nifti1Image, nib.Nifti1Image, nib.Nifti1Image]:
-    """A lesion-free scan of the same patient: image at 1 mm without its lesions, where they were, and the brain."""
+    image: nib.Nifti1Image, mask: nib.Nifti1Image, brain: nib.Nifti1Image, seed: int = 0
+) -> nib.Nifti1Image:
+    """The scan without its lesions, on its own grid: what painting changes at 1 mm is added to the native voxels.
+
+    Args:
+        image, mask, brain: on one grid.
+        seed: of the painted texture's noise.
+    """
     volume = to_network_grid(image)
     lesions, inside = (
         np.asarray(resample_from_to(_soft(m), (volume.shape, volume.affine), order=1).dataobj)
         for m in (mask, brain)
     )
-    healed = remove_lesions(np.asarray(volume.dataobj), lesions, inside > 0.5, np.random.default_rng(0))
-    return (
-        nib.Nifti1Image(healed, volume.affine),
-        nib.Nifti1Image((lesions > 0.5).astype(np.uint8), volume.affine),
-        nib.Nifti1Image((inside > 0.5).astype(np.uint8), volume.affine),
-    )
+    before = np.asarray(volume.dataobj)
+    healed = remove_lesions(before, lesions, inside > 0.5, np.random.default_rng(seed))
+    change = to_native_grid(nib.Nifti1Image(healed - before, volume.affine), image)
+    return nib.Nifti1Image(np.asarray(image.dataobj) + np.asarray(change.dataobj), image.affine, image.header)
 
 
 def cut_out(mask: nib.Nifti1Image, brain: nib.Nifti1Image, margin_mm: float = 10.0) -> nib.Nifti1Image:
@@ -144,7 +146,7 @@ def prepare_dataset(
         progress.stage("preparing cases", k / len(scans))
         folder = out / (f"{scan.name}_healthy" if healing else scan.name)
         if (folder / "example.json").exists():
-            examples.append(Example(folder, scan.site, weight))
+            examples.append(replace(read_examples(folder)[0], weight=weight))
             continue
         try:
             examples.append(prepare_scan(scan, folder, weight=weight, healing=healing))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from hospital import AFFINE, add_patient
+from scipy import ndimage
 
-from MSLesionSegLib.training.prepare import find_scans, prepare_dataset
-
-AFFINE = np.diag([1.5, 1.5, 3.0, 1.0])
+from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.training.prepare import find_scans, paint_over, prepare_dataset
 
 
 class Listener:
@@ -20,23 +21,6 @@ class Listener:
 
     def warning(self, code, sentence):
         self.warnings.append(sentence)
-
-
-def add_patient(dataset, name, seed=0):
-    rng = np.random.default_rng(seed)
-    grid = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in (80, 90, 40)], indexing="ij"))
-    brain = (grid**2).sum(0) < 0.8
-    lesion = ((grid - np.array([0.3, 0.1, 0.0])[:, None, None, None]) ** 2).sum(0) < 0.01
-    flair = (300 + rng.normal(0, 10, brain.shape) + 200 * lesion) * brain
-    anat = dataset / name / "anat"
-    manual = dataset / "derivatives" / "manual" / name / "anat"
-    for folder in (anat, manual):
-        folder.mkdir(parents=True)
-    nib.save(nib.Nifti1Image(flair.astype(np.float32), AFFINE), anat / f"{name}_FLAIR.nii.gz")
-    for label, mask in (("lesion", lesion), ("brain", brain)):
-        image = nib.Nifti1Image(mask.astype(np.uint8), AFFINE)
-        nib.save(image, manual / f"{name}_label-{label}_mask.nii.gz")
-    return manual
 
 
 @pytest.fixture
@@ -90,3 +74,29 @@ def test_prepared_cases_are_not_prepared_again(dataset, tmp_path):
     stamp = (first.folder / "image.npy").stat().st_mtime_ns
     again = prepare_dataset(dataset, tmp_path / "out")[0]
     assert (again.folder / "image.npy").stat().st_mtime_ns == stamp
+
+
+def test_a_painted_scan_keeps_its_grid_and_everything_away_from_the_lesions(dataset):
+    scan = next(find_scans(dataset))
+    image = read_scan(scan.image).image
+    mask = read_mask(scan.mask, image)
+    brain = nib.Nifti1Image((np.asarray(image.dataobj) > 0).astype(np.uint8), image.affine)
+    healed = paint_over(image, mask, brain)
+    np.testing.assert_array_equal(healed.affine, image.affine)
+    before, after, lesion = (np.asarray(i.dataobj) for i in (image, healed, mask))
+    far = ndimage.distance_transform_edt(lesion == 0, sampling=(1.5, 1.5, 3.0)) > 9
+    np.testing.assert_allclose(after[far], before[far], atol=1e-3)
+    core = ndimage.binary_erosion(lesion > 0)
+    assert abs(after[core].mean() - 300) < 25 < before[core].mean() - 300
+
+
+def test_a_tumour_is_cut_out_of_the_brain_with_its_surroundings(dataset, tmp_path):
+    whole = prepare_dataset(dataset, tmp_path / "whole")[0]
+    example = prepare_dataset(dataset, tmp_path / "out", healing="cut")[0]
+    assert not example.array("label").any()
+    lesion_mm3, lost_mm3 = (
+        len(whole.array("lesion_index")),
+        (int(whole.array("brain").sum()) - int(example.array("brain").sum())),
+    )
+    assert lost_mm3 > 5 * lesion_mm3
+    assert example.array("image")[0].max() < 6  # nothing as bright as the lesion was is left

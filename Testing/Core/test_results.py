@@ -36,7 +36,7 @@ def voxels(work, threshold, minimum):
 
 
 def test_threshold_and_minimum_size_decide_what_counts(work):
-    assert voxels(work, LesionRule()) == 64 + 1
+    assert voxels(work, 0.5, 0) == 64 + 1
     assert voxels(work, 0.5, 3) == 64
     assert voxels(work, 0.3, 3) == 64 + 8
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.training import loop
-from MSLesionSegLib.training.examples import read_examples, write_example
+from MSLesionSegLib.training.examples import fingerprint, read_examples, write_example
 from MSLesionSegLib.training.patches import PatchSource, change_intensity, thick_slices
 from MSLesionSegLib.training.recipe import RECIPES, TrainingRecipe
 
@@ -64,8 +67,6 @@ def test_lesion_patches_come_as_often_as_asked(examples):
 
 
 def test_heavier_examples_are_drawn_more_often(examples):
-    from dataclasses import replace
-
     heavy = [replace(e, weight=8.0 if e.name == "case2" else 1.0) for e in examples]
     source = PatchSource(heavy, QUICK)
     assert source.chances.argmax() == 2 and source.chances[2] == pytest.approx(0.8)
@@ -124,12 +125,54 @@ def test_a_run_that_was_killed_resumes_to_the_result_of_an_unbroken_one(examples
 
     with pytest.raises(Killed):
         loop.train_network(tiny(), source, recipe, checkpoint=tmp_path / "c.pt", progress=KillAtStep4())
-    torch.manual_seed(99)
-    resumed = loop.train_network(
-        build(Architecture(base=4, levels=3)), source, recipe, checkpoint=tmp_path / "c.pt"
-    )
+    fractions = []
+
+    class Listener(Silent):
+        def stage(self, name, fraction=0.0):
+            fractions.append(fraction)
+
+    resumed = loop.train_network(tiny(), source, recipe, checkpoint=tmp_path / "c.pt", progress=Listener())
+    assert fractions[0] >= 3 / 6
     for a, b in zip(unbroken.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
+
+
+def test_a_checkpoint_of_another_run_is_not_continued(examples, tmp_path):
+    recipe = QUICK.but(steps=2, patch=32)
+    checkpoint = tmp_path / "c.pt"
+    loop.train_network(tiny(), PatchSource(examples, recipe), recipe, checkpoint=checkpoint)
+    told = []
+
+    class Listener(Silent):
+        def warning(self, code, sentence):
+            told.append(code)
+
+    for other, cases in ((recipe.but(seed=3), examples), (recipe, examples[:2])):
+        source = PatchSource(cases, other)
+        fresh = loop.train_network(tiny(), source, other)
+        trained = loop.train_network(tiny(), source, other, checkpoint=checkpoint, progress=Listener())
+        for a, b in zip(fresh.parameters(), trained.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=0)
+    assert told == ["other-checkpoint"] * 2
+
+
+def test_a_damaged_checkpoint_is_replaced(examples, tmp_path):
+    checkpoint = tmp_path / "c.pt"
+    checkpoint.write_bytes(b"half a file")
+    recipe = QUICK.but(steps=1)
+    loop.train_network(tiny(), PatchSource(examples, recipe), recipe, checkpoint=checkpoint)
+    assert torch.load(checkpoint, weights_only=True)["step"] == 1
+
+
+def test_the_fingerprint_knows_contents_and_weights(examples):
+    one = fingerprint(examples)
+    assert one == fingerprint(read_examples(examples[0].folder.parent))
+    assert one != fingerprint(examples[::-1])
+    assert one != fingerprint([replace(examples[0], weight=2.0), *examples[1:]])
+    changed = examples[0].array("image") + 1
+    label, brain = examples[0].array("label") / 255, examples[0].array("brain")
+    again = write_example(examples[0].folder, changed, label, brain, site="here")
+    assert one != fingerprint([again, *examples[1:]])
 
 
 def test_the_learning_rate_warms_up_and_falls_to_zero():
