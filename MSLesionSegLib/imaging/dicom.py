@@ -13,7 +13,7 @@ from MSLesionSegLib.imaging import checks
 from MSLesionSegLib.imaging.formats import StoredVolume, check_itk_header, from_itk
 
 _MODALITY = "0008|0060"
-_DESCRIPTION = "0008|103e"
+_NUMBER = "0020|0011"
 _POSITION = "0020|0032"
 _ORIENTATION = "0020|0037"
 _ROWS = "0028|0010"
@@ -25,7 +25,7 @@ class _Series:
 
     files: tuple[str, ...]
     modality: str
-    description: str
+    number: str
 
 
 def open_dicom(folder: Path) -> StoredVolume:
@@ -63,17 +63,14 @@ def _the_one_series(folder: Path, name: str) -> _Series:
         header = _header(files[0]) if files else None
         # Reports and presentation states are DICOM too, but have no rows of pixels.
         if header is not None and header.HasMetaDataKey(_ROWS):
-            found.append(_Series(tuple(files), _value(header, _MODALITY), _value(header, _DESCRIPTION)))
+            found.append(_Series(tuple(files), _value(header, _MODALITY), _value(header, _NUMBER)))
     if not found:
         raise ImageError(
             f"The folder {name} holds no DICOM images. Give the folder in which the files of one series lie, "
             "or a NIfTI or NRRD file."
         )
     if len(found) > 1:
-        names = ", ".join(
-            f"'{series.description or 'without description'}' ({len(series.files)} slices)"
-            for series in found
-        )
+        names = ", ".join(_title(series) for series in found)
         raise ImageError(
             f"The folder {name} holds {len(found)} image series: {names}. Put the files of the one that you "
             "want into a folder of their own."
@@ -83,6 +80,12 @@ def _the_one_series(folder: Path, name: str) -> _Series:
             f"The folder {name} holds images of modality {found[0].modality[:16]}, not MR. Give the MR scan."
         )
     return found[0]
+
+
+def _title(series: _Series) -> str:
+    """Number, modality and size: a series' description is free text and may name the patient."""
+    number = f"number {series.number}" if series.number.isdecimal() else "without number"
+    return f"{number} ({series.modality[:16] or 'unknown modality'}, {len(series.files)} files)"
 
 
 def _read(series: _Series, name: str) -> tuple[np.ndarray, np.ndarray]:

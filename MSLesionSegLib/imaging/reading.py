@@ -71,16 +71,16 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
     return Scan(image, path, volume.sha256, findings)
 
 
-def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image) -> nib.Nifti1Image:
+def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = None) -> nib.Nifti1Image:
     """Read a mask that must lie on the grid of ``reference``.
 
     Args:
         path: a file of any format that :func:`read_scan` takes; every label above 0 belongs to the mask. It
             may be empty.
-        reference: the scan (X, Y, Z) that the mask belongs to.
+        reference: the scan or mask (X, Y, Z) that the mask belongs to; any grid is right when None.
 
     Returns:
-        uint8, 0 or 1, with the geometry of ``reference``.
+        uint8, 0 or 1, with the geometry of ``reference``, or else the file's own.
 
     Raises:
         ImageError: the file cannot be read, holds anything but whole numbers from 0 up, or lies on another
@@ -89,31 +89,34 @@ def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image) -> nib.N
     path = Path(path)
     name = path.resolve().name
     volume = open_volume(path)
-    shape = reference.shape[:3]
-    if volume.stored.shape != shape:
-        raise ImageError(
-            f"The mask {name} has {_times(volume.stored.shape)} voxels but its scan has {_times(shape)}. "
-            f"{_ON_ITS_GRID}"
-        )
-    if np.abs(volume.affine - reference.affine).max() > _SAME_GRID_MM:
-        distance = checks.largest_distance(volume.affine, reference.affine, shape)
-        raise ImageError(
-            f"The mask {name} lies up to {distance:.3g} mm away from its scan although both have "
-            f"{_times(shape)} voxels. {_ON_ITS_GRID}"
-        )
+    if reference is not None:
+        _check_same_grid(name, volume, reference)
     labels = _scaled(volume)
     if not np.isfinite(labels).all() or labels.min() < 0 or np.abs(labels - np.round(labels)).max() > 1e-3:
         raise ImageError(
             f"{name} is not a mask: it holds fractions, negative numbers or numbers that are not finite. A "
             "probability map has to be cut at a threshold first."
         )
-    header = _clean_header(reference.header, np.uint8)
-    return nib.Nifti1Image((labels > 0.5).astype(np.uint8), reference.affine, header)
+    mask = (labels > 0.5).astype(np.uint8)
+    if reference is None:
+        return _image(mask, volume)
+    return nib.Nifti1Image(mask, reference.affine, _clean_header(reference.header, np.uint8))
 
 
-_ON_ITS_GRID = (
-    "Resample the mask onto the scan with nearest-neighbour interpolation, or give the mask of this scan."
-)
+def _check_same_grid(name: str, volume: StoredVolume, reference: nib.Nifti1Image) -> None:
+    shape = reference.shape[:3]
+    way_out = "Resample the mask onto that image with nearest-neighbour interpolation, or give the image's own mask."
+    if volume.stored.shape != shape:
+        raise ImageError(
+            f"The mask {name} has {_times(volume.stored.shape)} voxels but the image that it must match has "
+            f"{_times(shape)}. {way_out}"
+        )
+    if np.abs(volume.affine - reference.affine).max() > _SAME_GRID_MM:
+        distance = checks.largest_distance(volume.affine, reference.affine, shape)
+        raise ImageError(
+            f"The mask {name} lies up to {distance:.3g} mm away from the image that it must match although both "
+            f"have {_times(shape)} voxels. {way_out}"
+        )
 
 
 def _scaled(volume: StoredVolume) -> np.ndarray:
@@ -126,7 +129,7 @@ def _scaled(volume: StoredVolume) -> np.ndarray:
 
 def _image(data: np.ndarray, volume: StoredVolume) -> nib.Nifti1Image:
     if volume.header is not None:
-        header = _clean_header(volume.header, np.float32, data.shape)
+        header = _clean_header(volume.header, data.dtype, data.shape)
         return nib.Nifti1Image(data, header.get_best_affine(), header)
     image = nib.Nifti1Image(data, volume.affine)
     image.set_sform(volume.affine, code="scanner")
@@ -136,7 +139,7 @@ def _image(data: np.ndarray, volume: StoredVolume) -> nib.Nifti1Image:
 
 
 def _clean_header(
-    source: nib.Nifti1Header, dtype: type, shape: tuple[int, ...] | None = None
+    source: nib.Nifti1Header, dtype: np.dtype | type, shape: tuple[int, ...] | None = None
 ) -> nib.Nifti1Header:
     """A new header with the geometry of ``source`` only: the rest can hold a patient's name."""
     header = nib.Nifti1Header()

@@ -13,10 +13,10 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError, SettingsError
+from MSLesionSegLib.imaging.reading import read_mask
 from MSLesionSegLib.lesions.metrics import PRESETS, CaseMetrics, compare_masks
 
 LOAD_GROUPS = ("lesion-free", "under 5 ml", "5 to 15 ml", "over 15 ml")
-_GRID_TOLERANCE_MM = 1e-3
 _SHOWN = ("dice", "sensitivity", "ppv", "f1", "hd95_mm", "assd_mm", "relative_volume_difference")
 _NUMBERS = tuple(field.name for field in fields(CaseMetrics) if field.name != "preset")
 
@@ -61,11 +61,12 @@ class Evaluation:
 
 
 def evaluate_pairs(pairs: Iterable[tuple[str, Path, Path]], preset: str = "any-overlap") -> Evaluation:
-    """Compare predicted masks with references, both as NIfTI files on the same grid.
+    """Compare predicted masks with references.
 
-    ``pairs``: (name, prediction, reference) per patient. ``preset``: key of ``metrics.PRESETS``.
-    Raises SettingsError for an unknown preset or no pairs; ImageError, naming the file, for files that cannot be
-    read, are not 3D masks, or lie on another grid than their reference (shape, affine within 0.001 mm).
+    ``pairs``: (name, prediction, reference) per patient; NIfTI or NRRD files or folders with one DICOM series.
+    ``preset``: key of ``metrics.PRESETS``.
+    Raises SettingsError for an unknown preset or no pairs; ImageError, naming the case and the file, for files that
+    cannot be read, are not 3D masks, or lie on another grid than their reference (shape, affine within 0.001 mm).
     """
     if preset not in PRESETS:
         raise SettingsError(f"There is no preset '{preset}'. Choose one of: {', '.join(PRESETS)}.")
@@ -163,49 +164,18 @@ def to_markdown(evaluation: Evaluation) -> str:
 
 
 def _evaluate_case(name: str, predicted: Path, true: Path, preset: str) -> CaseResult:
-    prediction, reference = _read(predicted), _read(true)
-    if prediction.shape != reference.shape:
-        raise ImageError(
-            f"{predicted} has {_size(prediction)} voxels but its reference {true} has {_size(reference)}. "
-            "Give both masks on the same grid."
-        )
-    if np.abs(prediction.affine - reference.affine).max() > _GRID_TOLERANCE_MM:
-        raise ImageError(
-            f"{predicted} and its reference {true} have the same size but lie at different places in space. "
-            "Give both masks on the same grid."
-        )
+    reference = _read(true, f"Case {name}, reference")
+    prediction = _read(predicted, f"Case {name}, prediction", reference)
     spacing = nib.affines.voxel_sizes(reference.affine)
-    metrics = compare_masks(_binary(prediction, predicted), _binary(reference, true), spacing, preset)
+    metrics = compare_masks(np.asarray(prediction.dataobj), np.asarray(reference.dataobj), spacing, preset)
     return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics)
 
 
-def _read(path: Path) -> nib.Nifti1Image:
+def _read(path: Path, role: str, reference: nib.Nifti1Image | None = None) -> nib.Nifti1Image:
     try:
-        image = nib.load(path)
-    except FileNotFoundError as error:
-        raise ImageError(f"{path} does not exist.") from error
-    except (nib.filebasedimages.ImageFileError, OSError, ValueError) as error:
-        raise ImageError(f"{path} cannot be read as a NIfTI mask: {error}") from error
-    shape = image.shape
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) != 3:
-        raise ImageError(f"{path} has {len(image.shape)} dimensions; a mask must have three.")
-    return image if shape == image.shape else nib.Nifti1Image(image.get_fdata().reshape(shape), image.affine)
-
-
-def _binary(image: nib.Nifti1Image, path: Path) -> np.ndarray:
-    try:
-        values = np.asarray(image.dataobj)
-    except (OSError, EOFError, ValueError) as error:
-        raise ImageError(
-            f"{path} is damaged: its voxels cannot be read. Copy it again from the source."
-        ) from error
-    if not np.isfinite(values).all() or np.any(values != np.rint(values)):
-        raise ImageError(
-            f"{path} holds fractions or undefined values, so it is not a mask. Give a mask of 0 and 1."
-        )
-    return values != 0
+        return read_mask(path, reference)
+    except ImageError as error:  # it names the file, and masks of many patients may have one name
+        raise ImageError(f"{role}: {error}") from error
 
 
 def _load_group(name: str, cases: Sequence[CaseResult]) -> LoadGroup:
@@ -216,10 +186,6 @@ def _load_group(name: str, cases: Sequence[CaseResult]) -> LoadGroup:
         false_positives_per_scan=average([m.false_positives for m in metrics]),
         volume_bias_mm3=average([m.volume_difference_mm3 for m in metrics]),
     )
-
-
-def _size(image: nib.Nifti1Image) -> str:
-    return " x ".join(str(n) for n in image.shape)
 
 
 def _shown(name: str, value: float | None) -> str:

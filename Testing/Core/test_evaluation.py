@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.lesions.evaluation import (
@@ -80,15 +81,17 @@ def test_voxel_size_comes_from_the_files(tmp_path: Path) -> None:
     assert evaluate_pairs([("a", a, a)]).cases[0].metrics.reference_volume_mm3 == pytest.approx(64 * 3.0)
 
 
-def test_masks_on_another_grid_are_refused_with_both_names(tmp_path: Path) -> None:
+def test_masks_on_another_grid_are_refused_with_case_and_file(tmp_path: Path) -> None:
     reference = save(tmp_path / "reference.nii.gz", (2, 6))
     shifted = np.eye(4)
     shifted[0, 3] = 0.01
     moved = save(tmp_path / "moved.nii.gz", (2, 6), affine=shifted)
-    with pytest.raises(ImageError, match=r"moved\.nii\.gz.*reference\.nii\.gz.*different places"):
+    with pytest.raises(
+        ImageError, match=r"Case x, prediction: The mask moved\.nii\.gz lies up to 0\.01 mm away"
+    ):
         evaluate_pairs([("x", moved, reference)])
     cut = save(tmp_path / "cut.nii.gz", (2, 6), shape=(40, 10, 9))
-    with pytest.raises(ImageError, match="40 x 10 x 9 voxels"):
+    with pytest.raises(ImageError, match=r"40 x 10 x 9 voxels .* 40 x 10 x 10"):
         evaluate_pairs([("x", cut, reference)])
 
 
@@ -101,21 +104,32 @@ def test_headers_that_differ_by_rounding_are_accepted(tmp_path: Path) -> None:
 
 def test_files_that_are_no_masks_are_refused_with_the_reason(tmp_path: Path) -> None:
     good = save(tmp_path / "good.nii.gz", (2, 6))
-    with pytest.raises(ImageError, match=r"missing\.nii\.gz does not exist"):
+    with pytest.raises(ImageError, match=r"Case x, prediction: missing\.nii\.gz was not found"):
         evaluate_pairs([("x", tmp_path / "missing.nii.gz", good)])
     (tmp_path / "text.nii.gz").write_text("hello")
-    with pytest.raises(ImageError, match=r"text\.nii\.gz cannot be read"):
+    with pytest.raises(ImageError, match=r"text\.nii\.gz is not compressed"):
         evaluate_pairs([("x", tmp_path / "text.nii.gz", good)])
     nib.save(nib.Nifti1Image(np.full((40, 10, 10), 0.3, np.float32), np.eye(4)), tmp_path / "soft.nii.gz")
     with pytest.raises(ImageError, match="fractions"):
         evaluate_pairs([("x", tmp_path / "soft.nii.gz", good)])
     nib.save(nib.Nifti1Image(np.zeros((4, 4, 4, 2), np.uint8), np.eye(4)), tmp_path / "series.nii.gz")
-    with pytest.raises(ImageError, match="4 dimensions"):
+    with pytest.raises(ImageError, match="four dimensions"):
         evaluate_pairs([("x", tmp_path / "series.nii.gz", good)])
     whole = good.read_bytes()
-    (tmp_path / "broken.nii.gz").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ImageError, match=r"broken\.nii\.gz"):
-        evaluate_pairs([("x", tmp_path / "broken.nii.gz", good)])
+    broken = tmp_path / "broken.nii.gz"
+    for content in (whole[: len(whole) // 2], whole[:30] + b"\xff" * 40 + whole[70:]):
+        broken.write_bytes(content)
+        with pytest.raises(ImageError, match=r"Case x, reference: broken\.nii\.gz is .*damaged"):
+            evaluate_pairs([("x", good, broken)])
+
+
+def test_masks_may_be_of_different_formats(tmp_path: Path) -> None:
+    reference = save(tmp_path / "reference.nii.gz", (2, 6), (20, 24))
+    image = sitk.GetImageFromArray(np.asarray(nib.load(save(tmp_path / "p.nii.gz", (2, 6))).dataobj).T)
+    image.SetDirection((-1, 0, 0, 0, -1, 0, 0, 0, 1))  # NRRD counts to the left and to the back
+    sitk.WriteImage(image, str(tmp_path / "prediction.nrrd"))
+    metrics = evaluate_pairs([("x", tmp_path / "prediction.nrrd", reference)]).cases[0].metrics
+    assert (metrics.sensitivity, metrics.ppv) == (0.5, 1.0)
 
 
 def test_an_unknown_preset_or_nothing_to_do_is_a_settings_error(pairs) -> None:

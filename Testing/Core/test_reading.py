@@ -51,7 +51,7 @@ def write_dicom(
     data: np.ndarray,
     affine: np.ndarray = AFFINE,
     *,
-    description: str = "t2_flair_tra",
+    number: int | None = None,
     modality: str = "MR",
     series: str = "",
     prefix: str = "",
@@ -69,7 +69,8 @@ def write_dicom(
         item = pydicom.dataset.FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
         item.SOPClassUID, item.SOPInstanceUID = MRImageStorage, meta.MediaStorageSOPInstanceUID
         item.StudyInstanceUID, item.SeriesInstanceUID, item.FrameOfReferenceUID = study, series, frame
-        item.Modality, item.SeriesDescription, item.PatientName = modality, description, "Secret^Name"
+        item.Modality, item.SeriesNumber, item.PatientName = modality, number, "Secret^Name"
+        item.SeriesDescription = "flair of Mr Secret"
         item.InstanceNumber = index + 1
         item.ImageOrientationPatient = [f"{v:.10f}" for v in (lps[:3, :2] / spacing[:2]).T.ravel()]
         item.ImagePositionPatient = [f"{v:.8f}" for v in (lps @ [0, 0, index, 1])[:3]]
@@ -308,12 +309,12 @@ def test_a_folder_without_dicom_is_refused(tmp_path: Path) -> None:
 
 
 def test_several_series_are_refused_and_named_without_the_patient(tmp_path: Path) -> None:
-    write_dicom(tmp_path / "study", noise((36, 40, 5)), description="t2_flair", prefix="a")
-    write_dicom(tmp_path / "study", noise((36, 40, 7)), description="t1_mprage", prefix="b")
+    write_dicom(tmp_path / "study", noise((36, 40, 5)), number=301, prefix="a")
+    write_dicom(tmp_path / "study", noise((36, 40, 7)), prefix="b")
     with pytest.raises(ImageError, match="holds 2 image series") as error:
         read_scan(tmp_path / "study")
-    assert "'t2_flair' (5 slices)" in str(error.value)
-    assert "'t1_mprage' (7 slices)" in str(error.value)
+    assert "number 301 (MR, 5 files)" in str(error.value)
+    assert "without number (MR, 7 files)" in str(error.value)
     assert "Secret" not in str(error.value)
 
 
@@ -368,6 +369,16 @@ def test_a_mask_comes_back_as_zeros_and_ones_on_the_grid_of_its_scan(tmp_path: P
     np.testing.assert_array_equal(np.asarray(mask.dataobj), (labels > 0).astype(np.uint8))
 
 
+@pytest.mark.parametrize("ending", ["nii.gz", "nrrd"])
+def test_a_mask_without_a_scan_keeps_its_own_grid(tmp_path: Path, ending: str) -> None:
+    labels = (noise() > 1000).astype(np.uint8) * 3
+    write = write_nifti if ending == "nii.gz" else write_nrrd
+    mask = read_mask(write(tmp_path / f"mask.{ending}", labels))
+    assert mask.get_data_dtype() == np.uint8
+    np.testing.assert_allclose(mask.affine, AFFINE)
+    np.testing.assert_array_equal(np.asarray(mask.dataobj), labels > 0)
+
+
 def test_an_empty_mask_is_a_mask(tmp_path: Path) -> None:
     scan = read_scan(write_nifti(tmp_path / "scan.nii.gz", noise())).image
     mask = read_mask(write_nrrd(tmp_path / "mask.nrrd", np.zeros(SHAPE, np.uint8)), scan)
@@ -376,7 +387,7 @@ def test_an_empty_mask_is_a_mask(tmp_path: Path) -> None:
 
 def test_a_mask_on_another_grid_is_refused(tmp_path: Path) -> None:
     scan = read_scan(write_nifti(tmp_path / "scan.nii.gz", noise())).image
-    with pytest.raises(ImageError, match=r"has 36 x 40 x 33 voxels but its scan has 36 x 40 x 34"):
+    with pytest.raises(ImageError, match=r"has 36 x 40 x 33 voxels but the image .* has 36 x 40 x 34"):
         read_mask(write_nifti(tmp_path / "mask.nii.gz", np.zeros((36, 40, 33), np.uint8)), scan)
     moved = AFFINE.copy()
     moved[0, 3] = 0.5
