@@ -13,13 +13,12 @@ from MSLesionSegLib.synthesis.deformation import smooth_field
 
 @dataclass(frozen=True)
 class Contrast:
-    """Mean intensities with white matter = 1."""
+    """Mean intensities of a FLAIR with white matter = 1."""
 
-    white: float = 1.0
-    grey: float = 1.25
-    fluid: float = 0.25
-    scalp: float = 1.6
-    bone: float = 0.12
+    grey: float
+    fluid: float
+    scalp: float
+    bone: float
 
 
 def random_flair(rng: np.random.Generator) -> Contrast:
@@ -32,28 +31,16 @@ def random_flair(rng: np.random.Generator) -> Contrast:
     )
 
 
-def random_t1w(rng: np.random.Generator) -> Contrast:
-    """T1-weighted: white matter brightest, fluid darkest."""
-    return Contrast(
-        grey=rng.uniform(0.6, 0.82),
-        fluid=rng.uniform(0.1, 0.35),
-        scalp=rng.uniform(1.0, 2.0),
-        bone=rng.uniform(0.03, 0.2),
-    )
-
-
 def brain_signal(anatomy: Anatomy, contrast: Contrast, rng: np.random.Generator) -> np.ndarray:
     """Noise-free signal inside the brain, 0 outside; float32 (X, Y, Z).
 
-    White matter carries a fine texture and, on FLAIR, the normal bright rim around the ventricles
-    that is no lesion.
+    White matter carries a fine texture and the normal bright rim around the ventricles that is no lesion.
     """
     shape = anatomy.white.shape
     texture = 1 + rng.uniform(0.01, 0.05) * smooth_field(shape, 6, rng) + 0.04 * smooth_field(shape, 30, rng)
-    signal = anatomy.white * contrast.white + anatomy.grey * contrast.grey + anatomy.fluid * contrast.fluid
-    if contrast.grey > contrast.white:
-        rim = np.exp(-ndimage.distance_transform_edt(anatomy.ventricles < 0.5) / 1.5)
-        signal += rng.uniform(0, 0.3) * rim * anatomy.white
+    signal = anatomy.white + anatomy.grey * contrast.grey + anatomy.fluid * contrast.fluid
+    rim = np.exp(-ndimage.distance_transform_edt(anatomy.ventricles < 0.5) / 1.5)
+    signal += rng.uniform(0, 0.3) * rim * anatomy.white
     return (signal * texture * anatomy.brain).astype(np.float32)
 
 

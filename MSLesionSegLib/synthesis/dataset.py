@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import nibabel as nib
@@ -60,8 +61,14 @@ def write_dataset(
         masks = folder / "derivatives" / "manual" / name / "anat"
         for parent in (image.parent, masks):
             parent.mkdir(parents=True, exist_ok=True)
-        nib.save(patient.mask, masks / f"{name}_label-lesion_mask.nii.gz")
-        nib.save(patient.brain, masks / f"{name}_label-brain_mask.nii.gz")
-        nib.save(patient.flair, image)  # last: its presence says that the patient is complete
+        _save(patient.mask, masks / f"{name}_label-lesion_mask.nii.gz")
+        _save(patient.brain, masks / f"{name}_label-brain_mask.nii.gz")
+        _save(patient.flair, image)  # last: its presence says that the patient is complete
     progress.stage("synthetic patients", 1.0)
     return folder
+
+
+def _save(image: nib.Nifti1Image, path: Path) -> None:
+    partial = path.with_name(path.name.replace(".nii.gz", ".partial.nii.gz"))
+    nib.save(image, partial)
+    os.replace(partial, path)

@@ -9,13 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.synthesis.anatomy import Anatomy, template_anatomy
-from MSLesionSegLib.synthesis.contrast import (
-    Contrast,
-    acquire,
-    brain_signal,
-    head_signal,
-    random_flair,
-)
+from MSLesionSegLib.synthesis.contrast import acquire, brain_signal, head_signal, random_flair
 from MSLesionSegLib.synthesis.deformation import deform_anatomy
 from MSLesionSegLib.synthesis.lesions import Shape, insert_lesions
 
@@ -39,7 +33,6 @@ def synthetic_patient(
     skull: bool = True,
     pathology: str = "ms",
     shapes: Shape | None = None,
-    contrast: Contrast | None = None,
 ) -> SyntheticPatient:
     """Make a patient. The same arguments give the same patient, bit for bit.
 
@@ -50,11 +43,10 @@ def synthetic_patient(
         skull: with head and face, or brain-extracted (0 outside the brain).
         pathology: ``ms``, ``small-vessel``, ``stroke`` or ``tumour``.
         shapes: real lesion shapes to draw from; the built-in shape model when None.
-        contrast: tissue intensities; a random FLAIR contrast when None.
     """
     rng = np.random.default_rng(seed)
     anatomy = deform_anatomy(template_anatomy(), rng)
-    contrast = contrast or random_flair(rng)
+    contrast = random_flair(rng)
     signal = brain_signal(anatomy, contrast, rng)
     empty = np.zeros_like(signal)
     if lesions:

@@ -6,8 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from MSLesionSegLib.synthesis import dataset
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, blob, insert_lesions, remove_lesions
-from MSLesionSegLib.synthesis.patient import synthetic_patient
+from MSLesionSegLib.synthesis.patient import SyntheticPatient, synthetic_patient
 from MSLesionSegLib.synthesis.shapes import shapes_from_file
 
 
@@ -91,3 +92,26 @@ def test_lesion_shapes_are_read_from_a_file_of_sparse_masks(tmp_path):
     np.savez(tmp_path / "s.npz", delta_index=deltas.astype("u4"), offsets=[0, len(deltas)], shape=shape)
     drawn = shapes_from_file(tmp_path / "s.npz")(np.random.default_rng(1))
     assert 5 < drawn.sum() < 17 and drawn.max() <= 1
+
+
+def test_a_dataset_that_was_stopped_while_it_was_written_is_completed(tmp_path, monkeypatch):
+    voxels = np.zeros((8, 8, 8), np.uint8)
+    image = nib.Nifti1Image(voxels, np.eye(4))
+    made = SyntheticPatient(image, image, image)
+    monkeypatch.setattr(dataset, "synthetic_patient", lambda seed, **settings: made)
+
+    def stopped(image, path):
+        path.write_bytes(b"half a file")
+        if "FLAIR" in path.name:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dataset.nib, "save", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            dataset.write_dataset(tmp_path, 1)
+    assert not list(tmp_path.rglob("*_FLAIR.nii.gz"))
+    dataset.write_dataset(tmp_path, 1)
+    files = list(tmp_path.rglob("*.nii.gz"))
+    assert len(files) == 3
+    for file in files:
+        np.testing.assert_array_equal(nib.load(file).dataobj, voxels)
