@@ -21,7 +21,8 @@ def bounding_box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...] | None:
         filled = np.flatnonzero(mask.any(axis=others))
         if filled.size == 0:
             return None
-        box.append(slice(max(int(filled[0]) - margin, 0), int(filled[-1]) + 1 + margin))
+        start, stop = int(filled[0]) - margin, int(filled[-1]) + 1 + margin
+        box.append(slice(max(start, 0), min(stop, mask.shape[axis])))
     return tuple(box)
 
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 KINDS = ("unet", "unetr", "swinunetr")
+WINDOW = 96
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Architecture:
     def multiple(self) -> int:
         """Input edges must be multiples of this many voxels."""
         return {"unet": 2**self.levels, "unetr": 16, "swinunetr": 32}[self.kind]
+
+    @property
+    def window(self) -> int:
+        """Edge of the cubes in which it looks at a scan, in voxels: only a UNETR is bound to one size."""
+        return self.patch if self.kind == "unetr" else WINDOW
 
 
 def build(architecture: Architecture) -> torch.nn.Module:
@@ -78,6 +84,10 @@ def _unet(a: Architecture) -> torch.nn.Module:
 
     if a.levels not in (3, 4, 5):
         raise ModelError(f"A U-Net has 3, 4 or 5 levels, not {a.levels}.")
+    if a.thin < 1 or a.base % a.thin:
+        raise ModelError(
+            f"A U-Net with {a.base} feature maps cannot be {a.thin} times thinner at full resolution."
+        )
     filters = [a.base * min(2**level, 16) for level in range(a.levels + 1)]
     filters[0] //= a.thin
     return DynUNet(

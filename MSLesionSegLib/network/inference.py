@@ -7,10 +7,11 @@ from itertools import combinations
 
 import numpy as np
 
+from MSLesionSegLib.lesions.components import bounding_box
+from MSLesionSegLib.network.precision import has_fast_bfloat16
 from MSLesionSegLib.network.store import Model
 from MSLesionSegLib.progress import Progress, Silent
 
-WINDOW = 96
 OVERLAP = 0.25
 MARGIN = 4  # voxels of surround kept around the brain
 
@@ -54,8 +55,8 @@ def predict(
     import torch
 
     progress = progress or Silent()
-    network = model.network.to(device)
-    box = _box(brain)
+    network, window = model.network.to(device), model.card.architecture.window
+    box = bounding_box(brain, MARGIN) or (slice(None),) * 3
     data = torch.from_numpy(np.ascontiguousarray(channels[(slice(None), *box)], dtype=np.float32)).to(device)
     inside = brain[box] > 0
     mirrorings = [axes for n in range(4 if flips else 1) for axes in combinations((1, 2, 3), n)]
@@ -64,7 +65,7 @@ def predict(
         for k, axes in enumerate(mirrorings):
             mirrored = torch.flip(data, axes) if axes else data
             mask = np.flip(inside, [axis - 1 for axis in axes]) if axes else inside
-            one = _windows(network, mirrored, mask, device, progress, k, len(mirrorings))
+            one = _windows(network, window, mirrored, mask, device, progress, k, len(mirrorings))
             one = torch.flip(one, [axis - 1 for axis in axes]).numpy() if axes else one.numpy()
             total += one
             squares += one * one
@@ -79,23 +80,21 @@ def predict(
     return Prediction(probability, uncertainty)
 
 
-def _windows(network, data, inside, device, progress, run, runs):
-    """Gaussian-weighted mean of the windows' probabilities, a CPU tensor (X, Y, Z)."""
+def _windows(network, window, data, inside, device, progress, run, runs):
+    """Gaussian-weighted mean of the probabilities in cubes of edge ``window``, a CPU tensor (X, Y, Z)."""
     import torch
     from monai.data.utils import compute_importance_map, dense_patch_slices
 
     shape = data.shape[1:]
-    padded = torch.nn.functional.pad(data, [v for n in reversed(shape) for v in (0, max(WINDOW - n, 0))])
+    padded = torch.nn.functional.pad(data, [v for n in reversed(shape) for v in (0, max(window - n, 0))])
     size = tuple(padded.shape[1:])
-    step = (round(WINDOW * (1 - OVERLAP)),) * 3
-    weight = compute_importance_map((WINDOW,) * 3, mode="gaussian", sigma_scale=0.2, device=device).clamp(
-        min=1e-3
-    )
+    cube, step = (window,) * 3, (round(window * (1 - OVERLAP)),) * 3
+    weight = compute_importance_map(cube, mode="gaussian", sigma_scale=0.2, device=device).clamp(min=1e-3)
     total = torch.zeros(size, device=device)
     share = torch.zeros(size, device=device)
     places = [
         place
-        for place in dense_patch_slices(size, (WINDOW,) * 3, step)
+        for place in dense_patch_slices(size, cube, step)
         if inside[tuple(slice(p.start, p.stop) for p in place)].any()
     ]
     for n, place in enumerate(places):
@@ -106,22 +105,3 @@ def _windows(network, data, inside, device, progress, run, runs):
         share[place] += weight
     mean = total / share.clamp(min=1e-6)
     return mean[tuple(slice(n) for n in shape)].cpu()
-
-
-def has_fast_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 natively; emulation would be slower than float32."""
-    import torch
-
-    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    amx = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool((check and check()) or (amx and amx()))
-
-
-def _box(brain: np.ndarray) -> tuple[slice, slice, slice]:
-    """Smallest box around the brain plus a margin."""
-    found = []
-    for axis in range(3):
-        used = np.flatnonzero(brain.any(axis=tuple(a for a in range(3) if a != axis)))
-        first, last = (used[0], used[-1]) if len(used) else (0, brain.shape[axis] - 1)
-        found.append(slice(max(int(first) - MARGIN, 0), min(int(last) + MARGIN + 1, brain.shape[axis])))
-    return tuple(found)

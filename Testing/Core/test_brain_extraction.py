@@ -5,6 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.network.brain_extraction import brain_mask, looks_stripped, normalise_head
@@ -48,6 +49,35 @@ def test_a_brain_extracted_scan_is_recognised_and_its_outline_kept(head):
     mask = np.asarray(brain_mask(stripped).dataobj) > 0
     assert mask[inside].all()
     assert dice(mask, inside) > 0.97
+
+
+def block(*extra: tuple[slice, slice, slice]) -> nib.Nifti1Image:
+    """A cuboid of 600 ml that stands for a stripped brain, with a hole and what else is asked for, at 2 mm."""
+    data = np.zeros((70, 80, 70), np.float32)
+    data[15:55, 15:65, 15:53] = 100
+    data[30:40, 30:40, 30:40] = 0
+    for place in extra:
+        data[place] = 100
+    return nib.Nifti1Image(data, np.diag([2.0, 2.0, 2.0, 1.0]))
+
+
+def test_the_mask_of_a_brain_extracted_scan_is_one_component_without_holes():
+    crumb = (slice(62, 66), slice(72, 76), slice(62, 66))
+    scan = block(crumb)
+    assert looks_stripped(scan)
+    mask = np.asarray(brain_mask(scan).dataobj)
+    assert ndimage.label(mask)[1] == 1
+    assert mask[35, 35, 35] == 1 and not mask[crumb].any()
+
+
+def test_a_model_of_the_user_does_not_replace_the_shipped_one(tmp_path, monkeypatch):
+    (tmp_path / "brain").mkdir()
+    (tmp_path / "brain" / "card.json").write_text("not a card")
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).normal(100, 5, (40, 40, 40)).astype(np.float32)
+    with pytest.raises(ImageError, match="No brain was found"):
+        brain_mask(nib.Nifti1Image(noise, np.eye(4)))
 
 
 def test_an_image_without_a_brain_is_refused():

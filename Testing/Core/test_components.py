@@ -115,5 +115,5 @@ def test_the_bounding_box_holds_the_mask_and_its_margin() -> None:
     mask = np.zeros((10, 10, 10), bool)
     mask[0, 4:6, 9] = True
     assert bounding_box(mask) == (slice(0, 1), slice(4, 6), slice(9, 10))
-    assert mask[bounding_box(mask, 2)].shape == (3, 6, 3)
+    assert bounding_box(mask, 2) == (slice(0, 3), slice(2, 8), slice(7, 10))
     assert bounding_box(np.zeros((3, 3, 3))) is None

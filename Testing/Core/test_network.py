@@ -21,6 +21,26 @@ def test_the_u_net_keeps_the_shape_at_every_depth(levels):
         assert build(architecture)(torch.zeros(1, 2, 64, 64, 64)).shape == (1, 1, 64, 64, 64)
 
 
+def feature_maps(architecture: Architecture, edge: int) -> dict[int, set[int]]:
+    """How many maps the convolutions of a network make, by edge of their output."""
+    network, found = build(architecture), {}
+
+    def note(module, inputs, output):
+        found.setdefault(output.shape[-1], set()).add(output.shape[1])
+
+    for name, module in network.named_modules():
+        if isinstance(module, (torch.nn.Conv3d, torch.nn.ConvTranspose3d)) and "output_block" not in name:
+            module.register_forward_hook(note)
+    with torch.no_grad():
+        network(torch.zeros(1, 1, edge, edge, edge))
+    return found
+
+
+def test_a_thin_u_net_has_half_the_maps_at_full_resolution_only():
+    assert feature_maps(Architecture(base=4, levels=3), 32) == {32: {4}, 16: {8}, 8: {16}, 4: {32}}
+    assert feature_maps(Architecture(base=4, levels=3, thin=2), 32) == {32: {2}, 16: {8}, 8: {16}, 4: {32}}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unetr", "swinunetr"])
 def test_transformers_are_selectable(kind):
@@ -29,7 +49,15 @@ def test_transformers_are_selectable(kind):
         assert network(torch.zeros(1, 1, 64, 64, 64)).shape == (1, 1, 64, 64, 64)
 
 
-@pytest.mark.parametrize("architecture", [Architecture(kind="resnet"), Architecture(levels=2)])
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        Architecture(kind="resnet"),
+        Architecture(levels=2),
+        Architecture(base=16, thin=3),
+        Architecture(base=16, thin=0),
+    ],
+)
 def test_unknown_networks_are_refused(architecture):
     with pytest.raises(ModelError):
         build(architecture)
@@ -62,6 +90,26 @@ def test_windows_join_without_seams_and_nothing_is_found_outside_the_brain(head)
     found = inference.predict(model(), image, brain).probability
     assert found.shape == brain.shape and found.dtype == np.float32
     np.testing.assert_array_equal(found > 0.5, (image[0] > 2) & brain)
+
+
+class OnlyCubes(torch.nn.Module):
+    """Stands for a UNETR, whose position embedding fits one size of input."""
+
+    def forward(self, x):
+        assert x.shape[2:] == (64, 64, 64)
+        return (x[:, :1] - 2) * 20
+
+
+def test_a_network_bound_to_one_size_of_input_gets_that_size(head):
+    image, brain = head
+    card = ModelCard("cubes", "flair", Architecture(kind="unetr", patch=64), ("FLAIR",))
+    found = inference.predict(Model(card, OnlyCubes(), Path()), image, brain).probability
+    np.testing.assert_array_equal(found > 0.5, (image[0] > 2) & brain)
+
+
+def test_nothing_is_found_where_there_is_no_brain(head):
+    image, brain = head
+    assert not inference.predict(model(), image, np.zeros_like(brain)).probability.any()
 
 
 def test_mirrored_passes_agree_for_a_network_without_a_side(head):
