@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import tempfile
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.resources import RESOURCES
 
 if TYPE_CHECKING:
     import torch
 
-SHIPPED = Path(__file__).resolve().parents[2] / "Resources" / "Models"
+SHIPPED = RESOURCES / "Models"
 FORMAT = 1
 
 
@@ -86,14 +86,20 @@ def user_models_folder() -> Path:
 def find_model(name: str | Path) -> Path:
     """Folder of a model given by name (the user's first, then shipped ones) or by path.
 
+    Args:
+        name: a name; or a path, which is a Path or a string with a separator in it, such as ``./mine``. A folder of
+            the working directory that happens to have a model's name is never taken for the model.
+
     Raises:
         ModelError: no such model; the sentence lists those there are.
     """
-    if Path(name).is_dir():
-        return Path(name)
+    if isinstance(name, Path) or "/" in name or os.sep in name:
+        if Path(name).is_dir():
+            return Path(name)
+        raise ModelError(f"There is no model folder {name}. Check the path, or give a model's name.")
     for root in (user_models_folder(), SHIPPED):
-        folder = root / str(name)
-        if re.fullmatch(r"[\w.-]+", str(name)) and (folder / "card.json").is_file():
+        folder = root / name
+        if re.fullmatch(r"[\w.-]+", name) and (folder / "card.json").is_file():
             return folder
     known = ", ".join(card.name for card in list_models()) or "none"
     raise ModelError(f"There is no model '{name}'. Installed models: {known}.")
@@ -138,7 +144,7 @@ def load_model(name: str | Path, task: str | None = None) -> Model:
     """Load a model and check that it is what its card says.
 
     Args:
-        name: model name or folder.
+        name: model name or folder, as in :func:`find_model`.
         task: when given, the model must be for this task.
 
     Returns:
@@ -257,18 +263,6 @@ def write_card(folder: Path, card: ModelCard) -> None:
     partial = folder / "card.json.partial"
     partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(partial, folder / "card.json")
-
-
-def remove_model(name: str) -> None:
-    """Delete a user model. Shipped models are read-only.
-
-    Raises:
-        ModelError: no such user model.
-    """
-    folder = user_models_folder() / name
-    if not (folder / "card.json").is_file():
-        raise ModelError(f"There is no user model '{name}' to remove; shipped models are read-only.")
-    shutil.rmtree(folder)
 
 
 def file_hash(path: Path) -> str:

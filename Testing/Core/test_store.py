@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -67,6 +68,41 @@ def test_user_models_are_listed_beside_the_shipped_ones(saved):
 def test_an_unknown_model_is_refused_with_the_list_of_known_ones(saved):
     with pytest.raises(ModelError, match="mine"):
         find_model("yours")
+
+
+def test_a_folder_of_the_working_directory_is_not_taken_for_a_model_of_its_name(saved, tmp_path, monkeypatch):
+    here = tmp_path / "here"
+    (here / "mine").mkdir(parents=True)
+    (here / "other").mkdir()
+    monkeypatch.chdir(here)
+    assert find_model("mine") == saved[0]
+    with pytest.raises(ModelError, match="no model 'other'"):
+        find_model("other")
+
+
+def test_a_path_is_a_path_object_or_has_a_separator(saved, monkeypatch):
+    monkeypatch.chdir(saved[0].parent)
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(saved[0].parent / "elsewhere"))
+    assert find_model(Path("mine")) == Path("mine")
+    assert read_card(find_model("./mine")).name == "mine"
+    with pytest.raises(ModelError, match="no model folder"):
+        find_model("./yours")
+
+
+def test_the_thickness_of_a_network_is_stored_and_comes_back(saved):
+    folder, _ = saved
+    thin = replace(TINY, thin=2)
+    other = save_model(folder.parent, build(thin), replace(read_card(folder), name="thin", architecture=thin))
+    assert read_card(other).architecture == thin
+    assert load_model("thin").card.architecture.thin == 2
+
+
+def test_cards_from_before_there_were_thin_networks_can_be_read(saved):
+    file = saved[0] / "card.json"
+    content = json.loads(file.read_text())
+    del content["architecture"]["thin"]
+    file.write_text(json.dumps(content))
+    assert load_model("mine").card.architecture.thin == 1
 
 
 @pytest.mark.parametrize("name", ["../mine", "a/b", "", "x y"])
