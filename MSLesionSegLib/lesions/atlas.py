@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.lesions.components import bounding_box
+from MSLesionSegLib.resources import RESOURCES
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
 
-ATLAS = Path(__file__).resolve().parents[2] / "Resources" / "Atlas"
+ATLAS = RESOURCES / "Atlas"
 OUTER_CSF, CORTEX, WHITE_MATTER, VENTRICLES, INFRATENTORIAL = 1, 2, 3, 4, 5
 
 # CSF and everything outside the brain get one value, and all tissue above the mean of the brain another: so
@@ -33,8 +33,8 @@ class AtlasFit:
     """Where the atlas lies in the patient.
 
     ``transform``: from patient points to MNI152 points (mm, LPS as in ITK). ``correlation``: of the patient's
-    and the atlas' intensities inside the patient's brain, -1 to 1. ``scale``: volume of the atlas' brain
-    relative to the patient's by the affine part.
+    and the atlas' intensities inside the patient's brain, -1 to 1; NaN if one of them is constant. ``scale``:
+    volume of the atlas' brain relative to the patient's by the affine part.
     """
 
     transform: sitk.Transform
@@ -48,6 +48,7 @@ def register_atlas(flair: nib.Nifti1Image, brain: nib.Nifti1Image) -> AtlasFit:
     ``flair``: z-scored in the brain, (X, Y, Z). ``brain``: mask on the same grid, not empty.
     One thread and no random sampling: the same input gives the same bits on the same machine.
     Demons after Vercauteren et al., NeuroImage 2009;45:S61-S72, as in SimpleITK.
+    Raises RuntimeError for a brain that cannot be registered: all dark, or ITK finds no overlap.
     """
     import SimpleITK as sitk
 
@@ -71,9 +72,11 @@ def register_atlas(flair: nib.Nifti1Image, brain: nib.Nifti1Image) -> AtlasFit:
     patient = sitk.GetArrayFromImage(fine)
     fitted = sitk.GetArrayFromImage(sitk.Resample(template, fine, transform, sitk.sitkLinear, 0.0))
     inside = patient > 0
+    with np.errstate(invalid="ignore"):
+        correlation = float(np.corrcoef(patient[inside], fitted[inside])[0, 1])
     return AtlasFit(
         transform=transform,
-        correlation=float(np.corrcoef(patient[inside], fitted[inside])[0, 1]),
+        correlation=correlation,
         scale=float(np.linalg.det(np.reshape(affine.GetMatrix(), (3, 3)))),
     )
 
@@ -156,6 +159,8 @@ def _corners(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
     import SimpleITK as sitk
 
     box = bounding_box(sitk.GetArrayFromImage(image) > 0.5)
+    if box is None:
+        raise RuntimeError("nothing is brighter than the background")
     ends = [[part.start for part in box], [part.stop - 1 for part in box]]
     points = np.array([image.TransformIndexToPhysicalPoint([int(i) for i in end[::-1]]) for end in ends])
     return points.min(axis=0), points.max(axis=0)

@@ -44,6 +44,7 @@ _SMALLEST_BRAIN_ML = 400.0
 _SMALLEST_EXTENT_MM = 60.0
 _WORST_CORRELATION = 0.5
 _SCALES = (0.5, 3.0)
+_NO_FIT = "The brain atlas does not fit this scan, so the lesions' regions stay undetermined."
 
 _CSF_SHARE = 0.35  # a voxel this far from tissue towards CSF counts as CSF: partial volume on thick slices
 _VENTRICLE_REACH_MM = 8.0
@@ -87,7 +88,7 @@ def fit_atlas(flair_1mm: nib.Nifti1Image, brain_1mm: nib.Nifti1Image) -> RegionM
 
     ``flair_1mm``: z-scored inside the brain (X, Y, Z), about 1 mm isotropic. ``brain_1mm``: mask on that
     grid. The atlas is registered to the scan; the ventricles are then taken from the scan itself (dark voxels
-    that hang together with the atlas' ventricles), CSF is removed from the cortex. Never raises for a strange
+    that hang together with the atlas' ventricles), CSF is removed from the cortex. Does not raise for a strange
     scan: the returned map then has a ``problem`` and every lesion is "undetermined".
     """
     brain = np.asarray(brain_1mm.dataobj) > 0
@@ -102,13 +103,15 @@ def fit_atlas(flair_1mm: nib.Nifti1Image, brain_1mm: nib.Nifti1Image) -> RegionM
     affine = flair_1mm.affine.copy()
     affine[:3, 3] = (flair_1mm.affine @ [*(part.start for part in box), 1.0])[:3]
     mask = nib.Nifti1Image(inside.astype(np.uint8), affine)
-    fit = register_atlas(nib.Nifti1Image(z, affine), mask)
+    try:
+        fit = register_atlas(nib.Nifti1Image(z, affine), mask)
+    except RuntimeError:
+        return _undetermined(flair_1mm, _NO_FIT)
     atlas = warp_regions(fit, mask)
     complete = all(((atlas == region) & inside).any() for region in (CORTEX, WHITE_MATTER, VENTRICLES))
-    if not complete or fit.correlation < _WORST_CORRELATION or not _SCALES[0] < fit.scale < _SCALES[1]:
-        return _undetermined(
-            flair_1mm, "The brain atlas does not fit this scan, so the lesions' regions stay undetermined."
-        )
+    fits = fit.correlation >= _WORST_CORRELATION and _SCALES[0] < fit.scale < _SCALES[1]
+    if not (complete and fits):
+        return _undetermined(flair_1mm, _NO_FIT)
     labels = refine_labels(z, inside, atlas, sizes)
     return RegionMap(
         labels=nib.Nifti1Image(_pasted(labels, brain.shape, box), flair_1mm.affine),
@@ -185,8 +188,7 @@ def _find_ventricles(dark: np.ndarray, atlas: np.ndarray, sizes: np.ndarray) -> 
 
     shape = atlas.shape
     expected = atlas == VENTRICLES
-    reach = int(np.ceil(_VENTRICLE_REACH_MM / sizes.min())) + 4
-    box = tuple(slice(max(p.start - reach, 0), p.stop + reach) for p in bounding_box(expected))
+    box = bounding_box(expected, margin=int(np.ceil(_VENTRICLE_REACH_MM / sizes.min())) + 4)
     expected, dark, atlas = expected[box], dark[box], atlas[box]
     near = distance_to(expected, sizes)
     candidates = dark & (atlas != INFRATENTORIAL) & (near <= _VENTRICLE_REACH_MM)

@@ -7,6 +7,7 @@ from functools import lru_cache
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from scipy import ndimage
 
 from MSLesionSegLib.lesions import regions as module
@@ -17,6 +18,7 @@ from MSLesionSegLib.lesions.atlas import (
     OUTER_CSF,
     VENTRICLES,
     WHITE_MATTER,
+    AtlasFit,
     register_atlas,
 )
 from MSLesionSegLib.lesions.regions import (
@@ -244,6 +246,32 @@ def test_an_empty_brain_mask_is_no_error_either() -> None:
     flair, brain, _ = patient()
     nothing = nib.Nifti1Image(np.zeros(brain.shape, np.uint8), brain.affine)
     assert "empty" in fit_atlas(flair, nothing).problem
+
+
+def test_a_brain_that_is_dark_all_over_is_no_error_either() -> None:
+    _, brain, _ = patient()
+    dark = nib.Nifti1Image(np.full(brain.shape, -3.0, np.float32), brain.affine)
+    result = fit_atlas(dark, brain)
+    assert "does not fit" in result.problem
+    assert not np.asarray(result.labels.dataobj).any()
+
+
+def test_a_registration_that_itk_gives_up_is_no_error_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    def give_up(*images: nib.Nifti1Image) -> None:
+        raise RuntimeError("ITK ERROR: All samples map outside moving image buffer.")
+
+    monkeypatch.setattr(module, "register_atlas", give_up)
+    assert "does not fit" in fit_atlas(*patient()[:2]).problem
+
+
+def test_a_fit_without_a_correlation_does_not_count_as_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    def problem(correlation: float) -> str | None:
+        fit = AtlasFit(sitk.Transform(3, sitk.sitkIdentity), correlation, scale=1.5)
+        monkeypatch.setattr(module, "register_atlas", lambda *images: fit)
+        return fit_atlas(*patient()[:2]).problem
+
+    assert problem(0.9) is None
+    assert "does not fit" in problem(float("nan"))
 
 
 def test_something_that_is_no_brain_is_not_given_regions() -> None:
