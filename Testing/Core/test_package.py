@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -45,3 +50,54 @@ def test_every_dependency_is_pinned():
     wanted = re.findall(r'"([A-Za-z0-9-]+)>=', project)
     assert wanted
     assert {name.lower() for name in wanted} <= pinned
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory) -> Path:
+    """The unpacked wheel, built from a copy because setuptools leaves a build folder beside what it builds."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    for name in ("MSLesionSegLib", "Resources"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    offline = ["--no-build-isolation", "--no-deps", "--no-index", "--quiet"]
+    pip = [sys.executable, "-m", "pip", "wheel", *offline, "--wheel-dir", folder, source]
+    subprocess.run(pip, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def test_a_wheel_holds_the_whole_package_and_its_resources(installed):
+    package = installed / "MSLesionSegLib"
+    there = {path.relative_to(package).as_posix() for path in package.rglob("*") if path.is_file()}
+    code = PACKAGES["MSLesionSegLib"]
+    wanted = listed(code, "MODULE_PYTHON_SCRIPTS") | listed(code, "MODULE_PYTHON_RESOURCES")
+    resources = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "Resources").rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"}
+    }
+    assert there == wanted | resources
+
+
+def test_what_a_wheel_installs_finds_its_models_and_its_atlas(installed, tmp_path):
+    def run(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(installed), "COLUMNS": "200"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
+    table = run("-m", "MSLesionSegLib", "models", "list")
+    for model in (ROOT / "Resources" / "Models").iterdir():
+        assert model.name in table
+    atlas = run("-c", "from MSLesionSegLib.lesions.atlas import ATLAS; print(ATLAS)").strip()
+    assert Path(atlas) == installed / "MSLesionSegLib" / "Resources" / "Atlas"
+    assert (Path(atlas) / "regions.nii.gz").is_file()
