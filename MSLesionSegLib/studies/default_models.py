@@ -17,6 +17,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, load_model, read_card, save_model
 from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.studies.patterns import prepare_inserted
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.shapes import shapes_from_file
@@ -58,6 +59,7 @@ _MS = {
     "openms_cross": 2.5,
     "ms3seg-healthy": 0.3,
     "openms_cross-healthy": 0.8,
+    "openms_cross-inserted": 0.15,
     "brats-healthy": 0.6,
     "synthetic-ms": 0.06,
     "synthetic-healthy": 0.06,
@@ -106,6 +108,7 @@ def prepare_examples(data: Path, work: Path, progress: Progress) -> None:
         prepare_dataset(
             data / name, work / "examples" / f"{name}-healthy", healing="paint", progress=progress
         )
+    prepare_inserted(data / "openms_cross", work / "examples" / "openms_cross-inserted", progress)
     prepare_dataset(data / "brats", work / "examples" / "brats-healthy", healing="cut", progress=progress)
 
 

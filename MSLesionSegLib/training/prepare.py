@@ -93,8 +93,8 @@ def prepare_scan(
     elif healing == "cut":
         brain = cut_out(mask, brain)
     seen = network_input([image], brain)
-    label = _fractions(mask, seen) * (0 if healing else 1)
-    attention = None if focus is None else _fractions(focus, seen)
+    label = fractions(mask, seen) * (0 if healing else 1)
+    attention = None if focus is None else fractions(focus, seen)
     return write_example(
         folder, seen.channels, label, seen.brain, site=scan.site, weight=weight, focus=attention
     )
@@ -155,8 +155,8 @@ def prepare_dataset(
     return examples
 
 
-def _fractions(mask: nib.Nifti1Image, seen: NetworkInput) -> np.ndarray:
-    """A mask as fractions in [0, 1] on the network's grid, 0 outside the brain."""
+def fractions(mask: nib.Nifti1Image, seen: NetworkInput) -> np.ndarray:
+    """A (soft) mask as fractions in [0, 1] on the network's grid, 0 outside the brain."""
     grid = (seen.brain.shape, seen.affine)
     return np.asarray(resample_from_to(_soft(mask), grid, order=1).dataobj).clip(0, 1) * seen.brain
 
