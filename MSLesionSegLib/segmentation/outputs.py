@@ -25,6 +25,7 @@ MANIFEST = "result.json"
 PROGRAM = "mslesionseg"
 _IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr")
 _STALE_AFTER_S = 24 * 3600.0
+_GEOMETRY = ("pixdim", "qform_code", "quatern", "qoffset", "sform_code", "srow")
 
 
 def stem_of(path: Path, sequence: str = "flair") -> str:
@@ -104,18 +105,24 @@ def staged(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
 def save_image(data: np.ndarray, reference: nib.Nifti1Image, path: Path) -> None:
     """Save ``data`` (X, Y, Z) on ``reference``'s grid with a fresh header: geometry and units, no free text.
 
-    uint8, int16 and int32 labels and float32 maps keep their type. Both sform and qform are set (the qform
-    only where the affine has no shear), so that every reader finds the same place.
+    uint8, int16 and int32 labels and float32 maps keep their type. sform, qform and their codes are those of
+    ``reference``, so that every reader finds ``data`` where it finds the reference, also where the two
+    positions differ.
+
+    Raises:
+        ValueError: the shapes differ.
     """
     if data.shape != reference.shape[:3]:
         raise ValueError(f"data {data.shape} does not lie on the grid {reference.shape[:3]}")
-    image = nib.Nifti1Image(data, reference.affine)
-    code = max(int(reference.header["sform_code"]), int(reference.header["qform_code"]), 1)
-    image.set_sform(reference.affine, code)
-    with contextlib.suppress(nib.spatialimages.HeaderDataError):
-        image.set_qform(reference.affine, code, strip_shears=False)
-    image.header.set_xyzt_units("mm")
-    nib.save(image, path)
+    header = nib.Nifti1Header()
+    header.set_data_dtype(data.dtype)
+    header.set_data_shape(data.shape)
+    for field in header:
+        if field.startswith(_GEOMETRY):
+            header[field] = reference.header[field]
+    header["pixdim"][4:] = 1
+    header.set_xyzt_units("mm")
+    nib.save(nib.Nifti1Image(data, header.get_best_affine(), header), path)
 
 
 def save_in_folder(folder: Path, images: Mapping[str, tuple[np.ndarray, nib.Nifti1Image]]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.segmentation.outputs import (
     check_output,
     output_names,
@@ -160,6 +161,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path):
         import resource
         from pathlib import Path
         from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.imaging.reading import read_scan
         from MSLesionSegLib.segmentation.outputs import staged
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         try:
@@ -203,6 +205,38 @@ def test_images_carry_the_geometry_and_none_of_the_text(tmp_path):
     assert np.abs(saved.get_qform() - affine).max() < 1e-4
     assert int(saved.header["sform_code"]) > 0
     assert b"DOE" not in (tmp_path / "mask.nii").read_bytes()
+
+
+@pytest.mark.parametrize("agree", [True, False])
+@pytest.mark.parametrize("qform_code", [0, 1, 2])
+@pytest.mark.parametrize("sform_code", [0, 1, 2])
+def test_every_reader_finds_the_mask_where_it_finds_the_scan(tmp_path, sform_code, qform_code, agree):
+    """The readers disagree on which of the two positions counts, so the mask has both of them."""
+    sitk = pytest.importorskip("SimpleITK")
+    turned = nib.eulerangles.euler2mat(0.3, -0.2, 0.1)
+    sform = nib.affines.from_matvec(turned @ np.diag([3.5, 4, 5]), [-30, -50, -20])
+    qform = sform if agree else nib.affines.from_matvec(np.diag([-3.5, 4, 5]), [40, -30, 10])
+    values = np.random.default_rng(0).random((20, 22, 16)).astype(np.float32)
+    header = nib.Nifti1Header()
+    header.set_data_shape(values.shape)
+    header.set_qform(qform, qform_code)
+    header.set_sform(sform, sform_code)
+    nib.save(nib.Nifti1Image(values, None, header), tmp_path / "scan.nii.gz")
+    stored = nib.load(tmp_path / "scan.nii.gz")
+    assert (int(stored.header["sform_code"]), int(stored.header["qform_code"])) == (sform_code, qform_code)
+
+    save_image(
+        np.ones((20, 22, 16), np.uint8), read_scan(tmp_path / "scan.nii.gz").image, tmp_path / "mask.nii.gz"
+    )
+
+    mask = nib.load(tmp_path / "mask.nii.gz")
+    np.testing.assert_array_equal(mask.affine, stored.affine)
+    for field in ("pixdim", "sform_code", "qform_code"):
+        np.testing.assert_array_equal(mask.header[field], stored.header[field])
+    np.testing.assert_array_equal(mask.get_qform(), stored.get_qform())
+    one, other = (sitk.ReadImage(str(tmp_path / name)) for name in ("scan.nii.gz", "mask.nii.gz"))
+    for place in ("GetOrigin", "GetSpacing", "GetDirection", "GetSize"):
+        assert getattr(one, place)() == getattr(other, place)()
 
 
 def test_the_same_image_gives_the_same_bytes(tmp_path):
