@@ -14,9 +14,9 @@ from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM, to_native_grid, to_n
 from MSLesionSegLib.imaging.normalise import zscore
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.segmentation import stages
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.inference import Prediction
     from MSLesionSegLib.network.store import Model
 
 MARGIN_VOXELS = 8
@@ -35,6 +35,21 @@ class NetworkInput:
     channels: np.ndarray
     brain: np.ndarray
     affine: np.ndarray
+
+
+@dataclass(frozen=True)
+class LesionProbability:
+    """What a model finds on one patient.
+
+    Attributes:
+        probability: on the native grid, float32 (X, Y, Z) in [0, 1], 0 outside the brain.
+        uncertainty: standard deviation of the probability over mirrored inputs on that grid, or None.
+        seen: what the network saw.
+    """
+
+    probability: np.ndarray
+    uncertainty: np.ndarray | None
+    seen: NetworkInput
 
 
 def network_input(
@@ -56,27 +71,6 @@ def network_input(
     return NetworkInput(channels, mask[box], inside.slicer[box].affine)
 
 
-def to_native(prediction: Prediction, affine: np.ndarray, brain: nib.Nifti1Image) -> Prediction:
-    """A prediction on the grid of the brain mask, float32 (X, Y, Z), 0 outside the brain.
-
-    Args:
-        prediction: on the network's grid.
-        affine: of that grid, (4, 4).
-        brain: mask on the native grid.
-    """
-    from MSLesionSegLib.network.inference import Prediction
-
-    inside = np.asarray(brain.dataobj) > 0
-
-    def back(array: np.ndarray) -> np.ndarray:
-        native = to_native_grid(nib.Nifti1Image(array, affine), brain)
-        # interpolation spreads a little over the edge of the brain
-        return np.clip(np.asarray(native.dataobj, np.float32), 0.0, 1.0) * inside
-
-    spread = prediction.uncertainty
-    return Prediction(back(prediction.probability), None if spread is None else back(spread))
-
-
 def lesion_probability(
     model: Model,
     images: Sequence[nib.Nifti1Image],
@@ -85,17 +79,36 @@ def lesion_probability(
     device: str = "cpu",
     flips: bool = False,
     progress: Progress | None = None,
-) -> Prediction:
-    """Probability (and with ``flips`` uncertainty) on the grid of the first image.
+) -> LesionProbability:
+    """Run a model on scans of one patient.
 
     Args:
         images: one per channel of the model, in its order, on one grid.
         brain: mask on that grid.
+        device, flips: see :func:`~MSLesionSegLib.network.inference.predict`.
+        progress: told the stages ``PREPARE``, ``NETWORK`` and ``NATIVE``.
+
+    Raises:
+        ImageError: the brain mask is empty, or a scan is constant inside it.
     """
     from MSLesionSegLib.network.inference import predict
 
+    progress = progress or Silent()
+    progress.stage(stages.PREPARE)
     seen = network_input(images, brain, model.card.spacing_mm)
-    prediction = predict(
-        model, seen.channels, seen.brain, device=device, flips=flips, progress=progress or Silent()
+    progress.stage(stages.NETWORK)
+    inner = stages.Within(progress, stages.NETWORK)
+    found = predict(model, seen.channels, seen.brain, device=device, flips=flips, progress=inner)
+    progress.stage(stages.NATIVE)
+    spread = found.uncertainty
+    return LesionProbability(
+        _to_native(found.probability, seen.affine, brain),
+        None if spread is None else _to_native(spread, seen.affine, brain),
+        seen,
     )
-    return to_native(prediction, seen.affine, brain)
+
+
+def _to_native(array: np.ndarray, affine: np.ndarray, brain: nib.Nifti1Image) -> np.ndarray:
+    native = to_native_grid(nib.Nifti1Image(array, affine), brain)
+    # interpolation spreads a little over the edge of the brain
+    return np.clip(np.asarray(native.dataobj, np.float32), 0.0, 1.0) * (np.asarray(brain.dataobj) > 0)

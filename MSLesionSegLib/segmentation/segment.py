@@ -19,11 +19,10 @@ from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.manifest import count_lesions, make_manifest
-from MSLesionSegLib.segmentation.probability import NetworkInput, network_input, to_native
+from MSLesionSegLib.segmentation.probability import LesionProbability, lesion_probability
 from MSLesionSegLib.segmentation.tasks import Task, get_task
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.inference import Prediction
     from MSLesionSegLib.network.store import Model
 
 CONNECTIVITY = 26
@@ -131,15 +130,12 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         watch.stage(stages.BIAS)
         images = {name: n4(image, brain) for name, image in images.items()}
 
-    watch.stage(stages.PREPARE)
-    seen = network_input([images[name] for name in task.channels], brain, model.card.spacing_mm)
-
-    prediction = _predict(model, seen, device, request.flips, watch)
-
-    watch.stage(stages.NATIVE)
-    maps = _maps(to_native(prediction, seen.affine, brain), reference, brain, settings)
+    channels = [images[name] for name in task.channels]
+    found = lesion_probability(model, channels, brain, device=device, flips=request.flips, progress=watch)
+    maps = _maps(found, reference, brain, settings)
 
     watch.stage(stages.REGIONS)
+    seen = found.seen
     on_grid = (
         nib.Nifti1Image(seen.channels[0], seen.affine),
         nib.Nifti1Image(seen.brain.astype(np.uint8), seen.affine),
@@ -223,27 +219,18 @@ def _brain(request: SegmentRequest, reference: nib.Nifti1Image, watch: stages.St
     return brain_mask(reference, progress=inner)
 
 
-def _predict(
-    model: Model, seen: NetworkInput, device: str, flips: bool, watch: stages.StageWatch
-) -> Prediction:
-    from MSLesionSegLib.network.inference import predict
-
-    inner = watch.within(stages.NETWORK)
-    return predict(model, seen.channels, seen.brain, device=device, flips=flips, progress=inner)
-
-
 def _maps(
-    native: Prediction, reference: nib.Nifti1Image, brain: nib.Nifti1Image, settings: Mapping[str, Any]
+    found: LesionProbability, reference: nib.Nifti1Image, brain: nib.Nifti1Image, settings: Mapping[str, Any]
 ) -> _Maps:
     voxel_mm3 = float(np.prod(voxel_sizes(reference.affine)))
     rule = LesionRule(**{field.name: settings[field.name] for field in fields(LesionRule)})
-    labels, _ = find_lesions(native.probability, rule, voxel_mm3)
+    labels, _ = find_lesions(found.probability, rule, voxel_mm3)
     return _Maps(
         reference=reference,
         brain=(np.asarray(brain.dataobj) > 0).astype(np.uint8),
-        probability=native.probability,
+        probability=found.probability,
         labels=labels,
-        uncertainty=native.uncertainty,
+        uncertainty=found.uncertainty,
     )
 
 

@@ -42,10 +42,6 @@ class Task:
     channels: tuple[str, ...]
     default_model: str
 
-    def input(self, name: str) -> InputScan:
-        """Return the row of one input."""
-        return next(scan for scan in self.inputs if scan.name == name)
-
 
 TASKS: dict[str, Task] = {
     task.name: task
