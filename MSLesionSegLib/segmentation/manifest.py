@@ -24,10 +24,25 @@ def make_manifest(
     model: Mapping[str, str],
     settings: Mapping[str, Any],
     counts: Mapping[str, Any],
-    findings: Sequence[Finding],
+    remarks: Sequence[Finding],
     files: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Return the manifest as JSON types, without paths, header text or anything else that names a person."""
+    """Return the manifest as JSON types, without paths or text of a header.
+
+    Names of inputs are left out, as people name files and folders after patients. One way remains: the names in
+    ``files`` begin with the input's file name (see :func:`~MSLesionSegLib.segmentation.outputs.stem_of`).
+
+    Args:
+        task: of the task table.
+        scans: by input name; what was found on them is told with that name.
+        model, settings, counts: as they are to be shown.
+        remarks: findings that belong to no single scan.
+        files: names in the result folder by role.
+    """
+    told = [
+        (f.code, _anonymous(f.sentence, name, scan)) for name, scan in scans.items() for f in scan.findings
+    ]
+    told += [(remark.code, remark.sentence) for remark in remarks]
     return {
         "program": PROGRAM,
         "version": __version__,
@@ -38,7 +53,7 @@ def make_manifest(
         "model": dict(model),
         "settings": dict(settings),
         "counts": dict(counts),
-        "findings": [{"code": f.code, "sentence": _anonymous(f.sentence, scans)} for f in findings],
+        "findings": [{"code": code, "sentence": sentence} for code, sentence in told],
         "versions": versions(),
         "files": dict(files),
     }
@@ -65,9 +80,9 @@ def _facts(scan: Scan) -> dict[str, Any]:
     }
 
 
-def _anonymous(sentence: str, scans: Mapping[str, Scan]) -> str:
-    """Folders and files are often named after the patient: say which input is meant instead."""
-    for name, scan in scans.items():
-        for text in (str(scan.path), scan.path.resolve().name, scan.path.name):
-            sentence = sentence.replace(text, f"the {name.upper()}")
-    return sentence[:1].upper() + sentence[1:]
+def _anonymous(sentence: str, name: str, scan: Scan) -> str:
+    """The sentence about ``the FLAIR`` instead of about a file: findings begin with the name of what was read."""
+    for text in sorted({scan.path.name, scan.path.resolve().name}, key=len, reverse=True):
+        if sentence.startswith(f"{text} "):
+            return f"The {name.upper()}{sentence[len(text) :]}"
+    return sentence

@@ -112,9 +112,9 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
 
     watch.stage(stages.READ)
     scans = {i.name: read_scan(request.inputs[i.name], sequence=i.sequence) for i in task.inputs}
-    findings = tuple(finding for scan in scans.values() for finding in scan.findings)
-    for finding in findings:
-        watch.warning(finding.code, finding.sentence)
+    for scan in scans.values():
+        for finding in scan.findings:
+            watch.warning(finding.code, finding.sentence)
     reference = scans[task.reference].image
 
     watch.stage(stages.MODEL)
@@ -141,9 +141,10 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         nib.Nifti1Image(seen.brain.astype(np.uint8), seen.affine),
     )
     regions = fit_atlas(*on_grid) if maps.labels.any() else None
+    remarks: tuple[Finding, ...] = ()
     if regions is not None and regions.problem:
-        findings = (*findings, Finding("regions-undetermined", regions.problem))
-        watch.warning(findings[-1].code, findings[-1].sentence)
+        remarks = (Finding("regions-undetermined", regions.problem),)
+        watch.warning(remarks[0].code, remarks[0].sentence)
     maps.lesions = tuple(
         lesion_table(
             nib.Nifti1Image(maps.labels, reference.affine),
@@ -153,7 +154,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     )
 
     watch.stage(stages.WRITE)
-    return _write(request, task, scans, model, settings, findings, maps, watch)
+    return _write(request, task, scans, model, settings, remarks, maps, watch)
 
 
 def _checked(request: SegmentRequest) -> Task:
@@ -240,7 +241,7 @@ def _write(
     scans: Mapping[str, Scan],
     model: Model,
     settings: dict[str, Any],
-    findings: tuple[Finding, ...],
+    remarks: tuple[Finding, ...],
     maps: _Maps,
     watch: stages.StageWatch,
 ) -> SegmentationResult:
@@ -256,7 +257,7 @@ def _write(
         model={"name": model.card.name, "weights_sha256": model.card.weights_sha256},
         settings=settings,
         counts=counts,
-        findings=findings,
+        remarks=remarks,
         files=names,
     )
     with outputs.staged(request.output, overwrite=request.overwrite) as folder:
@@ -281,7 +282,7 @@ def _write(
         counts=counts,
         settings=settings,
         model=model.card.name,
-        findings=findings,
+        findings=(*(finding for scan in scans.values() for finding in scan.findings), *remarks),
         timings=manifest["timings_s"],
     )
 

@@ -143,6 +143,18 @@ def test_the_manifest_tells_what_was_done(result):
     assert sorted(p.name for p in result.folder.iterdir()) == sorted(manifest["files"].values())
 
 
+def test_the_findings_of_a_scan_are_told_without_its_name(tmp_path, models):
+    spacing, rotation, shape = GRIDS["thick slices"]
+    scan = make_head(centred(spacing, rotation, shape), shape).save(tmp_path, "6.nii.gz")
+    result = run(scan, tmp_path / "out")
+    assert result.findings[0].sentence.startswith("6.nii.gz has slices ")
+    manifest = json.loads(result.files["manifest"].read_text(encoding="utf-8"))
+    assert manifest["findings"][0]["sentence"].startswith(
+        "The FLAIR has slices of 6.0 mm (1.50 x 1.50 x 6.00"
+    )
+    assert "6.nii.gz" not in result.files["report"].read_text(encoding="utf-8")
+
+
 def test_no_text_of_the_header_and_no_path_reaches_the_outputs(result):
     import gzip
 
