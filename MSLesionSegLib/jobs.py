@@ -28,13 +28,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TextIO, TypeVar
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import Cancelled, MSLesionSegError
 
 T = TypeVar("T")
 Event = dict[str, Any]
+
+NOTHING_WRITTEN = "Cancelled. Nothing was written."
 
 
 class ExitCode(IntEnum):
@@ -52,7 +54,8 @@ class Job:
 
     ``stages`` maps each stage, in order, to its expected share of the time (any unit, only ratios count).
     Cancelling is cooperative: a signal or the stop file is noticed at the next call, which raises
-    :class:`Cancelled`, so that work is only ever left at a place where it can be left.
+    :class:`Cancelled`, so that work is only ever left at a place where it can be left. ``ended`` is True from
+    the moment when the result or the failure is announced.
     """
 
     _EVERY_S = 0.2  # fastest rhythm of progress lines and of looking for the stop file
@@ -77,6 +80,7 @@ class Job:
         self._last_line = -float("inf")
         self._last_look = -float("inf")
         self._cancelled = False
+        self.ended = False
 
     @property
     def elapsed_s(self) -> float:
@@ -126,13 +130,17 @@ class Job:
         self._send({"event": "warning", "code": code, "sentence": sentence})
 
     def result(self, **content: Any) -> None:
-        """Announce the end. Not a place to cancel: the result stands on the disk already."""
-        self._emit({**content, "event": "result", "elapsed_s": round(self.elapsed_s, 2)})
+        """Announce the end. Not a place to cancel or to fail: the result stands on the disk already."""
+        self._end({**content, "event": "result", "elapsed_s": round(self.elapsed_s, 2)})
 
     def error(self, code: str, sentence: str) -> None:
         """Announce the failure."""
+        self._end({"event": "error", "code": code, "sentence": sentence})
+
+    def _end(self, event: Event) -> None:
+        self.ended = True
         with contextlib.suppress(OSError):  # the reader may be the very thing that has gone
-            self._emit({"event": "error", "code": code, "sentence": sentence})
+            self._emit(event)
 
     def _overall(self, name: str, fraction: float) -> float:
         if name not in self._stages:
@@ -161,8 +169,8 @@ class Job:
     def _send(self, event: Event) -> None:
         try:
             self._emit(event)
-        except BrokenPipeError:
-            raise Cancelled("The program that read the events has gone. Nothing was written.") from None
+        except BrokenPipeError:  # nobody is left to read the result
+            raise Cancelled from None
 
 
 @dataclass(frozen=True)
@@ -181,11 +189,13 @@ def run_job(
     describe: Callable[[T], dict[str, Any]] = lambda value: {},
     events: bool = False,
     stop_file: Path | None = None,
+    cancelled: str = NOTHING_WRITTEN,
 ) -> Outcome[T]:
     """Run ``work`` as a job and turn every way it can end into events and an exit code.
 
     ``describe`` gives the content of the ``result`` event (JSON types). With ``events`` the lines go to
     standard output and whatever libraries print goes to standard error; without, a progress bar is shown.
+    ``cancelled`` is the sentence for a person who stopped the work: it says what stays on the disk.
     """
     with _sink(events) as emit:
         job = Job(command, stages, emit, stop_file)
@@ -195,8 +205,8 @@ def run_job(
                 value = work(job)
                 job.result(**describe(value))
                 return Outcome(ExitCode.DONE, value)
-            except Cancelled as error:
-                job.error(error.code, str(error))
+            except Cancelled:
+                job.error(Cancelled.code, cancelled)
                 return Outcome(ExitCode.CANCELLED)
             except MSLesionSegError as error:
                 job.error(error.code, str(error))
@@ -234,7 +244,7 @@ def _signals(job: Job) -> Iterator[None]:
 
     def on_signal(number: int, frame: object) -> None:
         nonlocal asked
-        if asked:
+        if asked and not job.ended:
             raise Cancelled
         asked = True
         job.cancel()
@@ -259,11 +269,24 @@ def _sink(events: bool) -> Iterator[Callable[[Event], None]]:
     stream = sys.stdout
 
     def write(event: Event) -> None:
-        stream.write(json.dumps(event, ensure_ascii=True, allow_nan=False, default=str) + "\n")
-        stream.flush()
+        line = json.dumps(event, ensure_ascii=True, allow_nan=False, default=str) + "\n"
+        try:
+            stream.write(line)
+            stream.flush()
+        except OSError:
+            abandon(stream)
+            raise
 
     with contextlib.redirect_stdout(sys.stderr):
         yield write
+
+
+def abandon(stream: TextIO) -> None:
+    """Send what ``stream`` still holds nowhere: Python would fail on it at exit and spoil the exit code."""
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 class TerminalBar:

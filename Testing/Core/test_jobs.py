@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -166,17 +167,24 @@ CHILD = textwrap.dedent("""
     import sys, time
     from MSLesionSegLib.jobs import run_job
 
-    def work(job):
+    def slowly(job):
         for step in range(600):
             job.stage("work", step / 600)
             time.sleep(0.05)
+
+    def work(job):
+        WORK
 
     sys.exit(run_job("test", work, stages={"work": 1.0}, events=True).code)
 """)
 
 
-def start_child() -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-c", CHILD], stdout=subprocess.PIPE, text=True)
+def start_child(work: str = "slowly(job)", **streams: int) -> subprocess.Popen:
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    code = CHILD.replace("WORK", work)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=environment, **streams
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently on Windows")
@@ -197,6 +205,43 @@ def test_a_command_whose_reader_has_gone_stops_by_itself():
     child.stdout.readline()
     child.stdout.close()
     assert child.wait() == ExitCode.CANCELLED
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes break differently on Windows")
+def test_a_result_that_stands_is_no_failure_although_the_reader_has_gone():
+    child = start_child("sys.stdin.readline()", stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    child.stdout.readline()
+    child.stdout.close()
+    _, told = child.communicate("go on\n")
+    assert child.returncode == ExitCode.DONE
+    assert told == ""
+
+
+def test_a_cancelled_command_says_what_stays_on_the_disk(capsys):
+    def work(job: Job) -> None:
+        job.cancel()
+        job.stage("work")
+
+    run_job("test", work, stages=STAGES)
+    assert "Nothing was written." in capsys.readouterr().err
+    run_job("test", work, stages=STAGES, cancelled="Cancelled. Checkpoints stay.")
+    assert "Cancelled. Checkpoints stay." in capsys.readouterr().err
+
+
+def test_signals_come_too_late_for_a_command_that_has_ended(events):
+    def impatient(value: int) -> dict:
+        return {"answer": Twice()}
+
+    class Twice:
+        """What turns it into text is stopped by the person."""
+
+        def __str__(self) -> str:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+            return "7"
+
+    outcome = run_job("test", lambda job: 7, stages=STAGES, describe=impatient, events=True)
+    assert outcome.code == ExitCode.DONE
 
 
 def test_the_terminal_shows_stages_as_lines_when_it_is_a_log_file(capsys):
