@@ -14,6 +14,7 @@ from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
 
+TASK = "flair"
 LESIONS = 14
 
 
@@ -44,7 +45,7 @@ def run_demo(
 
     from MSLesionSegLib.synthesis.patient import synthetic_patient
 
-    outputs.check_output(folder, overwrite=overwrite)
+    outputs.check_output(folder, TASK, overwrite=overwrite)
     progress.stage(stages.SYNTHESIS)
     patient = synthetic_patient(seed, lesions=LESIONS)
     home = output / "patient"
@@ -66,6 +67,6 @@ def _segment(
     flair: Path, folder: Path, progress: Progress, model: str | None, overwrite: bool
 ) -> SegmentationResult:
     request = SegmentRequest(
-        task="flair", inputs={"flair": flair}, output=folder, model=model, overwrite=overwrite
+        task=TASK, inputs={"flair": flair}, output=folder, model=model, overwrite=overwrite
     )
     return segment(request, progress)

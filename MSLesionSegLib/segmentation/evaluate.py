@@ -18,7 +18,14 @@ from MSLesionSegLib.lesions.evaluation import (
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs
 
+TASK = "evaluate"
 STAGE = "compare masks"
+FILES = {
+    "table": "cases.csv",
+    "numbers": "evaluation.json",
+    "text": "evaluation.md",
+    "manifest": outputs.MANIFEST,
+}
 COLUMNS = ("name", "prediction", "reference")
 Case = tuple[str, Path, Path]
 
@@ -53,17 +60,27 @@ def evaluate(
     progress: Progress,
     *,
     preset: str = "any-overlap",
+    listing: Path | None = None,
     output: Path | None = None,
     overwrite: bool = False,
 ) -> Evaluation:
     """Compare each prediction with its reference; write ``cases.csv``, ``evaluation.json`` and ``.md`` if asked.
+
+    Args:
+        cases: name, prediction and reference of each patient.
+        progress: told the stage ``STAGE``.
+        preset: key of ``metrics.PRESETS``.
+        listing: the CSV file that the cases come from.
+        output: folder to make.
+        overwrite: replace an earlier evaluation in ``output``.
 
     Raises:
         MSLesionSegError: a mask, the preset or the output cannot be used.
     """
     if output is not None:
         files = [file for _, *pair in cases for file in pair]
-        outputs.check_output(output, overwrite=overwrite, inputs=files)
+        inputs = [*files, listing] if listing else files
+        outputs.check_output(output, TASK, overwrite=overwrite, inputs=inputs)
 
     def told() -> Iterator[Case]:
         for number, case in enumerate(cases):
@@ -73,10 +90,10 @@ def evaluate(
     evaluation = evaluate_pairs(told(), preset)
     progress.stage(STAGE, 1.0)
     if output is not None:
-        with outputs.staged(output, overwrite=overwrite) as folder:
-            write_csv(evaluation, folder / "cases.csv")
-            write_json(evaluation, folder / "evaluation.json")
-            write_markdown(evaluation, folder / "evaluation.md")
-            content = {"program": outputs.PROGRAM, "version": __version__, "command": "evaluate"}
-            outputs.write_manifest(content | {"preset": preset, "cases": len(cases)}, folder)
+        with outputs.staged(output, TASK, overwrite=overwrite) as folder:
+            write_csv(evaluation, folder / FILES["table"])
+            write_json(evaluation, folder / FILES["numbers"])
+            write_markdown(evaluation, folder / FILES["text"])
+            content = {"program": outputs.PROGRAM, "version": __version__, "task": TASK}
+            outputs.write_manifest(content | {"preset": preset, "cases": len(cases), "files": FILES}, folder)
     return evaluation

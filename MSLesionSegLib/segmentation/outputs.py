@@ -10,7 +10,9 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,12 +21,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.errors import Cancelled, OutputError
 
 MANIFEST = "result.json"
 PROGRAM = "mslesionseg"
 _IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr")
 _STALE_AFTER_S = 24 * 3600.0
+_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave these where somebody only looked
 _GEOMETRY = ("pixdim", "qform_code", "quatern", "qoffset", "sform_code", "srow")
 
 
@@ -58,10 +61,14 @@ def output_names(stem: str, *, uncertainty: bool = False) -> dict[str, str]:
     return names | {"table": "lesions.csv", "report": "report.html", "manifest": MANIFEST}
 
 
-def check_output(folder: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
+def check_output(folder: Path, task: str, *, overwrite: bool, inputs: Sequence[Path] = ()) -> None:
     """Refuse an output that cannot or must not be written, before any work is done.
 
-    With ``overwrite`` only a folder that holds an earlier result of this program is ever replaced.
+    Args:
+        folder: to be made.
+        task: what is done, as the manifest names it.
+        overwrite: replace an earlier result of the same task, if its folder holds nothing else.
+        inputs: files and folders that are read; none may lie in a folder that would be replaced.
 
     Raises:
         OutputError: with a sentence that says what to do.
@@ -70,7 +77,7 @@ def check_output(folder: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) 
     with _sentences(folder):
         _restore(folder)
         if folder.exists():
-            _check_existing(folder, overwrite, inputs)
+            _check_existing(folder, task, overwrite, inputs)
         _remove_stale(folder)
         place = next(parent for parent in folder.parents if parent.exists())
         probe = place / _hidden(folder, "unfinished").name
@@ -79,12 +86,15 @@ def check_output(folder: Path, *, overwrite: bool, inputs: Sequence[Path] = ()) 
 
 
 @contextlib.contextmanager
-def staged(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
+def staged(folder: Path, task: str, *, overwrite: bool = False) -> Iterator[Path]:
     """A hidden folder beside ``folder`` to write into; it takes the name ``folder`` when the block ends well.
 
     When the block fails nothing is left. With ``overwrite`` the new folder takes the old one's place in one
     step where the system can (Linux, macOS); elsewhere in two, and the old one is found again by
-    :func:`check_output` should the computer stop in between.
+    :func:`check_output` should the computer stop in between. Signals wait until this is done.
+
+    Raises:
+        OutputError: as :func:`check_output`, for what came into being in the meantime.
     """
     folder = _absolute(folder)
     with _sentences(folder):
@@ -93,13 +103,15 @@ def staged(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
         work.mkdir()
         try:
             yield work
-            if folder.exists():
-                _check_existing(folder, overwrite, ())
-                _replace(work, folder)
-            else:
-                work.rename(folder)
+            with _undisturbed():
+                if folder.exists():
+                    _check_existing(folder, task, overwrite, ())
+                    _replace(work, folder)
+                else:
+                    work.rename(folder)
         finally:
-            shutil.rmtree(work, ignore_errors=True)
+            with _undisturbed():
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def save_image(data: np.ndarray, reference: nib.Nifti1Image, path: Path) -> None:
@@ -146,33 +158,50 @@ def write_manifest(content: dict[str, Any], folder: Path) -> Path:
     return path
 
 
-def _check_existing(folder: Path, overwrite: bool, inputs: Sequence[Path]) -> None:
+def _check_existing(folder: Path, task: str, overwrite: bool, inputs: Sequence[Path]) -> None:
     if not folder.is_dir():
         raise OutputError(f"{folder} is a file. Give the name of a folder that does not exist yet.")
-    if not any(folder.iterdir()):
+    found = sorted(path for path in folder.iterdir() if path.name not in _LITTER)
+    if not found:
         return
-    if not _is_ours(folder):
+    manifest = _manifest(folder)
+    if manifest is None:
         raise OutputError(
             f"{folder} holds files that are not a result of MSLesionSeg. Give another output folder."
+        )
+    if manifest.get("task") != task:
+        raise OutputError(
+            f"{folder} holds a result of another command, which is never replaced. Give another output folder."
         )
     if not overwrite:
         raise OutputError(
             f"{folder} holds a result already. Give another output folder, or --overwrite to replace it."
         )
     for path in inputs:
-        if folder in _absolute(path).parents:
+        if _absolute(path).is_relative_to(folder):
             raise OutputError(f"The input {path} lies in {folder}, which would be replaced. Move it first.")
+    own = [MANIFEST, *manifest["files"].values()]
+    foreign = [path.name for path in found if path.name not in own or path.is_dir()]
+    if foreign:
+        more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
+        raise OutputError(
+            f"{folder} holds files beside its result, which would be lost: {', '.join(foreign[:3])}{more}. "
+            "Move them first, or give another output folder."
+        )
 
 
-def _is_ours(folder: Path) -> bool:
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """The manifest of a result of this program, or None where there is none."""
     try:
-        return json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["program"] == PROGRAM
+        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        ours = content["program"] == PROGRAM and isinstance(content["files"], dict)
     except (OSError, ValueError, KeyError, TypeError):
-        return False
+        return None
+    return content if ours else None
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(Path(path).expanduser()))
+    return Path(os.path.realpath(Path(path).expanduser()))
 
 
 def _hidden(folder: Path, kind: str) -> Path:
@@ -221,6 +250,26 @@ def _remove_stale(folder: Path) -> None:
 
 def _escape(name: str) -> str:
     return re.sub(r"([*?[])", r"[\1]", name)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put off Ctrl-C and SIGTERM to the end of the block. A job that is stopped there ends with its result."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    asked: list[int] = []
+    before = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before[number] = signal.signal(number, lambda number, frame: asked.append(number))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in asked:
+        with contextlib.suppress(Cancelled):
+            signal.raise_signal(number)
 
 
 @contextlib.contextmanager

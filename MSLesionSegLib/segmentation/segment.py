@@ -42,9 +42,9 @@ class SegmentRequest:
         minimum_mm3: smaller lesions are dropped.
         minimum_peak: lesions that nowhere reach this probability are dropped.
         brain_mask: mask on the grid of the reference scan; found automatically when None.
-        flips: average over mirrored inputs and write an uncertainty map.
+        flips: average over mirrored inputs and write an uncertainty map; eight times as long in the network.
         n4: correct the bias field first.
-        overwrite: replace an earlier result in ``output``.
+        overwrite: replace an earlier result of the same task in ``output``.
     """
 
     task: str
@@ -56,7 +56,7 @@ class SegmentRequest:
     minimum_mm3: float | None = None
     minimum_peak: float | None = None
     brain_mask: Path | None = None
-    flips: bool = False
+    flips: bool | None = None
     n4: bool = False
     overwrite: bool = False
 
@@ -107,7 +107,9 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         Cancelled: the person stopped it; nothing was written.
     """
     task = _checked(request)
-    outputs.check_output(request.output, overwrite=request.overwrite, inputs=list(request.inputs.values()))
+    outputs.check_output(
+        request.output, task.name, overwrite=request.overwrite, inputs=_sources(request, task)
+    )
     watch = stages.StageWatch(progress)
 
     watch.stage(stages.READ)
@@ -131,7 +133,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         images = {name: n4(image, brain) for name, image in images.items()}
 
     channels = [images[name] for name in task.channels]
-    found = lesion_probability(model, channels, brain, device=device, flips=request.flips, progress=watch)
+    found = lesion_probability(model, channels, brain, device=device, flips=settings["flips"], progress=watch)
     maps = _maps(found, reference, brain, settings)
 
     watch.stage(stages.REGIONS)
@@ -173,6 +175,14 @@ def _checked(request: SegmentRequest) -> Task:
     return task
 
 
+def _sources(request: SegmentRequest, task: Task) -> list[Path]:
+    """Everything that is read and must not be replaced by the result."""
+    from MSLesionSegLib.network.store import find_model
+
+    sources = [*request.inputs.values(), find_model(request.model or task.default_model)]
+    return [*sources, request.brain_mask] if request.brain_mask else sources
+
+
 def _device(wanted: str) -> str:
     import torch
 
@@ -204,7 +214,7 @@ def _settings(request: SegmentRequest, model: Model, device: str) -> dict[str, A
         "device": device,
         "brain_mask": "given" if request.brain_mask else "found automatically",
         "n4": request.n4,
-        "flips": request.flips,
+        "flips": card.flips if request.flips is None else request.flips,
     }
 
 
@@ -260,7 +270,7 @@ def _write(
         remarks=remarks,
         files=names,
     )
-    with outputs.staged(request.output, overwrite=request.overwrite) as folder:
+    with outputs.staged(request.output, task.name, overwrite=request.overwrite) as folder:
         outputs.save_image((maps.labels > 0).astype(np.uint8), source.image, folder / names["mask"])
         watch.stage(stages.WRITE, 0.2)
         outputs.save_image(maps.probability, source.image, folder / names["probability"])

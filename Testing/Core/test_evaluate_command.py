@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.cli import app
-from MSLesionSegLib.errors import Cancelled, SettingsError
+from MSLesionSegLib.errors import Cancelled, OutputError, SettingsError
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.evaluate import evaluate, read_cases
 
@@ -63,6 +63,26 @@ def test_one_pair_needs_no_list(listed, capsys):
     last = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert last["event"] == "result"
     assert last["averages"]["sensitivity"] == 0.5
+
+
+def test_earlier_numbers_are_replaced_but_no_list_and_no_result_of_another_command(listed, tmp_path, capsys):
+    out = tmp_path / "numbers"
+    evaluate(read_cases(listed), Silent(), output=out)
+    evaluate(read_cases(listed), Silent(), preset="msseg", output=out, overwrite=True)
+    manifest = json.loads((out / "result.json").read_text())
+    assert (manifest["task"], manifest["preset"]) == ("evaluate", "msseg")
+    assert sorted(manifest["files"].values()) == sorted(p.name for p in out.iterdir())
+
+    inside = out / "cases.csv"
+    inside.write_text(listed.read_text().replace("ours", "../ours").replace("theirs", "../theirs"))
+    app(["evaluate", str(inside), "-o", str(out), "--overwrite"], standalone_mode=False)
+    assert "cases.csv lies in" in capsys.readouterr().err
+    assert "../ours" in inside.read_text()
+    other = tmp_path / "segmentation"
+    other.mkdir()
+    (other / "result.json").write_text('{"program": "mslesionseg", "task": "flair", "files": {}}')
+    with pytest.raises(OutputError, match="another command"):
+        evaluate(read_cases(listed), Silent(), output=other, overwrite=True)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -16,6 +18,8 @@ import pytest
 
 from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.jobs import ExitCode, run_job
+from MSLesionSegLib.segmentation import outputs
 from MSLesionSegLib.segmentation.outputs import (
     check_output,
     output_names,
@@ -25,11 +29,13 @@ from MSLesionSegLib.segmentation.outputs import (
     write_manifest,
 )
 
+TASK = "flair"
 
-def make_result(folder: Path, text: str) -> None:
-    with staged(folder, overwrite=folder.exists()) as work:
+
+def make_result(folder: Path, text: str, task: str = TASK) -> None:
+    with staged(folder, task, overwrite=folder.exists()) as work:
         (work / "mask.txt").write_text(text)
-        write_manifest({"program": "mslesionseg"}, work)
+        write_manifest({"program": "mslesionseg", "task": task, "files": {"mask": "mask.txt"}}, work)
 
 
 def listing(folder: Path) -> list[str]:
@@ -63,7 +69,7 @@ def test_names_follow_bids_derivatives():
 
 def test_a_result_appears_under_its_name_only_when_it_is_complete(tmp_path):
     out = tmp_path / "out"
-    with staged(out) as work:
+    with staged(out, TASK) as work:
         (work / "a.txt").write_text("a")
         assert not out.exists()
     assert listing(out) == ["a.txt"]
@@ -71,7 +77,7 @@ def test_a_result_appears_under_its_name_only_when_it_is_complete(tmp_path):
 
 
 def test_a_failed_result_leaves_nothing(tmp_path):
-    with pytest.raises(ZeroDivisionError), staged(tmp_path / "out") as work:
+    with pytest.raises(ZeroDivisionError), staged(tmp_path / "out", TASK) as work:
         (work / "a.txt").write_text("a")
         raise ZeroDivisionError
     assert listing(tmp_path) == []
@@ -80,7 +86,7 @@ def test_a_failed_result_leaves_nothing(tmp_path):
 def test_a_failed_replacement_leaves_the_old_result(tmp_path):
     out = tmp_path / "out"
     make_result(out, "old")
-    with pytest.raises(KeyboardInterrupt), staged(out, overwrite=True) as work:
+    with pytest.raises(KeyboardInterrupt), staged(out, TASK, overwrite=True) as work:
         (work / "mask.txt").write_text("new")
         raise KeyboardInterrupt
     assert (out / "mask.txt").read_text() == "old"
@@ -90,19 +96,73 @@ def test_a_failed_replacement_leaves_the_old_result(tmp_path):
 def test_overwrite_replaces_the_whole_result(tmp_path):
     out = tmp_path / "out"
     make_result(out, "old")
-    (out / "extra.txt").write_text("x")
     make_result(out, "new")
     assert listing(out) == ["mask.txt", "result.json"]
     assert (out / "mask.txt").read_text() == "new"
     assert listing(tmp_path) == ["out"]
 
 
+def test_a_file_beside_the_result_is_never_lost(tmp_path):
+    out = tmp_path / "out"
+    make_result(out, "old")
+    (out / "extra.txt").write_text("x")
+    with pytest.raises(OutputError, match=r"lost: extra\.txt\."):
+        check_output(out, TASK, overwrite=True)
+    with pytest.raises(OutputError, match=r"extra\.txt"):  # also one that came while the work was done
+        make_result(out, "new")
+    assert listing(out) == ["extra.txt", "mask.txt", "result.json"]
+    assert (out / "mask.txt").read_text() == "old"
+
+
+def test_at_most_three_files_beside_the_result_are_named_and_folders_count(tmp_path):
+    out = tmp_path / "out"
+    make_result(out, "old")
+    for name in "abcd":
+        (out / name).mkdir()
+    with pytest.raises(OutputError, match="a, b, c and 1 more"):
+        check_output(out, TASK, overwrite=True)
+
+
+def test_what_file_managers_leave_is_no_file_of_the_users(tmp_path):
+    out = tmp_path / "out"
+    make_result(out, "old")
+    (out / ".DS_Store").touch()
+    make_result(out, "new")
+    assert listing(out) == ["mask.txt", "result.json"]
+
+
+def test_a_result_of_another_command_is_never_replaced(tmp_path):
+    out = tmp_path / "out"
+    make_result(out, "old", task="evaluate")
+    with pytest.raises(OutputError, match="another command"):
+        check_output(out, TASK, overwrite=True)
+    with pytest.raises(OutputError, match="another command"):
+        make_result(out, "new")
+    assert (out / "mask.txt").read_text() == "old"
+
+
+def test_a_manifest_of_unknown_content_is_no_result(tmp_path):
+    for content in ("[]", "{}", '{"program": "mslesionseg"}', '{"program": "other", "files": {}}', "broken"):
+        (tmp_path / "result.json").write_text(content)
+        with pytest.raises(OutputError, match="not a result"):
+            check_output(tmp_path, TASK, overwrite=True)
+
+
+def test_an_output_that_is_a_link_stays_one(tmp_path):
+    make_result(tmp_path / "disk" / "out", "old")
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "out")
+    make_result(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "disk" / "out" / "mask.txt").read_text() == "new"
+    assert listing(tmp_path / "disk") == ["out"]
+
+
 def test_an_existing_result_is_refused_without_overwrite(tmp_path):
     out = tmp_path / "out"
     make_result(out, "old")
     with pytest.raises(OutputError, match="--overwrite"):
-        check_output(out, overwrite=False)
-    check_output(out, overwrite=True)
+        check_output(out, TASK, overwrite=False)
+    check_output(out, TASK, overwrite=True)
     assert (out / "mask.txt").read_text() == "old"
 
 
@@ -111,8 +171,8 @@ def test_a_folder_that_is_no_result_of_ours_is_never_replaced(tmp_path):
     out.mkdir()
     (out / "thesis.txt").write_text("five years")
     with pytest.raises(OutputError, match="not a result"):
-        check_output(out, overwrite=True)
-    with pytest.raises(OutputError, match="not a result"), staged(out, overwrite=True):
+        check_output(out, TASK, overwrite=True)
+    with pytest.raises(OutputError, match="not a result"), staged(out, TASK, overwrite=True):
         pass
     assert (out / "thesis.txt").exists()
 
@@ -120,29 +180,32 @@ def test_a_folder_that_is_no_result_of_ours_is_never_replaced(tmp_path):
 def test_an_input_inside_the_replaced_folder_is_protected(tmp_path):
     out = tmp_path / "out"
     make_result(out, "old")
-    with pytest.raises(OutputError, match="Move it first"):
-        check_output(out, overwrite=True, inputs=[out / "scan.nii.gz"])
+    (tmp_path / "link").symlink_to(out)
+    for given in (out / "mask.txt", tmp_path / "link" / "mask.txt", out):
+        with pytest.raises(OutputError, match="Move it first"):
+            check_output(out, TASK, overwrite=True, inputs=[given])
+    check_output(out, TASK, overwrite=True, inputs=[tmp_path / "out-of-it.txt", tmp_path])
 
 
 def test_an_empty_folder_may_be_filled(tmp_path):
     out = tmp_path / "out"
     out.mkdir()
-    check_output(out, overwrite=False)
+    check_output(out, TASK, overwrite=False)
     make_result(out, "first")
     assert (out / "mask.txt").read_text() == "first"
 
 
 def test_the_check_alone_makes_nothing(tmp_path):
-    check_output(tmp_path / "a" / "b" / "out", overwrite=False)
+    check_output(tmp_path / "a" / "b" / "out", TASK, overwrite=False)
     assert listing(tmp_path) == []
 
 
 def test_a_file_in_the_way_is_told_in_a_sentence(tmp_path):
     (tmp_path / "out").write_text("a file")
     with pytest.raises(OutputError, match="is a file"):
-        check_output(tmp_path / "out", overwrite=True)
+        check_output(tmp_path / "out", TASK, overwrite=True)
     with pytest.raises(OutputError, match="cannot be written"):
-        check_output(tmp_path / "out" / "deeper", overwrite=False)
+        check_output(tmp_path / "out" / "deeper", TASK, overwrite=False)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
@@ -150,7 +213,7 @@ def test_a_place_without_permission_is_told_in_a_sentence(tmp_path):
     tmp_path.chmod(0o500)
     try:
         with pytest.raises(OutputError, match="not allowed to write"):
-            check_output(tmp_path / "out", overwrite=False)
+            check_output(tmp_path / "out", TASK, overwrite=False)
     finally:
         tmp_path.chmod(0o700)
 
@@ -161,11 +224,10 @@ def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path):
         import resource
         from pathlib import Path
         from MSLesionSegLib.errors import OutputError
-from MSLesionSegLib.imaging.reading import read_scan
         from MSLesionSegLib.segmentation.outputs import staged
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         try:
-            with staged(Path({str(tmp_path)!r}) / "out") as work:
+            with staged(Path({str(tmp_path)!r}) / "out", "flair") as work:
                 (work / "big.bin").write_bytes(bytes(5000))
         except OutputError as error:
             print(error)
@@ -177,7 +239,7 @@ from MSLesionSegLib.imaging.reading import read_scan
 
 def test_a_replacement_that_was_interrupted_between_two_renames_is_undone(tmp_path):
     make_result(tmp_path / ".out.previous", "old")
-    check_output(tmp_path / "out", overwrite=True)
+    check_output(tmp_path / "out", TASK, overwrite=True)
     assert (tmp_path / "out" / "mask.txt").read_text() == "old"
 
 
@@ -186,8 +248,53 @@ def test_what_a_killed_run_left_is_cleared_later_but_not_while_it_may_be_alive(t
     young.mkdir()
     old.mkdir()
     os.utime(old, (time.time() - 2 * 86400,) * 2)
-    check_output(tmp_path / "out", overwrite=False)
+    check_output(tmp_path / "out", TASK, overwrite=False)
     assert listing(tmp_path) == [young.name]
+
+
+def stop_twice(function):
+    """A person who loses patience just when ``function`` is at work."""
+
+    def stopped(*arguments, **settings):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        return function(*arguments, **settings)
+
+    return stopped
+
+
+@pytest.mark.parametrize("step", ["_check_existing", "_replace", "_exchange"])
+def test_stopping_while_the_result_takes_its_place_leaves_the_whole_result(tmp_path, monkeypatch, step):
+    out = tmp_path / "out"
+    make_result(out, "old")
+    monkeypatch.setattr(outputs, step, stop_twice(getattr(outputs, step)))
+    outcome = run_job("test", lambda job: make_result(out, "new"), stages={"work": 1.0})
+    assert outcome.code == ExitCode.DONE
+    assert (out / "mask.txt").read_text() == "new"
+    assert listing(tmp_path) == ["out"]
+
+
+def test_stopping_while_an_unfinished_result_is_cleared_leaves_nothing(tmp_path, monkeypatch):
+    def work(job):
+        with staged(tmp_path / "out", TASK) as folder:
+            (folder / "mask.txt").write_text("half")
+            job.cancel()
+            job.stage("work")
+
+    monkeypatch.setattr(outputs.shutil, "rmtree", stop_twice(shutil.rmtree))
+    assert run_job("test", work, stages={"work": 1.0}).code == ExitCode.CANCELLED
+    assert listing(tmp_path) == []
+
+
+def test_without_a_job_a_signal_is_put_off_and_not_lost(tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    make_result(out, "old")
+    monkeypatch.setattr(outputs, "_replace", stop_twice(outputs._replace))
+    with pytest.raises(KeyboardInterrupt):
+        make_result(out, "new")
+    assert (out / "mask.txt").read_text() == "new"
+    assert listing(tmp_path) == ["out"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_images_carry_the_geometry_and_none_of_the_text(tmp_path):

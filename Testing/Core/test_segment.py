@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -214,6 +215,19 @@ def test_progress_goes_through_the_stages_that_were_announced(head, tmp_path, mo
 def test_an_existing_result_is_refused_before_the_scan_is_read(result, tmp_path, models):
     with pytest.raises(OutputError, match="--overwrite"):
         run(tmp_path / "no such scan.nii.gz", result.folder)
+
+
+def test_an_input_is_never_replaced_by_its_result(head, tmp_path, models, monkeypatch):
+    scan = head.save(tmp_path)
+    out = run(scan, tmp_path / "out").folder
+    brain = out / "sub-01_desc-brain_mask.nii.gz"
+    with pytest.raises(OutputError, match="desc-brain_mask"):
+        run(scan, out, brain_mask=brain, overwrite=True)
+    shutil.copytree(models / "tiny", out / "mine")
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(out))
+    with pytest.raises(OutputError, match=r"input .*mine lies in"):
+        segment(SegmentRequest("flair", {"flair": scan}, out, model="mine", overwrite=True), Silent())
+    assert brain.is_file()
 
 
 def test_cancelling_at_any_stage_leaves_nothing(head, tmp_path, models):
