@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
@@ -10,10 +12,12 @@ import typer
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import MSLesionSegError
-from MSLesionSegLib.jobs import ExitCode, Job, run_job
+from MSLesionSegLib.jobs import NOTHING_WRITTEN, ExitCode, Job, abandon, run_job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.lesions.evaluation import Evaluation
+    from MSLesionSegLib.lesions.metrics import CaseMetrics
+    from MSLesionSegLib.segmentation.demo import DemoOutcome
     from MSLesionSegLib.segmentation.segment import SegmentationResult
 
 T = TypeVar("T")
@@ -34,7 +38,9 @@ app.add_typer(models_app, name="models")
 app.add_typer(study_app, name="study")
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to make for the result.")]
-ModelOption = Annotated[str | None, typer.Option("--model", help="Model name or folder (default: shipped).")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Model name, or a folder such as ./mine (default: shipped).")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threshold = Annotated[
     float | None, typer.Option(help="Probability from which a voxel is lesion (default: model card).")
@@ -49,9 +55,17 @@ MinPeak = Annotated[
     ),
 ]
 BrainMask = Annotated[Path | None, typer.Option(help="Brain mask on the scan's grid (default: found).")]
-Flips = Annotated[bool, typer.Option("--flips", help="Average over mirrored inputs, add an uncertainty map.")]
+Flips = Annotated[
+    bool | None,
+    typer.Option(
+        "--flips/--no-flips",
+        help="Average over mirrored inputs and add an uncertainty map, or be quick (default: model card).",
+    ),
+]
 N4 = Annotated[bool, typer.Option("--n4", help="Correct the bias field first.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier result.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier result of the same command.")
+]
 Events = Annotated[bool, typer.Option("--events", help="Print one JSON object per line instead of a bar.")]
 StopFile = Annotated[Path | None, typer.Option(help="Cancel when this file appears.")]
 
@@ -68,7 +82,7 @@ def segment_flair(
     min_volume: MinVolume = None,
     min_peak: MinPeak = None,
     brain_mask: BrainMask = None,
-    flips: Flips = False,
+    flips: Flips = None,
     n4: N4 = False,
     overwrite: Overwrite = False,
     events: Events = False,
@@ -97,10 +111,11 @@ def segment_flair(
 
     from MSLesionSegLib.segmentation.stages import segmentation_stages
 
-    stages = segmentation_stages(brain_given=brain_mask is not None, n4=n4, flips=flips)
+    stages = segmentation_stages(brain_given=brain_mask is not None, n4=n4, flips=_flips(flips, model))
     result = _run("segment flair", work, stages, _describe_segmentation, events, stop_file)
     if not events:
-        _print_lesions(result)
+        with _printing():
+            _print_lesions(result)
 
 
 @app.command()
@@ -115,21 +130,25 @@ def demo(
 ) -> None:
     """Make a synthetic patient, segment it and compare the result with the known truth."""
 
-    def work(job: Job) -> Any:
+    def work(job: Job) -> DemoOutcome:
         from MSLesionSegLib.segmentation.demo import run_demo
 
         return run_demo(flair, output, job, model=model, seed=seed, overwrite=overwrite)
 
     from MSLesionSegLib.segmentation.stages import demo_stages
 
-    stages = demo_stages(own_scan=flair is not None)
-    outcome = _run(
-        "demo", work, stages, lambda value: _describe_segmentation(value.result), events, stop_file
-    )
+    def describe(outcome: DemoOutcome) -> dict[str, Any]:
+        return _describe_segmentation(outcome.result)
+
+    stages = demo_stages(own_scan=flair is not None, flips=_flips(None, model))
+    kept = f"Cancelled. No result was written; a finished synthetic patient stays in {output / 'patient'}."
+    cancelled = kept if flair is None else NOTHING_WRITTEN
+    outcome = _run("demo", work, stages, describe, events, stop_file, cancelled)
     if not events:
-        _print_lesions(outcome.result)
-        if outcome.comparison is not None:
-            _print_comparison(outcome.comparison)
+        with _printing():
+            _print_lesions(outcome.result)
+            if outcome.comparison is not None:
+                _print_comparison(outcome.comparison)
 
 
 @app.command()
@@ -155,7 +174,7 @@ def evaluate(
         from MSLesionSegLib.segmentation import evaluate as module
 
         listed = module.read_cases(cases) if cases else [(prediction.name, prediction, reference)]
-        return module.evaluate(listed, job, preset=preset, output=output, overwrite=overwrite)
+        return module.evaluate(listed, job, preset=preset, listing=cases, output=output, overwrite=overwrite)
 
     def describe(evaluation: Evaluation) -> dict[str, Any]:
         averages = {name: value.mean for name, value in evaluation.averages.items()}
@@ -166,7 +185,8 @@ def evaluate(
     if not events:
         from MSLesionSegLib.lesions.evaluation import to_markdown
 
-        typer.echo(to_markdown(evaluation))
+        with _printing():
+            typer.echo(to_markdown(evaluation))
 
 
 @app.command()
@@ -189,7 +209,7 @@ def models_list() -> None:
 
 
 @models_app.command("show")
-def models_show(name: Annotated[str, typer.Argument(help="Model name or folder.")]) -> None:
+def models_show(name: Annotated[str, typer.Argument(help="Model name, or a folder such as ./mine.")]) -> None:
     """The card of one model: training, measured results, limits, licence."""
     import json
     from dataclasses import asdict
@@ -216,7 +236,12 @@ def study_default_models(
         return run_steps(data, work, step or [], job)
 
     shares = {name: share for name, share in STEPS.items() if not step or name in step}
-    _run("study default-models", run, shares, lambda folder: {"folder": str(folder)}, events, stop_file)
+
+    def describe(folder: Path) -> dict[str, Any]:
+        return {"folder": str(folder)}
+
+    cancelled = f"Cancelled. What was made so far stays in {work}; the same command goes on from there."
+    _run("study default-models", run, shares, describe, events, stop_file, cancelled)
 
 
 @study_app.command("results")
@@ -248,6 +273,19 @@ def main() -> None:
     app()
 
 
+def _flips(wanted: bool | None, model: str | None) -> bool:
+    """Whether a run will mirror its inputs, for a truthful progress bar before it begins."""
+    from MSLesionSegLib.network.store import find_model, read_card
+    from MSLesionSegLib.segmentation.tasks import get_task
+
+    if wanted is not None:
+        return wanted
+    try:
+        return read_card(find_model(model or get_task("flair").default_model)).flips
+    except MSLesionSegError:
+        return False  # the run itself will say what is wrong with the model
+
+
 def _run(
     command: str,
     work: Callable[[Job], T],
@@ -255,11 +293,30 @@ def _run(
     describe: Callable[[T], dict[str, Any]],
     events: bool,
     stop_file: Path | None,
+    cancelled: str = NOTHING_WRITTEN,
 ) -> T:
-    outcome = run_job(command, work, stages=stages, describe=describe, events=events, stop_file=stop_file)
+    outcome = run_job(
+        command,
+        work,
+        stages=stages,
+        describe=describe,
+        events=events,
+        stop_file=stop_file,
+        cancelled=cancelled,
+    )
     if outcome.code != ExitCode.DONE:
         raise typer.Exit(int(outcome.code))
     return cast(T, outcome.value)
+
+
+@contextlib.contextmanager
+def _printing() -> Iterator[None]:
+    """Print what came out. The work is done: a reader that has gone, such as ``head``, is no failure."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        abandon(sys.stdout)
 
 
 def _or_exit(call: Callable[[], T]) -> T:
@@ -305,7 +362,7 @@ def _print_lesions(result: SegmentationResult, most: int = 30) -> None:
     typer.echo("For research use only. Check every lesion.")
 
 
-def _print_comparison(comparison: Any) -> None:
+def _print_comparison(comparison: CaseMetrics) -> None:
     found = f"{comparison.true_positives} of {comparison.reference_lesions} lesions found"
     dice = "-" if comparison.dice is None else f"{comparison.dice:.2f}"
     typer.echo(
@@ -331,4 +388,7 @@ def _table(*columns: str) -> Any:
 def _print(table: Any) -> None:
     from rich.console import Console
 
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    with console.capture() as text:  # rich would end the program where the reader has gone
+        console.print(table)
+    typer.echo(text.get(), nl=False)

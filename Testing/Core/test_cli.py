@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 
 import pytest
 from conftest import Head
+from typer.testing import CliRunner
+
+from MSLesionSegLib.cli import app
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently on Windows")
 
@@ -53,9 +57,11 @@ def test_segment_prints_events_and_writes_the_result(head: Head, tmp_path, comma
     assert "--overwrite" in again.stderr
     assert "Traceback" not in again.stderr
 
-    replaced = run(command_environment, *arguments, "--overwrite")
+    replaced = run(command_environment, *arguments, "--overwrite", "--min-peak", "0.7")
     assert replaced.returncode == 0, replaced.stderr
     assert "26-connected, at least 20 mm3" in replaced.stdout
+    assert "peak from 0.7" in replaced.stdout
+    assert json.loads((out / "result.json").read_text())["settings"]["minimum_peak"] == 0.7
     assert "research use only" in replaced.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in", "out"]
 
@@ -109,6 +115,48 @@ def test_ctrl_c_cancels_with_its_exit_code_and_leaves_nothing(head, tmp_path, co
     assert process.wait() == 130
     assert json.loads(lines[-1])["code"] == "cancelled"
     assert [p.name for p in tmp_path.iterdir()] == ["in"]
+
+
+@POSIX
+def test_a_reader_that_wants_only_the_first_line_is_no_failure(head, tmp_path, command_environment):
+    environment = {key: value for key, value in command_environment.items() if key != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen(
+        command(*segment_arguments(head.save(tmp_path / "in"), tmp_path / "out")),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    process.stdout.close()
+    told = process.stderr.read()
+    assert process.wait() == 0, told
+    assert "Error" not in told
+    assert (tmp_path / "out" / "result.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["segment", "flair", "--flair", "scan.nii", "-o", "out"], "Cancelled. Nothing was written."),
+        (["demo", "--flair", "scan.nii"], "Cancelled. Nothing was written."),
+        (["demo", "-o", "mine"], "a finished synthetic patient stays in mine/patient."),
+        (["study", "default-models", "--data", "d", "--work", "w"], "What was made so far stays in w;"),
+    ],
+)
+def test_a_stopped_command_says_what_stays_on_the_disk(arguments, sentence, tmp_path, models, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stop").touch()
+    done = CliRunner().invoke(app, [*arguments, "--events", "--stop-file", "stop"])
+    assert done.exit_code == 130
+    assert sentence.replace("/", os.sep) in json.loads(done.stdout.splitlines()[-1])["sentence"]
+
+
+def test_the_help_tells_every_option_of_a_segmentation():
+    text = CliRunner().invoke(app, ["segment", "flair", "--help"], env={"COLUMNS": "200"}).output
+    options = ("flair", "output", "model", "device", "threshold", "min-volume", "min-peak", "brain-mask")
+    for option in (*options, "flips", "n4", "overwrite", "events", "stop-file"):
+        assert f"--{option} " in text, option
+    assert "Drop lesions that nowhere reach this probability" in text
 
 
 def test_a_missing_scan_is_told_in_a_sentence(tmp_path, command_environment):
