@@ -35,6 +35,7 @@ class ModelCard:
         parent: name of the model that training started from, or None.
         threshold, minimum_mm3, minimum_peak: what counts as a lesion, see
             :class:`~MSLesionSegLib.lesions.components.LesionRule`.
+        flips: whether it averages over mirrored inputs unless told otherwise.
         recipe: the whole training recipe.
         training: cases, their number by source and a fingerprint of them.
         results: measured results, each with how they were measured.
@@ -51,6 +52,7 @@ class ModelCard:
     threshold: float = 0.5
     minimum_mm3: float = 0.0
     minimum_peak: float = 0.0
+    flips: bool = False
     recipe: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)

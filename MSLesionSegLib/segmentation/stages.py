@@ -36,9 +36,9 @@ def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool) -> dict[str
     return stages
 
 
-def demo_stages(*, own_scan: bool) -> dict[str, float]:
+def demo_stages(*, own_scan: bool, flips: bool) -> dict[str, float]:
     """Return the stages of the demo."""
-    plain = segmentation_stages(brain_given=False, n4=False, flips=False)
+    plain = segmentation_stages(brain_given=False, n4=False, flips=flips)
     return plain if own_scan else {SYNTHESIS: 12.0, **plain}
 
 

@@ -162,6 +162,7 @@ def _card(name: str, stage: Stage, work: Path) -> ModelCard:
         architecture=ARCHITECTURE,
         channels=("FLAIR",),
         parent=stage.parent,
+        flips=True,
         recipe=stage.recipe.as_dict(),
         training=training,
     )

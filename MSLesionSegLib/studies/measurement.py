@@ -77,7 +77,7 @@ def measure(data: Path, work: Path, progress: Progress) -> None:
         if measured.group == "lesion-free":
             image = paint_over(image, mask, brain, LESION_FREE_SEED)
             mask = nib.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine)
-        found = lesion_probability(model, [image], brain)
+        found = lesion_probability(model, [image], brain, flips=model.card.flips)
         reference = target.with_name(f"{measured.name}_reference.nii.gz")
         save_in_folder(
             target.parent,

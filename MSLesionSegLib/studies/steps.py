@@ -25,6 +25,9 @@ STEPS: dict[str, float] = {
 def run_steps(data: Path, work: Path, names: Sequence[str], progress: Progress) -> Path:
     """Run steps in the order of :data:`STEPS`; what is finished already is not done again.
 
+    Scans are prepared and measured with the brain network that is shipped, as a user gets it. To go on with the one
+    that the step ``brain`` makes, copy ``work/models/brain`` to ``Resources/Models`` first.
+
     Args:
         data: folder with the datasets ``ms3seg``, ``openms_cross``, ``openms_long``, ``brats`` and, when there,
             ``lesion_shapes``.

@@ -193,6 +193,16 @@ def test_settings_change_the_mask_and_stand_in_the_manifest(result, head, tmp_pa
     assert 0.0 <= uncertainty.min() <= uncertainty.max() <= 0.5 + 1e-6
 
 
+def test_what_is_not_asked_for_comes_from_the_model_card(head, tmp_path, models, monkeypatch):
+    mine = shutil.copytree(models / "tiny", tmp_path / "tiny")
+    write_card(mine, replace(read_card(mine), threshold=0.7, minimum_peak=0.9, flips=True))
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path))
+    result = run(head.save(tmp_path), tmp_path / "out")
+    assert (result.settings["threshold"], result.settings["minimum_peak"]) == (0.7, 0.9)
+    assert result.settings["flips"] and result.files["uncertainty"].is_file()
+    assert all(lesion.peak_probability >= 0.9 for lesion in result.lesions)
+
+
 def test_a_scan_without_findings_above_the_threshold_gives_an_empty_but_complete_result(
     head, tmp_path, models
 ):
