@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ import pytest
 from conftest import PATIENT_NAME, Head, centred, make_head
 
 from MSLesionSegLib.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError
+from MSLesionSegLib.network.store import read_card, write_card
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
 
