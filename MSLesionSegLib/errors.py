@@ -34,9 +34,9 @@ class SettingsError(MSLesionSegError):
 
 
 class Cancelled(MSLesionSegError):
-    """The person stopped the job. Nothing was written."""
+    """The person stopped the job."""
 
     code = "cancelled"
 
-    def __init__(self, sentence: str = "Cancelled. Nothing was written.") -> None:
+    def __init__(self, sentence: str = "Cancelled.") -> None:
         super().__init__(sentence)
