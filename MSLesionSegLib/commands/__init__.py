@@ -1,0 +1,1 @@
+"""The subcommands of ``mslesionseg``: one file each, with what they share in options and running."""

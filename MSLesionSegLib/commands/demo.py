@@ -1,0 +1,65 @@
+"""``mslesionseg demo``: a first result without a scan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from MSLesionSegLib.commands.options import (
+    Events,
+    ModelOption,
+    Output,
+    Overwrite,
+    StopFile,
+)
+from MSLesionSegLib.commands.running import printing, run
+from MSLesionSegLib.commands.segment import describe_segmentation, print_lesions, will_mirror
+from MSLesionSegLib.jobs import NOTHING_WRITTEN, Job
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.lesions.metrics import CaseMetrics
+    from MSLesionSegLib.segmentation.demo import DemoOutcome
+
+
+def demo(
+    flair: Annotated[Path | None, typer.Option(help="Your own FLAIR instead of a synthetic patient.")] = None,
+    output: Output = Path("demo"),
+    model: ModelOption = None,
+    seed: Annotated[int, typer.Option(help="Which synthetic patient.")] = 7,
+    overwrite: Overwrite = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Make a synthetic patient, segment it and compare the result with the known truth."""
+
+    def work(job: Job) -> DemoOutcome:
+        from MSLesionSegLib.segmentation.demo import run_demo
+
+        return run_demo(flair, output, job, model=model, seed=seed, overwrite=overwrite)
+
+    from MSLesionSegLib.segmentation.stages import demo_stages
+
+    def describe(outcome: DemoOutcome) -> dict[str, Any]:
+        return describe_segmentation(outcome.result)
+
+    stages = demo_stages(own_scan=flair is not None, flips=will_mirror(None, model))
+    kept = f"Cancelled. No result was written; a finished synthetic patient stays in {output / 'patient'}."
+    cancelled = kept if flair is None else NOTHING_WRITTEN
+    outcome = run("demo", work, stages, describe, events, stop_file, cancelled)
+    if not events:
+        with printing():
+            print_lesions(outcome.result)
+            if outcome.comparison is not None:
+                print_comparison(outcome.comparison)
+
+
+def print_comparison(comparison: CaseMetrics) -> None:
+    found = f"{comparison.true_positives} of {comparison.reference_lesions} lesions found"
+    dice = "-" if comparison.dice is None else f"{comparison.dice:.2f}"
+    typer.echo(
+        f"Against the known truth: {found}, {comparison.false_positives} false; Dice {dice}; "
+        f"volume {comparison.predicted_volume_mm3 / 1000:.2f} ml instead of "
+        f"{comparison.reference_volume_mm3 / 1000:.2f} ml (a lesion counts as found if one voxel overlaps)"
+    )

@@ -1,0 +1,56 @@
+"""``mslesionseg evaluate``: masks against reference masks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from MSLesionSegLib.commands.options import (
+    Events,
+    Overwrite,
+    StopFile,
+)
+from MSLesionSegLib.commands.running import printing, run
+from MSLesionSegLib.jobs import Job
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.lesions.evaluation import Evaluation
+
+
+def evaluate(
+    cases: Annotated[
+        Path | None, typer.Argument(help="CSV file with the columns name, prediction and reference.")
+    ] = None,
+    prediction: Annotated[Path | None, typer.Option(help="One mask instead of a CSV file.")] = None,
+    reference: Annotated[Path | None, typer.Option(help="Its reference mask.")] = None,
+    preset: Annotated[str, typer.Option(help="What counts as found: any-overlap or msseg.")] = "any-overlap",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder to make for the numbers.")
+    ] = None,
+    overwrite: Overwrite = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Compare lesion masks with reference masks, lesion by lesion and voxel by voxel."""
+    if (cases is None) == (prediction is None) or (prediction is None) != (reference is None):
+        raise typer.BadParameter("Give a CSV file, or --prediction and --reference.")
+
+    def work(job: Job) -> Evaluation:
+        from MSLesionSegLib.segmentation import evaluate as module
+
+        listed = module.read_cases(cases) if cases else [(prediction.name, prediction, reference)]
+        return module.evaluate(listed, job, preset=preset, listing=cases, output=output, overwrite=overwrite)
+
+    def describe(evaluation: Evaluation) -> dict[str, Any]:
+        averages = {name: value.mean for name, value in evaluation.averages.items()}
+        folder = {"folder": str(output.absolute())} if output else {}
+        return {"preset": preset, "cases": len(evaluation.cases), "averages": averages, **folder}
+
+    evaluation = run("evaluate", work, {"compare masks": 1.0}, describe, events, stop_file)
+    if not events:
+        from MSLesionSegLib.lesions.evaluation import to_markdown
+
+        with printing():
+            typer.echo(to_markdown(evaluation))

@@ -1,0 +1,40 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to make for the result.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", help="Model name, or a folder such as ./mine (default: shipped).")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Threshold = Annotated[
+    float | None, typer.Option(help="Probability from which a voxel is lesion (default: model card).")
+]
+MinVolume = Annotated[
+    float | None, typer.Option("--min-volume", help="Drop smaller lesions, in mm3 (default: model card).")
+]
+MinPeak = Annotated[
+    float | None,
+    typer.Option(
+        "--min-peak", help="Drop lesions that nowhere reach this probability (default: model card)."
+    ),
+]
+BrainMask = Annotated[Path | None, typer.Option(help="Brain mask on the scan's grid (default: found).")]
+Flips = Annotated[
+    bool | None,
+    typer.Option(
+        "--flips/--no-flips",
+        help="Average over mirrored inputs and add an uncertainty map, or be quick (default: model card).",
+    ),
+]
+N4 = Annotated[bool, typer.Option("--n4", help="Correct the bias field first.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace an earlier result of the same command.")
+]
+Events = Annotated[bool, typer.Option("--events", help="Print one JSON object per line instead of a bar.")]
+StopFile = Annotated[Path | None, typer.Option(help="Cancel when this file appears.")]

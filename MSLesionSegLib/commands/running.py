@@ -1,0 +1,83 @@
+"""What commands share: running a job, ending with a sentence, printing tables."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import typer
+
+from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.jobs import NOTHING_WRITTEN, ExitCode, Job, abandon, run_job
+
+T = TypeVar("T")
+
+
+def run(
+    command: str,
+    work: Callable[[Job], T],
+    stages: dict[str, float],
+    describe: Callable[[T], dict[str, Any]],
+    events: bool,
+    stop_file: Path | None,
+    cancelled: str = NOTHING_WRITTEN,
+) -> T:
+    """Run ``work`` as a job and return what it made; leaves the program with the job's exit code otherwise."""
+    outcome = run_job(
+        command,
+        work,
+        stages=stages,
+        describe=describe,
+        events=events,
+        stop_file=stop_file,
+        cancelled=cancelled,
+    )
+    if outcome.code != ExitCode.DONE:
+        raise typer.Exit(int(outcome.code))
+    return cast(T, outcome.value)
+
+
+@contextlib.contextmanager
+def printing() -> Iterator[None]:
+    """Print what came out. The work is done: a reader that has gone, such as ``head``, is no failure."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        abandon(sys.stdout)
+
+
+def or_exit(call: Callable[[], T]) -> T:
+    """Call a quick thing; an error that a person can mend is printed as its sentence."""
+    try:
+        return call()
+    except MSLesionSegError as error:
+        typer.secho(str(error), err=True, fg="red")
+        raise typer.Exit(int(ExitCode.USER_ERROR)) from None
+
+
+def new_table(*columns: str) -> Any:
+    """A table for the terminal; columns of numbers are recognised by their unit."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        number = column.endswith((".", "mm3", "mm")) or column.startswith("p ")
+        table.add_column(
+            column, justify="right" if number else "left", overflow="fold", min_width=len(column)
+        )
+    return table
+
+
+def print_table(table: Any) -> None:
+    """Print a table of :func:`new_table`."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    with console.capture() as text:  # rich would end the program where the reader has gone
+        console.print(table)
+    typer.echo(text.get(), nl=False)

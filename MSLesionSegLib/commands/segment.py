@@ -1,0 +1,127 @@
+"""``mslesionseg segment``: find lesions on a patient's scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from MSLesionSegLib.commands.options import (
+    N4,
+    BrainMask,
+    Device,
+    Events,
+    Flips,
+    MinPeak,
+    MinVolume,
+    ModelOption,
+    Output,
+    Overwrite,
+    StopFile,
+    Threshold,
+)
+from MSLesionSegLib.commands.running import new_table, print_table, printing, run
+from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.jobs import Job
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.segmentation.segment import SegmentationResult
+
+app = typer.Typer(no_args_is_help=True, help="Find lesions on a patient's scans.")
+
+
+@app.command("flair")
+def segment_flair(
+    flair: Annotated[
+        Path, typer.Option(help="FLAIR: NIfTI or NRRD file, or a folder with one DICOM series.")
+    ],
+    output: Output,
+    model: ModelOption = None,
+    device: Device = "auto",
+    threshold: Threshold = None,
+    min_volume: MinVolume = None,
+    min_peak: MinPeak = None,
+    brain_mask: BrainMask = None,
+    flips: Flips = None,
+    n4: N4 = False,
+    overwrite: Overwrite = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """All white-matter lesions on one FLAIR."""
+
+    def work(job: Job) -> SegmentationResult:
+        from MSLesionSegLib.segmentation.segment import SegmentRequest, segment
+
+        request = SegmentRequest(
+            task="flair",
+            inputs={"flair": flair},
+            output=output,
+            model=model,
+            device=device,
+            threshold=threshold,
+            minimum_mm3=min_volume,
+            minimum_peak=min_peak,
+            brain_mask=brain_mask,
+            flips=flips,
+            n4=n4,
+            overwrite=overwrite,
+        )
+        return segment(request, job)
+
+    from MSLesionSegLib.segmentation.stages import segmentation_stages
+
+    stages = segmentation_stages(brain_given=brain_mask is not None, n4=n4, flips=will_mirror(flips, model))
+    result = run("segment flair", work, stages, describe_segmentation, events, stop_file)
+    if not events:
+        with printing():
+            print_lesions(result)
+
+
+def will_mirror(wanted: bool | None, model: str | None) -> bool:
+    """Whether a run will mirror its inputs, for a truthful progress bar before it begins."""
+    from MSLesionSegLib.network.store import find_model, read_card
+    from MSLesionSegLib.segmentation.tasks import get_task
+
+    if wanted is not None:
+        return wanted
+    try:
+        return read_card(find_model(model or get_task("flair").default_model)).flips
+    except MSLesionSegError:
+        return False  # the run itself will say what is wrong with the model
+
+
+def describe_segmentation(result: SegmentationResult) -> dict[str, Any]:
+    return {
+        "folder": str(result.folder.absolute()),
+        "manifest": str(result.files["manifest"].absolute()),
+        "files": {role: str(path.absolute()) for role, path in result.files.items()},
+        "counts": result.counts,
+    }
+
+
+def print_lesions(result: SegmentationResult, most: int = 30) -> None:
+    table = new_table("No.", "Region", "mm3", "Axis mm", "Centre RAS mm", "p mean", "p peak")
+    for lesion in result.lesions[:most]:
+        table.add_row(
+            str(lesion.id),
+            lesion.region or "unknown",
+            f"{lesion.volume_mm3:.0f}",
+            f"{lesion.longest_axis_mm:.1f}",
+            " ".join(f"{v:.0f}" for v in lesion.centre_ras),
+            *("-" if p is None else f"{p:.2f}" for p in (lesion.mean_probability, lesion.peak_probability)),
+        )
+    if result.lesions:
+        print_table(table)
+    if len(result.lesions) > most:
+        typer.echo(f"... and {len(result.lesions) - most} more in {result.files['table']}")
+    settings = result.settings
+    typer.echo(
+        f"{result.counts['lesions']} lesions, {result.counts['volume_mm3'] / 1000:.2f} ml "
+        f"({settings['connectivity']}-connected, at least {settings['minimum_mm3']:g} mm3, "
+        f"probability from {settings['threshold']:g}, peak from {settings['minimum_peak']:g}; "
+        f"model {result.model}; {result.timings['total']:.0f} s)"
+    )
+    typer.echo(f"Page:   {result.files['report']}\nResult: {result.folder}")
+    typer.echo("For research use only. Check every lesion.")
