@@ -35,14 +35,16 @@ def prepare_inserted(dataset: Path, out: Path, progress: Progress) -> None:
         brain = brain_mask(image)
         healed = paint_over(image, read_mask(host.mask, image), brain)
         data, inside = np.asarray(healed.dataobj), np.asarray(brain.dataobj) > 0
-        z = (data - data[inside].mean()) / data[inside].std()
+        unit = float(data[inside].std())
+        z = (data - data[inside].mean()) / unit
         for n, file in enumerate(patterns):
             progress.stage("inserting lesions", (k + n / len(patterns)) / len(hosts))
             folder = out / f"{host.name}_{file.name.split('_')[0].replace('sub-', 'pattern-')}"
             if (folder / "example.json").exists():
                 continue
             pattern = np.asarray(read_mask(file, image).dataobj)
-            flair, soft = insert_pattern(data, pattern, inside & (z > FLUID_Z), np.random.default_rng([k, n]))
+            rng = np.random.default_rng([k, n])
+            flair, soft = insert_pattern(data, pattern, inside & (z > FLUID_Z), rng, unit)
             seen = network_input([nib.Nifti1Image(flair, image.affine)], brain)
             label = fractions(nib.Nifti1Image(soft, image.affine), seen)
             write_example(folder, seen.channels, label, seen.brain, site=host.site)

@@ -12,6 +12,8 @@ from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
 from MSLesionSegLib.training.examples import Example
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
+UNBENT = 0.35  # part that is not turned or bent: interpolation blurs, and sharp scans must be seen sharp
+SHARPNESS = 0.4  # chance of blurring, and of sharpening what is not blurred
 OFFSET = 4.0  # z-scores above -4 become positive, so that gamma and bias act as they do on raw intensities
 
 
@@ -86,11 +88,12 @@ def _cut(
 ) -> torch.Tensor:
     """Image channels and label (C + 1, p, p, p) around a centre, turned, scaled, bent and mirrored."""
     size = recipe.patch
-    half = size // 2 if recipe.geometry == 0 else int(size * 0.72)
+    bend = recipe.geometry > 0 and rng.random() >= UNBENT
+    half = int(size * 0.72) if bend else size // 2
     block = np.stack([_padded(volume, centre, half) for volume in (*image, label)])
     block[-1] /= 255.0
     tensor = torch.from_numpy(block)
-    if recipe.geometry > 0:
+    if bend:
         grid = _sampling_grid(size, 2 * half, recipe.geometry, rng)
         tensor = F.grid_sample(tensor[None], grid, mode="bilinear", align_corners=False)[0]
     axes = [axis + 1 for axis in range(3) if rng.random() < 0.5]
@@ -150,7 +153,7 @@ def thick_slices(
 
 
 def change_intensity(picture: torch.Tensor, rng: np.random.Generator, strength: float) -> torch.Tensor:
-    """Contrast, bias field, blur and noise on z-scored channels; voxels outside the brain (exactly 0) stay 0."""
+    """Contrast, bias field, sharpness and noise of z-scored channels; voxels outside the brain (exactly 0) stay 0."""
     if strength == 0:
         return picture
     inside = picture != 0
@@ -161,8 +164,10 @@ def change_intensity(picture: torch.Tensor, rng: np.random.Generator, strength: 
         field = F.interpolate(coarse, size=picture.shape[1:], mode="trilinear", align_corners=True)[0]
         raw = raw * torch.exp(0.05 * strength * field)
     out = (raw - 1) * OFFSET
-    if rng.random() < 0.3 * min(strength, 1.0):
-        out = _blur(out, float(rng.uniform(0.4, 1.1)))
+    if rng.random() < SHARPNESS:
+        out = _blur(out, float(rng.uniform(0.4, 1.2)))
+    elif rng.random() < SHARPNESS:
+        out = out + float(rng.uniform(0.2, 1.2)) * (out - _blur(out, 0.8))
     scale, shift = np.exp(rng.uniform(-0.25, 0.25) * strength), rng.uniform(-0.3, 0.3) * strength
     out = out * float(scale) + float(shift)
     if rng.random() < 0.5:

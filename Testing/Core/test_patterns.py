@@ -27,12 +27,12 @@ def test_a_pattern_brightens_tissue_at_its_place_and_nothing_else(brain):
     pattern = np.zeros(brain.shape, np.uint8)
     pattern[10:16, 10:16, 26:34] = 1  # half in the fluid
     pattern[25:28, 25:28, 10:13] = 1
-    out, soft = insert_pattern(brain, pattern, brain > 60, np.random.default_rng(1))
+    out, soft = insert_pattern(brain, pattern, brain > 60, np.random.default_rng(1), unit=10)
     assert soft[12, 12, 27] > 0.9 and not soft[:, :, 31:].any()
     np.testing.assert_array_equal(out[soft == 0], brain[soft == 0])
     for lesion in (out[11:15, 11:15, 27:29], out[26, 26, 11]):
         assert np.mean(lesion) > 105
-    again, _ = insert_pattern(brain, pattern, brain > 60, np.random.default_rng(1))
+    again, _ = insert_pattern(brain, pattern, brain > 60, np.random.default_rng(1), unit=10)
     np.testing.assert_array_equal(out, again)
 
 

@@ -78,6 +78,23 @@ def test_labels_stay_soft_under_deformation(examples):
     assert ((values > 0.05) & (values < 0.95)).any()
 
 
+def test_some_patches_keep_the_sharpness_of_the_scan(examples):
+    source = PatchSource(examples[2:], QUICK.but(insertion=0, intensity=0, thick_slices=0))
+    voxels = set(np.unique(examples[2].array("image")).tolist())
+    kept = [float(v) in voxels for k in range(20) for v in source.batch(k)[0][:, 0, 8, 8, 8]]
+    assert 0.15 < np.mean(kept) < 0.6
+
+
+def test_scans_are_made_both_sharper_and_softer():
+    picture = torch.from_numpy(np.random.default_rng(0).normal(0, 0.3, (1, 24, 24, 24)).astype(np.float32))
+    detail = []
+    for k in range(60):
+        out = change_intensity(picture, np.random.default_rng(k), 1e-6)
+        detail.append(float(torch.diff(out, dim=1).std() / torch.diff(picture, dim=1).std()))
+    assert min(detail) < 0.7 and max(detail) > 1.3
+    assert np.isclose(detail, 1, rtol=0.01).mean() > 0.1  # and some are left alone
+
+
 def test_thick_slices_are_constant_in_mean_and_blurred_along_one_axis():
     picture = torch.zeros(1, 28, 28, 28) + 1e-3
     picture[:, 14, 14, 14] = 28.0
