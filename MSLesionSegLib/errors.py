@@ -40,3 +40,9 @@ class Cancelled(MSLesionSegError):
 
     def __init__(self, sentence: str = "Cancelled.") -> None:
         super().__init__(sentence)
+
+
+class MissingPackageError(MSLesionSegError):
+    """A package that this job needs is not installed."""
+
+    code = "package"

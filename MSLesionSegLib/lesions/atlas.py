@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.imaging.itk import to_itk
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.resources import RESOURCES
 
@@ -89,19 +90,6 @@ def warp_regions(fit: AtlasFit, grid: nib.Nifti1Image) -> np.ndarray:
     atlas = to_itk(nib.load(ATLAS / "regions.nii.gz"))
     warped = sitk.Resample(atlas, reference, fit.transform, sitk.sitkNearestNeighbor, 0)
     return np.ascontiguousarray(sitk.GetArrayFromImage(warped).T)
-
-
-def to_itk(image: nib.Nifti1Image) -> sitk.Image:
-    """Return the image for SimpleITK: same voxels, geometry in LPS."""
-    import SimpleITK as sitk
-
-    converted = sitk.GetImageFromArray(np.ascontiguousarray(np.asarray(image.dataobj).T))
-    lps = np.diag([-1.0, -1.0, 1.0]) @ image.affine[:3]
-    spacing = np.linalg.norm(lps[:, :3], axis=0)
-    converted.SetSpacing(spacing.tolist())
-    converted.SetOrigin(lps[:, 3].tolist())
-    converted.SetDirection((lps[:, :3] / spacing).ravel().tolist())
-    return converted
 
 
 def _contrast(z: np.ndarray, brain: np.ndarray) -> np.ndarray:
