@@ -54,6 +54,16 @@ def open_dicom(folder: Path) -> StoredVolume:
     return StoredVolume(stored, 1.0, 0.0, affine, None, hashlib.sha256("".join(digests).encode()).hexdigest())
 
 
+def series_values(folder: Path, tags: tuple[str, ...]) -> list[str]:
+    """Values of some tags (``0018|0087``) in the first file of the one series in a folder; empty where absent.
+
+    Raises:
+        ImageError: no or several series.
+    """
+    header = _header(_the_one_series(folder, folder.name or str(folder)).files[0])
+    return ["" if header is None else _value(header, tag) for tag in tags]
+
+
 def _the_one_series(folder: Path, name: str) -> _Series:
     import SimpleITK as sitk
 

@@ -100,7 +100,7 @@ def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = 
     mask = (labels > 0.5).astype(np.uint8)
     if reference is None:
         return _image(mask, volume)
-    return nib.Nifti1Image(mask, reference.affine, _clean_header(reference.header, np.uint8))
+    return nib.Nifti1Image(mask, reference.affine, clean_header(reference.header, np.uint8))
 
 
 def _check_same_grid(name: str, volume: StoredVolume, reference: nib.Nifti1Image) -> None:
@@ -129,7 +129,7 @@ def _scaled(volume: StoredVolume) -> np.ndarray:
 
 def _image(data: np.ndarray, volume: StoredVolume) -> nib.Nifti1Image:
     if volume.header is not None:
-        header = _clean_header(volume.header, data.dtype, data.shape)
+        header = clean_header(volume.header, data.dtype, data.shape)
         return nib.Nifti1Image(data, header.get_best_affine(), header)
     image = nib.Nifti1Image(data, volume.affine)
     image.set_sform(volume.affine, code="scanner")
@@ -138,7 +138,7 @@ def _image(data: np.ndarray, volume: StoredVolume) -> nib.Nifti1Image:
     return image
 
 
-def _clean_header(
+def clean_header(
     source: nib.Nifti1Header, dtype: np.dtype | type, shape: tuple[int, ...] | None = None
 ) -> nib.Nifti1Header:
     """A new header with the geometry of ``source`` only: the rest can hold a patient's name."""

@@ -1,0 +1,54 @@
+"""Scans without anything that says whose they are, and a fingerprint of what they show."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
+from MSLesionSegLib.imaging.reading import clean_header
+
+
+def scrubbed(volume: StoredVolume) -> nib.Nifti1Image:
+    """The same voxels, bit for bit as stored, under a header that holds geometry and scaling and nothing else.
+
+    All text fields, dates of creation, display ranges and header extensions are gone. Voxel type, slope and
+    intercept stay; NIfTI cannot hold booleans, which become uint8.
+    """
+    stored = volume.stored.astype(np.uint8) if volume.stored.dtype == bool else volume.stored
+    if volume.header is None:
+        image = nib.Nifti1Image(stored, volume.affine, dtype=stored.dtype)
+        image.set_sform(volume.affine, code="scanner")
+        image.set_qform(volume.affine, code="scanner")
+        image.header.set_xyzt_units("mm")
+        return image
+    header = clean_header(volume.header, stored.dtype, stored.shape)
+    image = nib.Nifti1Image(stored, header.get_best_affine(), header, dtype=stored.dtype)
+    if (volume.slope, volume.intercept) != (1.0, 0.0):
+        image.header.set_slope_inter(volume.slope, volume.intercept)
+    return image
+
+
+def content_hash(image: nib.Nifti1Image) -> str:
+    """SHA-256 of what an image shows, whatever its file is called, how it is compressed or its axes are turned.
+
+    It covers the float32 values in the order of the closest RAS grid and the number of voxels, and leaves the
+    affine out: programs store it with different rounding.
+    """
+    turned = nib.as_closest_canonical(image)
+    data = np.ascontiguousarray(np.asarray(turned.dataobj, dtype="<f4"))
+    digest = hashlib.sha256(repr(data.shape).encode())
+    digest.update(data)
+    return digest.hexdigest()
+
+
+def save_scrubbed(source: Path, target: Path) -> None:
+    """Write a scan of any readable format as NIfTI without its header's text.
+
+    Raises:
+        ImageError: as :func:`~MSLesionSegLib.imaging.formats.open_volume`.
+    """
+    nib.save(scrubbed(open_volume(source)), target)

@@ -1,0 +1,159 @@
+"""Adding a corrected examination to a case set, and taking one out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.imaging.scrubbing import content_hash
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.training import layout
+from MSLesionSegLib.training.case_writing import Material, check_folder, take_out, write_case
+from MSLesionSegLib.training.cases import Case, Review, find_case, read_record, require_set
+from MSLesionSegLib.training.changes import changing
+from MSLesionSegLib.training.splits import Split, read_roll
+
+READ, STORE = "read files", "store case"
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
+
+
+@dataclass(frozen=True)
+class AddRequest:
+    """What to add.
+
+    Attributes:
+        folder: of the set; made when it does not exist.
+        task: of the task table.
+        images: scan file (or DICOM folder) by input name.
+        mask: the corrected mask, on the grid of the task's reference image; may be empty.
+        draft: what the model had proposed, on the same grid.
+        model: that made the draft.
+        reviewer: a code of the person, not a name.
+        minutes: time spent.
+        site: code of the hospital; None takes that of the set's first patient, ``local`` in a new set.
+        subject: id of a patient of the set whose further examination this is; None: a new patient, unless one of
+            the scans is in the set.
+        split: side of a new patient; None leaves it to chance (one patient in four is for validation).
+    """
+
+    folder: Path
+    task: str
+    images: Mapping[str, Path]
+    mask: Path
+    draft: Path | None = None
+    model: str = ""
+    reviewer: str = ""
+    minutes: float | None = None
+    site: str | None = None
+    subject: str | None = None
+    split: Split | None = None
+
+
+@dataclass(frozen=True)
+class Added:
+    """What came of it.
+
+    Attributes:
+        case: as it now stands in the set.
+        stored: False when scans and mask were in the set already, so that nothing changed.
+        findings: what a person should know about the files.
+    """
+
+    case: Case
+    stored: bool
+    findings: tuple[Finding, ...] = ()
+
+
+def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
+    """Add a corrected examination: the scans as they are but without header text, the masks, and a record.
+
+    Scans that are in the set already, under whatever name, are not stored again. With the same scans a changed mask
+    becomes the next version and the earlier ones stay; an unchanged mask changes nothing. All or nothing.
+
+    Raises:
+        SettingsError: an argument is wrong, or contradicts what the set knows.
+        ImageError: a file cannot be used; the mask lies on another grid than its scan.
+        OutputError: the set cannot be written.
+    """
+    progress = progress or Silent()
+    _check(request)
+    check_folder(request.folder)
+    progress.stage(READ)
+    material = _read(request)
+    progress.stage(STORE)
+    with changing(request.folder) as change:
+        written = write_case(request.folder, material, change)
+        progress.stage(STORE, 1.0)  # the last moment to cancel
+    record = request.folder / written.record
+    case = read_record(request.folder, record, read_roll(request.folder))
+    findings = (*material.findings, *written.findings)
+    for finding in findings:
+        progress.warning(finding.code, finding.sentence)
+    return Added(case, written.stored, findings)
+
+
+def remove_case(folder: Path, name: str) -> Case:
+    """Delete a case with all its versions, and its scans unless another case needs them. It cannot be undone.
+
+    If its patient was for validation, the fingerprints of the scans stay known as such.
+
+    Raises:
+        SettingsError: no such case.
+        OutputError: the set cannot be written.
+    """
+    require_set(folder)
+    with changing(folder) as change:
+        case = find_case(folder, name)
+        take_out(folder, case, change)
+    return case
+
+
+def _check(request: AddRequest) -> None:
+    """Refuse anything but short codes where people might write names, and inputs that are not the task's."""
+    codes = {"site": request.site, "reviewer": request.reviewer, "name of the model": request.model}
+    for what, code in codes.items():
+        if code and not _CODE.fullmatch(code):
+            raise SettingsError(
+                f"The {what} must be a code of at most 32 letters, digits, '.', '-' and '_' without spaces."
+            )
+    if request.minutes is not None and not 0 <= request.minutes < 10_000:
+        raise SettingsError("The minutes spent must be a number from 0 to 9999.")
+    kind = layout.kind_of(request.task)
+    if not kind.required <= request.images.keys() <= kind.known:
+        optional = ", ".join(sorted(kind.known - kind.required))
+        raise SettingsError(
+            f"A case of the task '{kind.task}' has the scans "
+            f"{', '.join(entry.name for entry in kind.inputs if not entry.optional)}"
+            f"{f' and may have {optional}' if optional else ''}, but these were given: "
+            f"{', '.join(request.images) or 'none'}."
+        )
+
+
+def _read(request: AddRequest) -> Material:
+    kind = layout.kind_of(request.task)
+    scans = {
+        entry.name: read_scan(request.images[entry.name], sequence=entry.sequence)
+        for entry in kind.inputs
+        if entry.name in request.images
+    }
+    hashes = {name: content_hash(scan.image) for name, scan in scans.items()}
+    if len(set(hashes.values())) < len(hashes):
+        raise SettingsError("The same scan was given twice. Give each scan of the case once.")
+    reference = scans[kind.reference].image
+    return Material(
+        kind=kind,
+        scans=scans,
+        hashes=hashes,
+        mask=read_mask(request.mask, reference),
+        draft=None if request.draft is None else read_mask(request.draft, reference),
+        review=Review(model=request.model, reviewer=request.reviewer, minutes=request.minutes),
+        site=request.site,
+        subject=request.subject,
+        split=request.split,
+        findings=tuple(finding for scan in scans.values() for finding in scan.findings),
+    )

@@ -1,0 +1,315 @@
+"""Putting a case into a set's files: under which patient and examination, with which record."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from MSLesionSegLib import __version__
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.reading import Scan
+from MSLesionSegLib.imaging.scanner import scanner_facts
+from MSLesionSegLib.imaging.scrubbing import content_hash, save_scrubbed
+from MSLesionSegLib.lesions.components import label_components
+from MSLesionSegLib.segmentation.outputs import save_image
+from MSLesionSegLib.training import layout
+from MSLesionSegLib.training.cases import FORMAT, FORMAT_KEY, Case, Review, all_versions, require_set
+from MSLesionSegLib.training.changes import Change
+from MSLesionSegLib.training.corrections import compare_with_draft
+from MSLesionSegLib.training.splits import Roll, Split, read_roll
+
+_ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0, 1, i, l, o: they are mistaken for one another
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """An examination that was read and found good.
+
+    Attributes:
+        kind: which files a case of its task has.
+        scans, hashes: scan and content hash by input name.
+        mask, draft: on the grid of the reference scan.
+        review: who, with what, how long; the counts are filled in here.
+        site, subject, split: as in :class:`~MSLesionSegLib.training.case_adding.AddRequest`.
+        findings: about the files.
+    """
+
+    kind: layout.CaseKind
+    scans: Mapping[str, Scan]
+    hashes: Mapping[str, str]
+    mask: nib.Nifti1Image
+    draft: nib.Nifti1Image | None
+    review: Review
+    site: str | None
+    subject: str | None
+    split: Split | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The record of a case below the set; whether it is new; what the person should know."""
+
+    record: str
+    stored: bool
+    findings: tuple[Finding, ...] = ()
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that a case set lies or can be made in ``folder``.
+
+    Raises:
+        SettingsError: it holds something else.
+    """
+    if (folder / layout.DESCRIPTION).exists():
+        require_set(folder)
+    elif folder.exists() and not (
+        folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())
+    ):
+        raise SettingsError(
+            f"{folder} holds other files and no training cases. Give a folder that does not exist yet."
+        )
+
+
+def write_case(folder: Path, material: Material, change: Change) -> Written:
+    """Put what the set in ``folder`` does not hold yet into ``change``.
+
+    Raises:
+        SettingsError: patient, site or split contradict what the set knows.
+    """
+    if not (folder / layout.DESCRIPTION).exists():
+        write_descriptions(change)
+    roll, known = read_roll(folder), all_versions(folder)
+    subject, is_new = _subject(material, known, roll)
+    same = [case for case in known if case.task == material.kind.task and _same_scans(case, material)]
+    findings = []
+    if same:
+        latest = same[-1]
+        record = layout.record_name(latest.mask.relative_to(folder).as_posix())
+        if latest.contents["mask"] == content_hash(material.mask):
+            text = f"These scans with this mask are in the set already: {latest.case_id}. Nothing was added."
+            return Written(record, False, (Finding("case-known", text),))
+        text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {latest.version + 1}."
+        findings.append(Finding("case-version", text))
+    write_roll(change, _enrolled(roll, subject, material, is_new))
+    scans, session = _place_scans(folder, subject, material, known, change)
+    version = 1
+    if same:
+        session, version = latest.session, latest.version + 1
+    mask = _write_masks(subject, session, version, scans, material, change)
+    return Written(layout.record_name(mask), True, tuple(findings))
+
+
+def take_out(folder: Path, case: Case, change: Change) -> None:
+    """Put into ``change`` that all versions of a case go, with the scans that no other case needs."""
+    versions = all_versions(folder)
+    gone = [version for version in versions if version.case_id == case.case_id]
+    rest = [version for version in versions if version.case_id != case.case_id]
+    needed = {path for version in rest for path in _files(version)}
+    names = [layout.record_name(version.mask.relative_to(folder).as_posix()) for version in gone]
+    for path in sorted({path for version in gone for path in _files(version)} - needed):
+        name = path.relative_to(folder).as_posix()
+        names += [name, layout.record_name(name)] if layout.IMAGE.fullmatch(name) else [name]
+    change.removals += names  # the records come first: without its record there is no case
+    if all(version.subject != case.subject for version in rest):
+        write_roll(change, read_roll(folder).without(case.subject))
+
+
+def write_roll(change: Change, roll: Roll) -> None:
+    """Put the list of patients into a change."""
+    change.path(layout.PARTICIPANTS).write_text(roll.participants_tsv(), encoding="utf-8")
+    change.write_json(layout.FROZEN, roll.frozen_json())
+
+
+def write_descriptions(change: Change) -> None:
+    """Put what makes a folder a case set into a change."""
+    common = {"BIDSVersion": "1.10.0", "GeneratedBy": [{"Name": "MSLesionSeg", "Version": __version__}]}
+    raw = {"Name": "MS lesion training cases", "DatasetType": "raw", **common, FORMAT_KEY: FORMAT}
+    manual = {"Name": "Corrected lesion masks", "DatasetType": "derivative", **common}
+    change.write_json(layout.DESCRIPTION, raw)
+    change.write_json(f"{layout.MANUAL}/{layout.DESCRIPTION}", manual | {"DatasetLinks": {"raw": "../.."}})
+    change.write_json("participants.json", _COLUMNS)
+    change.path("README").write_text(_README, encoding="utf-8")
+
+
+_COLUMNS = {
+    "site": {"Description": "Code of the hospital."},
+    "split": {
+        "Description": "Whether models are trained on the patient's cases or only measured on them; never changed.",
+        "Levels": {"training": "trained on", "validation": "measured on"},
+    },
+}
+_README = """Training cases of MSLesionSeg, laid out as a BIDS dataset.
+
+Scans lie under sub-*/ as they were given, without header text. Under derivatives/manual there are, for each case,
+the corrected mask (desc-v1, desc-v2 ... for repeated corrections; the highest counts), the model's draft
+(desc-v1draft ...) and a record in the JSON file of the mask's name.
+"""
+
+
+@dataclass(frozen=True)
+class _StoredScan:
+    """A scan's file below the set and that file's content hash, which is not the scan's if the face was removed."""
+
+    name: str
+    content: str
+
+
+def _files(case: Case) -> list[Path]:
+    return [path for path in (*case.images.values(), case.mask, case.draft) if path is not None]
+
+
+def _same_scans(case: Case, material: Material) -> bool:
+    return all(case.scans[name] == material.hashes[name] for name in material.kind.required)
+
+
+def _subject(material: Material, known: Sequence[Case], roll: Roll) -> tuple[str, bool]:
+    """Whose examination it is: the patient of its scans if they are in the set, the one named, or a new one."""
+    hashes = set(material.hashes.values())
+    owners = {case.subject for case in known if hashes & set(case.scans.values())}
+    if len(owners) > 1:
+        raise SettingsError(
+            f"The scans are in the set under different patients ({', '.join(sorted(owners))}). Give scans of one "
+            "patient, or remove the case that is wrong."
+        )
+    named = material.subject and f"sub-{material.subject.removeprefix('sub-')}"
+    if named and named not in roll.participants:
+        raise SettingsError(f"There is no patient {named} in the set. Leave the patient out for a new one.")
+    owner = next(iter(owners), None)
+    if named and owner and owner != named:
+        raise SettingsError(f"A scan of this case is in the set under the patient {owner}, not {named}.")
+    subject = owner or named
+    if subject:
+        return subject, False
+    while True:
+        subject = "sub-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+        if subject not in roll.participants:
+            return subject, True
+
+
+def _enrolled(roll: Roll, subject: str, material: Material, is_new: bool) -> Roll:
+    site = material.site or next((person.site for person in roll.participants.values()), "local")
+    if not is_new:
+        known_site = roll.participants[subject].site
+        if material.site not in (None, known_site):
+            raise SettingsError(
+                f"The patient {subject} belongs to the site {known_site}, not {material.site}."
+            )
+    return roll.enrol(subject, site, material.hashes.values(), material.split)
+
+
+def _place_scans(
+    folder: Path, subject: str, material: Material, known: Sequence[Case], change: Change
+) -> tuple[dict[str, _StoredScan], str]:
+    """Store the scans that are not in the set; return where all of them are, and the mask's session."""
+    stored: dict[str, _StoredScan] = {}
+    visits: dict[int, str] = {}
+    sessions = {
+        path.name for root in (folder, folder / layout.MANUAL) for path in (root / subject).glob("ses-*")
+    }
+    for entry in material.kind.inputs:
+        found = _stored_scan(folder, material.hashes.get(entry.name), entry, known)
+        if found:
+            stored[entry.name] = found
+            visits.setdefault(entry.visit, _session(found.name))
+    for entry in material.kind.inputs:
+        if entry.name in stored or entry.name not in material.scans:
+            continue
+        session = visits.get(entry.visit)
+        if session is None or (folder / layout.image_name(subject, session, entry.suffix)).exists():
+            session = _next_session(sessions)
+            visits[entry.visit] = session
+        sessions.add(session)
+        name = layout.image_name(subject, session, entry.suffix)
+        source = material.scans[entry.name].path
+        save_scrubbed(source, change.path(name))
+        facts = scanner_facts(source)
+        if facts:
+            change.write_json(layout.record_name(name), facts)
+        stored[entry.name] = _StoredScan(name, material.hashes[entry.name])
+    session = _session(stored[material.kind.reference].name)
+    mask = layout.mask_name(subject, session, material.kind.label, 1)
+    if (
+        folder / layout.record_name(mask)
+    ).exists():  # another case of this task has its mask on the same scan
+        session = _next_session(sessions)
+    return stored, session
+
+
+def _stored_scan(
+    folder: Path, scan: str | None, entry: layout.InputFile, known: Iterable[Case]
+) -> _StoredScan | None:
+    for case in known:
+        for role, content in case.scans.items():
+            if content == scan:
+                name = case.images[role].relative_to(folder).as_posix()
+                suffix = layout.IMAGE.fullmatch(name)["suffix"]
+                if suffix != entry.suffix:
+                    raise SettingsError(
+                        f"The scan given as {entry.name} is in the set as {suffix} of {case.case_id}. Check "
+                        "whether scans were mixed up."
+                    )
+                return _StoredScan(name, case.contents[role])
+    return None
+
+
+def _session(image: str) -> str:
+    return layout.IMAGE.fullmatch(image)["session"]
+
+
+def _next_session(sessions: Iterable[str]) -> str:
+    numbers = [int(name[4:]) for name in sessions if name[4:].isdecimal()]
+    return f"ses-{max(numbers, default=0) + 1:02d}"
+
+
+def _write_masks(
+    subject: str,
+    session: str,
+    version: int,
+    scans: Mapping[str, _StoredScan],
+    material: Material,
+    change: Change,
+) -> str:
+    """Put masks and record into ``change``; return the mask's name."""
+    label = material.kind.label
+    data = np.asarray(material.mask.dataobj)
+    mask = layout.mask_name(subject, session, label, version)
+    save_image(data, material.mask, change.path(mask))
+    contents = {name: scan.content for name, scan in scans.items()} | {"mask": content_hash(material.mask)}
+    review, draft = material.review, None
+    if material.draft is not None:
+        proposed = np.asarray(material.draft.dataobj)
+        draft = layout.mask_name(subject, session, label, version, draft=True)
+        save_image(proposed, material.draft, change.path(draft))
+        contents["draft"] = content_hash(material.draft)
+        changes = compare_with_draft(data, proposed)
+        review = replace(
+            review,
+            voxels_added=changes.voxels_added,
+            voxels_removed=changes.voxels_removed,
+            lesions_added=changes.lesions_added,
+            lesions_rejected=changes.lesions_rejected,
+        )
+    record: dict[str, Any] = {
+        "Type": "Lesion",
+        "Task": material.kind.task,
+        "Version": version,
+        "Sources": [f"bids:raw:{scan.name}" for scan in scans.values()],
+        "Images": {name: scan.name for name, scan in scans.items()},
+        "Draft": draft,
+        "Lesions": label_components(data)[1],
+        "VolumeMm3": round(float(np.count_nonzero(data) * np.prod(voxel_sizes(material.mask.affine))), 2),
+        "Review": asdict(review),
+        "Scans": dict(material.hashes),
+        "Contents": contents,
+    }
+    change.write_json(layout.record_name(mask), record, last=True)
+    return mask
