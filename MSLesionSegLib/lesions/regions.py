@@ -113,11 +113,24 @@ def fit_atlas(flair_1mm: nib.Nifti1Image, brain_1mm: nib.Nifti1Image) -> RegionM
     if not (complete and fits):
         return _undetermined(flair_1mm, _NO_FIT)
     labels = refine_labels(z, inside, atlas, sizes)
+    image = nib.Nifti1Image(_pasted(labels, brain.shape, box), flair_1mm.affine)
+    return regions_from_labels(image, fit.correlation)
+
+
+def regions_from_labels(labels: nib.Nifti1Image, correlation: float | None = None) -> RegionMap:
+    """Make the map again from its label image, such as one that was kept with a result.
+
+    ``labels``: as in :class:`RegionMap`, with some brain in it. ``correlation``: how well the atlas fitted.
+    """
+    data = np.asarray(labels.dataobj)
+    sizes = np.linalg.norm(labels.affine[:3, :3], axis=0)
+    box = bounding_box(data, margin=2)
+    part = data[box]
     return RegionMap(
-        labels=nib.Nifti1Image(_pasted(labels, brain.shape, box), flair_1mm.affine),
-        distance_to_ventricles_mm=_spread(distance_to(labels == VENTRICLES, sizes), brain.shape, box),
-        distance_to_cortex_mm=_spread(distance_to(labels == CORTEX, sizes), brain.shape, box),
-        correlation=fit.correlation,
+        labels=labels,
+        distance_to_ventricles_mm=_spread(distance_to(part == VENTRICLES, sizes), data.shape, box),
+        distance_to_cortex_mm=_spread(distance_to(part == CORTEX, sizes), data.shape, box),
+        correlation=correlation,
     )
 
 

@@ -48,8 +48,8 @@ def stem_of(path: Path, sequence: str = "flair") -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or sequence
 
 
-def output_names(stem: str, *, uncertainty: bool = False) -> dict[str, str]:
-    """File names of one result, in the manner of BIDS derivatives."""
+def output_names(stem: str, *, uncertainty: bool = False, regions: bool = False) -> dict[str, str]:
+    """File names of one result, in the manner of BIDS derivatives. Only the regions lie on another grid (1 mm)."""
     names = {
         "mask": f"{stem}_label-lesion_mask.nii.gz",
         "probability": f"{stem}_label-lesion_probseg.nii.gz",
@@ -58,6 +58,8 @@ def output_names(stem: str, *, uncertainty: bool = False) -> dict[str, str]:
     }
     if uncertainty:
         names["uncertainty"] = f"{stem}_label-lesion_desc-uncertainty_map.nii.gz"
+    if regions:
+        names["regions"] = f"{stem}_res-1mm_desc-regions_dseg.nii.gz"
     return names | {"table": "lesions.csv", "report": "report.html", "manifest": MANIFEST}
 
 

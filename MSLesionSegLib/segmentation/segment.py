@@ -68,7 +68,7 @@ class SegmentationResult:
     Attributes:
         folder: the result folder.
         files: paths by role: ``mask``, ``probability``, ``lesions``, ``brain``, ``table``, ``report``,
-            ``manifest`` and, with flips, ``uncertainty``.
+            ``manifest``; with flips ``uncertainty``, and ``regions`` where the atlas could be fitted.
         lesions: rows of the lesion table, largest first.
         counts: lesions, volume and totals by region, as in the manifest.
         settings: everything that decides the numbers.
@@ -96,6 +96,7 @@ class _Maps:
     probability: np.ndarray
     labels: np.ndarray
     uncertainty: np.ndarray | None
+    regions: nib.Nifti1Image | None = None
     lesions: tuple[Lesion, ...] = field(default=())
 
 
@@ -147,6 +148,8 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     if regions is not None and regions.problem:
         remarks = (Finding("regions-undetermined", regions.problem),)
         watch.warning(remarks[0].code, remarks[0].sentence)
+    elif regions is not None:
+        maps.regions = regions.labels
     maps.lesions = tuple(
         lesion_table(
             nib.Nifti1Image(maps.labels, reference.affine),
@@ -259,7 +262,9 @@ def _write(
 
     source = scans[task.reference]
     stem = outputs.stem_of(Path(request.inputs[task.reference]), task.reference)
-    names = outputs.output_names(stem, uncertainty=maps.uncertainty is not None)
+    names = outputs.output_names(
+        stem, uncertainty=maps.uncertainty is not None, regions=maps.regions is not None
+    )
     counts = count_lesions(maps.lesions, maps.brain, maps.reference.affine)
     manifest = make_manifest(
         task=task.name,
@@ -279,6 +284,8 @@ def _write(
         outputs.save_image(maps.brain, source.image, folder / names["brain"])
         if maps.uncertainty is not None:
             outputs.save_image(maps.uncertainty, source.image, folder / names["uncertainty"])
+        if maps.regions is not None:
+            outputs.save_image(np.asarray(maps.regions.dataobj), maps.regions, folder / names["regions"])
         write_csv(maps.lesions, folder / names["table"])
         watch.stage(stages.WRITE, 0.6)
         write_report(folder / names["report"], manifest, source.image, maps.brain, maps.labels, maps.lesions)

@@ -1,0 +1,400 @@
+"""A person's review of found lesions: what was accepted, rejected, grown and painted, and the mask that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.lesions.components import LesionRule, find_lesions, label_components
+from MSLesionSegLib.lesions.regions import RegionMap
+from MSLesionSegLib.lesions.table import Lesion, lesion_table
+
+OPEN, ACCEPTED, REJECTED = "open", "accepted", "rejected"
+LESION = "lesion"
+ORDERS = ("least certain first", "new first", "largest first")
+_NEW_FIRST = ("new", "enlarged", LESION, "shrunken", "vanished", "stable")
+
+_REACH_MM = 15.0  # a missed lesion does not grow further than this from where the person pointed
+_SEARCH_MM = 3.0  # how far from there its most probable voxel is looked for
+_FAINTEST = 0.02  # below this the map knows nothing; a ball is put for the person to correct
+_BALL_MM = 2.0
+
+Voxel = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ReviewedLesion:
+    """A row of the review.
+
+    ``lesion``: the row of the lesion table; ``lesion.id`` is its number in :attr:`Review.labels`, or for a rejected
+    one continues after the last of these. ``state``: ``lesion``, or how it changed since the baseline. ``decision``:
+    ``open``, ``accepted`` or ``rejected``. ``voxel``: its most probable voxel, by which it is known again after the
+    mask has changed.
+    """
+
+    lesion: Lesion
+    state: str
+    decision: str
+    voxel: Voxel
+
+
+@dataclass(frozen=True)
+class _Rejected:
+    row: ReviewedLesion
+    voxels: np.ndarray  # flat indices
+
+
+@dataclass(frozen=True)
+class _Snapshot:
+    added: np.ndarray  # flat indices
+    removed: np.ndarray
+    accepted: frozenset[Voxel]
+    rejected: tuple[_Rejected, ...]
+
+
+class Review:
+    """The lesions of one probability map, changed by a person step by step.
+
+    The mask is always: lesions of the map by the rule, without rejected ones and without voxels that were taken
+    away, with the voxels that were added. So a new threshold never loses what the person did.
+
+    Args:
+        probability: (X, Y, Z), 0 to 1, on the grid of the mask.
+        rule: what counts as a lesion.
+        regions: the patient's regions, on any grid in the same space.
+        states: names of states by label, and their label image (X, Y, Z) on the grid of the mask; a lesion has the
+            state of most of its labelled voxels, or ``default_state``.
+        default_state: of lesions without a labelled voxel.
+    """
+
+    _MOST_UNDO = 50
+
+    def __init__(
+        self,
+        probability: nib.Nifti1Image,
+        rule: LesionRule,
+        regions: RegionMap | None = None,
+        states: tuple[Mapping[int, str], np.ndarray] | None = None,
+        default_state: str = LESION,
+    ) -> None:
+        self.affine = probability.affine
+        self.rule = rule
+        self.regions = regions
+        self._probability = np.asarray(probability.dataobj, dtype=np.float32)
+        self._states = states
+        self._default_state = default_state
+        self._voxel_mm3 = abs(float(np.linalg.det(self.affine[:3, :3])))
+        self._added = np.zeros(self._probability.shape, bool)
+        self._removed = np.zeros(self._probability.shape, bool)
+        self._accepted: set[Voxel] = set()
+        self._rejected: list[_Rejected] = []
+        self._undo: list[_Snapshot] = []
+        self._rows: tuple[ReviewedLesion, ...] | None = None
+        self._find()
+
+    @property
+    def mask(self) -> np.ndarray:
+        """The mask as reviewed: bool (X, Y, Z)."""
+        return self._mask
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Lesions of the mask numbered from the largest: int32 (X, Y, Z)."""
+        self._describe()
+        return self._labels
+
+    @property
+    def rows(self) -> tuple[ReviewedLesion, ...]:
+        """All lesions, those in the mask first, then rejected ones."""
+        self._describe()
+        assert self._rows is not None
+        return self._rows
+
+    @property
+    def lesions(self) -> list[Lesion]:
+        """The lesions of the mask."""
+        return [row.lesion for row in self.rows if row.decision != REJECTED]
+
+    @property
+    def progress(self) -> tuple[int, int]:
+        """How many lesions were decided upon, and of how many."""
+        return sum(row.decision != OPEN for row in self.rows), len(self.rows)
+
+    @property
+    def edited(self) -> bool:
+        """Whether the mask differs from what the rule alone finds."""
+        return bool(self._rejected or self._added.any() or self._removed.any())
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._undo)
+
+    def set_rule(self, rule: LesionRule) -> None:
+        """Take another threshold or minimum size. What the person changed stays changed."""
+        self.rule = rule
+        self._find()
+
+    def set_mask(self, mask: np.ndarray) -> None:
+        """Take over a mask that was edited by hand: non-zero inside, same shape."""
+        mask = np.asarray(mask) != 0
+        if mask.shape != self._mask.shape:
+            raise ValueError(f"the mask has shape {mask.shape}, the review {self._mask.shape}")
+        on, off = mask & ~self._mask, self._mask & ~mask
+        if not on.any() and not off.any():
+            return
+        self._remember()
+        self._add(on)
+        self._removed |= off
+        self._added &= ~off
+        self._compose()
+
+    def accept(self, number: int) -> None:
+        """Say that lesion ``number`` is right; a rejected one comes back."""
+        row = self._row(number)
+        self._remember()
+        if row.decision == REJECTED:
+            self._take_back(number)
+        self._accepted.add(row.voxel)
+        self._compose()
+
+    def reject(self, number: int) -> None:
+        """Say that lesion ``number`` is none: it leaves the mask and stays in the list."""
+        row = self._row(number)
+        if row.decision == REJECTED:
+            return
+        self._remember()
+        voxels = np.flatnonzero(self.labels == number)
+        self._accepted = {v for v in self._accepted if self.labels[v] != number}
+        self._added.ravel()[voxels] = False
+        self._rejected.append(_Rejected(replace(row, decision=REJECTED), voxels))
+        self._compose()
+
+    def grow(self, ras: Sequence[float]) -> int:
+        """Add a missed lesion at a point (mm, RAS), outlined where the map is at least half as sure as at its peak.
+
+        Where the map shows nothing a small ball is put, to be corrected by hand. Returns the number of the lesion.
+
+        Raises:
+            SettingsError: the point lies outside the scan, or in a lesion that is marked already.
+        """
+        seed = self.voxel_at(ras)
+        if self._mask[seed]:
+            raise SettingsError("This place is marked as lesion already. Point at the missed lesion itself.")
+        box, distance = self._around(seed)
+        near = np.where((distance <= _SEARCH_MM) & ~self._mask[box], self._probability[box], -1.0)
+        peak = np.unravel_index(np.argmax(near), near.shape)
+        grown = self._grown(box, distance, near[peak], peak)
+        self._remember()
+        whole = np.zeros(self._mask.shape, bool)
+        whole[box] = grown & ~self._mask[box]
+        self._add(whole)
+        self._compose()
+        number = int(self.labels[box][peak])
+        self._accepted.add(self._row(number).voxel)
+        self._rows = None
+        return number
+
+    def undo(self) -> bool:
+        """Take back the last step; False if there is none."""
+        if not self._undo:
+            return False
+        last = self._undo.pop()
+        for array, flat in ((self._added, last.added), (self._removed, last.removed)):
+            array[...] = False
+            array.ravel()[flat] = True
+        self._accepted, self._rejected = set(last.accepted), list(last.rejected)
+        self._compose()
+        return True
+
+    def voxel_at(self, ras: Sequence[float]) -> Voxel:
+        """The voxel at a point in mm RAS.
+
+        Raises:
+            SettingsError: it lies outside the scan.
+        """
+        voxel = np.rint(nib.affines.apply_affine(np.linalg.inv(self.affine), np.asarray(ras, float))).astype(
+            int
+        )
+        if (voxel < 0).any() or (voxel >= self._probability.shape).any():
+            raise SettingsError("The crosshair lies outside the scan. Click into the lesion first.")
+        return tuple(int(v) for v in voxel)
+
+    def number_at(self, voxel: Voxel) -> int | None:
+        """Number of the row that ``voxel`` belongs to, or None."""
+        number = int(self.labels[voxel])
+        if number:
+            return number
+        return next((row.lesion.id for row in self.rows if row.voxel == voxel), None)
+
+    def decisions(self) -> dict[str, list[list[int]]]:
+        """The decisions as JSON types, to be kept with the mask; :meth:`restore` takes them back."""
+        by_kind: dict[str, list[list[int]]] = {ACCEPTED: [], REJECTED: []}
+        for row in self.rows:
+            if row.decision != OPEN:
+                by_kind[row.decision].append(list(row.voxel))
+        return by_kind
+
+    def restore(self, mask: np.ndarray, decisions: Mapping[str, Iterable[Sequence[int]]]) -> None:
+        """Go on with a review whose mask and decisions were kept; decisions whose lesion is gone are left out."""
+        for voxel in decisions.get(REJECTED, ()):
+            number = self._inside(voxel) and int(self.labels[tuple(voxel)])
+            if number:
+                self.reject(number)
+        self.set_mask(mask)
+        inside = (tuple(v) for v in decisions.get(ACCEPTED, ()) if self._inside(v))
+        self._accepted = {voxel for voxel in inside if self._mask[voxel]}
+        self._rows = None
+        self._undo.clear()
+
+    def summary(self) -> dict[str, Any]:
+        """Numbers of the review for its record: decisions, and voxels that differ from what was found."""
+        decided = [row.decision for row in self.rows]
+        automatic = self._automatic > 0
+        return {
+            "lesions": len(self.lesions),
+            "accepted": decided.count(ACCEPTED),
+            "rejected": decided.count(REJECTED),
+            "open": decided.count(OPEN),
+            "voxels_added": int(np.count_nonzero(self._mask & ~automatic)),
+            "voxels_removed": int(np.count_nonzero(automatic & ~self._mask)),
+        }
+
+    def _find(self) -> None:
+        self._automatic, _ = find_lesions(self._probability, self.rule, self._voxel_mm3)
+        self._compose()
+
+    def _compose(self) -> None:
+        """Make the mask from what was found and what was changed."""
+        mask = (self._automatic > 0) & ~self._removed
+        flat = mask.ravel()
+        kept = {int(self._automatic[voxel]) for voxel in self._accepted}
+        for rejected in self._rejected:
+            flat[rejected.voxels] = False
+            touched = set(np.unique(self._automatic.ravel()[rejected.voxels]).tolist()) - kept - {0}
+            if touched:
+                mask &= ~np.isin(self._automatic, list(touched))
+                flat = mask.ravel()
+        self._mask = mask | self._added
+        self._rows = None
+
+    def _describe(self) -> None:
+        if self._rows is not None:
+            return
+        self._labels, _ = label_components(self._mask, self.rule.connectivity)
+        images = (nib.Nifti1Image(part, self.affine) for part in (self._labels, self._probability))
+        table = lesion_table(*images, self.regions)
+        peaks = self._peaks(len(table))
+        accepted = {int(self._labels[voxel]) for voxel in self._accepted}
+        rows = [
+            ReviewedLesion(lesion, self._state(lesion.id), ACCEPTED if lesion.id in accepted else OPEN, peak)
+            for lesion, peak in zip(table, peaks, strict=True)
+        ]
+        for number, rejected in enumerate(self._rejected, start=len(rows) + 1):
+            rows.append(replace(rejected.row, lesion=replace(rejected.row.lesion, id=number)))
+        self._rows = tuple(rows)
+
+    def _peaks(self, count: int) -> list[Voxel]:
+        """The most probable voxel of every lesion, the first of equals."""
+        flat = np.flatnonzero(self._labels)
+        ids, values = self._labels.ravel()[flat], self._probability.ravel()[flat]
+        order = np.lexsort((flat, -values, ids))
+        firsts = np.searchsorted(ids[order], np.arange(1, count + 1))
+        where = np.stack(np.unravel_index(flat[order][firsts], self._labels.shape), axis=1)
+        return [tuple(int(v) for v in voxel) for voxel in where]
+
+    def _state(self, number: int) -> str:
+        if self._states is None:
+            return self._default_state
+        names, image = self._states
+        inside = image[self._labels == number]
+        counts = np.bincount(inside[inside > 0]) if inside.any() else np.zeros(1)
+        return names.get(int(counts.argmax()), self._default_state)
+
+    def _row(self, number: int) -> ReviewedLesion:
+        for row in self.rows:
+            if row.lesion.id == number:
+                return row
+        raise SettingsError(f"There is no lesion {number}.")
+
+    def _take_back(self, number: int) -> None:
+        rejected = self._rejected.pop(number - len(self.lesions) - 1)
+        flat = rejected.voxels
+        self._added.ravel()[flat] |= self._automatic.ravel()[flat] == 0
+
+    def _add(self, voxels: np.ndarray) -> None:
+        self._removed &= ~voxels
+        self._added |= voxels
+        flat = voxels.ravel()
+        for rejected in [r for r in self._rejected if flat[r.voxels].any()]:
+            # painted again in part: the rest of it stays away, now voxel by voxel
+            self._rejected.remove(rejected)
+            rest = rejected.voxels[~flat[rejected.voxels]]
+            self._removed.ravel()[rest] = True
+
+    def _around(self, seed: Voxel) -> tuple[tuple[slice, ...], np.ndarray]:
+        """The box within reach of ``seed`` and the distance in mm of its voxels."""
+        sizes = np.linalg.norm(self.affine[:3, :3], axis=0)
+        reach = np.ceil(_REACH_MM / sizes).astype(int)
+        low = [max(s - r, 0) for s, r in zip(seed, reach, strict=True)]
+        high = [min(s + r + 1, n) for s, r, n in zip(seed, reach, self._mask.shape, strict=True)]
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        offsets = np.indices([b - a for a, b in zip(low, high, strict=True)], dtype=np.float32)
+        offsets -= (np.array(seed) - low)[:, None, None, None]
+        steps = np.tensordot(self.affine[:3, :3], offsets, axes=1)
+        return box, np.sqrt((steps**2).sum(axis=0))
+
+    def _grown(
+        self, box: tuple[slice, ...], distance: np.ndarray, value: float, peak: tuple[Any, ...]
+    ) -> np.ndarray:
+        if value < _FAINTEST:
+            ball = distance <= _BALL_MM
+            ball[peak] = True
+            return ball
+        sure = (self._probability[box] >= value / 2) & (distance <= _REACH_MM) & ~self._mask[box]
+        parts, _ = label_components(sure, self.rule.connectivity)
+        return parts == parts[peak]
+
+    def _inside(self, voxel: Sequence[int]) -> bool:
+        return len(voxel) == 3 and all(0 <= v < n for v, n in zip(voxel, self._mask.shape, strict=True))
+
+    def _remember(self) -> None:
+        self._undo.append(
+            _Snapshot(
+                np.flatnonzero(self._added),
+                np.flatnonzero(self._removed),
+                frozenset(self._accepted),
+                tuple(self._rejected),
+            )
+        )
+        del self._undo[: -self._MOST_UNDO]
+
+
+def ordered(rows: Iterable[ReviewedLesion], order: str) -> list[ReviewedLesion]:
+    """Rows in one of :data:`ORDERS`; equal ones by volume, then by number."""
+
+    def volume(row: ReviewedLesion) -> tuple[float, int]:
+        return -row.lesion.volume_mm3, row.lesion.id
+
+    if order == ORDERS[0]:
+        return sorted(rows, key=lambda row: (row.lesion.mean_probability or 0.0, *volume(row)))
+    if order == ORDERS[1]:
+        return sorted(rows, key=lambda row: (_NEW_FIRST.index(row.state), *volume(row)))
+    if order == ORDERS[2]:
+        return sorted(rows, key=volume)
+    raise SettingsError(f"There is no order '{order}'. Known orders: {', '.join(ORDERS)}.")
+
+
+def totals_by_state(rows: Iterable[ReviewedLesion]) -> dict[str, dict[str, float]]:
+    """``{state: {"lesions": count, "volume_mm3": sum}}`` of the lesions that were not rejected."""
+    totals: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row.decision != REJECTED:
+            total = totals.setdefault(row.state, {"lesions": 0, "volume_mm3": 0.0})
+            total["lesions"] += 1
+            total["volume_mm3"] += row.lesion.volume_mm3
+    return totals

@@ -1,0 +1,202 @@
+"""Review: what a person decided stays decided, whatever happens to the threshold."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.lesions.components import LesionRule, find_lesions
+from MSLesionSegLib.lesions.review import (
+    ACCEPTED,
+    OPEN,
+    ORDERS,
+    REJECTED,
+    Review,
+    ordered,
+    totals_by_state,
+)
+
+SHAPE = (40, 40, 20)
+AFFINE = np.array([[-1.0, 0, 0, 20], [0, 1, 0, -20], [0, 0, 2, -20], [0, 0, 0, 1]])
+SPOTS = ((10, 10, 10, 0.95, 4.0), (28, 28, 10, 0.8, 3.0), (28, 8, 8, 0.6, 3.0), (10, 30, 10, 0.3, 3.0))
+
+
+def blob(x: int, y: int, z: int, peak: float, radius: float) -> np.ndarray:
+    i, j, k = np.indices(SHAPE)
+    distance = np.sqrt((i - x) ** 2 + (j - y) ** 2 + 4.0 * (k - z) ** 2)
+    return (peak * np.clip(1.5 - distance / radius, 0, 1)).astype(np.float32)
+
+
+@pytest.fixture
+def probability() -> nib.Nifti1Image:
+    return nib.Nifti1Image(np.max([blob(*spot) for spot in SPOTS], axis=0), AFFINE)
+
+
+@pytest.fixture
+def review(probability) -> Review:
+    return Review(probability, LesionRule(0.5))
+
+
+def ras(voxel: tuple[int, ...]) -> np.ndarray:
+    return nib.affines.apply_affine(AFFINE, voxel)
+
+
+def decision_at(review: Review, voxel: tuple[int, int, int]) -> str:
+    (row,) = (row for row in review.rows if row.lesion.id == review.number_at(voxel))
+    return row.decision
+
+
+def test_begins_with_what_the_rule_finds(review, probability):
+    labels, count = find_lesions(np.asarray(probability.dataobj), LesionRule(0.5), 2.0)
+    assert np.array_equal(review.labels, labels)
+    assert len(review.rows) == count == 3
+    assert review.progress == (0, 3)
+    assert not review.edited
+
+
+def test_a_rejected_lesion_leaves_the_mask_and_stays_in_the_list(review):
+    review.reject(review.number_at((28, 28, 10)))
+    assert not review.mask[28, 28, 10]
+    assert [row.decision for row in review.rows] == [OPEN, OPEN, REJECTED]
+    assert review.progress == (1, 3)
+    assert len(review.lesions) == 2
+
+
+def test_a_rejected_lesion_does_not_come_back_with_a_lower_threshold(review):
+    review.reject(review.number_at((28, 28, 10)))
+    review.set_rule(LesionRule(0.2))
+    assert not review.mask[22:34, 22:34].any()
+    assert review.mask[10, 30, 10]
+
+
+def test_undo_takes_back_step_by_step(review):
+    before = review.mask.copy()
+    review.accept(1)
+    review.reject(2)
+    assert review.undo() and np.array_equal(review.mask, before)
+    assert [row.decision for row in review.rows] == [ACCEPTED, OPEN, OPEN]
+    assert review.undo() and review.progress == (0, 3)
+    assert not review.undo()
+
+
+def test_accepting_a_rejected_lesion_brings_it_back(review):
+    before = review.mask.copy()
+    review.reject(2)
+    review.accept(3)
+    assert np.array_equal(review.mask, before)
+    assert decision_at(review, (28, 28, 10)) == ACCEPTED
+
+
+def test_painted_and_erased_voxels_survive_another_threshold(review):
+    mask = review.mask.copy()
+    mask[2:4, 2:4, 2] = True
+    mask[10, 10, 10] = False
+    review.set_mask(mask)
+    review.set_rule(LesionRule(0.3))
+    assert review.mask[2:4, 2:4, 2].all()
+    assert not review.mask[10, 10, 10]
+    assert review.edited
+
+
+def test_decisions_survive_another_threshold(review):
+    review.accept(review.number_at((10, 10, 10)))
+    review.set_rule(LesionRule(0.9))
+    assert decision_at(review, (10, 10, 10)) == ACCEPTED
+
+
+def test_an_accepted_lesion_that_joins_a_rejected_one_stays(probability):
+    data = np.asarray(probability.dataobj).copy()
+    data[10:28, 10, 10] = np.maximum(data[10:28, 10, 10], 0.25)
+    data[28, 10:28, 10] = np.maximum(data[28, 10:28, 10], 0.25)
+    review = Review(nib.Nifti1Image(data, AFFINE), LesionRule(0.5))
+    review.accept(review.number_at((10, 10, 10)))
+    review.reject(review.number_at((28, 28, 10)))
+    review.set_rule(LesionRule(0.2))
+    assert review.mask[10, 10, 10]
+    assert not review.mask[28, 28, 10]
+
+
+def test_painting_over_a_rejected_lesion_brings_back_only_what_was_painted(review):
+    number = review.number_at((28, 28, 10))
+    voxels = review.labels == number
+    review.reject(number)
+    mask = review.mask.copy()
+    mask[28, 28, 10] = True
+    review.set_mask(mask)
+    assert np.count_nonzero(review.mask & voxels) == 1
+    assert all(row.decision != REJECTED for row in review.rows)
+
+
+def test_a_missed_lesion_grows_from_the_probability_map(review):
+    number = review.grow(ras((11, 30, 10)))
+    grown = review.labels == number
+    assert np.array_equal(grown, blob(*SPOTS[3]) >= 0.15)
+    assert decision_at(review, (10, 30, 10)) == ACCEPTED
+    assert review.undo() and not review.mask[10, 30, 10]
+
+
+def test_where_the_map_shows_nothing_a_small_ball_is_put(review):
+    number = review.grow(ras((35, 18, 4)))
+    volume = 2.0 * np.count_nonzero(review.labels == number)
+    assert 14 <= volume <= 50
+
+
+def test_a_lesion_cannot_grow_where_one_is_or_outside_the_scan(review):
+    before = review.mask.copy()
+    with pytest.raises(SettingsError, match="already"):
+        review.grow(ras((10, 10, 10)))
+    with pytest.raises(SettingsError, match="outside"):
+        review.grow((500.0, 0.0, 0.0))
+    assert np.array_equal(review.mask, before)
+    assert not review.can_undo
+
+
+def test_a_review_goes_on_from_its_mask_and_decisions(review, probability):
+    review.accept(1)
+    review.reject(2)
+    review.grow(ras((10, 30, 10)))
+    again = Review(probability, review.rule)
+    again.restore(review.mask, review.decisions())
+    assert np.array_equal(again.mask, review.mask)
+    assert [(r.decision, r.voxel) for r in again.rows] == [(r.decision, r.voxel) for r in review.rows]
+
+
+def test_restoring_leaves_out_decisions_on_lesions_that_are_gone(review, probability):
+    again = Review(probability, LesionRule(0.9))
+    again.restore(again.mask, {ACCEPTED: [[28, 28, 10], [999, 0, 0]], REJECTED: [[28, 8, 8]]})
+    assert again.progress == (0, len(again.rows))
+
+
+def test_rows_are_ordered_as_asked(review):
+    certain = [row.lesion.mean_probability for row in ordered(review.rows, ORDERS[0])]
+    assert certain == sorted(certain)
+    sizes = [row.lesion.volume_mm3 for row in ordered(review.rows, ORDERS[2])]
+    assert sizes == sorted(sizes, reverse=True)
+    with pytest.raises(SettingsError, match="order"):
+        ordered(review.rows, "by colour")
+
+
+def test_states_come_from_their_label_image(probability):
+    states = np.zeros(SHAPE, np.uint8)
+    states[20:, 20:] = 2
+    review = Review(probability, LesionRule(0.5), states=({2: "stable"}, states), default_state="new")
+    assert [row.state for row in ordered(review.rows, ORDERS[1])] == ["new", "new", "stable"]
+    totals = totals_by_state(review.rows)
+    assert totals["new"]["lesions"] == 2
+    assert totals["stable"]["volume_mm3"] == 2.0 * np.count_nonzero(review.mask[20:, 20:])
+
+
+def test_the_summary_counts_voxels_against_what_was_found(review):
+    mask = review.mask.copy()
+    mask[2, 2, 2] = True
+    mask[10, 10, 10] = False
+    review.set_mask(mask)
+    summary = review.summary()
+    assert (summary["voxels_added"], summary["voxels_removed"]) == (1, 1)
+
+
+def test_an_empty_map_has_nothing_to_review():
+    review = Review(nib.Nifti1Image(np.zeros(SHAPE, np.float32), AFFINE), LesionRule(0.5))
+    assert review.rows == () and review.progress == (0, 0)
