@@ -69,7 +69,7 @@ RECIPES = {
     "base": TrainingRecipe(steps=1200),
     # milder than the base: a few real scans must be learnt well within an hour
     "default": TrainingRecipe(
-        steps=2400,
+        steps=3600,
         lesion_share=0.4,
         focus_share=0.3,
         insertion=0.15,
