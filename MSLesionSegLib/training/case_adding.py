@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from MSLesionSegLib.errors import SettingsError
+import nibabel as nib
+
+from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
@@ -30,7 +32,7 @@ class AddRequest:
         folder: of the set; made when it does not exist.
         task: of the task table.
         images: scan file (or DICOM folder) by input name.
-        mask: the corrected mask, on the grid of the task's reference image; may be empty.
+        mask: the corrected mask, on the grid of the scan (of either one for new lesions); may be empty.
         draft: what the model had proposed, on the same grid.
         model: that made the draft.
         reviewer: a code of the person, not a name.
@@ -100,7 +102,7 @@ def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
 def remove_case(folder: Path, name: str) -> Case:
     """Delete a case with all its versions, and its scans unless another case needs them. It cannot be undone.
 
-    If its patient was for validation, the fingerprints of the scans stay known as such.
+    The fingerprints of its scans stay, with their side of the split: they return to it when they are added again.
 
     Raises:
         SettingsError: no such case.
@@ -144,16 +146,28 @@ def _read(request: AddRequest) -> Material:
     hashes = {name: content_hash(scan.image) for name, scan in scans.items()}
     if len(set(hashes.values())) < len(hashes):
         raise SettingsError("The same scan was given twice. Give each scan of the case once.")
-    reference = scans[kind.reference].image
+    grid, mask = _read_on_a_grid(request.mask, {name: scans[name].image for name in kind.grids})
     return Material(
         kind=kind,
         scans=scans,
         hashes=hashes,
-        mask=read_mask(request.mask, reference),
-        draft=None if request.draft is None else read_mask(request.draft, reference),
+        grid=grid,
+        mask=mask,
+        draft=None if request.draft is None else read_mask(request.draft, scans[grid].image),
         review=Review(model=request.model, reviewer=request.reviewer, minutes=request.minutes),
         site=request.site,
         subject=request.subject,
         split=request.split,
         findings=tuple(finding for scan in scans.values() for finding in scan.findings),
     )
+
+
+def _read_on_a_grid(path: Path, images: Mapping[str, nib.Nifti1Image]) -> tuple[str, nib.Nifti1Image]:
+    """Read a mask; return the name of the first image on whose grid it lies, and the mask."""
+    refused = []
+    for name, image in images.items():
+        try:
+            return name, read_mask(path, image)
+        except ImageError as error:
+            refused.append(error)
+    raise refused[0]

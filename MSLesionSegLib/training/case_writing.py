@@ -36,7 +36,8 @@ class Material:
     Attributes:
         kind: which files a case of its task has.
         scans, hashes: scan and content hash by input name.
-        mask, draft: on the grid of the reference scan.
+        grid: name of the input on whose grid the masks lie.
+        mask, draft: the corrected mask, and what the model had proposed.
         review: who, with what, how long; the counts are filled in here.
         site, subject, split: as in :class:`~MSLesionSegLib.training.case_adding.AddRequest`.
         findings: about the files.
@@ -45,6 +46,7 @@ class Material:
     kind: layout.CaseKind
     scans: Mapping[str, Scan]
     hashes: Mapping[str, str]
+    grid: str
     mask: nib.Nifti1Image
     draft: nib.Nifti1Image | None
     review: Review
@@ -126,7 +128,7 @@ def take_out(folder: Path, case: Case, change: Change) -> None:
 def write_roll(change: Change, roll: Roll) -> None:
     """Put the list of patients into a change."""
     change.path(layout.PARTICIPANTS).write_text(roll.participants_tsv(), encoding="utf-8")
-    change.write_json(layout.FROZEN, roll.frozen_json())
+    change.write_json(layout.SPLITS, roll.splits_json())
 
 
 def write_descriptions(change: Change) -> None:
@@ -134,7 +136,7 @@ def write_descriptions(change: Change) -> None:
     common = {"BIDSVersion": "1.10.0", "GeneratedBy": [{"Name": "MSLesionSeg", "Version": __version__}]}
     raw = {"Name": "MS lesion training cases", "DatasetType": "raw", **common, FORMAT_KEY: FORMAT}
     manual = {"Name": "Corrected lesion masks", "DatasetType": "derivative", **common}
-    change.write_json(layout.DESCRIPTION, raw)
+    change.write_json(layout.DESCRIPTION, raw, last=True)
     change.write_json(f"{layout.MANUAL}/{layout.DESCRIPTION}", manual | {"DatasetLinks": {"raw": "../.."}})
     change.write_json("participants.json", _COLUMNS)
     change.path("README").write_text(_README, encoding="utf-8")
@@ -235,7 +237,7 @@ def _place_scans(
         if facts:
             change.write_json(layout.record_name(name), facts)
         stored[entry.name] = _StoredScan(name, material.hashes[entry.name])
-    session = _session(stored[material.kind.reference].name)
+    session = _session(stored[material.grid].name)
     mask = layout.mask_name(subject, session, material.kind.label, 1)
     if (
         folder / layout.record_name(mask)
@@ -304,6 +306,7 @@ def _write_masks(
         "Version": version,
         "Sources": [f"bids:raw:{scan.name}" for scan in scans.values()],
         "Images": {name: scan.name for name, scan in scans.items()},
+        "Grid": material.grid,
         "Draft": draft,
         "Lesions": label_components(data)[1],
         "VolumeMm3": round(float(np.count_nonzero(data) * np.prod(voxel_sizes(material.mask.affine))), 2),

@@ -50,11 +50,12 @@ class Case:
 
     Attributes:
         case_id: e.g. ``sub-k3m9x2qa_ses-01_flair``; unique in the set, says nothing about the patient.
-        subject, session: BIDS labels; for two examinations the one on whose grid the mask lies.
+        subject, session: BIDS labels; of two examinations the one on whose grid the mask lies.
         task: of the task table.
         images: file by input name, each on its own native grid.
-        mask: on the grid of the task's reference image.
-        draft: what the model had proposed, on that grid, or None.
+        grid: name of the input on whose voxel grid the masks lie.
+        mask: the corrected mask.
+        draft: what the model had proposed, or None.
         version: 1 for the first correction of the scans, 2 for the second ...
         split: the patient's side; never changes.
         site: the patient's hospital.
@@ -70,6 +71,7 @@ class Case:
     session: str
     task: str
     images: Mapping[str, Path]
+    grid: str
     mask: Path
     draft: Path | None
     version: int
@@ -85,7 +87,7 @@ class Case:
     @property
     def reference(self) -> Path:
         """The image on whose grid the mask lies."""
-        return self.images[layout.kind_of(self.task).reference]
+        return self.images[self.grid]
 
     def summary(self) -> dict[str, Any]:
         """What lists show, as JSON types."""
@@ -212,7 +214,7 @@ def read_record(folder: Path, record: Path, roll: Roll) -> Case:
         raise ValueError("its name and its content disagree")
     kind = layout.kind_of(task)
     files = {name: _inside(folder, path) for name, path in content["Images"].items()}
-    if not kind.required <= files.keys() <= kind.known:
+    if not kind.required <= files.keys() <= kind.known or content["Grid"] not in files:
         raise ValueError("its images are not those of its task")
     person = roll.participants[subject]
     contents = {str(role): str(value) for role, value in content["Contents"].items()}
@@ -222,6 +224,7 @@ def read_record(folder: Path, record: Path, roll: Roll) -> Case:
         session=session,
         task=task,
         images=files,
+        grid=content["Grid"],
         mask=folder / layout.mask_name(subject, session, kind.label, version),
         draft=_inside(folder, content["Draft"]) if content["Draft"] else None,
         version=version,
@@ -252,7 +255,7 @@ def check_files(case: Case) -> dict[str, nib.Nifti1Image]:
             since it was added, or a mask lies on another grid than its image.
     """
     images = {name: read_scan(path).image for name, path in case.images.items()}
-    reference = images[layout.kind_of(case.task).reference]
+    reference = images[case.grid]
     for role, path in (("mask", case.mask), ("draft", case.draft)):
         if path is not None:
             images[role] = read_mask(path, reference)

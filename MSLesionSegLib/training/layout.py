@@ -10,7 +10,7 @@ from MSLesionSegLib.errors import SettingsError
 MANUAL = "derivatives/manual"
 DESCRIPTION = "dataset_description.json"
 PARTICIPANTS = "participants.tsv"
-FROZEN = f"{MANUAL}/validation.json"
+SPLITS = f"{MANUAL}/splits.json"
 
 _WORD = "[A-Za-z0-9]+"
 RECORD = re.compile(
@@ -57,13 +57,13 @@ class CaseKind:
         task: of the task table.
         label: what the mask shows, as in its file name.
         inputs: the scans.
-        reference: input on whose grid the mask lies.
+        grids: inputs on whose grid the mask may lie; the task's reference comes first.
     """
 
     task: str
     label: str
     inputs: tuple[InputFile, ...]
-    reference: str
+    grids: tuple[str, ...]
 
     @property
     def required(self) -> frozenset[str]:
@@ -79,12 +79,12 @@ class CaseKind:
 KINDS: dict[str, CaseKind] = {
     kind.task: kind
     for kind in (
-        CaseKind("flair", "lesion", (InputFile("flair", "FLAIR"),), "flair"),
+        CaseKind("flair", "lesion", (InputFile("flair", "FLAIR"),), ("flair",)),
         CaseKind(
             "new",
             "newlesion",
             (InputFile("baseline", "FLAIR"), InputFile("followup", "FLAIR", 1)),
-            "followup",
+            ("baseline", "followup"),
         ),
         CaseKind(
             "enhancing",
@@ -94,7 +94,7 @@ KINDS: dict[str, CaseKind] = {
                 InputFile("post", "ce-gadolinium_T1w"),
                 InputFile("flair", "FLAIR", optional=True),
             ),
-            "post",
+            ("post",),
         ),
     )
 }

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.training.layout import FROZEN, PARTICIPANTS
+from MSLesionSegLib.training.layout import DESCRIPTION, PARTICIPANTS
+from MSLesionSegLib.training.layout import SPLITS as SPLITS_FILE
 
 Split = Literal["training", "validation"]
 SPLITS: tuple[Split, ...] = ("training", "validation")
@@ -31,13 +32,14 @@ class Participant:
 
 @dataclass(frozen=True)
 class Roll:
-    """All patients of a set, and the fingerprints of every scan that ever was for validation.
+    """All patients of a set, and the side of every scan that ever was in it.
 
-    The fingerprints outlive the removal of a case: a validation scan that is added again is for validation again.
+    Scans are known by their content hash, also after their case was removed: what is added again returns to its
+    side, so that no model is ever measured on a scan that it may have been trained on.
     """
 
     participants: Mapping[str, Participant] = field(default_factory=dict)
-    frozen_scans: frozenset[str] = frozenset()
+    scans: Mapping[str, Split] = field(default_factory=dict)
 
     def enrol(self, subject: str, site: str, scans: Iterable[str], wish: Split | None = None) -> Roll:
         """The roll with a case of ``subject``, who may be new or known.
@@ -49,25 +51,29 @@ class Roll:
             wish: side for a new patient; decided by chance when None.
 
         Raises:
-            SettingsError: the wish contradicts what was decided before.
+            SettingsError: the wish contradicts what was decided before, or the scans were on both sides.
         """
-        scans = frozenset(scans)
+        scans = list(scans)
         known = self.participants.get(subject)
-        decided: Split | None = known.split if known else None
-        if decided is None and scans & self.frozen_scans:
-            decided = "validation"
-        if decided and wish and wish != decided:
+        decided = {self.scans[scan] for scan in scans if scan in self.scans} | (
+            {known.split} if known else set()
+        )
+        if len(decided) > 1:
             raise SettingsError(
-                f"This patient is in the {decided} part of the set, and that is never changed: a model would be "
-                "measured on what it was trained on."
+                "Some scans of this patient were in the training part of the set and others in the validation part, "
+                "under another id. They cannot come together: a model would be measured on what it was trained on."
             )
-        split = decided or wish or self._draw()
+        if decided and wish and wish not in decided:
+            raise SettingsError(
+                f"This patient is in the {decided.pop()} part of the set, and that is never changed: a model would "
+                "be measured on what it was trained on."
+            )
+        split = next(iter(decided), None) or wish or self._draw()
         person = known or Participant(subject, site, split)
-        frozen = self.frozen_scans | scans if split == "validation" else self.frozen_scans
-        return replace(self, participants={**self.participants, subject: person}, frozen_scans=frozen)
+        return Roll({**self.participants, subject: person}, {**self.scans, **dict.fromkeys(scans, split)})
 
     def without(self, subject: str) -> Roll:
-        """The roll after the last case of a patient was removed; validation scans stay known."""
+        """The roll after the last case of a patient was removed; the sides of the scans stay known."""
         rest = {name: person for name, person in self.participants.items() if name != subject}
         return replace(self, participants=rest)
 
@@ -90,11 +96,11 @@ class Roll:
             writer.writerow((person.subject, person.site, person.split))
         return text.getvalue()
 
-    def frozen_json(self) -> dict[str, object]:
-        """The content of ``validation.json``."""
+    def splits_json(self) -> dict[str, object]:
+        """The content of ``splits.json``."""
         return {
-            "Description": "Scans that were for validation once are never trained on, even if added again.",
-            "Scans": sorted(self.frozen_scans),
+            "Description": "The side of every scan that ever was in the set, by content hash; never changed.",
+            "Scans": dict(sorted(self.scans.items())),
         }
 
 
@@ -105,22 +111,28 @@ def read_roll(folder: Path) -> Roll:
         MSLesionSegError: a file of the roll is damaged. Nothing may be added then, lest validation patients are
             trained on.
     """
-    table, frozen = folder / PARTICIPANTS, folder / FROZEN
-    if not table.exists() and not frozen.exists():
+    if not (folder / DESCRIPTION).exists():
         return Roll()
     try:
-        rows = list(csv.DictReader(io.StringIO(table.read_text(encoding="utf-8")), delimiter="\t"))
-        people = {row["participant_id"]: _participant(row) for row in rows}
-        scans = frozenset(json.loads(frozen.read_text(encoding="utf-8"))["Scans"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        text = io.StringIO((folder / PARTICIPANTS).read_text(encoding="utf-8"))
+        table = csv.DictReader(text, delimiter="\t")
+        people = {row["participant_id"]: _participant(row) for row in table}
+        if tuple(table.fieldnames or ()) != _COLUMNS:
+            raise ValueError(f"the columns are {table.fieldnames}")
+        scans = json.loads((folder / SPLITS_FILE).read_text(encoding="utf-8"))["Scans"]
+        return Roll(people, {str(scan): _split(side) for scan, side in scans.items()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MSLesionSegError(
-            f"The list of patients of {folder} is missing or damaged ({PARTICIPANTS}, {FROZEN}). Restore it from a "
-            "copy: without it validation patients could be trained on."
+            f"The list of patients of {folder} is missing or damaged ({PARTICIPANTS}, {SPLITS_FILE}). Restore it "
+            "from a copy: without it validation patients could be trained on."
         ) from error
-    return Roll(people, scans)
 
 
 def _participant(row: Mapping[str, str]) -> Participant:
-    if row["split"] not in SPLITS:
-        raise ValueError(row["split"])
-    return Participant(row["participant_id"], row["site"], row["split"])
+    return Participant(row["participant_id"], row["site"], _split(row["split"]))
+
+
+def _split(text: str) -> Split:
+    if text not in SPLITS:
+        raise ValueError(f"{text} is no side")
+    return text

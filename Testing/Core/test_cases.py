@@ -9,8 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from clinic import add_flair, examination, save_like
-from conftest import PATIENT_NAME
+from clinic import SHAPE, add_flair, examination, save_like
+from conftest import PATIENT_NAME, centred
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.training import layout
@@ -120,7 +120,7 @@ def test_the_set_is_a_bids_dataset(tmp_path):
         "README",
         f"{stem}_FLAIR.nii.gz",
         "derivatives/manual/dataset_description.json",
-        "derivatives/manual/validation.json",
+        "derivatives/manual/splits.json",
         f"derivatives/manual/{stem}_label-lesion_desc-v1_mask.nii.gz",
         f"derivatives/manual/{stem}_label-lesion_desc-v1_mask.json",
     }
@@ -217,7 +217,7 @@ def test_new_lesions_have_two_scans_and_share_them_with_other_cases(tmp_path):
     new_mask = save_like(head.flair, new, tmp_path / "new.nii.gz")
     case = add_case(AddRequest(folder, "new", {"baseline": baseline, "followup": followup}, new_mask)).case
     assert case.subject == whole.subject and case.split == whole.split
-    assert case.images["followup"] == whole.images["flair"] == case.reference
+    assert case.images["followup"] == whole.images["flair"]
     assert case.images["baseline"].parent != case.images["followup"].parent
     assert [c.task for c in list_cases(folder).cases] == ["flair", "new"]
     assert read_cases(folder, "new").cases == (case,) and read_cases(folder, "flair").cases == (whole,)
@@ -227,7 +227,7 @@ def test_new_lesions_have_two_scans_and_share_them_with_other_cases(tmp_path):
     another = add_case(
         AddRequest(folder, "new", {"baseline": other_baseline, "followup": followup}, new_mask)
     )
-    assert another.case.case_id != case.case_id and another.case.reference == case.reference
+    assert another.case.case_id != case.case_id and another.case.images["followup"] == case.images["followup"]
     assert len(read_cases(folder, "new").cases) == 2
 
 
@@ -363,8 +363,17 @@ def test_the_files_of_cases_fit_the_task_table():
 
     for task in TASKS.values():
         kind = layout.kind_of(task.name)
-        assert kind.required == {scan.name for scan in task.inputs}
-        assert kind.reference == task.reference
+        assert kind.known == {scan.name for scan in task.inputs}
+        assert kind.grids[0] == task.reference
         suffixes = {entry.name: entry.sequence for entry in kind.inputs}
         for scan in task.inputs:
             assert suffixes[scan.name] == scan.sequence
+
+
+def test_a_mask_of_new_lesions_may_lie_on_either_scan(tmp_path):
+    baseline, _, _ = examination(tmp_path / "in", 1)
+    followup, mask, _ = examination(tmp_path / "in", 2, centred((3, 3, 3), np.eye(3), SHAPE))
+    images = {"baseline": baseline, "followup": followup}
+    case = add_case(AddRequest(tmp_path / "set", "new", images, mask)).case
+    assert case.grid == "followup" and case.reference == case.images["followup"]
+    assert read_cases(tmp_path / "set", "new").cases == (case,)
