@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from MSLesionSegLib import __version__
-from MSLesionSegLib.commands import models, segment, study
+from MSLesionSegLib.commands import cases, models, segment, study
 from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
 
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(segment.app, name="segment")
 app.add_typer(models.app, name="models")
+app.add_typer(cases.app, name="cases")
 app.add_typer(study.app, name="study")
 app.command()(demo)
 app.command()(evaluate)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -130,15 +130,22 @@ class CaseSet:
 def read_cases(folder: Path, task: str = "flair") -> CaseSet:
     """The newest version of every case of a task whose files were read and found good.
 
-    A bad case never stops anything: it is left out and a finding names it. See :func:`check_files` for what is
-    looked at. The same scan in two cases is found by :mod:`~MSLesionSegLib.training.case_checks`.
+    A bad case never stops anything: it is left out and a finding names it. See :func:`check_files` and
+    :func:`repeated` for what is looked at; :mod:`~MSLesionSegLib.training.case_checks` looks at more.
 
     Raises:
-        SettingsError: the folder holds no case set.
+        SettingsError: the folder holds no case set, or there is no such task.
     """
-    listed = list_cases(folder, task)
+    layout.kind_of(task)
+    listed = list_cases(folder)
+    twice = repeated(listed.cases)
     good, findings = [], list(listed.findings)
     for case in listed.cases:
+        if case.task != task:
+            continue
+        if case.case_id in twice:
+            findings.append(Finding("case-repeated", f"{case.case_id} is left out: {twice[case.case_id]}"))
+            continue
         try:
             check_files(case)
         except MSLesionSegError as error:
@@ -159,8 +166,6 @@ def list_cases(folder: Path, task: str | None = None) -> CaseSet:
         SettingsError: the folder holds no case set.
     """
     require_set(folder)
-    if task is not None:
-        layout.kind_of(task)
     roll = read_roll(folder)
     newest: dict[str, Case] = {}
     findings = []
@@ -179,6 +184,23 @@ def list_cases(folder: Path, task: str | None = None) -> CaseSet:
             newest[case.case_id] = case
     cases = tuple(newest[name] for name in sorted(newest))
     return CaseSet(folder, cases, tuple(findings))
+
+
+def repeated(cases: Iterable[Case]) -> dict[str, str]:
+    """Cases whose scans are in the set a second time under another patient, each with a sentence.
+
+    The patient who is for validation stays, so that nobody is trained on who is measured on; else the first one.
+    Adding and importing notice such scans; they come into a set only by hand.
+    """
+    ordered = sorted(cases, key=lambda case: (case.split != "validation", case.case_id))
+    owner: dict[str, Case] = {}
+    found = {}
+    for case in ordered:
+        for scan in case.scans.values():
+            first = owner.setdefault(scan, case)
+            if first.subject != case.subject:
+                found[case.case_id] = f"A scan of it is in the set as {first.case_id} of another patient."
+    return found
 
 
 def all_versions(folder: Path) -> list[Case]:

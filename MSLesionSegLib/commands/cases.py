@@ -1,0 +1,210 @@
+"""``mslesionseg cases``: corrected examinations that models are trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.running import new_table, print_table, printing, run
+from MSLesionSegLib.jobs import Job
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.training.case_adding import Added
+    from MSLesionSegLib.training.case_checks import CaseFinding
+    from MSLesionSegLib.training.cases import Case, CaseSet
+
+app = typer.Typer(
+    no_args_is_help=True, help="Training cases: corrected examinations in a folder of their own."
+)
+
+Cases = Annotated[Path, typer.Option("--cases", help="Folder of the training cases.")]
+Name = Annotated[str, typer.Argument(help="Case, such as sub-k3m9x2qa_ses-01_flair; see 'cases list'.")]
+_LIST = {"read records": 1.0}
+
+
+@app.command("add")
+def cases_add(
+    cases: Cases,
+    mask: Annotated[Path, typer.Option(help="Corrected mask on the grid of the scan; may be empty.")],
+    task: Annotated[str, typer.Option(help="flair, new or enhancing.")] = "flair",
+    flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Baseline FLAIR (new).")] = None,
+    followup: Annotated[Path | None, typer.Option(help="Follow-up FLAIR (new).")] = None,
+    pre: Annotated[Path | None, typer.Option(help="T1 before gadolinium (enhancing).")] = None,
+    post: Annotated[Path | None, typer.Option(help="T1 after gadolinium (enhancing).")] = None,
+    draft: Annotated[Path | None, typer.Option(help="What the model had proposed, on the same grid.")] = None,
+    model: Annotated[str, typer.Option(help="Name of the model that made the draft.")] = "",
+    reviewer: Annotated[str, typer.Option(help="Code of the person who corrected it, not a name.")] = "",
+    minutes: Annotated[float | None, typer.Option(help="Time spent.")] = None,
+    site: Annotated[str | None, typer.Option(help="Code of the hospital (default: the set's).")] = None,
+    subject: Annotated[
+        str | None, typer.Option(help="Patient of the set whose further examination this is.")
+    ] = None,
+    split: Annotated[
+        Literal["training", "validation"] | None,
+        typer.Option(help="Side of a new patient (default: by chance, one patient in four for validation)."),
+    ] = None,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Add a corrected examination, without names; a second correction of the same scans becomes a new version."""
+    given = {"flair": flair, "baseline": baseline, "followup": followup, "pre": pre, "post": post}
+
+    def work(job: Job) -> Added:
+        from MSLesionSegLib.training.case_adding import AddRequest, add_case
+
+        request = AddRequest(
+            folder=cases,
+            task=task,
+            images={name: path for name, path in given.items() if path is not None},
+            mask=mask,
+            draft=draft,
+            model=model,
+            reviewer=reviewer,
+            minutes=minutes,
+            site=site,
+            subject=subject,
+            split=split,
+        )
+        return add_case(request, job)
+
+    def describe(added: Added) -> dict[str, Any]:
+        return {**added.case.summary(), "stored": added.stored}
+
+    added = run("cases add", work, {"read files": 0.6, "store case": 0.4}, describe, events, stop_file)
+    if not events and added.stored:
+        case = added.case
+        with printing():
+            typer.echo(
+                f"{case.case_id}, version {case.version}: {case.lesions} lesions, for {case.split}"
+                f"{_changes(case)}."
+            )
+
+
+@app.command("list")
+def cases_list(
+    cases: Cases,
+    task: Annotated[str | None, typer.Option(help="Only cases of this task.")] = None,
+    events: Events = False,
+) -> None:
+    """The cases of a set in their newest version."""
+
+    def work(job: Job) -> CaseSet:
+        from MSLesionSegLib.training.cases import list_cases
+
+        found = list_cases(cases, task)
+        for finding in found.findings:
+            job.warning(finding.code, finding.sentence)
+        return found
+
+    def describe(found: CaseSet) -> dict[str, Any]:
+        return {
+            "cases": [case.summary() for case in found.cases],
+            "lesions": sum(case.lesions for case in found.cases),
+            "training": len(found.training),
+            "validation": len(found.validation),
+        }
+
+    found = run("cases list", work, _LIST, describe, events, None)
+    if not events:
+        table = new_table("Case", "Version", "For", "Site", "Lesions", "mm3")
+        for case in found.cases:
+            table.add_row(
+                case.case_id,
+                str(case.version),
+                case.split,
+                case.site,
+                str(case.lesions),
+                f"{case.volume_mm3:.0f}",
+            )
+        with printing():
+            print_table(table)
+            typer.echo(f"{len(found.training)} for training, {len(found.validation)} for validation")
+
+
+@app.command("show")
+def cases_show(cases: Cases, name: Name, events: Events = False) -> None:
+    """Everything that is known of one case."""
+
+    def work(job: Job) -> Case:
+        from MSLesionSegLib.training.cases import find_case
+
+        return find_case(cases, name)
+
+    def describe(case: Case) -> dict[str, Any]:
+        from MSLesionSegLib.training.cases import all_versions
+
+        return {
+            **case.summary(),
+            "versions": [v.version for v in all_versions(cases) if v.case_id == case.case_id],
+            "images": {role: str(path) for role, path in case.images.items()},
+            "grid": case.grid,
+            "mask": str(case.mask),
+            "draft": str(case.draft) if case.draft else None,
+            "sha256": case.sha256,
+        }
+
+    case = run("cases show", work, _LIST, describe, events, None)
+    if not events:
+        import json
+
+        with printing():
+            typer.echo(json.dumps(describe(case), indent=2))
+
+
+@app.command("remove")
+def cases_remove(cases: Cases, name: Name, events: Events = False) -> None:
+    """Delete a case with all its versions. It cannot be undone; the side of its scans stays known."""
+
+    def work(job: Job) -> Case:
+        from MSLesionSegLib.training.case_adding import remove_case
+
+        return remove_case(cases, name)
+
+    case = run("cases remove", work, _LIST, lambda case: {"case": case.case_id}, events, None)
+    if not events:
+        with printing():
+            typer.echo(f"Removed {case.case_id}.")
+
+
+@app.command("check")
+def cases_check(cases: Cases, events: Events = False, stop_file: StopFile = None) -> None:
+    """Name bad cases: other grids, empty or damaged files, masks outside the brain, scans that are there twice."""
+
+    def work(job: Job) -> list[CaseFinding]:
+        from MSLesionSegLib.training.case_checks import check_cases
+
+        findings = check_cases(cases, job)
+        for finding in findings:
+            job.warning(finding.code, _sentence(finding))
+        return findings
+
+    def describe(findings: list[CaseFinding]) -> dict[str, Any]:
+        from dataclasses import asdict
+
+        return {"findings": [asdict(finding) for finding in findings], "bad": _bad(findings)}
+
+    cancelled = "Cancelled. Nothing was changed."
+    findings = run("cases check", work, {"check cases": 1.0}, describe, events, stop_file, cancelled)
+    if not events:
+        with printing():
+            typer.echo("Nothing is wrong." if not findings else f"{_bad(findings)} bad cases.")
+
+
+def _bad(findings: list[CaseFinding]) -> int:
+    return len({finding.case or finding.sentence for finding in findings if finding.bad})
+
+
+def _sentence(finding: CaseFinding) -> str:
+    name = f"{finding.case}: " if finding.case else ""
+    return f"{name}{finding.sentence}{' It is left out of training.' if finding.bad and finding.case else ''}"
+
+
+def _changes(case: Case) -> str:
+    review = case.review
+    if review.lesions_added is None:
+        return ""
+    return f"; {review.lesions_added} lesions added to the draft, {review.lesions_rejected} rejected"

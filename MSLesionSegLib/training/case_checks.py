@@ -1,0 +1,103 @@
+"""Looking for everything that can be wrong in a case set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.imaging.checks import check_sequence
+from MSLesionSegLib.network.brain_extraction import brain_mask, close_sulci
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.training import layout
+from MSLesionSegLib.training.cases import Case, all_versions, check_files, list_cases, records, repeated
+
+CHECK = "check cases"
+_OUTSIDE_BAD, _OUTSIDE_ODD = 0.5, 0.1
+
+
+@dataclass(frozen=True)
+class CaseFinding:
+    """Something about a set.
+
+    Attributes:
+        case: id of the case, or None when it is about no single one.
+        code, sentence: what.
+        bad: the case cannot be used and is left out of training.
+    """
+
+    case: str | None
+    code: str
+    sentence: str
+    bad: bool
+
+
+def check_cases(folder: Path, progress: Progress | None = None) -> list[CaseFinding]:
+    """Look at every case: files, grids, values, changes since it was added, repeated scans, masks outside the brain.
+
+    Raises:
+        SettingsError: the folder holds no case set.
+    """
+    progress = progress or Silent()
+    listed = list_cases(folder)
+    findings = [CaseFinding(None, f.code, f.sentence, bad=True) for f in listed.findings]
+    twice = repeated(listed.cases)
+    masks: dict[str, Case] = {}
+    for k, case in enumerate(listed.cases):
+        progress.stage(CHECK, k / len(listed.cases))
+        if case.case_id in twice:
+            findings.append(CaseFinding(case.case_id, "repeated", twice[case.case_id], bad=True))
+        findings += _check_case(case)
+        first = masks.setdefault(case.contents["mask"], case)
+        if case.lesions and first is not case:
+            text = f"Its mask is the same as that of {first.case_id}. Check that it was drawn on this scan."
+            findings.append(CaseFinding(case.case_id, "same-mask", text, bad=False))
+    findings += _left_over(folder)
+    progress.stage(CHECK, 1.0)
+    return findings
+
+
+def outside_brain(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> float:
+    """Share of a mask's voxels outside a brain mask on the same grid; 0 for an empty mask.
+
+    The brain is closed by 3 mm first: lesions at the cortex reach into open sulci.
+    """
+    lesions = np.asarray(mask.dataobj) > 0
+    if not lesions.any():
+        return 0.0
+    inside = close_sulci(np.asarray(brain.dataobj) > 0, brain)
+    return float(np.count_nonzero(lesions & ~inside) / np.count_nonzero(lesions))
+
+
+def _check_case(case: Case) -> Iterator[CaseFinding]:
+    try:
+        images = check_files(case)
+        share = outside_brain(images["mask"], brain_mask(images[case.grid])) if case.lesions else 0.0
+    except MSLesionSegError as error:
+        yield CaseFinding(case.case_id, error.code, str(error), bad=True)
+        return
+    if share > _OUTSIDE_ODD:
+        text = f"{share:.0%} of its lesion voxels lie outside the brain. Check that the mask was drawn on this scan."
+        yield CaseFinding(case.case_id, "outside-brain", text, bad=share > _OUTSIDE_BAD)
+    for entry in layout.kind_of(case.task).inputs:
+        if entry.name in images:
+            for finding in check_sequence(f"Its {entry.name}", images[entry.name], entry.sequence):
+                yield CaseFinding(case.case_id, finding.code, finding.sentence, bad=False)
+
+
+def _left_over(folder: Path) -> Iterator[CaseFinding]:
+    """Files in the patients' folders that belong to no readable case."""
+    wanted = set(records(folder))
+    for case in all_versions(folder):
+        for path in (*case.images.values(), case.mask, case.draft):
+            if path is not None:
+                wanted |= {path, folder / layout.record_name(path.relative_to(folder).as_posix())}
+    for root in (folder, folder / layout.MANUAL):
+        for path in sorted(root.glob("sub-*/**/*")):
+            if path.is_file() and path not in wanted:
+                name = path.relative_to(folder).as_posix()
+                yield CaseFinding(None, "left-over", f"{name} belongs to no case.", bad=False)
