@@ -13,7 +13,9 @@ from MSLesionSegLib.jobs import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.training.case_adding import Added
+    from MSLesionSegLib.training.case_archive import Imported
     from MSLesionSegLib.training.case_checks import CaseFinding
+    from MSLesionSegLib.training.case_exports import Exported
     from MSLesionSegLib.training.cases import Case, CaseSet
 
 app = typer.Typer(
@@ -192,6 +194,88 @@ def cases_check(cases: Cases, events: Events = False, stop_file: StopFile = None
     if not events:
         with printing():
             typer.echo("Nothing is wrong." if not findings else f"{_bad(findings)} bad cases.")
+
+
+@app.command("export")
+def cases_export(
+    cases: Cases,
+    to: Annotated[Path, typer.Option(help="File (zip) or folder (nnunet, monai) to make.")],
+    layout: Annotated[
+        Literal["zip", "nnunet", "monai"],
+        typer.Option("--format", help="zip for another MSLesionSeg, or the layout of nnU-Net or MONAI."),
+    ] = "zip",
+    task: Annotated[
+        str | None, typer.Option(help="Only cases of this task (default: all in a zip, else flair).")
+    ] = None,
+    strip_face: Annotated[
+        bool, typer.Option("--strip-face", help="Leave only the brain in the scans.")
+    ] = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Write the cases for another computer or for another training program."""
+
+    def work(job: Job) -> Exported:
+        if layout == "zip":
+            from MSLesionSegLib.training.case_archive import export_archive
+
+            exported = export_archive(cases, to, task=task, strip_face=strip_face, progress=job)
+        else:
+            from MSLesionSegLib.training import case_exports
+
+            write = {"nnunet": case_exports.export_nnunet, "monai": case_exports.export_monai}[layout]
+            exported = write(cases, to, task=task or "flair", strip_face=strip_face, progress=job)
+        for finding in exported.findings:
+            job.warning(finding.code, finding.sentence)
+        if not strip_face:
+            job.warning("faces", "Scans with a skull show the face. For other hospitals use --strip-face.")
+        return exported
+
+    def describe(exported: Exported) -> dict[str, Any]:
+        return {
+            "path": str(exported.path),
+            "training": exported.training,
+            "validation": exported.validation,
+            "face_removed": strip_face,
+        }
+
+    exported = run("cases export", work, {"export cases": 1.0}, describe, events, stop_file)
+    if not events:
+        with printing():
+            typer.echo(
+                f"{exported.path}: {exported.training} cases for training, {exported.validation} for validation"
+            )
+
+
+@app.command("import")
+def cases_import(
+    cases: Cases,
+    archive: Annotated[Path, typer.Argument(help="Zip file of 'cases export'.")],
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Add the cases of another set; what is there already is recognised."""
+
+    def work(job: Job) -> Imported:
+        from MSLesionSegLib.training.case_archive import import_archive
+
+        imported = import_archive(cases, archive, job)
+        for finding in imported.findings:
+            job.warning(finding.code, finding.sentence)
+        return imported
+
+    def describe(imported: Imported) -> dict[str, Any]:
+        return {
+            "added": [case.summary() for case in imported.added],
+            "known": imported.known,
+            "findings": [finding.sentence for finding in imported.findings],
+        }
+
+    cancelled = "Cancelled. Cases that were added stay; the same command adds the rest."
+    imported = run("cases import", work, {"import cases": 1.0}, describe, events, stop_file, cancelled)
+    if not events:
+        with printing():
+            typer.echo(f"{len(imported.added)} cases added; {imported.known} masks were in the set already")
 
 
 def _bad(findings: list[CaseFinding]) -> int:

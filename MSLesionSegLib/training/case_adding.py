@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,6 @@ from MSLesionSegLib.training.changes import changing
 from MSLesionSegLib.training.splits import Split, read_roll
 
 READ, STORE = "read files", "store case"
-_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,7 @@ def _check(request: AddRequest) -> None:
     """Refuse anything but short codes where people might write names, and inputs that are not the task's."""
     codes = {"site": request.site, "reviewer": request.reviewer, "name of the model": request.model}
     for what, code in codes.items():
-        if code and not _CODE.fullmatch(code):
+        if code and not layout.CODE.fullmatch(code):
             raise SettingsError(
                 f"The {what} must be a code of at most 32 letters, digits, '.', '-' and '_' without spaces."
             )
@@ -151,6 +149,7 @@ def _read(request: AddRequest) -> Material:
         kind=kind,
         scans=scans,
         hashes=hashes,
+        contents=hashes,
         grid=grid,
         mask=mask,
         draft=None if request.draft is None else read_mask(request.draft, scans[grid].image),

@@ -35,17 +35,20 @@ class Material:
 
     Attributes:
         kind: which files a case of its task has.
-        scans, hashes: scan and content hash by input name.
+        scans: by input name.
+        hashes: content hash of each original scan; ``contents`` those of the files, other ones if faces were removed.
         grid: name of the input on whose grid the masks lie.
         mask, draft: the corrected mask, and what the model had proposed.
         review: who, with what, how long; the counts are filled in here.
         site, subject, split: as in :class:`~MSLesionSegLib.training.case_adding.AddRequest`.
+        id_elsewhere: what the patient is called in the set that the case comes from, taken if it is free here.
         findings: about the files.
     """
 
     kind: layout.CaseKind
     scans: Mapping[str, Scan]
     hashes: Mapping[str, str]
+    contents: Mapping[str, str]
     grid: str
     mask: nib.Nifti1Image
     draft: nib.Nifti1Image | None
@@ -53,7 +56,8 @@ class Material:
     site: str | None
     subject: str | None
     split: Split | None
-    findings: tuple[Finding, ...]
+    findings: tuple[Finding, ...] = ()
+    id_elsewhere: str | None = None
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,8 @@ def _subject(material: Material, known: Sequence[Case], roll: Roll) -> tuple[str
     subject = owner or named
     if subject:
         return subject, False
+    if material.id_elsewhere:
+        return material.id_elsewhere, material.id_elsewhere not in roll.participants
     while True:
         subject = "sub-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
         if subject not in roll.participants:
@@ -236,7 +242,7 @@ def _place_scans(
         facts = scanner_facts(source)
         if facts:
             change.write_json(layout.record_name(name), facts)
-        stored[entry.name] = _StoredScan(name, material.hashes[entry.name])
+        stored[entry.name] = _StoredScan(name, material.contents[entry.name])
     session = _session(stored[material.grid].name)
     mask = layout.mask_name(subject, session, material.kind.label, 1)
     if (

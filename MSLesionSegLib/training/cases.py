@@ -257,8 +257,19 @@ def read_record(folder: Path, record: Path, roll: Roll) -> Case:
         sha256=hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest(),
         scans={str(name): str(value) for name, value in content["Scans"].items()},
         contents=contents,
-        review=Review(**content["Review"]),
+        review=_review(**content["Review"]),
     )
+
+
+def _review(**facts: Any) -> Review:
+    review = Review(**facts)
+    for code in (review.model, review.reviewer):
+        if code and not layout.CODE.fullmatch(code):
+            raise ValueError("its model or reviewer is no code")
+    numbers = [value for name, value in facts.items() if name not in ("model", "reviewer")]
+    if not all(value is None or isinstance(value, (int, float)) for value in numbers):
+        raise ValueError("its review holds text where numbers belong")
+    return review
 
 
 def case_id(subject: str, session: str, task: str) -> str:

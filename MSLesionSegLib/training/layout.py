@@ -11,7 +11,7 @@ MANUAL = "derivatives/manual"
 DESCRIPTION = "dataset_description.json"
 PARTICIPANTS = "participants.tsv"
 SPLITS = f"{MANUAL}/splits.json"
-
+CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,31}")  # where people might write names
 _WORD = "[A-Za-z0-9]+"
 RECORD = re.compile(
     rf"{MANUAL}/(?P<subject>sub-{_WORD})/(?P<session>ses-{_WORD})/anat/"

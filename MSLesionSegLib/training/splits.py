@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.training.layout import DESCRIPTION, PARTICIPANTS
+from MSLesionSegLib.training.layout import CODE, DESCRIPTION, PARTICIPANTS
 from MSLesionSegLib.training.layout import SPLITS as SPLITS_FILE
 
 Split = Literal["training", "validation"]
@@ -129,6 +129,8 @@ def read_roll(folder: Path) -> Roll:
 
 
 def _participant(row: Mapping[str, str]) -> Participant:
+    if not CODE.fullmatch(row["participant_id"]) or not CODE.fullmatch(row["site"]):
+        raise ValueError("a patient or a site is no code")
     return Participant(row["participant_id"], row["site"], _split(row["split"]))
 
 

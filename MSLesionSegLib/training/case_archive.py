@@ -1,0 +1,218 @@
+"""A case set as one file that can be carried to another computer, and back into a set."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.imaging.scrubbing import content_hash
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.training import layout
+from MSLesionSegLib.training.archives import pack, unpack
+from MSLesionSegLib.training.case_exports import EXPORT, Exported
+from MSLesionSegLib.training.case_writing import (
+    Material,
+    check_folder,
+    write_case,
+    write_descriptions,
+    write_roll,
+)
+from MSLesionSegLib.training.cases import (
+    Case,
+    all_versions,
+    check_files,
+    read_cases,
+    read_record,
+    require_set,
+)
+from MSLesionSegLib.training.changes import Change, changing
+from MSLesionSegLib.training.faces import save_without_face
+from MSLesionSegLib.training.splits import Roll, Split, read_roll
+
+KIND = "training cases"
+IMPORT = "import cases"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import brought: cases that are new, cases that were there already, and what was left out."""
+
+    added: tuple[Case, ...]
+    known: int
+    findings: tuple[Finding, ...]
+
+
+def export_archive(
+    folder: Path,
+    to: Path,
+    *,
+    task: str | None = None,
+    strip_face: bool = False,
+    progress: Progress | None = None,
+) -> Exported:
+    """Write all versions of the good cases of a set into one zip file with hashes.
+
+    Args:
+        folder: of the set.
+        to: file to make.
+        task: whose cases; all when None.
+        strip_face: leave only the brain in the scans.
+
+    Raises:
+        SettingsError: no such set, or no usable case.
+        OutputError: the file exists or cannot be written.
+    """
+    progress = progress or Silent()
+    if to.exists():
+        raise SettingsError(f"{to} exists already. Give another name.")
+    require_set(folder)
+    tasks = [task] if task else list(layout.KINDS)
+    sets = [read_cases(folder, name) for name in tasks]
+    good = {case.case_id: case for found in sets for case in found.cases}
+    findings = list(dict.fromkeys(finding for found in sets for finding in found.findings))
+    versions = [case for case in all_versions(folder) if case.case_id in good]
+    if not versions:
+        raise SettingsError(f"{folder} holds no usable cases to export.")
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=to.parent) as temporary:
+        change = Change(Path(temporary))
+        write_descriptions(change)
+        write_roll(change, _part(read_roll(folder), versions))
+        contents: dict[Path, str] = {}
+        for k, case in enumerate(versions):
+            progress.stage(EXPORT, k / len(versions))
+            try:
+                _copy(folder, case, strip_face, contents, change)
+            except MSLesionSegError as error:
+                findings.append(Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
+                good.pop(case.case_id, None)
+        pack(Path(temporary), to, KIND, {"face_removed": strip_face})
+    progress.stage(EXPORT, 1.0)
+    sides = [case.split for case in good.values()]
+    return Exported(to, sides.count("training"), sides.count("validation"), tuple(findings))
+
+
+def import_archive(folder: Path, archive: Path, progress: Progress | None = None) -> Imported:
+    """Add the cases of a zip file to a set, which is made if it does not exist.
+
+    The file is checked as a whole before anything is added. Then each case comes in whole or not at all; repeating a
+    stopped import adds the rest. Scans that the set knows keep their patient and their side of the split; those
+    that it does not know bring theirs.
+
+    Raises:
+        SettingsError: the file is damaged or no archive of cases; nothing was added.
+        OutputError: the set cannot be written.
+    """
+    progress = progress or Silent()
+    check_folder(folder)
+    with tempfile.TemporaryDirectory(prefix="mslesionseg-import-") as temporary:
+        source = Path(temporary)
+        unpack(archive, source, KIND)
+        require_set(source)
+        versions = all_versions(source)
+        if not versions:
+            raise SettingsError(f"{archive.name} holds no usable cases.")
+        added: dict[str, Case] = {}
+        known, findings = 0, []
+        for k, case in enumerate(versions):
+            progress.stage(IMPORT, k / len(versions))
+            try:
+                brought = _bring(folder, case, findings)
+            except MSLesionSegError as error:
+                findings.append(Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
+                continue
+            if brought is None:
+                known += 1
+            else:
+                added[brought.case_id] = brought
+    progress.stage(IMPORT, 1.0)
+    return Imported(tuple(added.values()), known, tuple(findings))
+
+
+def _bring(folder: Path, case: Case, findings: list[Finding]) -> Case | None:
+    """Add one version of a case that was unpacked; None where the set has it already."""
+    material = _material(case)
+    with changing(folder) as change:
+        there = all_versions(folder)
+        if any(other.contents["mask"] == case.contents["mask"] and _same(other, case) for other in there):
+            return None
+        side = _side_here(read_roll(folder), case)
+        if side not in (None, case.split):
+            text = f"{case.case_id} was for {case.split} elsewhere, but is and stays for {side} here."
+            findings.append(Finding("case-side", text))
+        if side is not None:  # the patient is known here: site and side are this set's
+            material = replace(material, site=None, split=None)
+        written = write_case(folder, material, change)
+    return read_record(folder, folder / written.record, read_roll(folder))
+
+
+def _same(one: Case, other: Case) -> bool:
+    required = layout.kind_of(other.task).required
+    return one.task == other.task and all(one.scans[name] == other.scans[name] for name in required)
+
+
+def _side_here(roll: Roll, case: Case) -> Split | None:
+    """The side that a set has for a patient already, by id or by scan."""
+    person = roll.participants.get(case.subject)
+    sides = [roll.scans[scan] for scan in case.scans.values() if scan in roll.scans]
+    return person.split if person else next(iter(sides), None)
+
+
+def _material(case: Case) -> Material:
+    """A case of another set as what can be added to this one, with every file checked."""
+    images = check_files(case)
+    return Material(
+        kind=layout.kind_of(case.task),
+        scans={name: read_scan(path) for name, path in case.images.items()},
+        hashes=case.scans,
+        contents={name: case.contents[name] for name in case.images},
+        grid=case.grid,
+        mask=images["mask"],
+        draft=images.get("draft"),
+        review=case.review,
+        site=case.site,
+        subject=None,
+        split=case.split,
+        id_elsewhere=case.subject,
+    )
+
+
+def _part(roll: Roll, cases: Sequence[Case]) -> Roll:
+    """What a roll says of some cases."""
+    subjects = {case.subject for case in cases}
+    scans = {scan for case in cases for scan in case.scans.values()}
+    return Roll(
+        {name: person for name, person in roll.participants.items() if name in subjects},
+        {scan: side for scan, side in roll.scans.items() if scan in scans},
+    )
+
+
+def _copy(folder: Path, case: Case, strip_face: bool, contents: dict[Path, str], change: Change) -> None:
+    """Put the files of a case into an archive's folder; ``contents`` remembers what became of each scan."""
+    for path in case.images.values():
+        name = path.relative_to(folder).as_posix()
+        if path in contents:
+            continue
+        target = change.path(name)
+        if strip_face:
+            save_without_face(path, target)
+        else:
+            shutil.copyfile(path, target)
+        contents[path] = content_hash(read_scan(target).image)
+        facts = folder / layout.record_name(name)
+        if facts.exists():
+            shutil.copyfile(facts, change.path(layout.record_name(name)))
+    for path in (case.mask, case.draft):
+        if path is not None:
+            shutil.copyfile(path, change.path(path.relative_to(folder).as_posix()))
+    record = layout.record_name(case.mask.relative_to(folder).as_posix())
+    content = json.loads((folder / record).read_text(encoding="utf-8"))
+    content["Contents"] |= {role: contents[path] for role, path in case.images.items()}
+    change.write_json(record, content)
