@@ -69,7 +69,7 @@ def test_scans_of_two_visits_come_onto_one_grid(tmp_path):
     pytest.importorskip("ants")
     turn = np.deg2rad(4)
     turned = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
-    baseline, mask, head = examination(tmp_path / "in", 1)
+    baseline, mask, _ = examination(tmp_path / "in", 1)
     moved = make_head(centred((3, 3, 3), np.eye(3), SHAPE), SHAPE, 2).flair
     # the same patient, lying differently: voxels as before, but an affine that says otherwise
     followup = tmp_path / "in" / "followup.nii.gz"
