@@ -1,29 +1,74 @@
-"""``mslesionseg models``: the models on this computer."""
+"""``mslesionseg models``: the models on this computer, and which one is in use."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.running import new_table, or_exit, print_table
+from MSLesionSegLib.commands.options import Device, Events, Replay, StopFile
+from MSLesionSegLib.commands.running import new_table, or_exit, print_table, printing, run
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.jobs import Job
+    from MSLesionSegLib.training.gate import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="The models on this computer.")
 
+Name = Annotated[str, typer.Argument(help="Model name, or a folder such as ./mine.")]
+Stored = Annotated[str, typer.Argument(help="Name of a stored model.")]
+
 
 @app.command("list")
-def models_list() -> None:
-    """The models on this computer: shipped ones and your own."""
-    from MSLesionSegLib.network.store import list_models
+def models_list(events: Events = False) -> None:
+    """The models on this computer as a family tree: shipped ones and your own; * marks those in use."""
+    from MSLesionSegLib.network.family import list_family
+    from MSLesionSegLib.segmentation.tasks import TASKS
 
-    table = new_table("Model", "Task", "Trained from", "Date", "What it is")
-    for card in list_models():
-        table.add_row(card.name, card.task, card.parent or "-", card.created, card.description)
-    print_table(table)
+    defaults = {task.name: task.default_model for task in TASKS.values()}
+    members = run("models list", lambda job: list_family(defaults), {}, _described, events, None)
+    if events:
+        return
+    table = new_table("Model", "Task", "In use", "Owner", "Date", "What it is")
+    for member in members:
+        card = member.card
+        table.add_row(
+            "  " * member.depth + card.name,
+            card.task,
+            "*" if member.in_use else "",
+            "shipped" if member.shipped else "own",
+            card.created,
+            card.description,
+        )
+    with printing():
+        print_table(table)
+
+
+def _described(members: list[Any]) -> dict[str, Any]:
+    models = [
+        {
+            "name": member.card.name,
+            "task": member.card.task,
+            "parent": member.card.parent,
+            "in_use": member.in_use,
+            "shipped": member.shipped,
+            "created": member.card.created,
+            "description": member.card.description,
+            "results": member.card.results,
+        }
+        for member in members
+    ]
+    return {"models": models}
 
 
 @app.command("show")
-def models_show(name: Annotated[str, typer.Argument(help="Model name, or a folder such as ./mine.")]) -> None:
+def models_show(
+    name: Name,
+    page: Annotated[
+        Path | None, typer.Option(help="Write the card as an HTML page to this file instead.")
+    ] = None,
+) -> None:
     """The card of one model: training, measured results, limits, licence."""
     import json
     from dataclasses import asdict
@@ -31,4 +76,122 @@ def models_show(name: Annotated[str, typer.Argument(help="Model name, or a folde
     from MSLesionSegLib.network.store import find_model, read_card
 
     card = or_exit(lambda: read_card(find_model(name)))
-    typer.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))
+    if page is None:
+        typer.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))
+        return
+    from MSLesionSegLib.network.card_page import write_card_page
+
+    typer.echo(str(or_exit(lambda: write_card_page(card, page))))
+
+
+@app.command("use")
+def models_use(name: Stored, events: Events = False) -> None:
+    """Put a model in use: its task takes it from now on, unless another one is named."""
+    from MSLesionSegLib.network.active import use_model
+
+    task = run("models use", lambda job: use_model(name), {}, lambda task: _in_use(task, name), events, None)
+    if not events:
+        typer.echo(f"The task '{task}' uses {name} now.")
+
+
+@app.command("rollback")
+def models_rollback(
+    task: Annotated[str, typer.Option(help="Task whose model is put back.")] = "flair",
+    events: Events = False,
+) -> None:
+    """Return to the model that was in use before."""
+    from MSLesionSegLib.network.active import roll_back
+    from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
+
+    def work(job: Job) -> str:
+        get_task(task)
+        roll_back(task)
+        return model_in_use(task)
+
+    name = run("models rollback", work, {}, lambda name: _in_use(task, name), events, None)
+    if not events:
+        typer.echo(f"The task '{task}' uses {name} now.")
+
+
+def _in_use(task: str, name: str) -> dict[str, Any]:
+    return {"task": task, "model": name}
+
+
+@app.command("export")
+def models_export(
+    name: Name,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Zip file to make.")],
+    events: Events = False,
+) -> None:
+    """Write a model as one zip file: card, weights and a page to read."""
+    from MSLesionSegLib.network.transfer import export_model
+
+    def describe(file: Path) -> dict[str, Any]:
+        return {"file": str(file.absolute())}
+
+    file = run("models export", lambda job: export_model(name, output), {}, describe, events, None)
+    if not events:
+        typer.echo(str(file))
+
+
+@app.command("import")
+def models_import(
+    source: Annotated[Path, typer.Argument(help="Zip file of an exported model, or a model folder.")],
+    name: Annotated[str | None, typer.Option(help="Another name, where its own is taken.")] = None,
+    events: Events = False,
+) -> None:
+    """Take a model from another computer; anything but safetensors weights with a card is refused."""
+    from MSLesionSegLib.network.transfer import import_model
+
+    def describe(folder: Path) -> dict[str, Any]:
+        return {"model": folder.name, "folder": str(folder.absolute())}
+
+    folder = run("models import", lambda job: import_model(source, name), {}, describe, events, None)
+    if not events:
+        typer.echo(f"{folder.name} is stored. Put it in use with: mslesionseg models use {folder.name}")
+
+
+@app.command("compare")
+def models_compare(
+    old: Annotated[str, typer.Argument(help="The model to beat.")],
+    new: Annotated[str, typer.Argument(help="The candidate.")],
+    cases: Annotated[Path, typer.Option(help="Folder of a case set; its validation cases are measured.")],
+    replay: Replay = None,
+    device: Device = "auto",
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Measure two models on the validation cases, as the gate does after training."""
+
+    def work(job: Job) -> Verdict:
+        from MSLesionSegLib.training.train import compare_models, read_buffer
+
+        return compare_models(old, new, cases, read_buffer(replay or ()), device, job)
+
+    from MSLesionSegLib.training.run_stages import COMPARE_STAGES
+
+    verdict = run("models compare", work, COMPARE_STAGES, lambda v: {"gate": v.as_dict()}, events, stop_file)
+    if not events:
+        with printing():
+            print_verdict(verdict)
+
+
+def print_verdict(verdict: Verdict) -> None:
+    """The gate's table and its sentence."""
+    table = new_table("Measured", "Cases n.", "Old n.", "New n.", "Change n.", "95 % interval")
+    rows = list(verdict.changes.items())
+    if verdict.lesion_free is not None:
+        rows.append(("false positives, lesion-free", verdict.lesion_free))
+    rows += [(f"dice, {entry.site}", entry.dice) for entry in verdict.earlier_sites]
+    for name, change in rows:
+        interval = "-" if change.low is None else f"{change.low:+.3f} to {change.high:+.3f}"
+        table.add_row(
+            name.replace("_", " "),
+            str(change.cases),
+            f"{change.old:.3f}",
+            f"{change.new:.3f}",
+            f"{change.change:+.3f}",
+            interval,
+        )
+    print_table(table)
+    typer.echo(verdict.sentence)

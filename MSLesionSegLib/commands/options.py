@@ -38,3 +38,7 @@ Overwrite = Annotated[
 ]
 Events = Annotated[bool, typer.Option("--events", help="Print one JSON object per line instead of a bar.")]
 StopFile = Annotated[Path | None, typer.Option(help="Cancel when this file appears.")]
+Replay = Annotated[
+    list[Path] | None,
+    typer.Option(help="Replay buffer of an earlier site; can be repeated."),
+]

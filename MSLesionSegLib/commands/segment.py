@@ -82,12 +82,12 @@ def segment_flair(
 def will_mirror(wanted: bool | None, model: str | None) -> bool:
     """Whether a run will mirror its inputs, for a truthful progress bar before it begins."""
     from MSLesionSegLib.network.store import find_model, read_card
-    from MSLesionSegLib.segmentation.tasks import get_task
+    from MSLesionSegLib.segmentation.tasks import model_in_use
 
     if wanted is not None:
         return wanted
     try:
-        return read_card(find_model(model or get_task("flair").default_model)).flips
+        return read_card(find_model(model or model_in_use("flair"))).flips
     except MSLesionSegError:
         return False  # the run itself will say what is wrong with the model
 

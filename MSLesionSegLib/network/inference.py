@@ -56,6 +56,7 @@ def predict(
 
     progress = progress or Silent()
     network, window = model.network.to(device), model.card.architecture.window
+    relu = model.card.activation == "normalised-relu"
     box = bounding_box(brain, MARGIN) or (slice(None),) * 3
     data = torch.from_numpy(np.ascontiguousarray(channels[(slice(None), *box)], dtype=np.float32)).to(device)
     inside = brain[box] > 0
@@ -65,7 +66,7 @@ def predict(
         for k, axes in enumerate(mirrorings):
             mirrored = torch.flip(data, axes) if axes else data
             mask = np.flip(inside, [axis - 1 for axis in axes]) if axes else inside
-            one = _windows(network, window, mirrored, mask, device, progress, k, len(mirrorings))
+            one = _windows(network, window, mirrored, mask, device, relu, progress, k, len(mirrorings))
             one = torch.flip(one, [axis - 1 for axis in axes]).numpy() if axes else one.numpy()
             total += one
             squares += one * one
@@ -80,8 +81,12 @@ def predict(
     return Prediction(probability, uncertainty)
 
 
-def _windows(network, window, data, inside, device, progress, run, runs):
-    """Gaussian-weighted mean of the probabilities in cubes of edge ``window``, a CPU tensor (X, Y, Z)."""
+def _windows(network, window, data, inside, device, relu, progress, run, runs):
+    """Gaussian-weighted mean of the probabilities in cubes of edge ``window``, a CPU tensor (X, Y, Z).
+
+    A normalised ReLU is divided by its maximum over the whole brain: by that over each cube, the faintest speck in a
+    cube without lesions would become certain.
+    """
     import torch
     from monai.data.utils import compute_importance_map, dense_patch_slices
 
@@ -101,7 +106,10 @@ def _windows(network, window, data, inside, device, progress, run, runs):
         progress.stage("network", (run + n / len(places)) / runs)
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or has_fast_bfloat16()):
             logits = network(padded[(slice(None), *place)][None])
-        total[place] += torch.sigmoid(logits[0, 0].float()) * weight
+        one = logits[0, 0].float()
+        total[place] += (torch.relu(one) if relu else torch.sigmoid(one)) * weight
         share[place] += weight
     mean = total / share.clamp(min=1e-6)
+    if relu:
+        mean = mean / mean.max().clamp(min=1e-6)
     return mean[tuple(slice(n) for n in shape)].cpu()

@@ -36,6 +36,7 @@ class ModelCard:
         threshold, minimum_mm3, minimum_peak: what counts as a lesion, see
             :class:`~MSLesionSegLib.lesions.components.LesionRule`.
         flips: whether it averages over mirrored inputs unless told otherwise.
+        activation: what makes probabilities of its output, see :mod:`~MSLesionSegLib.network.activation`.
         recipe: the whole training recipe.
         training: cases, their number by source and a fingerprint of them.
         results: measured results, each with how they were measured.
@@ -53,6 +54,7 @@ class ModelCard:
     minimum_mm3: float = 0.0
     minimum_peak: float = 0.0
     flips: bool = False
+    activation: str = "sigmoid"
     recipe: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
@@ -229,11 +231,8 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
 
     from MSLesionSegLib import __version__
 
-    if not re.fullmatch(r"[\w.-]+", card.name):
-        raise ModelError(f"'{card.name}' cannot be a model name: use letters, digits, '.', '-' and '_'.")
+    check_name(root, card.name)
     target = root / card.name
-    if target.exists():
-        raise OutputError(f"A model named {card.name} exists already in {root}; choose another name.")
     weights = {
         key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
         for key, value in _unique_tensors(network).items()
@@ -257,6 +256,19 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
             f"The model {card.name} could not be written to {root}: {error.strerror}."
         ) from error
     return target
+
+
+def check_name(root: Path, name: str) -> None:
+    """Refuse a name that a new model below ``root`` cannot have, before it takes hours to make.
+
+    Raises:
+        ModelError: the name is not usable as a folder name.
+        OutputError: a model of that name exists.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ModelError(f"'{name}' cannot be a model name: use letters, digits, '.', '-' and '_'.")
+    if (root / name).exists():
+        raise OutputError(f"A model named {name} exists already in {root}; choose another name.")
 
 
 def write_card(folder: Path, card: ModelCard) -> None:

@@ -16,11 +16,12 @@ from MSLesionSegLib.imaging.reading import Finding, Scan, read_mask, read_scan
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
+from MSLesionSegLib.network.device import check_device, choose_device
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.manifest import count_lesions, make_manifest
 from MSLesionSegLib.segmentation.probability import LesionProbability, lesion_probability
-from MSLesionSegLib.segmentation.tasks import Task, get_task
+from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
 
 if TYPE_CHECKING:
     from MSLesionSegLib.network.store import Model
@@ -121,7 +122,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     reference = scans[task.reference].image
 
     watch.stage(stages.MODEL)
-    device = _device(request.device)
+    device = choose_device(request.device)
     model = _load(request, task)
     settings = _settings(request, model, device)
 
@@ -173,8 +174,7 @@ def _checked(request: SegmentRequest) -> Task:
         raise SettingsError(f"The minimum lesion volume must be 0 mm3 or more, not {request.minimum_mm3:g}.")
     if request.minimum_peak is not None and not 0.0 <= request.minimum_peak <= 1.0:
         raise SettingsError(f"The lowest peak must lie between 0 and 1, not {request.minimum_peak:g}.")
-    if request.device not in ("auto", "cpu", "cuda"):
-        raise SettingsError(f"The device must be auto, cpu or cuda, not '{request.device}'.")
+    check_device(request.device)
     return task
 
 
@@ -182,23 +182,14 @@ def _sources(request: SegmentRequest, task: Task) -> list[Path]:
     """Everything that is read and must not be replaced by the result."""
     from MSLesionSegLib.network.store import find_model
 
-    sources = [*request.inputs.values(), find_model(request.model or task.default_model)]
+    sources = [*request.inputs.values(), find_model(request.model or model_in_use(task.name))]
     return [*sources, request.brain_mask] if request.brain_mask else sources
-
-
-def _device(wanted: str) -> str:
-    import torch
-
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise SettingsError("No usable NVIDIA GPU was found. Use --device cpu, or auto.")
-    return "cuda" if available and wanted != "cpu" else "cpu"
 
 
 def _load(request: SegmentRequest, task: Task) -> Model:
     from MSLesionSegLib.network.store import load_model
 
-    model = load_model(request.model or task.default_model, task=task.name)
+    model = load_model(request.model or model_in_use(task.name), task=task.name)
     if len(model.card.channels) != len(task.channels):
         raise ModelError(
             f"The model '{model.card.name}' takes {len(model.card.channels)} channels, "

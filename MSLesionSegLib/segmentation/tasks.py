@@ -32,7 +32,7 @@ class Task:
         inputs: scans that must be given.
         reference: the input whose voxel grid the results lie on.
         channels: the network's input channels in order, by name of the scan (or of what is made from it).
-        default_model: shipped model that is used unless another one is named.
+        default_model: shipped model that is used unless the person puts another one in use or names one.
     """
 
     name: str
@@ -67,3 +67,10 @@ def get_task(name: str) -> Task:
     if name not in TASKS:
         raise SettingsError(f"There is no task '{name}'. Known tasks: {', '.join(TASKS)}.")
     return TASKS[name]
+
+
+def model_in_use(task: str) -> str:
+    """Name of the model that a task takes unless another one is named: the person's choice, or the shipped one."""
+    from MSLesionSegLib.network.active import active_model
+
+    return active_model(task) or get_task(task).default_model

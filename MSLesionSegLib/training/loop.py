@@ -1,4 +1,4 @@
-"""The training loop: streams patches, saves checkpoints, resumes to the same result."""
+"""The training loop: streams patches, saves checkpoints, keeps the best state, resumes to the same result."""
 
 from __future__ import annotations
 
@@ -6,108 +6,225 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
+from MSLesionSegLib.errors import Cancelled
 from MSLesionSegLib.network.precision import has_fast_bfloat16
 from MSLesionSegLib.progress import Progress, Silent
-from MSLesionSegLib.training.examples import fingerprint
-from MSLesionSegLib.training.patches import PatchSource
+from MSLesionSegLib.training.examples import Example, fingerprint
+from MSLesionSegLib.training.losses import get_loss
 from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.run_stages import TRAINING
+from MSLesionSegLib.training.schedule import learning_rate, make_optimiser
+from MSLesionSegLib.training.team import ALONE, Team
 
 CHECKPOINT_SECONDS = 60
+
+Tensors = torch.Tensor | tuple[torch.Tensor, ...]
+
+
+class Source(Protocol):
+    """What the loop draws its batches from."""
+
+    examples: list[Example]
+
+    def batch(self, step: int) -> tuple[Any, torch.Tensor]:
+        """Network input (a tensor, or a tuple of them) and soft labels of a step."""
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Scoring on cases that are not trained on.
+
+    Attributes:
+        score: measures the network after so many steps: numbers by name, of which ``score`` (higher is better)
+            chooses the state that is kept.
+        interval: steps from one to the next; the start and the end are scored as well.
+        patience: how many in a row without a better one end the training; 0 is never.
+        history: receives the step and the numbers of every scoring, those of a resumed run's earlier part included.
+    """
+
+    score: Callable[[int], dict[str, float]]
+    interval: int
+    patience: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def train_network(
     network: torch.nn.Module,
-    source: PatchSource,
+    source: Source,
     recipe: TrainingRecipe,
     *,
     checkpoint: Path | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
+    validation: Validation | None = None,
+    team: Team = ALONE,
 ) -> torch.nn.Module:
-    """Train all weights of a network in place with Dice + binary cross-entropy and AdamW.
+    """Train those weights of a network that are not frozen, in place.
 
     Args:
-        network: maps (N, C, X, Y, Z) to one logit map (N, 1, X, Y, Z).
+        network: maps what ``source`` gives to one logit map (N, 1, X, Y, Z).
         source: draws the batches.
-        recipe: length and rates.
-        checkpoint: file that is written about every minute (atomically) and continued from when it belongs to this
-            very run: the same recipe, cases and starting weights. One of another run is replaced, with a warning.
+        recipe: length, rates, loss and optimiser.
+        checkpoint: file that is written about every minute and after each validation (atomically) and continued from
+            when it belongs to this very run: the same recipe, cases and starting weights. One of another run is
+            replaced, with a warning.
         device: ``cpu`` or ``cuda``.
         progress: told the step and the mean loss.
+        validation: when given, the best state is kept instead of the last one. The start is scored too, but is no
+            candidate.
+        team: processes that train together; each draws its own part of every batch from its own ``source``.
 
     Returns:
         The network, in evaluation mode. A resumed run equals an unbroken one bit for bit on the same CPU as long as
         the deepest level keeps four or more voxels per edge; below that oneDNN's bfloat16 gradient is not repeatable.
+
+    Raises:
+        Cancelled: the person stopped it. The best state so far is in the network then, if there is one.
     """
     progress = progress or Silent()
-    # thin layers at full resolution are almost twice as fast with the channels last
-    network.to(device, memory_format=torch.channels_last_3d).train()
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
-    )
-    first, losses = 0, []
-    key = _run_key(network, source, recipe)
-    state = _read(checkpoint, key, device, progress)
-    if state is not None:
-        network.load_state_dict(state["network"])
-        optimiser.load_state_dict(state["optimiser"])
-        first, losses = state["step"], state["losses"]
-    saved = time.monotonic()
-    for step in range(first, recipe.steps):
-        progress.stage("training", step / recipe.steps)
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, step)
-        image, label = source.batch(step)
-        image = image.to(device, memory_format=torch.channels_last_3d)
-        label = label.to(device)
-        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or has_fast_bfloat16()):
-            logits = network(image)
-        loss = dice_cross_entropy(logits.float(), label)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        losses.append(float(loss.detach()))
-        if (step + 1) % 50 == 0:
-            progress.metric("loss", float(np.mean(losses[-50:])), step=step + 1)
-        if checkpoint is not None and time.monotonic() - saved > CHECKPOINT_SECONDS:
-            _save(checkpoint, key, network, optimiser, step + 1, losses)
-            saved = time.monotonic()
-    if checkpoint is not None:
-        _save(checkpoint, key, network, optimiser, recipe.steps, losses)
-    progress.stage("training", 1.0)
+    run = _Run(network, source, recipe, checkpoint, device, progress, validation, team)
+    try:
+        while True:
+            if run.is_due():
+                run.validate()
+            if run.step >= recipe.steps or run.is_hopeless():
+                break
+            progress.stage(TRAINING, run.step / recipe.steps)
+            run.advance()
+    except Cancelled:
+        run.save()
+        run.restore_best()
+        raise
+    run.save()
+    run.restore_best()
+    progress.stage(TRAINING, 1.0)
     return network.eval()
 
 
-def learning_rate(recipe: TrainingRecipe, step: int) -> float:
-    """Linear warm-up, then a half cosine down to 0."""
-    if step < recipe.warm_up:
-        return recipe.learning_rate * (step + 1) / recipe.warm_up
-    rest = (step - recipe.warm_up) / max(recipe.steps - recipe.warm_up, 1)
-    return recipe.learning_rate * 0.5 * (1 + float(np.cos(np.pi * rest)))
+class _Run:
+    """The state of one training run."""
+
+    def __init__(self, network, source, recipe, checkpoint, device, progress, validation, team) -> None:
+        # thin layers at full resolution are almost twice as fast with the channels last
+        self.network = network.to(device, memory_format=torch.channels_last_3d).train()
+        self.source, self.recipe, self.checkpoint = source, recipe, checkpoint
+        self.device, self.progress, self.team = device, progress, team
+        self.validation = validation
+        self.optimiser = make_optimiser(recipe, network.parameters())
+        self.loss = get_loss(recipe.loss, recipe.activation)
+        self.step = 0
+        self.losses: list[float] = []
+        self.scores = [] if validation is None else validation.history
+        self.best: dict[str, Any] | None = None
+        self.key = _run_key(network, source, recipe)
+        self._resume()
+        team.wait()  # nobody writes a checkpoint before all have read it
+        self.forward = network
+        if team.size > 1:
+            self.forward = torch.nn.parallel.DistributedDataParallel(network)
+        self.saved = time.monotonic()
+
+    def advance(self) -> None:
+        """One optimiser step."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(self.recipe, self.step, self.losses)
+        inputs, label = self.source.batch(self.step)
+        inputs, label = _on(inputs, self.device), label.to(self.device)
+        fast = self.device != "cpu" or has_fast_bfloat16()
+        with torch.autocast(self.device, torch.bfloat16, enabled=fast):
+            logits = self.forward(inputs)
+        loss = self.loss(logits.float(), label)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        self.losses.append(self.team.mean(float(loss.detach())))
+        self.step += 1
+        if self.step % 50 == 0:
+            self.progress.metric("loss", float(np.mean(self.losses[-50:])), step=self.step)
+        if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
+            self.save()
+
+    def is_due(self) -> bool:
+        if self.validation is None:
+            return False
+        scored = self.scores[-1]["step"] if self.scores else -1
+        return scored < self.step and (
+            self.step % self.validation.interval == 0 or self.step == self.recipe.steps
+        )
+
+    def validate(self) -> None:
+        self.network.eval()
+        numbers = self.team.share(self.validation.score(self.step) if self.team.leads else {})
+        self.network.train()
+        self.scores.append({"step": self.step, **numbers})
+        if self.step and (self.best is None or numbers["score"] > self.best["score"]):
+            weights = {key: value.detach().cpu().clone() for key, value in self.network.state_dict().items()}
+            self.best = {"score": numbers["score"], "step": self.step, "weights": weights}
+        self.save()
+
+    def is_hopeless(self) -> bool:
+        if self.validation is None or not self.validation.patience or self.best is None:
+            return False
+        since = sum(numbers["step"] > self.best["step"] for numbers in self.scores)
+        return since >= self.validation.patience
+
+    def restore_best(self) -> None:
+        if self.best is not None:
+            self.network.load_state_dict(self.best["weights"])
+        self.network.eval()
+
+    def save(self) -> None:
+        self.saved = time.monotonic()
+        if self.checkpoint is None or not self.team.leads:
+            return
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.checkpoint.with_suffix(".partial")
+        state = {
+            "key": self.key,
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": self.step,
+            "losses": self.losses,
+            "scores": list(self.scores),
+            "best": self.best,
+        }
+        torch.save(state, partial)
+        os.replace(partial, self.checkpoint)
+
+    def _resume(self) -> None:
+        state = _read(self.checkpoint, self.key, self.device, self.progress)
+        if state is None:
+            return
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.step, self.losses = state["step"], state["losses"]
+        self.scores.extend(state.get("scores", []))
+        self.best = state.get("best")
 
 
-def dice_cross_entropy(logits: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
-    """Soft Dice over the whole batch plus binary cross-entropy; labels may be soft."""
-    probability = torch.sigmoid(logits)
-    overlap = (probability * label).sum()
-    dice = (2 * overlap + 1) / (probability.sum() + label.sum() + 1)
-    return 1 - dice + F.binary_cross_entropy_with_logits(logits, label)
+def _on(inputs: Tensors, device: str) -> Tensors:
+    if isinstance(inputs, tuple):
+        return tuple(_on(tensor, device) for tensor in inputs)
+    return inputs.to(device, memory_format=torch.channels_last_3d)
 
 
-def _run_key(network: torch.nn.Module, source: PatchSource, recipe: TrainingRecipe) -> str:
+def _run_key(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -> str:
     """What tells one training run from another: recipe, cases and starting weights."""
     digest = hashlib.sha256(json.dumps(recipe.as_dict(), sort_keys=True).encode())
     digest.update(fingerprint(source.examples).encode())
     for parameter in network.parameters():
         digest.update(parameter.detach().cpu().contiguous().numpy())
+        if not parameter.requires_grad:
+            digest.update(b"frozen")
     return digest.hexdigest()
 
 
@@ -126,17 +243,3 @@ def _read(path: Path | None, key: str, device: str, progress: Progress) -> dict[
         "starts from the beginning.",
     )
     return None
-
-
-def _save(path: Path, key: str, network, optimiser, step: int, losses: list[float]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    state = {
-        "key": key,
-        "network": network.state_dict(),
-        "optimiser": optimiser.state_dict(),
-        "step": step,
-        "losses": losses,
-    }
-    torch.save(state, partial)
-    os.replace(partial, path)

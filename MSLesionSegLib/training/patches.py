@@ -38,16 +38,18 @@ class PatchSource:
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Images (N, C, p, p, p) float32 and soft labels (N, 1, p, p, p) in [0, 1] of one step."""
         rng = np.random.default_rng([self.recipe.seed, step])
-        images, labels = zip(*(self._patch(rng, n) for n in range(self.recipe.batch)), strict=True)
+        images, labels = zip(*(self._drawn(rng) for _ in range(self.recipe.batch)), strict=True)
         return torch.stack(images), torch.stack(labels)
 
-    def _patch(self, rng: np.random.Generator, place_in_batch: int) -> tuple[torch.Tensor, torch.Tensor]:
-        recipe = self.recipe
+    def _drawn(self, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         example = self.examples[rng.choice(len(self.examples), p=self.chances)]
+        return self.patch(example, rng)
+
+    def patch(self, example: Example, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        """One augmented patch of an example: image (C, p, p, p) and soft label (1, p, p, p)."""
+        recipe = self.recipe
         image, label = example.array("image"), example.array("label")
-        places = _places(example, recipe, rng)
-        centre = np.array(np.unravel_index(places[rng.integers(len(places))], label.shape))
-        centre = centre + rng.integers(-recipe.patch // 4, recipe.patch // 4 + 1, 3)
+        centre = self.centre(example, label, rng)
         stack = _cut(image, label, centre, recipe, rng)
         picture, target = stack[:-1], stack[-1:]
         if rng.random() < recipe.insertion:
@@ -55,6 +57,11 @@ class PatchSource:
         if recipe.thick_slices and rng.random() < recipe.thick_slices:
             picture, target = thick_slices(picture, target, rng)
         return change_intensity(picture, rng, recipe.intensity), target
+
+    def centre(self, example: Example, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The voxel that a patch is centred on."""
+        places = _places(example, self.recipe, rng)
+        return near(places[rng.integers(len(places))], label.shape, self.recipe.patch, rng)
 
     def _insert(self, picture, target, rng):
         flair = picture[0].numpy()
@@ -81,6 +88,11 @@ def _places(example: Example, recipe: TrainingRecipe, rng: np.random.Generator) 
             if len(places):
                 return places
     return example.array("brain_index")
+
+
+def near(place: int, shape: tuple[int, ...], patch: int, rng: np.random.Generator) -> np.ndarray:
+    """A voxel within a quarter of a patch around a flat index."""
+    return np.array(np.unravel_index(place, shape)) + rng.integers(-patch // 4, patch // 4 + 1, 3)
 
 
 def _cut(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar, TypeVar
 
 from MSLesionSegLib.errors import SettingsError
+
+R = TypeVar("R", bound="TrainingRecipe")
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,29 @@ class TrainingRecipe:
     geometry: float = 1.0
     seed: int = 0
 
+    # how all the shipped models were made; a fine-tuning recipe can choose, see fine_tuning.py
+    loss: ClassVar[str] = "dice-ce"
+    optimiser: ClassVar[str] = "adamw"
+    schedule: ClassVar[str] = "cosine"
+    activation: ClassVar[str] = "sigmoid"
+
+    fewest_steps: ClassVar[int] = 1
+    shares: ClassVar[tuple[str, ...]] = (
+        "lesion_share",
+        "focus_share",
+        "insertion",
+        "other_pathology",
+        "thick_slices",
+    )
+
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.batch < 1 or self.patch < 16:
+        if self.steps < self.fewest_steps or self.batch < 1 or self.patch < 16:
             raise SettingsError("A recipe needs at least 1 step, 1 patch per step and a patch of 16 voxels.")
-        for name in ("lesion_share", "focus_share", "insertion", "other_pathology", "thick_slices"):
+        for name in self.shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"The recipe's {name} must lie between 0 and 1.")
 
-    def but(self, **changes: Any) -> TrainingRecipe:
+    def but(self: R, **changes: Any) -> R:
         """A copy with other values; unknown names are refused with the list of known ones."""
         known = {field.name for field in fields(self)}
         unknown = set(changes) - known

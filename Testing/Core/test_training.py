@@ -13,6 +13,7 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.training import loop
 from MSLesionSegLib.training.examples import fingerprint, read_examples, write_example
+from MSLesionSegLib.training.losses import dice_cross_entropy
 from MSLesionSegLib.training.patches import PatchSource, change_intensity, thick_slices
 from MSLesionSegLib.training.recipe import RECIPES, TrainingRecipe
 
@@ -116,10 +117,10 @@ def test_training_learns_to_find_the_lesions(examples):
     recipe = QUICK.but(steps=80, patch=32, insertion=0, learning_rate=1e-2, lesion_share=1.0)
     source = PatchSource(examples[:2], recipe)
     image, label = source.batch(1000)
-    untrained = float(loop.dice_cross_entropy(tiny()(image), label).detach())
+    untrained = float(dice_cross_entropy(tiny()(image), label).detach())
     network = loop.train_network(tiny(), source, recipe)
     with torch.no_grad():
-        trained = float(loop.dice_cross_entropy(network(image), label))
+        trained = float(dice_cross_entropy(network(image), label))
     assert trained < 0.5 * untrained
 
 
@@ -202,8 +203,8 @@ def test_the_learning_rate_warms_up_and_falls_to_zero():
 def test_the_loss_is_0_for_a_perfect_and_high_for_an_inverted_prediction():
     label = torch.zeros(1, 1, 8, 8, 8)
     label[..., 2:5, 2:5, 2:5] = 1
-    perfect = loop.dice_cross_entropy((label - 0.5) * 100, label)
-    inverted = loop.dice_cross_entropy((0.5 - label) * 100, label)
+    perfect = dice_cross_entropy((label - 0.5) * 100, label)
+    inverted = dice_cross_entropy((0.5 - label) * 100, label)
     assert float(perfect) < 1e-3 and float(inverted) > 10
 
 

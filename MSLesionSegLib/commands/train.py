@@ -1,0 +1,102 @@
+"""``mslesionseg train``: from corrected masks to a better model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from MSLesionSegLib.commands.models import print_verdict
+from MSLesionSegLib.commands.options import Device, Events, Replay, StopFile
+from MSLesionSegLib.commands.running import or_exit, printing, run
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.progress import Progress
+    from MSLesionSegLib.training.train import Trained
+
+
+def train(
+    cases: Annotated[Path, typer.Option(help="Folder of a case set (mslesionseg cases).")],
+    task: Annotated[str, typer.Option(help="Task of the cases.")] = "flair",
+    start: Annotated[
+        str | None,
+        typer.Option("--from", help="Model to start from, or scratch (default: the model in use)."),
+    ] = None,
+    tune: Annotated[str, typer.Option(help="Part that is tuned: all, decoder, last or encoder.")] = "all",
+    recipe: Annotated[
+        str, typer.Option(help="quick, ms-transfer, replay, pretrained or fcn; see docs/fine-tuning.md.")
+    ] = "quick",
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Another value for a field of the recipe: field=value; can be repeated."),
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="Time budget for everything, in minutes (default: the recipe's).")
+    ] = None,
+    replay: Replay = None,
+    no_replay: Annotated[
+        bool,
+        typer.Option("--no-replay", help="Do not train on replay buffers; the gate still looks at them."),
+    ] = False,
+    leave_one_out: Annotated[
+        bool,
+        typer.Option("--leave-one-out", help="Too few cases to split: train once more without each of them."),
+    ] = False,
+    name: Annotated[str | None, typer.Option(help="Name of the new model (default: a free one).")] = None,
+    device: Device = "auto",
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Fine-tune a model on corrected cases. It is put in use only if it is not worse than the one before.
+
+    The new model is stored in any case. A killed run goes on from its last checkpoint when the same command is given
+    again. Several processes or GPUs: torchrun --nproc-per-node N -m MSLesionSegLib train ...
+    """
+    from MSLesionSegLib.training.fine_tuning import get_recipe, with_settings
+    from MSLesionSegLib.training.run_stages import train_stages
+    from MSLesionSegLib.training.team import is_led_here, team
+
+    budget = [] if minutes is None else [f"minutes={minutes}"]
+    chosen = or_exit(lambda: with_settings(get_recipe(recipe), [*(settings or []), *budget]))
+
+    def work(job: Progress) -> Trained:
+        from MSLesionSegLib.network.device import choose_device
+        from MSLesionSegLib.training.train import TrainRequest, read_buffer, train
+
+        request = TrainRequest(
+            cases=cases,
+            recipe=chosen,
+            task=task,
+            start=start,
+            tune=tune,
+            buffer=read_buffer(replay or ()),
+            replay=not no_replay,
+            name=name,
+            device=device,
+            leave_one_out=leave_one_out,
+        )
+        with team(choose_device(device)) as mates:
+            return train(request, job, mates)
+
+    if not is_led_here():
+        _follow(work)
+        return
+    stages = train_stages(chosen.minutes, tune)
+    cancelled = (
+        "Cancelled. The model in use stays. If a state of the new model had been scored by then, the best one is "
+        "stored under its name; otherwise nothing was stored, and the same command goes on from there."
+    )
+    trained = run("train", work, stages, lambda result: result.as_dict(), events, stop_file, cancelled)
+    if not events:
+        with printing():
+            print_verdict(trained.verdict)
+            typer.echo(f"Model:  {trained.folder}\nIn use: {trained.in_use}")
+
+
+def _follow(work: Callable[[Progress], Trained]) -> None:
+    """Take part in a training that another process leads, without a word."""
+    from MSLesionSegLib.progress import Silent
+
+    or_exit(lambda: work(Silent()))

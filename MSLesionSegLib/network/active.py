@@ -1,0 +1,87 @@
+"""Which model is in use for each task, and which ones were before it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from MSLesionSegLib.errors import ModelError, OutputError
+from MSLesionSegLib.network.store import find_model, read_card, user_models_folder
+
+_LONGEST = 50
+
+
+def active_model(task: str) -> str | None:
+    """Name of the model that the person has put in use for a task; None for the shipped default.
+
+    A model that has gone since is passed over in favour of the one before it.
+    """
+    for name in reversed(_history().get(task, [])):
+        try:
+            find_model(name)
+        except ModelError:
+            continue
+        return name
+    return None
+
+
+def use_model(name: str) -> str:
+    """Put a stored model in use for its task and return the task.
+
+    Raises:
+        ModelError: no such model, or one that is for no task of the task table's kind (such as brain extraction).
+        OutputError: the choice cannot be written.
+    """
+    card = read_card(find_model(name))
+    if card.task == "brain":
+        raise ModelError(f"The model '{name}' extracts brains; it is always in use and cannot be chosen.")
+    history = _history()
+    earlier = history.get(card.task, [])
+    if not earlier or earlier[-1] != name:
+        history[card.task] = [*earlier, name][-_LONGEST:]
+        _write(history)
+    return card.task
+
+
+def roll_back(task: str) -> str | None:
+    """Return to the model that was in use before; its name, or None for the shipped default.
+
+    Raises:
+        ModelError: nothing was put in use for this task.
+        OutputError: the choice cannot be written.
+    """
+    history = _history()
+    if not history.get(task):
+        raise ModelError(
+            f"There is nothing to roll back: the task '{task}' uses the shipped default already."
+        )
+    history[task] = history[task][:-1]
+    _write(history)
+    return active_model(task)
+
+
+def _file() -> Path:
+    return user_models_folder() / "active.json"
+
+
+def _history() -> dict[str, list[str]]:
+    """Names by task, the one in use last; nothing where the file is missing or damaged."""
+    try:
+        content = json.loads(_file().read_text(encoding="utf-8"))
+        return {task: [name for name in names if isinstance(name, str)] for task, names in content.items()}
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def _write(history: dict[str, list[str]]) -> None:
+    file = _file()
+    partial = file.with_suffix(".partial")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, file)
+    except OSError as error:
+        raise OutputError(
+            f"The choice of the model cannot be written to {file}: {error.strerror}."
+        ) from error

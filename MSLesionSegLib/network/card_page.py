@@ -1,0 +1,76 @@
+"""A model card as a page that a person can read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.network.store import ModelCard
+
+_METRICS = {
+    "dice": "Dice",
+    "f1": "Lesion F1",
+    "sensitivity": "Lesion sensitivity",
+    "ppv": "Lesion PPV",
+    "false_positives": "False positives per scan",
+}
+
+
+def card_html(card: ModelCard) -> str:
+    """One self-contained page: what it is, the gate's verdict, training set, recipe, results, limits, licence."""
+    import jinja2
+
+    template = jinja2.Environment(autoescape=True).from_string(
+        Path(__file__).with_name("card.html").read_text(encoding="utf-8")
+    )
+    facts = {
+        "task": card.task,
+        "trained from": card.parent or "random weights",
+        "input": ", ".join(card.channels),
+        "network": ", ".join(f"{name} {value}" for name, value in asdict(card.architecture).items()),
+        "lesions": f"probability from {card.threshold:g}, peak from {card.minimum_peak:g}, at least "
+        f"{card.minimum_mm3:g} mm3",
+        "output": card.activation,
+        "date": card.created,
+        "program": f"MSLesionSeg {card.code_version}",
+        "hardware": card.hardware or "not stated",
+        "weights SHA-256": card.weights_sha256,
+    }
+    results = {name: value for name, value in card.results.items() if name != "gate"}
+    sections = {
+        "What it is": _rows(facts),
+        "Results": _rows(results),
+        "Training set": _rows(card.training),
+        "Recipe": _rows(card.recipe),
+    }
+    return template.render(card=card, gate=card.results.get("gate"), metrics=_METRICS, sections=sections)
+
+
+def write_card_page(card: ModelCard, file: Path) -> Path:
+    """Write the page of :func:`card_html`.
+
+    Raises:
+        OutputError: the file exists already or cannot be written.
+    """
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(card_html(card))
+    except FileExistsError:
+        raise OutputError(f"{file} exists already. Give another file name.") from None
+    except OSError as error:
+        raise OutputError(f"{file} cannot be written: {error.strerror}.") from error
+    return file
+
+
+def _rows(content: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(name, _text(value)) for name, value in content.items()]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {_text(inner)}" for name, inner in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(inner) for inner in value) or "none"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

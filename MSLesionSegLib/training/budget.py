@@ -1,0 +1,74 @@
+"""How long a training takes and how much memory it needs, before it begins."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import torch
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
+from MSLesionSegLib.training.loop import Source, train_network
+
+FEWEST_STEPS = 20
+_WARM, _TIMED = 2, 4
+_RESERVE = 0.95  # other programs want their share of the time as well
+
+# bytes per voxel of a patch and feature map at full resolution, forward and backward; the coarser levels add to it
+_ACTIVATION_BYTES = 48
+_WEIGHT_BYTES = 16  # weight, gradient and two moments in float32
+_PROGRAM_GIB = 0.9
+
+
+def seconds_per_step(
+    network: torch.nn.Module, source: Source, recipe: FineTuningRecipe, device: str
+) -> float:
+    """Measure a few steps on a copy of the network."""
+    trial = copy.deepcopy(network)
+    train_network(trial, source, recipe.but(steps=_WARM), device=device)
+    begin = time.monotonic()
+    train_network(trial, source, recipe.but(steps=_TIMED), device=device)
+    return (time.monotonic() - begin) / _TIMED
+
+
+def steps_in(seconds: float, per_step: float) -> int:
+    """Steps that fit into so many seconds; never below 20, which is the least that can change anything."""
+    return max(FEWEST_STEPS, int(seconds * _RESERVE / per_step))
+
+
+def memory_needed_gib(architecture: Architecture, recipe: FineTuningRecipe, weights: int) -> float:
+    """Rough peak memory of full tuning in GiB, measured on U-Nets and scaled by the volume of a batch.
+
+    Args:
+        architecture: of the network.
+        recipe: batch and patch.
+        weights: number of weights.
+    """
+    maps = architecture.base / (architecture.thin if architecture.kind == "unet" else 0.5)
+    voxels = recipe.batch * recipe.patch**3
+    return _PROGRAM_GIB + (voxels * maps * _ACTIVATION_BYTES + weights * _WEIGHT_BYTES) / 2**30
+
+
+def check_memory(architecture: Architecture, recipe: FineTuningRecipe, weights: int, device: str) -> None:
+    """Refuse a training that cannot fit.
+
+    Raises:
+        SettingsError: with what to change.
+    """
+    needed, free = memory_needed_gib(architecture, recipe, weights), free_memory_gib(device)
+    if needed > free:
+        raise SettingsError(
+            f"This training needs about {needed:.1f} GiB of memory and {free:.1f} GiB are free. Close other "
+            f"programs, or lower the recipe's batch (now {recipe.batch}) or patch (now {recipe.patch})."
+        )
+
+
+def free_memory_gib(device: str) -> float:
+    """Memory that a new program could use."""
+    if device == "cuda":
+        return torch.cuda.mem_get_info()[0] / 2**30
+    import psutil
+
+    return psutil.virtual_memory().available / 2**30

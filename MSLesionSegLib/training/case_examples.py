@@ -1,0 +1,56 @@
+"""From a hospital's cases to examples on the network's grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.network.brain_extraction import brain_mask
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.probability import network_input
+from MSLesionSegLib.training.cases import Case
+from MSLesionSegLib.training.corrections import corrections
+from MSLesionSegLib.training.examples import Example, read_examples, write_example
+from MSLesionSegLib.training.prepare import fractions
+from MSLesionSegLib.training.run_stages import PREPARE
+
+
+def prepare_case(case: Case, folder: Path) -> Example:
+    """Write a case as an example: 1 mm RAS, brain-masked, z-scored, cut to the brain.
+
+    Regions that the reviewer corrected are its focus.
+
+    Raises:
+        ImageError: a file cannot be used.
+        SettingsError: the task cannot be trained yet.
+    """
+    if case.task != "flair":
+        raise SettingsError(f"Cases of the task '{case.task}' cannot be trained on yet.")
+    image = read_scan(case.images["flair"]).image
+    mask = read_mask(case.mask, image)
+    seen = network_input([image], brain_mask(image))
+    changed = corrections(case)
+    focus = nib.Nifti1Image((np.asarray(changed.dataobj) > 0).astype(np.uint8), mask.affine)
+    return write_example(
+        folder, seen.channels, fractions(mask, seen), seen.brain, site=case.site, focus=fractions(focus, seen)
+    )
+
+
+def prepare_cases(cases: Sequence[Case], out: Path, progress: Progress) -> list[Example]:
+    """Prepare cases one by one; what is prepared already is kept, what cannot be used is reported and left out."""
+    examples = []
+    for k, case in enumerate(cases):
+        progress.stage(PREPARE, k / len(cases))
+        folder = out / f"{case.case_id}_{case.sha256[:12]}"
+        try:
+            if not (folder / "example.json").exists():
+                prepare_case(case, folder)
+            examples.extend(read_examples(folder))
+        except MSLesionSegError as error:
+            progress.warning(error.code, f"{case.case_id} is left out: {error}")
+    return examples

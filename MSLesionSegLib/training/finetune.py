@@ -1,0 +1,295 @@
+"""Fine-tuning: from a start model and examples to a new model in the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from MSLesionSegLib.errors import Cancelled, ModelError, SettingsError
+from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.parts import cut, freeze
+from MSLesionSegLib.network.store import (
+    Model,
+    ModelCard,
+    check_name,
+    load_model,
+    read_card,
+    save_model,
+    user_models_folder,
+)
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.training.budget import check_memory, seconds_per_step, steps_in
+from MSLesionSegLib.training.examples import Example, fingerprint
+from MSLesionSegLib.training.features import FeatureSource
+from MSLesionSegLib.training.fine_tuning import FINE_TUNING, FineTuningRecipe, length
+from MSLesionSegLib.training.interleave import InterleavedSource
+from MSLesionSegLib.training.loop import Validation, train_network
+from MSLesionSegLib.training.scores import means, score
+from MSLesionSegLib.training.team import ALONE, Team
+
+LIMITS = (
+    "Fine-tuned on the cases of few sites: expect less elsewhere. The best state was chosen on the validation cases, "
+    "so their numbers flatter a little. For research use only."
+)
+
+
+@dataclass(frozen=True)
+class FineTuning:
+    """What to fine-tune, on what and how.
+
+    Attributes:
+        name: of the new model.
+        training: current cases.
+        validation: cases of the same task that are never trained on; they choose the best state. May be empty.
+        replay: examples of earlier sites that are trained on in between; may be empty.
+        start: model (name or folder) to start from, or None for random weights.
+        recipe: how.
+        tune: part of the network that is tuned, see :func:`~MSLesionSegLib.network.parts.freeze`.
+        task, channels, architecture: of a model from random weights; otherwise the start's are taken.
+        models: folder of the store that receives the model.
+        work: folder for the checkpoint, continued from when it exists; below ``models`` when None.
+        device: ``cpu`` or ``cuda``.
+        keep_s: seconds of a time budget that are needed after training, for the gate.
+        began: :func:`time.monotonic` of when the time budget began to count; now when None.
+    """
+
+    name: str
+    training: Sequence[Example]
+    validation: Sequence[Example] = ()
+    replay: Sequence[Example] = ()
+    start: str | Path | None = None
+    recipe: FineTuningRecipe = field(default_factory=lambda: FINE_TUNING["quick"])
+    tune: str = "all"
+    task: str = "flair"
+    channels: tuple[str, ...] = ("FLAIR",)
+    architecture: Architecture = field(default_factory=lambda: Architecture(thin=2))
+    models: Path = field(default_factory=user_models_folder)
+    work: Path | None = None
+    device: str = "cpu"
+    keep_s: float = 0.0
+    began: float | None = None
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A new model.
+
+    Attributes:
+        folder: in the store.
+        card: its card.
+        history: step, dice, f1 and false_positives (mean over the validation cases) of every scoring; step 0 is the
+            start.
+    """
+
+    folder: Path
+    card: ModelCard
+    history: tuple[dict[str, float], ...]
+
+
+def finetune(request: FineTuning, progress: Progress | None = None, team: Team = ALONE) -> FineTuned:
+    """Fine-tune a model and store the result, which takes nobody's place by that.
+
+    A run that was killed goes on from its last checkpoint when it is asked for again, to the same result. One that
+    the person stops stores the best state that was scored so far, if any was.
+
+    Args:
+        request: what and how.
+        progress: told the stages ``frozen layers`` and ``training`` and the metrics ``loss``, ``validation_dice`` and
+            ``validation_f1`` with step and epoch.
+        team: processes that train together.
+
+    Raises:
+        SettingsError: no cases, an impossible recipe, or not enough memory.
+        ModelError: the start cannot be used.
+        OutputError: the model exists already or cannot be written.
+        Cancelled: the person stopped it.
+    """
+    progress = progress or Silent()
+    began = time.monotonic() if request.began is None else request.began
+    if not request.training:
+        raise SettingsError("There are no training cases. Add corrected masks first.")
+    check_name(request.models, request.name)
+    model = _start(request)
+    work = request.work or request.models / ".runs" / request.name
+    recipe = request.recipe.but(batch=max(request.recipe.batch, team.size))
+    freeze(model.network, model.card.architecture, request.tune)
+    weights = sum(parameter.numel() for parameter in model.network.parameters())
+    check_memory(model.card.architecture, recipe, weights, request.device)
+
+    trained, source = _prepare_source(request, recipe, model, work, progress, team)
+    recipe = _planned(request, recipe, model, trained, source, work, began, progress, team)
+    validation = _validation(request, recipe, model, progress) if request.validation else None
+    model = replace(model, card=_card(request, recipe, model.card))
+    try:
+        train_network(
+            trained,
+            source,
+            recipe,
+            checkpoint=work / "checkpoint.pt",
+            device=request.device,
+            progress=progress,
+            validation=validation,
+            team=team,
+        )
+    except Cancelled:
+        if team.leads and validation is not None and any(numbers["step"] for numbers in validation.history):
+            _store(request, model, validation, work, stopped=True)
+        raise
+    if team.leads:
+        _store(request, model, validation, work, stopped=False)
+    team.wait()
+    folder = request.models / request.name
+    return FineTuned(folder, read_card(folder), tuple(validation.history if validation is not None else ()))
+
+
+def seconds_to_score(model: Model, examples: Sequence[Example], device: str) -> float:
+    """Expected seconds for scoring examples, from the first of them."""
+    if not examples:
+        return 0.0
+    begin = time.monotonic()
+    score(model, examples[:1], device=device)
+    return (time.monotonic() - begin) * len(examples)
+
+
+def _start(request: FineTuning) -> Model:
+    """The start as a model whose network is the one that will be trained."""
+    if request.start is None:
+        torch.manual_seed(request.recipe.seed)
+        card = ModelCard(request.name, request.task, request.architecture, request.channels)
+        return Model(card, build(request.architecture), request.models)
+    model = load_model(request.start, task=request.task)
+    if model.card.spacing_mm != NETWORK_SPACING_MM:
+        raise ModelError(
+            f"Model {model.card.name} works at {model.card.spacing_mm:g} mm; only models at "
+            f"{NETWORK_SPACING_MM:g} mm can be fine-tuned."
+        )
+    return model
+
+
+def _prepare_source(request, recipe, model, work, progress, team):
+    """What is trained and what it draws from: the whole network, or its late layers on stored features."""
+    cases = InterleavedSource(request.training, recipe, request.replay, team=team)
+    parts = cut(model.network, model.card.architecture, request.tune)
+    if parts is None:
+        return model.network, cases
+    begin, rest = parts
+    size = recipe.cached_patches * len(request.training)
+    pool = work / f"features-{_digest(request, recipe)[:16]}"
+    return rest, FeatureSource(cases, begin, pool, size, request.device, progress)
+
+
+def _planned(request, recipe, model, trained, source, work, began, progress, team) -> FineTuningRecipe:
+    """The recipe with its number of steps. That of a time budget is kept: a run that goes on has the same length."""
+    steps = length(recipe, len(request.training), bool(request.replay))
+    if recipe.minutes:
+        file, key = work / "plan.json", _digest(request, recipe)
+        planned = team.share(_read_plan(file, key))
+        if planned is None:
+            per_step = seconds_per_step(trained, source, recipe, request.device)
+            scoring = seconds_to_score(model, request.validation, request.device)
+            left = recipe.minutes * 60 - (time.monotonic() - began) - request.keep_s
+            fitting = steps_in(left - scoring * (recipe.validations + 1), per_step)
+            planned = team.share(min(fitting, steps) if steps else fitting)
+            if team.leads:
+                _write_plan(file, key, planned)
+        steps = planned
+    return recipe.but(steps=steps)
+
+
+def _read_plan(file: Path, key: str) -> int | None:
+    try:
+        plan = json.loads(file.read_text(encoding="utf-8"))
+        return int(plan["steps"]) if plan["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _write_plan(file: Path, key: str, steps: int) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(".partial")
+    partial.write_text(json.dumps({"key": key, "steps": steps}), encoding="utf-8")
+    os.replace(partial, file)
+
+
+def _digest(request: FineTuning, recipe: FineTuningRecipe) -> str:
+    facts = [
+        recipe.as_dict(),
+        request.tune,
+        str(request.start),
+        fingerprint(request.training),
+        fingerprint(request.replay),
+    ]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _validation(request, recipe, model, progress) -> Validation:
+    share = recipe.replay_share if request.replay else 0.0
+    per_epoch = len(request.training) * recipe.patches / (recipe.batch * (1 - share))
+    judged = replace(model, card=replace(model.card, activation=recipe.activation))
+
+    def score_now(step: int) -> dict[str, float]:
+        state = judged if step else model
+        numbers = means(score(state, request.validation, device=request.device, progress=progress))
+        found = {name: value for name, value in numbers.items() if value is not None}
+        for name in ("dice", "f1"):
+            if name in found:
+                progress.metric(
+                    f"validation_{name}", found[name], step=step, epoch=round(step / per_epoch, 2)
+                )
+        # without lesions in the validation cases only false ones can tell
+        good = (found["dice"] + found["f1"]) / 2 if "dice" in found else -found["false_positives"]
+        return {"score": good, **found}
+
+    return Validation(score_now, recipe.interval, recipe.patience)
+
+
+def _card(request: FineTuning, recipe: FineTuningRecipe, start: ModelCard) -> ModelCard:
+    parent = None if request.start is None else start.name
+    sites = Counter(example.site for example in request.training)
+    training: dict[str, Any] = {
+        "cases": len(request.training),
+        "by_site": dict(sites),
+        "fingerprint": fingerprint(request.training),
+        "validation_cases": len(request.validation),
+        "validation_fingerprint": fingerprint(request.validation),
+        "replay_examples": dict(Counter(example.site for example in request.replay)),
+    }
+    if parent is not None:
+        training["parent_sha256"] = start.weights_sha256
+    return replace(
+        start,
+        name=request.name,
+        parent=parent,
+        activation=recipe.activation,
+        recipe={**recipe.as_dict(), "tune": request.tune},
+        training=training,
+        results={},
+        description=f"Trained from {parent or 'random weights'} on {len(request.training)} own cases.",
+        limits=LIMITS,
+        licence=start.licence if parent else "",
+        hardware=request.device,
+        created="",
+    )
+
+
+def _store(request, model: Model, validation: Validation | None, work: Path, *, stopped: bool) -> None:
+    results: dict[str, Any] = {}
+    if validation is not None:
+        best = max((n for n in validation.history if n["step"]), key=lambda numbers: numbers["score"])
+        results = {"validation at the start": validation.history[0], "validation of the best state": best}
+    card = replace(model.card, results=results)
+    if stopped:
+        card = replace(card, description=f"{card.description} Stopped early; the gate has not seen it.")
+    save_model(request.models, model.network, card)
+    shutil.rmtree(work, ignore_errors=True)

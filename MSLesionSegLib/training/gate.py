@@ -1,0 +1,192 @@
+"""The promotion gate: whether a new model may take the place of the one in use.
+
+Old and new model are measured on cases that were never trained on: the frozen validation cases of this site, and
+cases of earlier sites (backward transfer, Lopez-Paz and Ranzato 2017).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from MSLesionSegLib.network.store import Model
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.training.examples import Example
+from MSLesionSegLib.training.scores import METRICS, Score, means, score
+
+FEWEST_CASES = 3
+LARGEST_FALL = 0.02  # of an earlier site's mean Dice
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Change:
+    """A metric's mean before and after, over the cases where both models have it.
+
+    Attributes:
+        old, new: means.
+        change: new minus old.
+        low, high: 95 % interval of the change by a paired bootstrap over cases (percentiles of 2000 resamples); None
+            below two cases.
+        cases: number of cases.
+    """
+
+    old: float
+    new: float
+    change: float
+    low: float | None
+    high: float | None
+    cases: int
+
+
+@dataclass(frozen=True)
+class EarlierSite:
+    """How the Dice of an earlier site changes (backward transfer)."""
+
+    site: str
+    dice: Change
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says.
+
+    Attributes:
+        verdict: ``promote``, ``refuse`` or ``undecided``.
+        sentence: why, in plain words.
+        old, new: mean of each metric on the validation cases.
+        changes: by metric, as far as it is defined.
+        lesion_free: false positives per lesion-free scan, this site's and earlier ones', or None without such scans.
+        earlier_sites: one entry per site of the earlier cases that have lesions.
+        cases: number of validation cases.
+    """
+
+    verdict: str
+    sentence: str
+    old: dict[str, float | None]
+    new: dict[str, float | None]
+    changes: dict[str, Change]
+    lesion_free: Change | None
+    earlier_sites: tuple[EarlierSite, ...]
+    cases: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types; earlier sites with the keys site, dice_old, dice_new, change, low, high, cases."""
+        sites = [
+            {
+                "site": entry.site,
+                "dice_old": entry.dice.old,
+                "dice_new": entry.dice.new,
+                **{key: getattr(entry.dice, key) for key in ("change", "low", "high", "cases")},
+            }
+            for entry in self.earlier_sites
+        ]
+        return asdict(self) | {"earlier_sites": sites}
+
+
+def judge(
+    old: Model,
+    new: Model,
+    validation: Sequence[Example],
+    earlier: Sequence[Example],
+    *,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Verdict:
+    """Measure two models and decide.
+
+    Args:
+        old: the model in use; new: the candidate.
+        validation: cases of this site that neither model was trained on.
+        earlier: cases of earlier sites that the new model was not trained on.
+    """
+    progress = progress or Silent()
+    scores = [
+        score(model, examples, device=device, progress=progress)
+        for model in (old, new)
+        for examples in (validation, earlier)
+    ]
+    return decide(*scores)
+
+
+def decide(
+    old: Sequence[Score], old_earlier: Sequence[Score], new: Sequence[Score], new_earlier: Sequence[Score]
+) -> Verdict:
+    """Decide from measured scores; old and new ones belong together place by place.
+
+    Promoted is who does not find lesions worse at this site (mean lesion F1), does not lose more than 0.02 of Dice at
+    any earlier site and does not mark more on lesion-free scans. Below three validation cases nothing is promoted:
+    that is left to the person, unless an earlier site or a lesion-free scan decides against it.
+    """
+    changes = {name: found for name in METRICS if (found := compare(old, new, name)) is not None}
+    lesion_free = compare(
+        *(
+            [s for s in (*here, *before) if s.lesion_free]
+            for here, before in ((old, old_earlier), (new, new_earlier))
+        ),
+        "false_positives",
+    )
+    sites = []
+    for site in dict.fromkeys(s.site for s in old_earlier):
+        pair = ([s for s in scores if s.site == site] for scores in (old_earlier, new_earlier))
+        dice = compare(*pair, "dice")
+        if dice is not None:
+            sites.append(EarlierSite(site, dice))
+    verdict, sentence = _verdict(len(new), changes, lesion_free, sites)
+    return Verdict(
+        verdict, sentence, means(old), means(new), changes, lesion_free, tuple(sites), cases=len(new)
+    )
+
+
+def compare(old: Sequence[Score], new: Sequence[Score], metric: str) -> Change | None:
+    """Change of a metric over the cases where both models have it; None where there is no such case."""
+    pairs = np.array(
+        [
+            (getattr(a, metric), getattr(b, metric))
+            for a, b in zip(old, new, strict=True)
+            if getattr(a, metric) is not None and getattr(b, metric) is not None
+        ],
+        dtype=float,
+    ).reshape(-1, 2)
+    if len(pairs) == 0:
+        return None
+    before, after = pairs.mean(0)
+    low = high = None
+    if len(pairs) > 1:
+        differences = pairs[:, 1] - pairs[:, 0]
+        drawn = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)))
+        low, high = np.percentile(differences[drawn].mean(1), [2.5, 97.5]).tolist()
+    return Change(float(before), float(after), float(after - before), low, high, len(pairs))
+
+
+def _verdict(
+    cases: int, changes: dict[str, Change], lesion_free: Change | None, sites: Sequence[EarlierSite]
+) -> tuple[str, str]:
+    worst = min(sites, key=lambda entry: entry.dice.change, default=None)
+    if worst is not None and worst.dice.change < -LARGEST_FALL:
+        return "refuse", (
+            f"Refused: on {worst.dice.cases} cases of the earlier site {worst.site} the Dice falls from "
+            f"{worst.dice.old:.2f} to {worst.dice.new:.2f}, more than {LARGEST_FALL:g}."
+        )
+    if lesion_free is not None and lesion_free.change > 0:
+        return "refuse", (
+            f"Refused: on {lesion_free.cases} lesion-free scans it marks {lesion_free.new:.1f} lesions per scan "
+            f"instead of {lesion_free.old:.1f}."
+        )
+    if cases < FEWEST_CASES:
+        return "undecided", (
+            f"Too few validation cases to tell ({cases}, at least {FEWEST_CASES} are needed): look at its masks and "
+            "decide yourself, or measure by leave-one-out."
+        )
+    f1 = changes.get("f1")
+    if f1 is None:
+        return "undecided", "None of the validation cases has lesions: nothing says whether it finds them."
+    interval = f" (95 % interval of the change {f1.low:+.2f} to {f1.high:+.2f})" if f1.low is not None else ""
+    measured = f"lesion F1 {f1.new:.2f} instead of {f1.old:.2f} on {f1.cases} validation cases{interval}"
+    if f1.change < 0:
+        return "refuse", f"Refused: {measured}."
+    kept = " and no earlier site loses" if sites else "; no earlier site was there to compare"
+    return "promote", f"Promoted: {measured}{kept}."

@@ -1,0 +1,112 @@
+"""Drawing patches in epochs over the cases, interleaved with those of the replay buffer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from MSLesionSegLib.synthesis.lesions import Shape
+from MSLesionSegLib.training.examples import Example
+from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
+from MSLesionSegLib.training.patches import PatchSource, near
+from MSLesionSegLib.training.team import ALONE, Team
+
+_TRIES = 12
+_OWN, _REPLAYED = 1, 2  # keep the two orders of drawing apart
+
+
+class InterleavedSource(PatchSource):
+    """Draws the batch of any step; the same step gives the same batch, whatever the number of processes.
+
+    Every case gives ``recipe.patches`` patches per epoch, in an order that is new in every epoch. Of all patches the
+    share ``recipe.replay_share`` comes from the buffer, evenly spread, whose examples take turns in the same way.
+
+    Args:
+        cases: current training cases.
+        recipe: patch size, numbers and strengths.
+        replay: examples of earlier sites; may be empty.
+        shapes: real lesion shapes for insertion; the built-in shape model when None.
+        team: processes that train together: patch n of a batch goes to process n modulo their number.
+    """
+
+    def __init__(
+        self,
+        cases: Sequence[Example],
+        recipe: FineTuningRecipe,
+        replay: Sequence[Example] = (),
+        shapes: Shape | None = None,
+        team: Team = ALONE,
+    ) -> None:
+        super().__init__([*cases, *replay], recipe, shapes)
+        self.recipe: FineTuningRecipe = recipe
+        self.cases, self.replay, self.team = list(cases), list(replay), team
+        self.share = recipe.replay_share if self.replay else 0.0
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """This process's part of a step's batch: images (N, C, p, p, p), labels (N, 1, p, p, p) in [0, 1]."""
+        first = step * self.recipe.batch
+        images, labels = zip(
+            *(self.numbered(first + n) for n in range(self.team.rank, self.recipe.batch, self.team.size)),
+            strict=True,
+        )
+        return torch.stack(images), torch.stack(labels)
+
+    def numbered(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Patch ``number`` of the run, counted from 0."""
+        rng = np.random.default_rng([self.recipe.seed, number])
+        image, label = self.patch(self.example(number), rng)
+        if self.recipe.quarter_turns:
+            image, label = _turned(image, label, rng)
+        if not self.recipe.soft_labels:
+            label = (label >= 0.5).float()
+        return image, label
+
+    def example(self, number: int) -> Example:
+        """The example that patch ``number`` comes from."""
+        replayed_before = math.floor(number * self.share)
+        if math.floor((number + 1) * self.share) > replayed_before:
+            return self._in_turn(self.replay, replayed_before, 1, _REPLAYED)
+        return self._in_turn(self.cases, number - replayed_before, self.recipe.patches, _OWN)
+
+    def _in_turn(self, examples: list[Example], number: int, times: int, kind: int) -> Example:
+        epoch, place = divmod(number, len(examples) * times)
+        order = np.random.default_rng([self.recipe.seed, kind, epoch]).permutation(len(examples) * times)
+        return examples[order[place] % len(examples)]
+
+    def centre(self, example: Example, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        recipe = self.recipe
+        wanted, lesion = rng.random(2)
+        if wanted < recipe.correction_share and len(example.array("focus_index")):
+            places = example.array("focus_index")
+        elif lesion < recipe.lesion_share and len(example.array("lesion_index")):
+            places = example.array("lesion_index")
+        else:
+            return self._elsewhere(example, label, rng)
+        return near(places[rng.integers(len(places))], label.shape, recipe.patch, rng)
+
+    def _elsewhere(self, example: Example, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Anywhere in the brain; with ``exclusive`` where the patch holds no lesion, or as little as was found."""
+        places = example.array("brain_index")
+        best, fewest = None, math.inf
+        for _ in range(_TRIES if self.recipe.exclusive else 1):
+            centre = near(places[rng.integers(len(places))], label.shape, self.recipe.patch, rng)
+            half = self.recipe.patch // 2
+            box = tuple(slice(max(c - half, 0), max(c + half, 0)) for c in centre)
+            lesion = int(np.count_nonzero(label[box] > 127))
+            if lesion < fewest:
+                best, fewest = centre, lesion
+            if lesion == 0:
+                break
+        return best
+
+
+def _turned(
+    image: torch.Tensor, label: torch.Tensor, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    for axes in ((1, 2), (1, 3), (2, 3)):
+        turns = int(rng.integers(4))
+        image, label = torch.rot90(image, turns, axes), torch.rot90(label, turns, axes)
+    return image, label

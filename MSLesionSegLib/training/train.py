@@ -1,0 +1,316 @@
+"""The loop that a button starts: cases on disk, fine-tuning, the gate, and the model in use."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from MSLesionSegLib.errors import Cancelled, SettingsError
+from MSLesionSegLib.network.active import use_model
+from MSLesionSegLib.network.device import choose_device
+from MSLesionSegLib.network.parts import check_part
+from MSLesionSegLib.network.store import (
+    check_name,
+    find_model,
+    list_models,
+    load_model,
+    read_card,
+    user_models_folder,
+    write_card,
+)
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.segmentation.stages import Within
+from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
+from MSLesionSegLib.training import case_examples
+from MSLesionSegLib.training.cases import read_cases
+from MSLesionSegLib.training.examples import Example, read_examples
+from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
+from MSLesionSegLib.training.finetune import FineTuned, FineTuning, finetune, seconds_to_score
+from MSLesionSegLib.training.gate import FEWEST_CASES, Verdict, decide, judge
+from MSLesionSegLib.training.run_stages import GATE
+from MSLesionSegLib.training.scores import Score, score
+from MSLesionSegLib.training.team import ALONE, Team
+
+SCRATCH = "scratch"
+GATE_SHARE = 3  # one in so many buffer examples of a site is kept for the gate
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What the person asks for.
+
+    Attributes:
+        cases: folder of a case set.
+        recipe: how.
+        task: row of the task table.
+        start: model to start from, ``scratch`` for random weights, or None for the model in use.
+        tune: part of the network, see :func:`~MSLesionSegLib.network.parts.freeze`.
+        buffer: examples of earlier sites.
+        replay: whether they are trained on in between; the gate looks at a part of them either way.
+        name: of the new model; a free one when None.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        leave_one_out: measure by as many trainings as there are cases, each without one, for the gate.
+        models: folder of the store.
+    """
+
+    cases: Path
+    recipe: FineTuningRecipe
+    task: str = "flair"
+    start: str | None = None
+    tune: str = "all"
+    buffer: tuple[Example, ...] = ()
+    replay: bool = True
+    name: str | None = None
+    device: str = "auto"
+    leave_one_out: bool = False
+    models: Path = field(default_factory=user_models_folder)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came out.
+
+    Attributes:
+        model: name of the new model.
+        folder: where it is stored.
+        in_use: name of the model that the task takes from now on.
+        verdict: of the gate.
+        history: see :class:`~MSLesionSegLib.training.finetune.FineTuned`.
+    """
+
+    model: str
+    folder: Path
+    in_use: str
+    verdict: Verdict
+    history: tuple[dict[str, float], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types, the content of the result event."""
+        return {
+            "model": self.model,
+            "folder": str(self.folder.absolute()),
+            "in_use": self.in_use,
+            "gate": self.verdict.as_dict(),
+            "history": list(self.history),
+        }
+
+
+def train(request: TrainRequest, progress: Progress | None = None, team: Team = ALONE) -> Trained:
+    """Fine-tune on a case set, let the gate compare the result with the model in use, and promote it if it may.
+
+    The new model is always stored. It takes the place of the model in use only with the verdict ``promote``.
+
+    Raises:
+        SettingsError: no usable cases, or settings that contradict each other.
+        MSLesionSegError: see :func:`~MSLesionSegLib.training.finetune.finetune`.
+    """
+    progress = progress or Silent()
+    began = time.monotonic()
+    device = choose_device(request.device)
+    task = get_task(request.task)
+    old = load_model(model_in_use(task.name), task=task.name)
+    name = request.name or _free_name(task.name)
+    check_name(request.models, name)
+    check_part(request.tune)
+    start = _start(request, old.card.name)
+    work = request.models / ".runs" / name
+    training, validation = _prepared(request, work / "examples", progress, team)
+    replay, earlier = share_out(request.buffer)
+    if not request.replay:
+        replay = []
+    tuning = FineTuning(
+        name=name,
+        training=training,
+        validation=validation,
+        replay=replay,
+        start=start,
+        recipe=request.recipe,
+        tune=request.tune,
+        task=task.name,
+        channels=old.card.channels,
+        architecture=old.card.architecture,
+        models=request.models,
+        work=work / "run",
+        device=device,
+        keep_s=2 * seconds_to_score(old, [*validation, *earlier], device),
+        began=began,
+    )
+    apart = _leave_one_out(tuning, old.card.name, progress, team) if request.leave_one_out else None
+    if apart is not None:
+        tuning = replace(tuning, began=None)
+    try:
+        tuned = finetune(tuning, progress, team)
+    except Cancelled:
+        if team.leads and (request.models / name).exists():  # the run has ended with its best state
+            shutil.rmtree(work, ignore_errors=True)
+        raise
+    progress.stage(GATE)
+    verdict = (
+        _judged(tuned, old, validation, earlier, apart, device, Within(progress, GATE))
+        if team.leads
+        else None
+    )
+    verdict = team.share(verdict)
+    if team.leads:
+        _conclude(tuned, old.card.name, verdict)
+    team.wait()
+    return Trained(name, tuned.folder, model_in_use(task.name), verdict, tuned.history)
+
+
+def compare_models(
+    old: str,
+    new: str,
+    cases: Path,
+    buffer: Sequence[Example] = (),
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Verdict:
+    """Let the gate compare two models on the validation cases of a set and on the kept part of the buffer.
+
+    Raises:
+        ModelError: a model cannot be used, or they are for different tasks.
+        SettingsError: there is nothing to measure on.
+    """
+    progress = progress or Silent()
+    where = choose_device(device)
+    one = load_model(old)
+    other = load_model(new, task=one.card.task)
+    with tempfile.TemporaryDirectory(prefix="mslesionseg-") as temporary:
+        found = read_cases(cases, one.card.task)
+        validation = case_examples.prepare_cases(found.validation, Path(temporary), progress)
+        if not validation:
+            raise SettingsError(
+                f"There are no usable validation cases for the task '{one.card.task}' in {cases}."
+            )
+        progress.stage(GATE)
+        inner = Within(progress, GATE)
+        return judge(one, other, validation, share_out(buffer)[1], device=where, progress=inner)
+
+
+def read_buffer(folders: Sequence[Path]) -> tuple[Example, ...]:
+    """The examples of replay buffers.
+
+    Raises:
+        SettingsError: a folder holds none.
+    """
+    examples = []
+    for folder in folders:
+        found = read_examples(folder)
+        if not found:
+            raise SettingsError(f"{folder} is no replay buffer: it holds no prepared examples.")
+        examples += found
+    return tuple(examples)
+
+
+def share_out(buffer: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Buffer examples to train on, and those that are kept for the gate: about a third of each site.
+
+    The content of an example decides, so that one that was once kept for the gate stays so; where that would keep
+    none or all of a site, its first one is kept. The only example of a site is trained on.
+    """
+    trained, kept = [], []
+    for site in dict.fromkeys(example.site for example in buffer):
+        members = sorted((e for e in buffer if e.site == site), key=lambda example: example.sha256)
+        chosen = [e for e in members if int(e.sha256[:8], 16) % GATE_SHARE == 0] or members[:1]
+        if len(chosen) == len(members):
+            chosen = members[: min(1, len(members) - 1)]
+        kept += chosen
+        trained += [e for e in members if e not in chosen]
+    return trained, kept
+
+
+def _prepared(
+    request: TrainRequest, out: Path, progress: Progress, team: Team
+) -> tuple[list[Example], list[Example]]:
+    cases = read_cases(request.cases, request.task)
+    for finding in cases.findings:
+        progress.warning(finding.code, finding.sentence)
+    if team.leads:
+        case_examples.prepare_cases(cases.cases, out, progress)
+    team.wait()
+    quiet = Silent()
+    training = case_examples.prepare_cases(cases.training, out, quiet)
+    validation = case_examples.prepare_cases(cases.validation, out, quiet)
+    if not training:
+        raise SettingsError(
+            f"There are no usable training cases for the task '{request.task}' in {request.cases} "
+            f"({len(validation)} are for validation). Add corrected masks first."
+        )
+    return training, validation
+
+
+def _start(request: TrainRequest, in_use: str) -> str | None:
+    if request.start == SCRATCH:
+        return None
+    start = request.start or in_use
+    find_model(start)
+    return start
+
+
+def _free_name(task: str) -> str:
+    taken = {card.name for card in list_models()}
+    return next(name for k in range(1, len(taken) + 2) if (name := f"{task}-tuned-{k}") not in taken)
+
+
+def _judged(tuned: FineTuned, old, validation, earlier, apart, device, progress) -> Verdict:
+    new = load_model(tuned.folder)
+    if apart is None:
+        verdict = judge(old, new, validation, earlier, device=device, progress=progress)
+        return _with_offer(verdict, tuned)
+    scores = [
+        score(m, e, device=device, progress=progress) for m in (old, new) for e in (validation, earlier)
+    ]
+    old_apart, new_apart = apart
+    return decide([*old_apart, *scores[0]], scores[1], [*new_apart, *scores[2]], scores[3])
+
+
+def _with_offer(verdict: Verdict, tuned: FineTuned) -> Verdict:
+    cases = tuned.card.training["cases"]
+    if verdict.verdict != "undecided" or verdict.cases >= FEWEST_CASES or cases < 2:
+        return verdict
+    minutes = tuned.card.recipe["minutes"]
+    takes = f" about {(cases + 1) * minutes:.0f} minutes," if minutes else ""
+    offer = f" Leave-one-out takes{takes} {cases + 1} trainings: --leave-one-out."
+    return replace(verdict, sentence=verdict.sentence + offer)
+
+
+def _leave_one_out(
+    tuning: FineTuning, in_use: str, progress: Progress, team: Team
+) -> tuple[list[Score], list[Score]]:
+    """Scores of the model in use and of models that were trained without the scored case, case by case."""
+    if len(tuning.training) < 2:
+        raise SettingsError("Leave-one-out needs at least two training cases.")
+    old = load_model(in_use)
+    old_scores, new_scores = [], []
+    folder = tuning.work / "leave-one-out"
+    for k, left_out in enumerate(tuning.training):
+        others = [example for example in tuning.training if example is not left_out]
+        apart = replace(
+            tuning,
+            name=f"without-{k}",
+            training=others,
+            validation=(),
+            models=folder,
+            work=folder / f"run-{k}",
+            keep_s=0.0,
+            began=None,
+        )
+        if not (folder / apart.name).exists():
+            finetune(apart, progress, team)
+        old_scores += score(old, [left_out], device=tuning.device)
+        new_scores += score(load_model(folder / apart.name), [left_out], device=tuning.device)
+    return old_scores, new_scores
+
+
+def _conclude(tuned: FineTuned, in_use: str, verdict: Verdict) -> None:
+    card = read_card(tuned.folder)
+    results = {**card.results, "gate": {"compared with": in_use, **verdict.as_dict()}}
+    write_card(tuned.folder, replace(card, results=results))
+    if verdict.verdict == "promote":
+        use_model(card.name)
+    shutil.rmtree(tuned.folder.parent / ".runs" / card.name, ignore_errors=True)

@@ -1,0 +1,115 @@
+"""The gate promotes what is not worse, refuses what is, and says when it cannot tell."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from MSLesionSegLib.training.gate import compare, decide
+from MSLesionSegLib.training.scores import Score
+
+
+def case(f1: float | None, *, dice: float | None = None, site: str = "here", false: int = 0) -> Score:
+    free = f1 is None
+    return Score("case", site, free, None if free else (dice if dice is not None else f1), f1, f1, f1, false)
+
+
+def scores(*values: float | None, **kwargs) -> list[Score]:
+    return [case(value, **kwargs) for value in values]
+
+
+def test_a_better_model_is_promoted_with_numbers_and_interval():
+    verdict = decide(
+        scores(0.4, 0.5, 0.6), scores(0.7, site="old"), scores(0.6, 0.6, 0.7), scores(0.7, site="old")
+    )
+    assert verdict.verdict == "promote"
+    assert "0.63 instead of 0.50 on 3 validation cases" in verdict.sentence
+    change = verdict.changes["f1"]
+    assert change.low <= change.change <= change.high
+    assert change.low == pytest.approx(0.1) and change.high == pytest.approx(0.2)
+
+
+def test_an_equal_model_is_promoted():
+    same = scores(0.4, 0.5, 0.6)
+    assert decide(same, [], same, []).verdict == "promote"
+
+
+def test_a_lower_lesion_f1_at_this_site_is_refused():
+    verdict = decide(scores(0.5, 0.5, 0.5), [], scores(0.5, 0.5, 0.4), [])
+    assert verdict.verdict == "refuse" and "lesion F1 0.47 instead of 0.50" in verdict.sentence
+
+
+def test_an_earlier_site_that_loses_more_than_two_hundredths_is_named():
+    here = scores(0.5, 0.5, 0.5), scores(0.9, 0.9, 0.9)
+    before = [*scores(0.6, 0.7, site="milan"), *scores(0.5, site="rennes")]
+    lost = [*scores(0.6, 0.7, site="milan"), *scores(0.47, site="rennes")]
+    kept = [*scores(0.6, 0.7, site="milan"), *scores(0.49, site="rennes")]
+    refused = decide(here[0], before, here[1], lost)
+    assert refused.verdict == "refuse" and "rennes" in refused.sentence
+    assert decide(here[0], before, here[1], kept).verdict == "promote"
+    assert [entry.site for entry in refused.earlier_sites] == ["milan", "rennes"]
+
+
+def test_more_marks_on_lesion_free_scans_are_refused():
+    old = [*scores(0.5, 0.5, 0.5), case(None, false=1)]
+    new = [*scores(0.9, 0.9, 0.9), case(None, false=3)]
+    verdict = decide(old, [], new, [])
+    assert verdict.verdict == "refuse" and "3.0 lesions per scan instead of 1.0" in verdict.sentence
+    assert decide(old, [], [*scores(0.9, 0.9, 0.9), case(None, false=1)], []).verdict == "promote"
+
+
+def test_lesion_free_scans_of_earlier_sites_count_as_well():
+    old, new = scores(0.5, 0.5, 0.5), scores(0.9, 0.9, 0.9)
+    verdict = decide(old, [case(None, site="old", false=0)], new, [case(None, site="old", false=2)])
+    assert verdict.verdict == "refuse"
+
+
+@pytest.mark.parametrize("cases", [0, 1, 2])
+def test_below_three_validation_cases_it_does_not_decide(cases):
+    verdict = decide(scores(*[0.1] * cases), [], scores(*[0.9] * cases), [])
+    assert verdict.verdict == "undecided" and f"({cases}," in verdict.sentence
+
+
+def test_too_few_validation_cases_do_not_hide_that_an_earlier_site_loses():
+    verdict = decide(scores(0.1), scores(0.8, site="old"), scores(0.9), scores(0.5, site="old"))
+    assert verdict.verdict == "refuse"
+
+
+def test_validation_cases_without_any_lesion_leave_it_undecided():
+    free = [case(None), case(None), case(None)]
+    assert decide(free, [], free, []).verdict == "undecided"
+
+
+def test_the_verdict_is_json_with_the_keys_that_front_ends_read():
+    verdict = decide(
+        scores(0.4, 0.5, 0.6), scores(0.7, site="old"), scores(0.6, 0.6, 0.7), scores(0.7, site="old")
+    )
+    content = json.loads(json.dumps(verdict.as_dict(), allow_nan=False))
+    assert content["earlier_sites"][0] | {"low": None, "high": None} == {
+        "site": "old",
+        "dice_old": 0.7,
+        "dice_new": 0.7,
+        "change": 0.0,
+        "low": None,
+        "high": None,
+        "cases": 1,
+    }
+    assert content["old"]["f1"] == pytest.approx(0.5)
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8))
+def test_what_is_promoted_never_has_a_lower_mean_f1(pairs):
+    old, new = scores(*(a for a, _ in pairs)), scores(*(b for _, b in pairs))
+    verdict = decide(old, [], new, [])
+    assert (verdict.verdict == "promote") == (verdict.changes["f1"].change >= 0)
+    again = decide(old, [], new, [])
+    assert again == verdict
+
+
+def test_a_metric_is_compared_where_both_models_have_it():
+    change = compare(scores(0.5, None, 0.7), scores(0.6, 0.9, None), "f1")
+    assert (change.old, change.new, change.cases, change.low) == (0.5, 0.6, 1, None)
+    assert compare(scores(None), scores(None), "f1") is None
