@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.network.brain_extraction import brain_mask, looks_stripped, normalise_head
+from MSLesionSegLib.network.brain_extraction import brain_mask, looks_stripped, normalise_head, without_fat
 from MSLesionSegLib.synthesis.patient import synthetic_patient
 
 
@@ -89,3 +89,17 @@ def test_an_image_without_a_brain_is_refused():
 def test_the_scale_of_the_intensities_does_not_matter():
     head = np.random.default_rng(0).gamma(2, 100, (20, 20, 20))
     np.testing.assert_allclose(normalise_head(head), normalise_head(head * 37.5), rtol=1e-5)
+
+
+def test_bright_fat_that_reaches_into_the_mask_is_left_out_and_a_lesion_stays():
+    data = np.random.default_rng(0).normal(100, 5, (40, 40, 40))
+    mask = np.zeros(data.shape, bool)
+    mask[8:32, 8:32, 8:32] = True
+    data[:, :, 34:] = 20  # air and bone
+    orbit = (slice(10, 16), slice(2, 12), slice(10, 16))  # from outside into the mask
+    lesion = (slice(20, 24), slice(8, 12), slice(20, 24))  # touches the border from within
+    data[orbit] = data[lesion] = 250
+    cleaned = without_fat(mask, data)
+    assert not cleaned[orbit].any()
+    assert cleaned[lesion].all()
+    assert (mask & ~cleaned).sum() < 1.2 * mask[orbit].sum()
