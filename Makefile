@@ -44,5 +44,5 @@ $(READY): constraints.txt pyproject.toml
 	  echo "  make TORCH_INDEX_URL=... $(MAKECMDGOALS)      (or ALLOW_CUDA=1 to take the default build)"; exit 1; fi
 	$(INSTALL_TORCH) --quiet
 	$(RUN)/pip install --quiet -c constraints.txt setuptools
-	$(RUN)/pip install --quiet -c constraints.txt --no-build-isolation -e ".[test]"
+	$(RUN)/pip install --quiet -c constraints.txt --no-build-isolation -e ".[test,panel]"
 	@touch $(READY)

@@ -1,13 +1,19 @@
-"""Slicer module: the panel in which a radiologist finds and corrects MS lesions. Does no image arithmetic."""
+"""Slicer module: the panel in which a radiologist finds and corrects MS lesions and teaches the model."""
 
+import shutil
 import sys
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
+import qt
 import slicer
-from slicer import vtkMRMLScalarVolumeNode
+import vtk
+from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import parameterNodeWrapper
+from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -29,6 +35,10 @@ def ensureCoreOnPath() -> None:
 
 ensureCoreOnPath()
 
+from MSLesionSegModule.choices import DeviceChoice, OrderChoice, TaskChoice, TuneChoice  # noqa: E402
+
+POLL_MS = 150
+
 
 class MSLesionSeg(ScriptedLoadableModule):
     """What Slicer shows about the module. Runs at application start, so it loads nothing heavy."""
@@ -37,24 +47,55 @@ class MSLesionSeg(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("MS Lesion Segmentation")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
-        self.parent.dependencies = []
+        self.parent.dependencies = ["SegmentEditor"]
         self.parent.contributors = ["MSLesionSeg contributors"]
         self.parent.helpText = _(
             "Finds multiple sclerosis lesions on brain MRI, lets you correct them lesion by lesion and "
             "learns from your corrections. For research use only."
         )
         self.parent.acknowledgementText = _("Built on 3D Slicer, PyTorch and MONAI.")
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+def registerSampleData():
+    """Offer data to try the module with."""
+    from MSLesionSegModule.sampleData import register
+
+    register()
 
 
 @parameterNodeWrapper
 class MSLesionSegParameterNode:
-    """What is saved with the scene."""
+    """What is saved with the scene.
 
+    task: what to look for.
+    flairVolume, baselineVolume, followupVolume, preVolume, postVolume: the scans of the tasks.
+    segmentation: the lesions found last.
+    device, correctBias: how they are looked for.
+    threshold, minimumMm3: what counts as a lesion.
+    order: of the lesion table.
+    tune, minutes, replay: how the model is fine-tuned.
+    """
+
+    task: TaskChoice = TaskChoice.flair
     flairVolume: vtkMRMLScalarVolumeNode
+    baselineVolume: vtkMRMLScalarVolumeNode
+    followupVolume: vtkMRMLScalarVolumeNode
+    preVolume: vtkMRMLScalarVolumeNode
+    postVolume: vtkMRMLScalarVolumeNode
+    segmentation: vtkMRMLSegmentationNode
+    device: DeviceChoice = DeviceChoice.auto
+    correctBias: bool = False
+    threshold: Annotated[float, WithinRange(0.02, 0.98)] = 0.5
+    minimumMm3: Annotated[float, WithinRange(0.0, 100.0)] = 3.0
+    order: OrderChoice = OrderChoice.uncertain
+    tune: TuneChoice = TuneChoice.all
+    minutes: Annotated[int, WithinRange(1, 1440)] = 15
+    replay: bool = True
 
 
 class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
-    """The panel."""
+    """The panel: puts its sections together and keeps them bound to the scene."""
 
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
@@ -64,52 +105,161 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNodeGuiTag = None
 
     def setup(self):
+        from MSLesionSegModule.casesSection import CasesSection
+        from MSLesionSegModule.modelsSection import ModelsSection
+        from MSLesionSegModule.packagesSection import PackagesSection
+        from MSLesionSegModule.reviewSection import ReviewSection
+        from MSLesionSegModule.segmentSection import SegmentSection
+        from MSLesionSegModule.trainSection import TrainSection
+        from MSLesionSegModule.views import Views
+
         ScriptedLoadableModuleWidget.setup(self)
-        uiWidget = slicer.util.loadUI(self.resourcePath("UI/MSLesionSeg.ui"))
-        self.layout.addWidget(uiWidget)
-        self.ui = slicer.util.childWidgetVariables(uiWidget)
-        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self._uiWidget = slicer.util.loadUI(self.resourcePath("UI/MSLesionSeg.ui"))
+        self.layout.addWidget(self._uiWidget)
+        self.ui = slicer.util.childWidgetVariables(self._uiWidget)
+        self._uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = MSLesionSegLogic()
+        self.ui.versionLabel.text = _("MSLesionSeg {version}").format(version=self.logic.coreVersion())
+
+        self.timer = qt.QTimer()
+        self.timer.interval = POLL_MS
+        self.timer.timeout.connect(self.logic.poll)
+        self.views = Views()
+        self.packages = PackagesSection(self.ui, self.logic, self.say)
+        self.review = ReviewSection(self.ui, self.views, self.say)
+        self.models = ModelsSection(self.ui, self.logic, self.say)
+        self.cases = CasesSection(self.ui, self.logic, self.say)
+        self.train = TrainSection(self.ui, self.logic, self.say)
+        self.segment = SegmentSection(self.ui, self.logic, self.say, self.views)
+        self.sections = (self.packages, self.review, self.models, self.cases, self.train, self.segment)
+        self.packages.onChanged = self.segment.update
+        self.segment.onFindings = self.onFindings
+        self.cases.onChanged = self.train.update
+        self.train.onModels = self.models.refresh
+        self.models.onChanged = self.onModelsChanged
+
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.ui.versionLabel.setText(_("Core version {version}").format(version=self.logic.coreVersion()))
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
+        self.say("")
         self.initializeParameterNode()
+        self.models.refresh()
+        self.timer.start()
 
     def cleanup(self):
+        self.timer.stop()
+        self.logic.cleanup()
+        self.review.cleanup()
+        self.views.restore()
         self.removeObservers()
 
     def enter(self):
         self.initializeParameterNode()
+        self.review.enter(slicer.util.mainWindow() or self._uiWidget)
+        if self.review.findings is not None and self.review.findings.record["task"] == "new":
+            self.views.show("new", self.review.findings.volumeIds())
+        self.packages.refresh()
+
+    def onReload(self):
+        for name in [
+            name for name in sys.modules if name.split(".")[0] in ("MSLesionSegModule", "MSLesionSegLib")
+        ]:
+            del sys.modules[name]
+        ScriptedLoadableModuleWidget.onReload(self)
 
     def exit(self):
+        self.review.exit()
+        self.views.restore()
         self.setParameterNode(None)
 
     def onSceneStartClose(self, caller, event):
+        self.logic.cancelSegmenting()
+        self.segment.abandoned()
+        self.review.setFindings(None)
+        self.cases.setFindings(None)
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event):
         if self.parent.isEntered:
             self.initializeParameterNode()
 
+    def onSceneEndImport(self, caller, event):
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+
+    def onNodeAdded(self, caller, event):
+        if self._parameterNode:
+            self.segment.proposeSoon()
+
+    def onFindings(self, findings):
+        """Show what was found, or nothing."""
+        if findings is not None:
+            # also when the person has gone to another module meanwhile
+            self.logic.getParameterNode().segmentation = findings.node
+        self.review.setFindings(findings)
+        self.cases.setFindings(findings)
+
+    def onModelsChanged(self):
+        self.segment.refreshModels()
+        self.train.refreshModels()
+        self.train.update()
+
+    def onParameterNodeModified(self, caller, event):
+        self.segment.parametersChanged()
+        self.review.parametersChanged()
+
     def initializeParameterNode(self):
-        """Bind the panel to this scene's parameter node and take the first volume if none is chosen."""
+        """Bind the panel to this scene's parameter node, go on with its review and propose scans."""
         self.setParameterNode(self.logic.getParameterNode())
-        if not self._parameterNode.flairVolume:
-            volume = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if volume:
-                self._parameterNode.flairVolume = volume
+        self.onFindings(self.logic.findingsOf(self._parameterNode.segmentation))
+        self.segment.proposeInputs()
 
     def setParameterNode(self, parameterNode):
         """Bind the panel to a parameter node, or to none."""
         if self._parameterNode:
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(
+                self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified
+            )
         self._parameterNode = parameterNode
+        for section in (self.review, self.segment, self.train):
+            section.parameters = parameterNode
         if self._parameterNode:
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
+            self.segment.parametersChanged()
+
+    def say(self, sentence: str, error: bool = False, details: str = "") -> None:
+        """Show a sentence on top of the panel; an error that has details also in a box."""
+        self.ui.messageLabel.text = sentence
+        self.ui.messageLabel.styleSheet = "font-weight: bold" if error else ""
+        self.ui.messageLabel.visible = bool(sentence)
+        if error and details:
+            slicer.util.errorDisplay(sentence, detailedText=details)
 
 
 class MSLesionSegLogic(ScriptedLoadableModuleLogic):
-    """Scene work without a panel."""
+    """Works without a panel, from Slicer's Python console::
+
+    logic = slicer.util.getModuleLogic("MSLesionSeg")
+    findings = logic.segment("flair", {"flair": slicer.util.getNode("FLAIR")})
+    for row in findings.review.rows:
+        print(row.lesion.id, row.lesion.volume_mm3, row.lesion.region)
+    logic.addCase(findings, "/data/cases", reviewer="R1")
+    print(logic.fineTune("/data/cases", minutes=15, wait=True)["gate"]["sentence"])
+    """
+
+    def __init__(self):
+        from MSLesionSegModule.packages import Packages
+
+        ScriptedLoadableModuleLogic.__init__(self)
+        self._folder = None
+        self._segmenting = None
+        self._jobs = []
+        resources = Path(__file__).parent / "Resources"
+        settings = Path(slicer.app.slicerUserSettingsFilePath).parent
+        self.packages = Packages(resources / "requirements.txt", settings / "MSLesionSeg" / "ants")
 
     def getParameterNode(self):
         return MSLesionSegParameterNode(super().getParameterNode())
@@ -120,16 +270,171 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
 
         return __version__
 
+    def findingsOf(self, segmentation):
+        """The findings that a segmentation node holds, to go on with their review; None for any other node."""
+        from MSLesionSegModule.findings import Findings
+        from MSLesionSegModule.packages import coreImportable
+
+        return Findings.ofNode(segmentation) if coreImportable() else None
+
+    def segment(
+        self,
+        task: str,
+        volumes: Mapping[str, Any],
+        model: str | None = None,
+        device: str = "auto",
+        correctBias: bool = False,
+        wait: bool = True,
+        onEvent=lambda event: None,
+        onFinished=lambda findings, outcome: None,
+    ):
+        """Find lesions on volumes of the scene.
+
+        Args:
+            task: ``flair``, ``new`` or ``enhancing``.
+            volumes: volume node by input name: flair; baseline and followup; pre, post and optionally flair.
+            model: name of a stored model; None takes the one in use.
+            device: ``auto``, ``cpu`` or ``cuda``.
+            correctBias: correct the bias field first.
+            wait: return the findings; otherwise return the job at once and call ``onFinished`` at the end.
+            onEvent: called with every event of the job.
+
+        Raises:
+            RuntimeError: it could not be done (with ``wait``); the sentence says why.
+        """
+        from MSLesionSegModule.segmenting import Segmenting
+
+        run = Segmenting(
+            task,
+            volumes,
+            self.workFolder(),
+            model,
+            device,
+            correctBias,
+            onEvent,
+            onFinished,
+            (self.packages.antsFolder,),
+        )
+        self._segmenting = run
+        self._jobs.append(run.job)
+        if not wait:
+            return run.job
+        self._waited(run.job)
+        return run.findings
+
+    def addCase(self, findings, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
+        """File the corrected mask as a training case; returns what the core says about it.
+
+        Raises:
+            RuntimeError: it could not be done; the sentence says why.
+        """
+        return self._waited(self.startAddCase(findings, folder, reviewer, minutes))
+
+    def startAddCase(
+        self,
+        findings,
+        folder,
+        reviewer: str = "",
+        minutes: float | None = None,
+        onFinished=lambda outcome: None,
+    ):
+        """As :meth:`addCase`, but return the job at once."""
+        from MSLesionSegModule.filing import addArguments
+        from MSLesionSegModule.job import Job
+
+        work = Path(tempfile.mkdtemp(prefix="case-", dir=self.workFolder()))
+        arguments = addArguments(findings, Path(folder), work, reviewer, minutes)
+        return self._started(Job(arguments, onFinished=onFinished))
+
+    def fineTune(
+        self,
+        folder,
+        task: str = "flair",
+        start: str | None = None,
+        tune: str = "all",
+        minutes: float = 15,
+        replay: bool = True,
+        device: str = "auto",
+        wait: bool = False,
+        onEvent=lambda event: None,
+        onFinished=lambda outcome: None,
+    ):
+        """Fine-tune a model on the cases of a folder.
+
+        Args:
+            folder: the training set.
+            task: of the cases.
+            start: model to start from; None takes the one in use.
+            tune: ``all``, ``decoder`` or ``last``.
+            minutes: time budget.
+            replay: mix in cases of earlier sites.
+            wait: return the core's result (model, folder, gate); otherwise return the job at once.
+
+        Raises:
+            RuntimeError: it could not be done (with ``wait``); the sentence says why.
+        """
+        from MSLesionSegModule.filing import trainArguments
+        from MSLesionSegModule.job import Job
+
+        arguments = trainArguments(Path(folder), task, start, tune, minutes, replay, device)
+        job = self._started(Job(arguments, onEvent, onFinished))
+        return self._waited(job) if wait else job
+
+    def poll(self) -> None:
+        """Hand on what the running jobs have reported."""
+        for job in list(self._jobs):
+            if not job.poll() and job in self._jobs:
+                self._jobs.remove(job)
+
+    def cancelSegmenting(self) -> None:
+        """End the running search without a result, as its scene goes."""
+        if self._segmenting is not None and self._segmenting.job in self._jobs:
+            self._segmenting.job.abandon()
+            self._jobs.remove(self._segmenting.job)
+        self._segmenting = None
+
+    def cleanup(self) -> None:
+        """End all jobs and remove the working folder."""
+        for job in self._jobs:
+            job.abandon()
+        self._jobs.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = None
+
+    def workFolder(self) -> Path:
+        """Folder for results of this session; removed at its end."""
+        if self._folder is None or not self._folder.is_dir():
+            self._folder = Path(tempfile.mkdtemp(prefix="MSLesionSeg-", dir=slicer.app.temporaryPath))
+        return self._folder
+
+    def _started(self, job):
+        self._jobs.append(job)
+        return job
+
+    def _waited(self, job) -> dict[str, Any]:
+        from MSLesionSegModule.job import DONE
+
+        outcome = job.wait(slicer.app.processEvents)
+        if job in self._jobs:
+            self._jobs.remove(job)
+        if outcome.state != DONE:
+            raise RuntimeError(outcome.sentence)
+        return outcome.result
+
 
 class MSLesionSegTest(ScriptedLoadableModuleTest):
-    """Runs inside Slicer."""
+    """Runs inside Slicer: Reload and Test, or CTest."""
 
     def setUp(self):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        self.setUp()
-        self.test_coreIsFound()
+        from MSLesionSegModule.selfTest import runSelfTest
 
-    def test_coreIsFound(self):
-        self.assertTrue(MSLesionSegLogic().coreVersion())
+        self.setUp()
+        logic = MSLesionSegLogic()
+        try:
+            runSelfTest(self, logic)
+        finally:
+            logic.cleanup()

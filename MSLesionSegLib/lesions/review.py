@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -398,3 +400,31 @@ def totals_by_state(rows: Iterable[ReviewedLesion]) -> dict[str, dict[str, float
             total["lesions"] += 1
             total["volume_mm3"] += row.lesion.volume_mm3
     return totals
+
+
+_COLUMNS = (
+    "number",
+    "state",
+    "decision",
+    "region",
+    "volume_mm3",
+    "longest_axis_mm",
+    "centre_right_mm",
+    "centre_anterior_mm",
+    "centre_superior_mm",
+    "mean_probability",
+)
+
+
+def write_rows(rows: Iterable[ReviewedLesion], path: Path) -> None:
+    """Write rows in their order as a CSV file (UTF-8, comma, units in the header); what is not known stays empty."""
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(_COLUMNS)
+        for row in rows:
+            lesion = row.lesion
+            mean = "" if lesion.mean_probability is None else f"{lesion.mean_probability:.3f}"
+            sizes = (
+                f"{value:.2f}" for value in (lesion.volume_mm3, lesion.longest_axis_mm, *lesion.centre_ras)
+            )
+            writer.writerow([lesion.id, row.state, row.decision, lesion.region, *sizes, mean])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from MSLesionSegLib.lesions.review import (
     Review,
     ordered,
     totals_by_state,
+    write_rows,
 )
 
 SHAPE = (40, 40, 20)
@@ -200,3 +203,14 @@ def test_the_summary_counts_voxels_against_what_was_found(review):
 def test_an_empty_map_has_nothing_to_review():
     review = Review(nib.Nifti1Image(np.zeros(SHAPE, np.float32), AFFINE), LesionRule(0.5))
     assert review.rows == () and review.progress == (0, 0)
+
+
+def test_the_saved_table_has_the_rows_in_their_order_with_decisions(review, tmp_path):
+    review.reject(review.number_at((28, 28, 10)))
+    rows = ordered(review.rows, ORDERS[2])
+    write_rows(rows, tmp_path / "lesions.csv")
+    with (tmp_path / "lesions.csv").open(encoding="utf-8") as stream:
+        saved = list(csv.DictReader(stream))
+    assert [int(row["number"]) for row in saved] == [row.lesion.id for row in rows]
+    assert [row["decision"] for row in saved] == [row.decision for row in rows]
+    assert float(saved[0]["volume_mm3"]) == pytest.approx(rows[0].lesion.volume_mm3, abs=0.01)

@@ -1,0 +1,107 @@
+"""The panel's training set: its folder, what is in it, and filing the reviewed case."""
+
+import time
+
+import slicer
+from slicer.i18n import tr as _
+
+from MSLesionSegLib.errors import MSLesionSegError
+
+from . import filing, texts
+from .job import DONE
+
+
+class CasesSection:
+    """``onChanged()`` is called when the set has changed."""
+
+    def __init__(self, ui, logic, say) -> None:
+        self.ui = ui
+        self.logic = logic
+        self.findings = None
+        self.onChanged = lambda: None
+        self._say = say
+        self._job = None
+        self._began = 0.0
+        folder = filing.casesFolder()
+        if folder:
+            ui.casesFolderButton.directory = folder
+        ui.reviewerEdit.text = filing.reviewer()
+        ui.casesFolderButton.directoryChanged.connect(self._folderChanged)
+        ui.reviewerEdit.editingFinished.connect(self._reviewerChanged)
+        ui.addCaseButton.clicked.connect(self.add)
+        self.update()
+
+    def setFindings(self, findings) -> None:
+        """The review that would be filed; the time that it takes counts from here."""
+        self.findings = findings
+        self._began = time.monotonic()
+        self.update()
+
+    def add(self, *_args) -> None:
+        """File the corrected mask; asks if the review is not finished."""
+        review = self.findings.review
+        done, total = review.progress
+        if done < total and not slicer.util.confirmYesNoDisplay(
+            _("{open} of {total} lesions were not reviewed. Add the case as it is?").format(
+                open=total - done, total=total
+            )
+        ):
+            return
+        self._reviewerChanged()
+        minutes = (time.monotonic() - self._began) / 60
+        try:
+            self._job = self.logic.startAddCase(
+                self.findings, filing.casesFolder(), filing.reviewer(), minutes, self._added
+            )
+        except (MSLesionSegError, OSError) as error:
+            self._say(str(error), error=True)
+            return
+        self._say(_("Adding the case..."))
+        self.update()
+
+    def update(self) -> None:
+        """Show how many cases there are and whether one can be added."""
+        cases = filing.listCases(filing.casesFolder(), None)
+        lesions = sum(case["lesions"] for case in cases)
+        validation = sum(case["split"] == "validation" for case in cases)
+        self.ui.casesLabel.text = (
+            _("{n} cases with {lesions} lesions; {validation} of them only for checking the model.").format(
+                n=len(cases), lesions=lesions, validation=validation
+            )
+            if cases
+            else _("No corrected cases yet.")
+        )
+        problem = texts.addCaseProblem(self.findings, filing.casesFolder(), self._job is not None)
+        self.ui.addCaseButton.enabled = not problem
+        self.ui.addCaseButton.toolTip = problem or _(
+            "Keep the scan and the corrected mask as a training case."
+        )
+
+    def _added(self, outcome) -> None:
+        self._job = None
+        if outcome.state == DONE:
+            result = outcome.result
+            if not result["stored"]:
+                self._say(_("This case is in the training set already; nothing has changed."))
+            elif result["version"] > 1:
+                self._say(
+                    _("The case was added as version {n}; the earlier one is kept.").format(
+                        n=result["version"]
+                    )
+                )
+            elif result["split"] == "validation":
+                self._say(_("The case was added. It is kept for checking models and never trained on."))
+            else:
+                self._say(_("The case was added to the training set."))
+        else:
+            self._say(outcome.sentence, error=True)
+        self.update()
+        self.onChanged()
+
+    def _folderChanged(self, *_args) -> None:
+        filing.rememberCasesFolder(str(self.ui.casesFolderButton.directory))
+        self.update()
+        self.onChanged()
+
+    def _reviewerChanged(self, *_args) -> None:
+        filing.rememberReviewer(self.ui.reviewerEdit.text.strip())

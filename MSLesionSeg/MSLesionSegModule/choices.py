@@ -1,0 +1,82 @@
+"""What a person can choose from; the labels that Slicer's parameter node shows come from ``label``."""
+
+import enum
+
+from slicer.i18n import tr as _
+
+
+class TaskChoice(enum.Enum):
+    """The tasks of the core."""
+
+    flair = "flair"
+    new = "new"
+    enhancing = "enhancing"
+
+    def label(self) -> str:
+        return {
+            "flair": _("All lesions (FLAIR)"),
+            "new": _("New lesions (baseline and follow-up)"),
+            "enhancing": _("Enhancing lesions (T1 before and after contrast)"),
+        }[self.value]
+
+
+class DeviceChoice(enum.Enum):
+    """What computes."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+    def label(self) -> str:
+        return {"auto": _("Auto"), "cpu": _("CPU"), "cuda": _("NVIDIA GPU")}[self.value]
+
+
+class OrderChoice(enum.Enum):
+    """Orders of the lesion table."""
+
+    uncertain = "least certain first"
+    new = "new first"
+    largest = "largest first"
+
+    def label(self) -> str:
+        return {
+            "uncertain": _("Least certain first"),
+            "new": _("New first"),
+            "largest": _("Largest first"),
+        }[self.name]
+
+
+class TuneChoice(enum.Enum):
+    """Parts of the network that learn."""
+
+    all = "all"
+    decoder = "decoder"
+    last = "last"
+
+    def label(self) -> str:
+        return {
+            "all": _("The whole network"),
+            "decoder": _("The decoder (faster)"),
+            "last": _("The last levels (fastest)"),
+        }[self.value]
+
+
+# inputs by task: name of the core's input, widget of the panel, parameter; the reference comes last
+TASK_INPUTS = {
+    "flair": ("flair",),
+    "new": ("baseline", "followup"),
+    "enhancing": ("pre", "post", "flair"),
+}
+OPTIONAL_INPUTS = {("enhancing", "flair")}
+REFERENCE = {"flair": "flair", "new": "followup", "enhancing": "post"}
+
+
+def inputTitle(name: str) -> str:
+    """What an input is called towards people."""
+    return {
+        "flair": _("FLAIR"),
+        "baseline": _("baseline FLAIR"),
+        "followup": _("follow-up FLAIR"),
+        "pre": _("T1 before contrast"),
+        "post": _("T1 after contrast"),
+    }[name]

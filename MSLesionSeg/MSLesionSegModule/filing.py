@@ -1,0 +1,102 @@
+"""What the core is asked when a case is filed and when a model is trained; and what the panel remembers about it."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import qt
+
+from .findings import originalFiles, writeCorrected
+from .packages import coreImportable
+
+_FOLDER, _REVIEWER, _TRAINED = ("MSLesionSeg/CasesFolder", "MSLesionSeg/Reviewer", "MSLesionSeg/TrainedCases")
+
+
+def addArguments(findings, folder: Path, work: Path, reviewer: str, minutes: float | None) -> list[str]:
+    """Command that files the corrected mask; writes the mask into ``work`` on the original file's grid.
+
+    Raises:
+        MSLesionSegError: the scan has gone, or the mask does not fit it.
+    """
+    task = findings.record["task"]
+    mask = writeCorrected(findings, work / "corrected.nii.gz")
+    arguments = ["cases", "add", "--cases", str(folder), "--task", task, "--mask", str(mask)]
+    for name, path in originalFiles(findings, work).items():
+        arguments += [f"--{name}", str(path)]
+    draft = Path(findings.record["draft"])
+    if draft.is_file():
+        arguments += ["--draft", str(draft), "--model", findings.record["model"]["name"]]
+    if reviewer:
+        arguments += ["--reviewer", reviewer]
+    if minutes is not None:
+        arguments += ["--minutes", f"{minutes:.1f}"]
+    return arguments
+
+
+def trainArguments(
+    folder: Path, task: str, start: str | None, tune: str, minutes: float, replay: bool, device: str
+) -> list[str]:
+    """Command that fine-tunes a model on a case set."""
+    arguments = ["train", "--cases", str(folder), "--task", task, "--tune", tune, "--minutes", f"{minutes:g}"]
+    arguments += ["--device", device]
+    if start:
+        arguments += ["--from", start]
+    return arguments if replay else [*arguments, "--no-replay"]
+
+
+def listCases(folder: str, task: str | None) -> list[dict[str, Any]]:
+    """What the records of a training set say; nothing where there is no set yet."""
+    if not folder or not coreImportable():
+        return []
+    from MSLesionSegLib.errors import MSLesionSegError
+    from MSLesionSegLib.training.cases import list_cases
+
+    try:
+        return [case.summary() for case in list_cases(Path(folder), task).cases]
+    except MSLesionSegError:
+        return []
+
+
+def casesFolder() -> str:
+    return str(qt.QSettings().value(_FOLDER, "") or "")
+
+
+def rememberCasesFolder(folder: str) -> None:
+    qt.QSettings().setValue(_FOLDER, folder)
+
+
+def reviewer() -> str:
+    return str(qt.QSettings().value(_REVIEWER, "") or "")
+
+
+def rememberReviewer(code: str) -> None:
+    qt.QSettings().setValue(_REVIEWER, code)
+
+
+def newCases(folder: str, task: str) -> list[str]:
+    """Cases (with their version) that no finished training on this computer has seen."""
+    seen = set(_trained().get(_key(folder, task), []))
+    return [name for name in _names(folder, task) if name not in seen]
+
+
+def rememberTrained(folder: str, task: str) -> None:
+    """The cases of a set were trained on."""
+    trained = dict(_trained())
+    trained[_key(folder, task)] = _names(folder, task)
+    qt.QSettings().setValue(_TRAINED, json.dumps(trained))
+
+
+def _names(folder: str, task: str) -> list[str]:
+    return [f"{case['case']} v{case['version']}" for case in listCases(folder, task)]
+
+
+def _key(folder: str, task: str) -> str:
+    return f"{Path(folder).resolve()} {task}"
+
+
+def _trained() -> Mapping[str, list[str]]:
+    try:
+        return json.loads(str(qt.QSettings().value(_TRAINED, "{}") or "{}"))
+    except ValueError:
+        return {}

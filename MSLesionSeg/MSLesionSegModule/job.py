@@ -1,0 +1,201 @@
+"""A command of the core as a child process: events in, cancelling out, the scene's process never blocked."""
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+RUNNING, CANCELLING, DONE, FAILED, CANCELLED = "running", "cancelling", "done", "failed", "cancelled"
+_LOG_LINES = 500
+_CANCELLED_CODE = "cancelled"
+
+
+@dataclass(frozen=True)
+class JobOutcome:
+    """How a job ended.
+
+    ``state``: DONE, FAILED or CANCELLED. ``result``: the content of its result event if it is DONE, else empty.
+    ``sentence``: what to tell the person if it is not.
+    """
+
+    state: str
+    result: dict[str, Any]
+    sentence: str = ""
+
+
+def corePython() -> str:
+    """The Python that runs the core: Slicer's own outside Slicer's process."""
+    return shutil.which("PythonSlicer") or sys.executable
+
+
+def coreEnvironment(extraFolders: Sequence[Path] = ()) -> dict[str, str]:
+    """Environment in which ``python -m MSLesionSegLib`` finds the core and writes UTF-8.
+
+    ``extraFolders`` come last on the path, so that they never hide a package of Slicer.
+    """
+    import MSLesionSegLib
+
+    core = str(Path(MSLesionSegLib.__file__).resolve().parent.parent)
+    before = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    path = [core, *before, *map(str, extraFolders)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+
+
+class Job:
+    """One run of ``python -m MSLesionSegLib ARGUMENTS --events``, read by polling.
+
+    Nothing happens between two calls of :meth:`poll`, which returns at once: the panel calls it from a timer, a
+    script in a loop. Cancelling asks by stop file first; a process that does not stop within ``graceS`` seconds is
+    ended with all its children.
+
+    Example::
+
+        job = Job(["segment", "flair", "--flair", "scan.nii.gz", "-o", "out"], onEvent=print)
+        outcome = job.wait()
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        onEvent: Callable[[dict[str, Any]], None] = lambda event: None,
+        onFinished: Callable[[JobOutcome], None] = lambda outcome: None,
+        environment: Mapping[str, str] | None = None,
+        stoppable: bool = True,
+        graceS: float = 15.0,
+    ) -> None:
+        self.arguments = list(arguments)
+        self.log: deque[str] = deque(maxlen=_LOG_LINES)
+        self.state = RUNNING
+        self.outcome: JobOutcome | None = None
+        self._onEvent = onEvent
+        self._onFinished = onFinished
+        self._graceS = graceS
+        self._cancelledAt: float | None = None
+        self._last: dict[str, Any] = {}
+        self._lines: queue.Queue[tuple[str, str | None]] = queue.Queue()
+        self._open = 2
+        self._folder = Path(tempfile.mkdtemp(prefix="mslesionseg-job-"))
+        self._stopFile = self._folder / "stop"
+        command = [corePython(), "-m", "MSLesionSegLib", *self.arguments, "--events"]
+        if stoppable:
+            command += ["--stop-file", str(self._stopFile)]
+        # a group of its own, so that the launcher, Python and its workers can be ended together
+        group = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
+            if sys.platform == "win32"
+            else {"start_new_session": True}
+        )
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environment) if environment is not None else coreEnvironment(),
+            **group,
+        )
+        for name, stream in (("events", self._process.stdout), ("log", self._process.stderr)):
+            threading.Thread(target=self._read, args=(name, stream), daemon=True).start()
+
+    def poll(self) -> bool:
+        """Hand on what has arrived; True while the job goes on."""
+        if self.outcome is not None:
+            return False
+        while True:
+            try:
+                name, line = self._lines.get_nowait()
+            except queue.Empty:
+                break
+            if line is None:
+                self._open -= 1
+            elif name == "events":
+                self._event(line)
+            else:
+                self.log.append(line)
+        if self._open == 0 and self._process.poll() is not None:
+            self._finish()
+            return False
+        if self._cancelledAt is not None and time.monotonic() - self._cancelledAt > self._graceS:
+            self.kill()
+        return True
+
+    def wait(self, idle: Callable[[], None] = lambda: None) -> JobOutcome:
+        """Wait for the end, calling ``idle`` meanwhile. For scripts; the panel polls."""
+        while self.poll():
+            idle()
+            time.sleep(0.05)
+        assert self.outcome is not None
+        return self.outcome
+
+    def cancel(self) -> None:
+        """Ask the job to stop."""
+        if self.state == RUNNING:
+            self.state = CANCELLING
+            self._cancelledAt = time.monotonic()
+            self._stopFile.touch()
+
+    def kill(self) -> None:
+        """End the process and its children now."""
+        if self._process.poll() is not None:
+            return
+        self.state = CANCELLING
+        if sys.platform == "win32":
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(self._process.pid)], capture_output=True)
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def abandon(self) -> None:
+        """End the process and its children now and tell nobody."""
+        self._onEvent = lambda event: None
+        self._onFinished = lambda outcome: None
+        self.kill()
+        self.wait()
+
+    def _read(self, name: str, stream: Any) -> None:
+        for raw in stream:
+            self._lines.put((name, raw.decode("utf-8", "replace").rstrip("\r\n")))
+        stream.close()
+        self._lines.put((name, None))
+
+    def _event(self, line: str) -> None:
+        try:
+            event = json.loads(line)
+            event["event"]
+        except (ValueError, KeyError, TypeError):
+            self.log.append(line)
+            return
+        self._last = event
+        if event["event"] in ("warning", "error"):
+            self.log.append(event["sentence"])
+        self._onEvent(event)
+
+    def _finish(self) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        kind = self._last.get("event")
+        if self._process.returncode == 0 and kind == "result":
+            self.outcome = JobOutcome(DONE, self._last)
+        elif self.state == CANCELLING or self._last.get("code") == _CANCELLED_CODE:
+            self.outcome = JobOutcome(CANCELLED, {}, self._last.get("sentence", ""))
+        else:
+            self.outcome = JobOutcome(FAILED, {}, self._failure(kind))
+        self.state = self.outcome.state
+        self._onFinished(self.outcome)
+
+    def _failure(self, kind: str | None) -> str:
+        if kind == "error":
+            return str(self._last["sentence"])
+        last = next((line for line in reversed(self.log) if line.strip()), "")
+        return f"The work ended unexpectedly (exit code {self._process.returncode}). {last}".strip()

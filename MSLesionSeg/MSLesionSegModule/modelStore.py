@@ -1,0 +1,40 @@
+"""The models on this computer, read from their cards: no torch."""
+
+from pathlib import Path
+
+import slicer
+
+from .packages import coreImportable
+
+
+def modelsFor(task: str):
+    """Cards of a task, with their place in the family tree."""
+    return [member for member in family() if member.card.task == task]
+
+
+def family():
+    """All models as the core's family tree; none while the core cannot be imported."""
+    if not coreImportable():
+        return []
+    from MSLesionSegLib.network.family import list_family
+    from MSLesionSegLib.segmentation.tasks import TASKS
+
+    return list_family({task.name: task.default_model for task in TASKS.values()})
+
+
+def inUse(task: str) -> str:
+    """Name of the model that a task takes; empty if the core does not know the task or cannot be imported."""
+    if not coreImportable():
+        return ""
+    from MSLesionSegLib.segmentation.tasks import TASKS, model_in_use
+
+    return model_in_use(task) if task in TASKS else ""
+
+
+def cardPage(name: str) -> Path:
+    """A page to read about a model, in Slicer's temporary folder."""
+    from MSLesionSegLib.network.card_page import write_card_page
+    from MSLesionSegLib.network.store import find_model, read_card
+
+    page = Path(slicer.app.temporaryPath) / f"MSLesionSeg-{name}.html"
+    return write_card_page(read_card(find_model(name)), page)

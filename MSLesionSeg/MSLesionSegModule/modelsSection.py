@@ -1,0 +1,130 @@
+"""The panel's models: the family tree, putting one in use, going back, taking over and handing on."""
+
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from MSLesionSegLib.errors import MSLesionSegError
+
+from . import modelStore
+from .reviewSection import chosenFile
+
+
+class ModelsSection:
+    """``onChanged()`` is called when the list or the model in use has changed."""
+
+    def __init__(self, ui, logic, say) -> None:
+        self.ui = ui
+        self.onChanged = lambda: None
+        self._say = say
+        self._members = []
+        table = ui.modelTable
+        columns = [_("Model"), _("Task"), _("In use"), _("Date")]
+        table.columnCount = len(columns)
+        table.setHorizontalHeaderLabels(columns)
+        for column, width in enumerate((170, 70, 60)):
+            table.setColumnWidth(column, width)
+        table.horizontalHeader().stretchLastSection = True
+        table.verticalHeader().visible = False
+        table.itemSelectionChanged.connect(self._update)
+        for button, action in (
+            (ui.useModelButton, self.use),
+            (ui.rollbackButton, self.rollBack),
+            (ui.showCardButton, self.showCard),
+            (ui.importModelButton, self.importModel),
+            (ui.exportModelButton, self.exportModel),
+        ):
+            button.clicked.connect(action)
+
+    def refresh(self) -> None:
+        """Read the models again."""
+        self._members = [member for member in modelStore.family() if member.card.task != "brain"]
+        table = self.ui.modelTable
+        table.rowCount = len(self._members)
+        for index, member in enumerate(self._members):
+            cells = (
+                "    " * member.depth + member.card.name,
+                member.card.task,
+                _("yes") if member.in_use else "",
+                member.card.created[:10],
+            )
+            for column, text in enumerate(cells):
+                item = qt.QTableWidgetItem(text)
+                item.setToolTip(member.card.description)
+                table.setItem(index, column, item)
+        self._update()
+        self.onChanged()
+
+    def use(self, *_args) -> None:
+        """Put the selected model in use."""
+        from MSLesionSegLib.network.active import use_model
+
+        name = self._selected().card.name
+        self._try(lambda: use_model(name), _("{model} is in use now.").format(model=name))
+
+    def rollBack(self, *_args) -> None:
+        """Go back to the model that was in use before, for the task of the selected model."""
+        from MSLesionSegLib.network.active import roll_back
+
+        task = self._selected().card.task
+        if self._try(lambda: roll_back(task)):
+            self._say(_("{model} is in use again.").format(model=modelStore.inUse(task)))
+
+    def showCard(self, *_args) -> None:
+        """Open the selected model's card."""
+        openCard(self._selected().card.name)
+
+    def importModel(self, *_args) -> None:
+        """Take over a model from a file."""
+        from MSLesionSegLib.network.transfer import import_model
+
+        path = chosenFile(qt.QFileDialog.getOpenFileName(None, _("Import model"), "", "MSLesionSeg (*.zip)"))
+        if path:
+            self._try(lambda: import_model(Path(path)), _("The model was imported."))
+
+    def exportModel(self, *_args) -> None:
+        """Save the selected model as one file."""
+        from MSLesionSegLib.network.transfer import export_model
+
+        name = self._selected().card.name
+        path = chosenFile(
+            qt.QFileDialog.getSaveFileName(None, _("Export model"), f"{name}.zip", "MSLesionSeg (*.zip)")
+        )
+        if path:
+            self._try(lambda: export_model(name, Path(path)), _("The model was saved."))
+
+    def _selected(self):
+        index = self.ui.modelTable.currentRow()
+        return self._members[index] if 0 <= index < len(self._members) else None
+
+    def _update(self) -> None:
+        member = self._selected()
+        for button in (
+            self.ui.useModelButton,
+            self.ui.rollbackButton,
+            self.ui.showCardButton,
+            self.ui.exportModelButton,
+        ):
+            button.enabled = member is not None
+        if member is not None and member.in_use:
+            self.ui.useModelButton.enabled = False
+
+    def _try(self, action, sentence: str = "") -> bool:
+        try:
+            action()
+        except MSLesionSegError as error:
+            self._say(str(error), error=True)
+            return False
+        if sentence:
+            self._say(sentence)
+        self.refresh()
+        return True
+
+
+def openCard(name: str) -> None:
+    """Open a model's card in the web browser."""
+    page = modelStore.cardPage(name)
+    if not slicer.app.testingEnabled():
+        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))

@@ -1,0 +1,109 @@
+"""The Python packages that the core needs inside Slicer: what is missing, and installing it after a question.
+
+PyTorch comes through Slicer's PyTorch extension. ANTs goes into a folder of its own, which only child processes see,
+last on their path: so its numpy and scipy never replace Slicer's.
+"""
+
+import importlib.util
+from pathlib import Path
+
+import slicer
+from slicer.i18n import tr as _
+
+_ANTS = "antspyx>=0.5"
+_LIGHT = ("nibabel", "cc3d", "platformdirs")
+
+
+def coreImportable() -> bool:
+    """Whether the light parts of the core (lesions, cards, records) can be imported into Slicer. Imports nothing."""
+    return all(importlib.util.find_spec(name) is not None for name in _LIGHT)
+
+
+class Packages:
+    """Packages of this Slicer.
+
+    Args:
+        requirements: file with one requirement per line.
+        antsFolder: where ANTs is installed into.
+    """
+
+    def __init__(self, requirements: Path, antsFolder: Path) -> None:
+        self._requirements = requirements
+        self.antsFolder = antsFolder
+        self._missing: dict[str, list[str]] = {}
+
+    def lookAgain(self) -> None:
+        """Forget what was found to be missing."""
+        self._missing = {}
+
+    def missing(self, task: str = "flair") -> list[str]:
+        """Names of what a task needs and is not there. Imports nothing and asks no network; looks once."""
+        if task not in self._missing:
+            self._missing[task] = self._look(task)
+        return self._missing[task]
+
+    def _look(self, task: str) -> list[str]:
+        wanted = slicer.packaging.load_requirements(self._requirements)
+        names = [requirement.name for requirement in wanted if not slicer.packaging.pip_check(requirement)]
+        if importlib.util.find_spec("torch") is None:
+            names.insert(0, "PyTorch")
+        if task != "flair" and not self._antsThere():
+            names.append("antspyx")
+        return names
+
+    def install(self, task: str = "flair") -> bool:
+        """Install what a task needs after asking; False if a restart of Slicer or another step is needed first.
+
+        Raises:
+            RuntimeError: the person said no, or an installation failed.
+        """
+        if importlib.util.find_spec("torch") is None and not self._installTorch():
+            return False
+        slicer.packaging.pip_ensure(
+            slicer.packaging.load_requirements(self._requirements),
+            requester="MSLesionSeg",
+            skip_in_testing=False,
+        )
+        if task != "flair" and not self._antsThere():
+            question = _(
+                "Finding {task} lesions needs ANTs for registration (about 200 MB). Install it?"
+            ).format(task=task)
+            if not slicer.util.confirmOkCancelDisplay(question):
+                raise RuntimeError(_("ANTs was not installed."))
+            slicer.packaging.pip_install(["--target", str(self.antsFolder), _ANTS], requester="MSLesionSeg")
+        return True
+
+    def statusText(self, task: str = "flair") -> str:
+        """One line for the panel."""
+        missing = self.missing(task)
+        if not missing:
+            return _("All packages are installed.")
+        return _("Missing: {names}.").format(names=", ".join(missing))
+
+    def _antsThere(self) -> bool:
+        return importlib.util.find_spec("ants") is not None or (self.antsFolder / "ants").is_dir()
+
+    def _installTorch(self) -> bool:
+        try:
+            import PyTorchUtils
+        except ImportError:
+            question = _(
+                "The PyTorch extension of Slicer is needed. Install it now? Slicer restarts afterwards."
+            )
+            if not slicer.util.confirmOkCancelDisplay(question):
+                raise RuntimeError(_("PyTorch was not installed.")) from None
+            manager = slicer.app.extensionsManagerModel()
+            if not manager.installExtensionFromServer("PyTorch"):
+                raise RuntimeError(
+                    _("The PyTorch extension could not be installed. See the Extensions Manager.")
+                ) from None
+            slicer.util.restart()
+            return False
+        if (
+            PyTorchUtils.PyTorchUtilsLogic().installTorch(
+                askConfirmation=True, torchVersionRequirement=">=2.4"
+            )
+            is None
+        ):
+            raise RuntimeError(_("PyTorch was not installed."))
+        return True

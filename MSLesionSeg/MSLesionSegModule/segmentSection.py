@@ -1,0 +1,196 @@
+"""The panel's upper part: what to look for, on which scans, and the button that starts it or cancels it."""
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from MSLesionSegLib.errors import MSLesionSegError
+
+from . import modelStore, texts, volumes
+from .choices import OPTIONAL_INPUTS, TASK_INPUTS
+from .job import CANCELLED, CANCELLING, DONE
+from .modelsSection import openCard
+from .proposals import proposeInputs
+
+_ALL_INPUTS = ("flair", "baseline", "followup", "pre", "post")
+
+
+class SegmentSection:
+    """Maps task, scans and the running search to widgets.
+
+    ``onFindings(findings)`` is called when a search has ended well.
+    """
+
+    def __init__(self, ui, logic, say, views) -> None:
+        self.ui = ui
+        self.logic = logic
+        self.parameters = None
+        self.onFindings = lambda findings: None
+        self._say = say
+        self._views = views
+        self._job = None
+        self._task = None
+        self._proposeTimer = qt.QTimer()
+        self._proposeTimer.interval = 0
+        self._proposeTimer.timeout.connect(self._proposeNow)
+        ui.segmentButton.clicked.connect(self.toggle)
+        ui.cardButton.clicked.connect(self.showCard)
+        self._busy(None)
+
+    @property
+    def task(self) -> str:
+        return "flair" if self.parameters is None else self.parameters.task.value
+
+    def toggle(self, *_args) -> None:
+        """Start, or cancel what is running."""
+        if self._job is None:
+            self.start()
+        else:
+            self._job.cancel()
+            self.ui.segmentStageLabel.text = _("Cancelling...")
+            self.ui.segmentButton.enabled = False
+
+    def start(self) -> None:
+        """Look for lesions on the chosen scans."""
+        chosen = self._chosen()
+        problem = texts.segmentProblem(self.task, chosen, self.logic.packages.missing(self.task))
+        if problem:
+            self._say(problem, error=True)
+            return
+        self._say("")
+        self.ui.logText.clear()
+        nodes = {name: node for name, node in chosen.items() if node is not None}
+        try:
+            self._job = self.logic.segment(
+                self.task,
+                nodes,
+                model=self.ui.modelComboBox.itemData(self.ui.modelComboBox.currentIndex),
+                device=self.parameters.device.value,
+                correctBias=self.parameters.correctBias,
+                wait=False,
+                onEvent=self._event,
+                onFinished=self._finished,
+            )
+        except (MSLesionSegError, OSError) as error:
+            self._say(str(error), error=True)
+            return
+        self._busy(_("Starting..."))
+
+    def parametersChanged(self) -> None:
+        """React to another task or other scans."""
+        if self.parameters is not None and self.task != self._task:
+            self._task = self.task
+            self.refreshModels()
+            self.proposeInputs()
+        self.update()
+
+    def proposeSoon(self) -> None:
+        """Propose scans once the event that brought a new one is over: only then it has its name and image."""
+        self._proposeTimer.start()
+
+    def proposeInputs(self) -> None:
+        """Fill empty selectors with volumes whose names look right."""
+        if self.parameters is None:
+            return
+        names = {
+            node.GetID(): node.GetName()
+            for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+            if not node.GetHideFromEditors()
+            and not node.IsA("vtkMRMLLabelMapVolumeNode")
+            and node.GetAttribute(volumes.ROLE) is None
+            and node.GetImageData() is not None
+        }
+        taken = {node.GetID() for node in self._chosen().values() if node is not None}
+        for name, volumeId in proposeInputs(self.task, names).items():
+            if self._node(name) is None and volumeId not in taken:
+                setattr(self.parameters, f"{name}Volume", slicer.mrmlScene.GetNodeByID(volumeId))
+        self.update()
+
+    def refreshModels(self) -> None:
+        """List the models of the task; the first entry is the one in use."""
+        combo = self.ui.modelComboBox
+        before = combo.itemData(combo.currentIndex)
+        combo.clear()
+        combo.addItem(_("In use: {model}").format(model=modelStore.inUse(self.task) or _("none")), "")
+        for member in modelStore.modelsFor(self.task):
+            combo.addItem(member.card.name, member.card.name)
+        index = combo.findData(before) if before else 0
+        combo.currentIndex = max(index, 0)
+
+    def showCard(self, *_args) -> None:
+        """Show the card of the chosen model."""
+        name = self.ui.modelComboBox.itemData(self.ui.modelComboBox.currentIndex) or modelStore.inUse(
+            self.task
+        )
+        if name:
+            openCard(name)
+
+    def update(self) -> None:
+        """Show which scans are asked for and whether the search can start."""
+        ui = self.ui
+        asked = TASK_INPUTS[self.task]
+        for name in _ALL_INPUTS:
+            for part in ("Label", "Selector"):
+                getattr(ui, f"{name}{part}").visible = name in asked
+        ui.flairLabel.text = (
+            _("FLAIR (optional):") if (self.task, "flair") in OPTIONAL_INPUTS else _("FLAIR:")
+        )
+        if self._job is not None:
+            return
+        problem = _("The scene is being closed.")
+        if self.parameters is not None:
+            problem = texts.segmentProblem(self.task, self._chosen(), self.logic.packages.missing(self.task))
+        ui.segmentButton.enabled = not problem
+        ui.segmentButton.toolTip = problem or _("Find lesions on the chosen scans.")
+
+    def _proposeNow(self) -> None:
+        self._proposeTimer.stop()
+        self.proposeInputs()
+
+    def _node(self, name: str):
+        return getattr(self.parameters, f"{name}Volume")
+
+    def _chosen(self):
+        if self.parameters is None:
+            return {}
+        return {name: self._node(name) for name in TASK_INPUTS[self.task]}
+
+    def _event(self, event) -> None:
+        kind = event["event"]
+        if kind == "progress" and self._job is not None and self._job.state != CANCELLING:
+            self.ui.segmentProgressBar.value = round(100 * event["fraction"])
+            self.ui.segmentStageLabel.text = texts.progressText(event)
+        elif kind == "warning":
+            self.ui.logText.appendPlainText(event["sentence"])
+
+    def _finished(self, findings, outcome) -> None:
+        job, self._job = self._job, None
+        for line in job.log if job is not None else ():
+            self.ui.logText.appendPlainText(line)
+        self._busy(None)
+        if outcome.state == DONE:
+            self.ui.segmentStageLabel.text = "\n".join(
+                finding["sentence"] for finding in findings.record["findings"]
+            )
+            self._views.show(findings.record["task"], findings.volumeIds())
+            self.onFindings(findings)
+        elif outcome.state == CANCELLED:
+            self._say(_("Cancelled. The scene is as it was."))
+        else:
+            self._say(outcome.sentence, error=True, details="\n".join(job.log) if job is not None else "")
+        self.update()
+
+    def abandoned(self) -> None:
+        """Forget the running search: it was ended with its scene."""
+        self._job = None
+        self._busy(None)
+
+    def _busy(self, text: str | None) -> None:
+        ui = self.ui
+        ui.segmentProgressBar.visible = text is not None
+        ui.segmentProgressBar.value = 0
+        ui.segmentStageLabel.text = text or ""
+        ui.segmentButton.text = _("Cancel") if text is not None else _("Find lesions")
+        ui.segmentButton.enabled = text is not None
+        if text is not None:
+            ui.segmentButton.toolTip = _("Stop. The scene stays as it is.")

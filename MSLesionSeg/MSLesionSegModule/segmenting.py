@@ -1,0 +1,80 @@
+"""Finding lesions on volumes of the scene: a job of the core, and its result brought back to the same volumes."""
+
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.i18n import tr as _
+
+from . import volumes
+from .choices import REFERENCE
+from .findings import Findings
+from .job import DONE, FAILED, Job, JobOutcome, coreEnvironment
+
+
+class Segmenting:
+    """One run. Nodes are held by ID from the start, so that choosing others meanwhile does no harm.
+
+    Args:
+        task: ``flair``, ``new`` or ``enhancing``.
+        nodes: volume node by input name.
+        folder: working folder of this Slicer session.
+        model: name, or None for the one in use.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        correctBias: whether the bias field is corrected first.
+        onEvent: called with every event of the job.
+        onFinished: called with the findings, or None, and with how the job ended.
+        extraFolders: where packages of the core lie that Slicer itself does not have.
+
+    Raises:
+        ImageError: a volume holds no image.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        nodes: Mapping[str, Any],
+        folder: Path,
+        model: str | None = None,
+        device: str = "auto",
+        correctBias: bool = False,
+        onEvent: Callable[[dict[str, Any]], None] = lambda event: None,
+        onFinished: Callable[[Findings | None, JobOutcome], None] = lambda findings, outcome: None,
+        extraFolders: tuple[Path, ...] = (),
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix="segment-", dir=folder))
+        self._task = task
+        self._ids = {name: node.GetID() for name, node in nodes.items()}
+        self._inputs = {name: volumes.sourceFile(node, work, name) for name, node in nodes.items()}
+        self._output = work / "result"
+        self._onFinished = onFinished
+        self.findings: Findings | None = None
+        arguments = ["segment", task]
+        for name, path in self._inputs.items():
+            arguments += [f"--{name}", str(path)]
+        arguments += ["--output", str(self._output), "--device", device]
+        if model:
+            arguments += ["--model", model]
+        if correctBias:
+            arguments += ["--n4"]
+        self.job = Job(arguments, onEvent, self._finished, coreEnvironment(extraFolders))
+
+    def _finished(self, outcome: JobOutcome) -> None:
+        if outcome.state == DONE:
+            try:
+                self.findings = self._load()
+            except Exception as error:
+                outcome = JobOutcome(FAILED, {}, str(error))
+        self._onFinished(self.findings, outcome)
+
+    def _load(self) -> Findings:
+        nodes = {name: slicer.mrmlScene.GetNodeByID(node) for name, node in self._ids.items()}
+        if nodes[REFERENCE[self._task]] is None:
+            raise RuntimeError(
+                _("The scan was taken out of the scene meanwhile, so its lesions cannot be shown.")
+            )
+        present = {name: node for name, node in nodes.items() if node is not None}
+        return Findings.load(self._output, present, self._inputs)

@@ -1,0 +1,121 @@
+"""The segmentation node: fixed segments per state of a lesion, with terminology and colours all can tell apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+
+@dataclass(frozen=True)
+class SegmentClass:
+    """``state``: of a lesion, and the segment's ID. ``colour``: of Okabe and Ito's palette (2008), 0 to 1."""
+
+    state: str
+    colour: tuple[float, float, float]
+
+
+CLASSES = {
+    entry.state: entry
+    for entry in (
+        SegmentClass("lesion", (0.90, 0.62, 0.00)),
+        SegmentClass("new", (0.84, 0.37, 0.00)),
+        SegmentClass("enlarged", (0.94, 0.89, 0.26)),
+        SegmentClass("stable", (0.34, 0.71, 0.91)),
+        SegmentClass("shrunken", (0.00, 0.62, 0.45)),
+        SegmentClass("vanished", (0.80, 0.47, 0.65)),
+        SegmentClass("enhancing", (0.84, 0.37, 0.00)),
+    )
+}
+TASK_STATES = {
+    "flair": ("lesion",),
+    "new": ("new", "enlarged", "stable", "shrunken", "vanished"),
+    "enhancing": ("enhancing",),
+}
+# what a person decides upon; the other states are shown beside it
+REVIEWED_STATES = {"flair": ("lesion",), "new": ("new", "enlarged"), "enhancing": ("enhancing",)}
+# SNOMED CT: morphologically altered structure, lesion, in the brain
+_TERMINOLOGY = (
+    "Segmentation category and type - DICOM master list~SCT^49755003^Morphologically Altered Structure"
+    "~SCT^52988006^Lesion~^^~Anatomic codes - DICOM master list~SCT^12738006^Brain~^^"
+)
+
+
+def stateTitle(state: str) -> str:
+    """What a state is called towards people."""
+    return {
+        "lesion": _("Lesion"),
+        "new": _("New"),
+        "enlarged": _("Enlarged"),
+        "stable": _("Stable"),
+        "shrunken": _("Shrunken"),
+        "vanished": _("Vanished"),
+        "enhancing": _("Enhancing"),
+    }[state]
+
+
+def addSegmentation(volumeNode, task: str):
+    """Add an empty segmentation on the voxels of a volume, with the segments of the task, in the volume's place."""
+    node = slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLSegmentationNode", _("{volume} lesions").format(volume=volumeNode.GetName())
+    )
+    node.CreateDefaultDisplayNodes()
+    node.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
+    node.SetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole(), volumeNode.GetID())
+    node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
+    for state in TASK_STATES[task]:
+        _addSegment(node, CLASSES[state])
+    display = node.GetDisplayNode()
+    display.SetAllSegmentsVisibility2DFill(False)
+    display.SetVisibility2DOutline(True)
+    display.SetSliceIntersectionThickness(2)
+    _placeBeside(node, volumeNode)
+    return node
+
+
+def setMask(node, volumeNode, masks: Mapping[str, np.ndarray]) -> None:
+    """Set segments by state from masks (i, j, k) on the voxels of the volume."""
+    wasModifying = node.StartModify()
+    try:
+        for state, mask in masks.items():
+            voxels = np.ascontiguousarray(mask.T, dtype=np.uint8)
+            slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, state, volumeNode)
+    finally:
+        node.EndModify(wasModifying)
+
+
+def getMasks(node, volumeNode, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """Masks (i, j, k; bool) of some segments on the voxels of the volume.
+
+    Segments are read one by one, because Slicer's export of several drops voxels where they overlap.
+    """
+    return {
+        segmentId: slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, volumeNode).T > 0
+        for segmentId in names
+    }
+
+
+def union(masks: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
+    """All masks together: bool (i, j, k)."""
+    whole = np.zeros(shape, bool)
+    for mask in masks.values():
+        whole |= mask
+    return whole
+
+
+def _addSegment(node, kind: SegmentClass) -> None:
+    segmentation = node.GetSegmentation()
+    segmentation.AddEmptySegment(kind.state, stateTitle(kind.state), list(kind.colour))
+    segment = segmentation.GetSegment(kind.state)
+    segment.SetTag(segment.GetTerminologyEntryTagName(), _TERMINOLOGY)
+
+
+def _placeBeside(node, volumeNode) -> None:
+    """Into the volume's study, where the subject hierarchy knows both."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    if hierarchy is None:
+        return
+    own, volume = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(volumeNode)
+    if own and volume:
+        hierarchy.SetItemParent(own, hierarchy.GetItemParent(volume))

@@ -1,0 +1,120 @@
+"""Sentences and labels of the panel, and the rules of when a button may be pressed: no Qt, no scene."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from slicer.i18n import tr as _
+
+from .choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
+
+
+def segmentProblem(task: str, chosen: Mapping[str, Any], missingPackages: Sequence[str]) -> str:
+    """Why "Find lesions" cannot be pressed, or an empty text.
+
+    ``chosen``: volume node, or None, by input name.
+    """
+    for name in TASK_INPUTS[task]:
+        if chosen.get(name) is None and (task, name) not in OPTIONAL_INPUTS:
+            return _("Choose the {scan} first.").format(scan=inputTitle(name))
+    given = [chosen[name] for name in TASK_INPUTS[task] if chosen.get(name) is not None]
+    if len({id(node) for node in given}) < len(given):
+        return _("The same volume is chosen twice. Choose another one.")
+    if missingPackages:
+        return _("Python packages are missing. Install them under Packages first.")
+    return ""
+
+
+def timeText(seconds: float | None) -> str:
+    """Remaining time as people say it."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return _("about {n} s left").format(n=round(seconds))
+    return _("about {n} min left").format(n=round(seconds / 60))
+
+
+def progressText(event: Mapping[str, Any]) -> str:
+    """Stage and remaining time of a progress event."""
+    parts = [str(event["stage"]).capitalize(), timeText(event["eta_s"])]
+    return ", ".join(part for part in parts if part)
+
+
+def regionTitle(region: str) -> str:
+    """Name of a region of the core towards people."""
+    return {
+        "periventricular": _("Periventricular"),
+        "juxtacortical": _("Juxtacortical"),
+        "infratentorial": _("Infratentorial"),
+        "deep white matter": _("Deep white matter"),
+        "undetermined": _("Undetermined"),
+    }[region]
+
+
+def decisionTitle(decision: str) -> str:
+    return {"open": "", "accepted": _("Accepted"), "rejected": _("Rejected")}[decision]
+
+
+def ruleText(rule) -> str:
+    """How lesions are counted; belongs to every count."""
+    return _("{connectivity}-connected, at least {minimum} mm3, probability from {threshold}").format(
+        connectivity=rule.connectivity, minimum=f"{rule.minimum_mm3:g}", threshold=f"{rule.threshold:.2f}"
+    )
+
+
+def countText(review) -> str:
+    """Number and volume of the lesions in the mask, and that changes by hand are kept."""
+    lesions = review.lesions
+    volume = sum(lesion.volume_mm3 for lesion in lesions) / 1000
+    number = _("1 lesion") if len(lesions) == 1 else _("{n} lesions").format(n=len(lesions))
+    text = _("{number}, {volume} ml ({rule}).").format(
+        number=number, volume=f"{volume:.2f}", rule=ruleText(review.rule)
+    )
+    return text + (
+        " " + _("Your corrections are kept when you change the threshold.") if review.edited else ""
+    )
+
+
+def totalsText(byRegion: Mapping[str, Mapping[str, float]], byState: Mapping[str, str]) -> str:
+    """One line per grouping: how many lesions and how much volume."""
+    regions = "; ".join(
+        _("{region} {n} ({volume} ml)").format(
+            region=regionTitle(region).lower(),
+            n=int(total["lesions"]),
+            volume=f"{total['volume_mm3'] / 1000:.2f}",
+        )
+        for region, total in byRegion.items()
+        if total["lesions"]
+    )
+    lines = [regions.capitalize()] if regions else []
+    if len(byState) > 1:
+        lines.append("; ".join(f"{state} {text}" for state, text in byState.items()))
+    return "\n".join(lines)
+
+
+def reviewedText(done: int, total: int) -> str:
+    return _("{done} / {total} reviewed").format(done=done, total=total)
+
+
+def addCaseProblem(findings, folder: str, busy: bool) -> str:
+    """Why "Add this case" cannot be pressed, or an empty text."""
+    if findings is None:
+        return _("Find lesions first.")
+    if not folder:
+        return _("Choose a folder for the training set first.")
+    return _("Wait until the running step has ended.") if busy else ""
+
+
+def trainProblem(newCases: int, busy: bool, missingPackages: Sequence[str]) -> str:
+    """Why "Fine-tune" cannot be pressed, or an empty text."""
+    if busy:
+        return _("A training is running.")
+    if missingPackages:
+        return _("Python packages are missing. Install them under Packages first.")
+    return "" if newCases else _("Add corrected cases first: there is nothing new to learn from.")
+
+
+def newCasesText(new: int, total: int) -> str:
+    if total == 0:
+        return _("No corrected cases yet.")
+    fresh = _("1 new corrected case") if new == 1 else _("{n} new corrected cases").format(n=new)
+    return _("{fresh} since the model in use was trained, {total} in all.").format(fresh=fresh, total=total)

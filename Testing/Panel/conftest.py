@@ -1,0 +1,77 @@
+"""Panel tests press the buttons of the real panel, offscreen in PySide6, over a real scene and real jobs."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "harness"))
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+try:
+    import slicer
+    from PySide6 import QtWidgets  # noqa: F401
+
+    MISSING = None
+except ImportError as error:
+    MISSING = f"{error.name} is not installed: pip install .[panel]"
+
+
+def pytest_collection_modifyitems(items):
+    if MISSING:
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=MISSING))
+
+
+if MISSING:
+    collect_ignore_glob = ["test_*.py"]
+else:
+    import panel as harness
+    import scene as scenes
+
+    harness.start()
+    for file in Path(__file__).parent.glob("test_*.py"):
+        importlib.import_module("__feature__").set_selection(2, file.stem)
+
+    @pytest.fixture(scope="session")
+    def models_folder(tmp_path_factory):
+        """A models folder with one small model, ``bright``."""
+        from hospital import save_bright_model
+
+        folder = tmp_path_factory.mktemp("models")
+        save_bright_model(folder)
+        return folder
+
+    @pytest.fixture
+    def scan(tmp_path):
+        """A left-handed FLAIR of the small patient in the scene."""
+        from hospital import save_patient
+
+        path = tmp_path / "sub-01_FLAIR.nii.gz"
+        save_patient(path, "LAS")
+        return path
+
+    @pytest.fixture
+    def panel(models_folder, tmp_path, monkeypatch):
+        """The open panel over an empty scene, with models of its own and settings that hold nothing."""
+        import shutil
+
+        import qt
+
+        folder = tmp_path / "models"
+        shutil.copytree(models_folder, folder)
+        monkeypatch.setenv("MSLESIONSEG_MODELS", str(folder))
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        qt.QSettings().clear()
+        slicer.harnessAnswers.clear()
+        slicer.harnessErrors.clear()
+        scenes.clear()
+        opened = harness.openPanel()
+        yield opened
+        harness.closePanel(opened)
+        scenes.clear()

@@ -1,0 +1,93 @@
+"""From filed cases to another model in use, as a person presses it; with the real training in a child process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import panel as harness
+import pytest
+import scene as scenes
+import slicer
+from hospital import save_patient
+
+from MSLesionSegLib.training.case_adding import AddRequest, add_case
+
+
+def file_cases(panel, folder: Path) -> None:
+    """A training set of two patients to learn from and one to check with, whose lesions are the true ones."""
+    import nibabel as nib
+    import numpy as np
+
+    for seed, split in ((1, "training"), (2, "training"), (3, "validation")):
+        scan = folder / f"p{seed}_FLAIR.nii.gz"
+        lesions = save_patient(scan, "LAS", seed=seed)
+        image = nib.load(scan)
+        mask = folder / f"p{seed}_mask.nii.gz"
+        nib.save(nib.Nifti1Image(lesions.astype(np.uint8), image.affine, image.header), mask)
+        add_case(AddRequest(folder / "cases", "flair", {"flair": scan}, mask, split=split))
+    panel.ui.casesFolderButton.directory = str(folder / "cases")
+
+
+def start_training(panel) -> None:
+    panel._parameterNode.minutes = 1
+    panel.ui.startComboBox.currentIndex = panel.ui.startComboBox.findData("bright")
+    panel.ui.trainButton.click()
+
+
+def test_without_new_cases_nothing_can_be_trained(panel):
+    assert not panel.ui.trainButton.enabled
+    assert "nothing new" in panel.ui.trainButton.toolTip
+
+
+@pytest.mark.slow
+def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
+    from MSLesionSegLib.network.active import use_model
+    from MSLesionSegLib.segmentation.tasks import model_in_use
+
+    use_model("bright")
+    panel.models.refresh()
+    file_cases(panel, tmp_path)
+    assert "3 new corrected cases" in panel.ui.newCasesLabel.text
+    start_training(panel)
+    assert panel.ui.trainButton.text == "Cancel"
+    scenes.clear()
+    assert panel.train._job is not None, "closing a scene does not stop training"
+    harness.wait(lambda: panel.train._job is None, 500)
+    assert slicer.harnessErrors == []
+    assert panel.ui.gateLabel.text
+    assert panel.ui.gateTable.rowCount >= 4
+    assert panel.ui.newCasesLabel.text.startswith("0 new")
+    assert not panel.ui.trainButton.enabled
+
+    new = panel.train._result["model"]
+    shown = [panel.ui.modelTable.item(i, 0).text().strip() for i in range(panel.ui.modelTable.rowCount)]
+    assert new in shown
+    if model_in_use("flair") != new:
+        panel.ui.useNewButton.click()
+    assert model_in_use("flair") == new
+    panel.ui.modelTable.selectRow(shown.index(new))
+    panel.ui.rollbackButton.click()
+    assert model_in_use("flair") == "bright"
+    assert "bright" in panel.ui.messageLabel.text
+
+
+@pytest.mark.slow
+def test_training_can_be_cancelled_and_the_model_in_use_stays(panel, tmp_path):
+    from MSLesionSegLib.segmentation.tasks import model_in_use
+
+    before = model_in_use("flair")
+    file_cases(panel, tmp_path)
+    start_training(panel)
+    harness.wait(lambda: panel.ui.trainProgressBar.value > 0)
+    panel.ui.trainButton.click()
+    harness.wait(lambda: panel.train._job is None)
+    assert model_in_use("flair") == before
+    assert panel.ui.trainButton.enabled and panel.ui.trainButton.text == "Fine-tune"
+
+
+def test_scores_are_drawn_in_a_plot_of_the_scene(panel):
+    for step, value in ((10, 0.4), (20, 0.6)):
+        panel.train._event({"event": "metric", "name": "validation_dice", "step": step, "value": value})
+    view = panel.ui.trainPlot.mrmlPlotViewNode()
+    table = view.GetPlotChartNode().GetNthPlotSeriesNode(0).GetTableNode().GetTable()
+    assert [table.GetValue(row, 1).ToDouble() for row in range(2)] == [0.4, 0.6]

@@ -1,0 +1,274 @@
+"""Slicer's Python around a panel, over PySide6 offscreen: qt, ctk, loadUI, parameter nodes, module classes.
+
+``start()`` comes before the module is imported. The module is read with Qt's properties as attributes
+(``widget.enabled = False``), as PythonQt has them in Slicer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import sys
+import tempfile
+import types
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+import parameters
+import scene
+import slicer
+from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+
+MODULE = "MSLesionSeg"
+_PROPERTIES = 2  # __feature__: properties as attributes
+_kept: list = []
+
+
+class Application(scene.Application):
+    """``slicer.app`` with an event loop."""
+
+    def __init__(self):
+        self.temporaryPath = tempfile.mkdtemp(prefix="slicer-tests-")
+        self.slicerUserSettingsFilePath = os.path.join(self.temporaryPath, "Slicer.ini")
+        self.connected: list[tuple[str, object]] = []
+
+    def processEvents(self):
+        QtWidgets.QApplication.processEvents()
+
+    def connect(self, signal, slot):
+        self.connected.append((signal, slot))
+
+
+def start() -> None:
+    """Put Slicer's Python together, once in a process."""
+    scene.start()
+    if "qt" in sys.modules:
+        return
+    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+    _kept.append(application)
+    # the .ui file hands the scene on by a signal of C++ type; the stand-in root does it itself
+    QtCore.QLoggingCategory.setFilterRules("qt.core.qobject.connect=false")
+    font = application.font()
+    font.setPointSize(9)
+    application.setFont(font)
+    slicer.app = Application()
+    QtCore.QSettings.setDefaultFormat(QtCore.QSettings.IniFormat)
+    QtCore.QSettings.setPath(QtCore.QSettings.IniFormat, QtCore.QSettings.UserScope, slicer.app.temporaryPath)
+    application.setOrganizationName("MSLesionSegTests")
+
+    names = [f"MSLesionSegModule.{file.stem}" for file in (scene.MODULE / "MSLesionSegModule").glob("*.py")]
+    feature = importlib.import_module("__feature__")  # comes with PySide6
+    for name in (MODULE, "strict", "connectors", *names):
+        feature.set_selection(_PROPERTIES, name)
+    sys.modules["qt"] = _qt()
+    sys.modules["ctk"] = _ctk()
+    _util()
+    _packaging()
+    _modules()
+
+
+def stockWidgets() -> dict[str, type]:
+    """The strict Qt widgets by name, the same classes for code and for the loader."""
+    from strict import strict
+
+    names = "Label PushButton ComboBox CheckBox SpinBox LineEdit ProgressBar PlainTextEdit TableWidget Widget"
+    return {f"Q{name}": _named(strict(getattr(QtWidgets, f"Q{name}"))) for name in names.split()}
+
+
+def customWidgets() -> dict[str, type]:
+    import standins
+    from strict import strict
+
+    names = [n for n in vars(standins) if n.startswith(("qMRML", "ctk"))]
+    return {name: _named(strict(getattr(standins, name))) for name in names}
+
+
+def _named(kind: type) -> type:
+    kind.name = property(lambda self: QtCore.QObject.objectName(self))
+    return kind
+
+
+class Loader(QtUiTools.QUiLoader):
+    """Loads a .ui file with the strict and the stand-in widgets."""
+
+    def __init__(self):
+        super().__init__()
+        self._kinds = {**stock, **custom}
+
+    def createWidget(self, kind, parent=None, name=""):
+        if kind not in self._kinds:
+            raise KeyError(f"the panel uses {kind}, for which there is no stand-in")
+        widget = self._kinds[kind](parent)
+        QtCore.QObject.setObjectName(widget, name)
+        _kept.append(widget)
+        return widget
+
+
+stock: dict[str, type] = {}
+custom: dict[str, type] = {}
+
+
+def _qt() -> types.ModuleType:
+    qt = types.ModuleType("qt")
+    for part in (QtCore, QtGui, QtWidgets):
+        for name in dir(part):
+            if name.startswith("Q"):
+                setattr(qt, name, getattr(part, name))
+    stock.update(stockWidgets())
+    for name, kind in stock.items():
+        setattr(qt, name, kind)
+    return qt
+
+
+def _ctk() -> types.ModuleType:
+    ctk = types.ModuleType("ctk")
+    custom.update(customWidgets())
+    for name, kind in custom.items():
+        setattr(ctk if name.startswith("ctk") else slicer, name, kind)
+    return ctk
+
+
+def _util() -> None:
+    def loadUI(path):
+        file = QtCore.QFile(str(path))
+        file.open(QtCore.QFile.ReadOnly)
+        return Loader().load(file)
+
+    def childWidgetVariables(widget):
+        found = types.SimpleNamespace()
+        for child in widget.findChildren(QtWidgets.QWidget):
+            if getattr(child, "name", ""):
+                setattr(found, child.name, child)
+        return found
+
+    answers: list[bool] = []
+    slicer.harnessAnswers = answers
+    slicer.harnessErrors = []
+
+    def confirm(text, *args, **kwargs):
+        return answers.pop(0) if answers else True
+
+    slicer.util.loadUI = loadUI
+    slicer.util.childWidgetVariables = childWidgetVariables
+    slicer.util.mainWindow = lambda: None
+    slicer.util.confirmYesNoDisplay = slicer.util.confirmOkCancelDisplay = confirm
+    slicer.util.errorDisplay = lambda text, **kwargs: slicer.harnessErrors.append(text)
+    slicer.util.infoDisplay = lambda text, **kwargs: None
+
+
+def _packaging() -> None:
+    from packaging.requirements import Requirement
+
+    packaging = types.ModuleType("slicer.packaging")
+
+    def load_requirements(path):
+        lines = Path(path).read_text().splitlines()
+        return [Requirement(line) for line in lines if line and not line.startswith(("#", "-"))]
+
+    def pip_check(requirement):
+        try:
+            return requirement.specifier.contains(
+                importlib.metadata.version(requirement.name), prereleases=True
+            )
+        except importlib.metadata.PackageNotFoundError:
+            return False
+
+    packaging.load_requirements = load_requirements
+    packaging.pip_check = pip_check
+    packaging.installed = []
+    packaging.pip_ensure = lambda requirements, **kwargs: packaging.installed.extend(requirements)
+    packaging.pip_install = lambda requirements, **kwargs: packaging.installed.append(requirements)
+    sys.modules["slicer.packaging"] = slicer.packaging = packaging
+
+
+def _modules() -> None:
+    wrapper = types.ModuleType("slicer.parameterNodeWrapper")
+    wrapper.parameterNodeWrapper = parameters.parameterNodeWrapper
+    wrapper.WithinRange = parameters.WithinRange
+    sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper = wrapper
+
+    class ScriptedLoadableModule:
+        def __init__(self, parent):
+            self.parent = parent
+
+    class ScriptedLoadableModuleWidget:
+        def __init__(self, parent=None):
+            self.moduleName = type(self).__name__.removesuffix("Widget")
+            self.parent = parent
+            self.layout = parent.layout()
+
+        def setup(self):
+            pass
+
+        def resourcePath(self, name):
+            return str(scene.MODULE / "Resources" / name)
+
+    class ScriptedLoadableModuleLogic:
+        def __init__(self):
+            self.moduleName = type(self).__name__.removesuffix("Logic")
+
+        def getParameterNode(self):
+            return parameters.parameterNodeOf(self.moduleName)
+
+    import unittest
+
+    class ScriptedLoadableModuleTest(unittest.TestCase):
+        def __init__(self):
+            super().__init__("runTest")
+
+        def delayDisplay(self, text, msec=0):
+            pass
+
+    module = types.ModuleType("slicer.ScriptedLoadableModule")
+    for kind in (
+        ScriptedLoadableModule,
+        ScriptedLoadableModuleWidget,
+        ScriptedLoadableModuleLogic,
+        ScriptedLoadableModuleTest,
+    ):
+        setattr(module, kind.__name__, kind)
+    sys.modules["slicer.ScriptedLoadableModule"] = slicer.ScriptedLoadableModule = module
+
+
+def openPanel():
+    """A new panel over the current scene, entered as when a person chooses the module."""
+    import MSLesionSeg
+
+    parent = custom["qMRMLWidget"]()
+    QtWidgets.QWidget.setLayout(parent, QtWidgets.QVBoxLayout())
+    parent.isEntered = True
+    _kept.append(parent)
+    panel = MSLesionSeg.MSLesionSegWidget(parent)
+    panel.setup()
+    panel.enter()
+    return panel
+
+
+def closePanel(panel) -> None:
+    panel.exit()
+    panel.parent.isEntered = False
+    panel.cleanup()
+
+
+def wait(condition, seconds: float = 240.0) -> None:
+    """Run the event loop until ``condition()`` holds."""
+    import time
+
+    end = time.monotonic() + seconds
+    while not condition():
+        QtWidgets.QApplication.processEvents(QtCore.QEventLoop.AllEvents, 50)
+        time.sleep(0.01)
+        assert time.monotonic() < end, "the panel did not get there in time"
+
+
+def picture(panel, path: Path, width: int = 470) -> None:
+    """Save what the panel looks like, as high as its content."""
+    widget = panel.parent
+    widget.resize(width, 100)
+    widget.show()
+    QtWidgets.QApplication.processEvents()
+    widget.resize(width, max(widget.layout().heightForWidth(width), widget.sizeHint().height()))
+    QtWidgets.QApplication.processEvents()
+    widget.grab().save(str(path))

@@ -1,0 +1,317 @@
+"""Stand-ins for Slicer's and CTK's widgets: the members that the panel uses, named as in their headers."""
+
+from __future__ import annotations
+
+import slicer
+from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6.QtCore import Property, Signal
+
+
+class qMRMLWidget(QtWidgets.QWidget):
+    mrmlSceneChanged = Signal(object)
+    isEntered = False
+
+    def setMRMLScene(self, scene):
+        self._scene = scene
+        for child in self.findChildren(QtWidgets.QWidget):
+            if child is not self and hasattr(child, "setMRMLScene"):
+                child.setMRMLScene(scene)
+        self.mrmlSceneChanged.emit(scene)
+
+    def mrmlScene(self):
+        return self._scene
+
+
+class ctkCollapsibleButton(QtWidgets.QWidget):
+    """A titled part that folds. The layout that the .ui file sets keeps below a strip for the title."""
+
+    contentsCollapsed = Signal(bool)
+    _TITLE = 24
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._text, self._collapsed = "", False
+        self.setContentsMargins(4, self._TITLE, 0, 0)
+
+    def _fold(self, collapsed):
+        if collapsed == self._collapsed:
+            return
+        self._collapsed = collapsed
+        self._apply()
+        self.contentsCollapsed.emit(collapsed)
+
+    def _apply(self):
+        self.setMaximumHeight(self._TITLE if self._collapsed else 16777215)
+        self.update()
+
+    text = Property(str, lambda self: self._text, lambda self, value: setattr(self, "_text", value))
+    collapsed = Property(bool, lambda self: self._collapsed, _fold)
+
+    def mousePressEvent(self, event):
+        if event.position().y() < self._TITLE:
+            self._fold(not self._collapsed)
+
+    def paintEvent(self, event):
+        painter = QtGui.QPainter(self)
+        strip = QtCore.QRect(0, 0, self.width(), self._TITLE - 3)
+        painter.fillRect(strip, self.palette().midlight())
+        painter.drawText(strip.adjusted(22, 0, 0, 0), QtCore.Qt.AlignVCenter, self._text)
+        option = QtWidgets.QStyleOption()
+        option.rect = QtCore.QRect(4, 3, 14, 14)
+        arrow = (
+            QtWidgets.QStyle.PE_IndicatorArrowRight
+            if self._collapsed
+            else QtWidgets.QStyle.PE_IndicatorArrowDown
+        )
+        self.style().drawPrimitive(arrow, option, painter, self)
+
+
+class ctkSliderWidget(QtWidgets.QWidget):
+    valueChanged = Signal(float)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._slider = QtWidgets.QSlider(QtCore.Qt.Horizontal)
+        self._box = QtWidgets.QDoubleSpinBox()
+        layout = QtWidgets.QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self._slider, 1)
+        layout.addWidget(self._box)
+        self._slider.setRange(0, 1000)
+        self._slider.valueChanged.connect(self._slid)
+        self._box.valueChanged.connect(self._typed)
+        self._moving = False
+
+    def _slid(self, position):
+        if not self._moving:
+            low, high = self._box.minimum(), self._box.maximum()
+            self._box.setValue(low + (high - low) * position / 1000)
+
+    def _typed(self, value):
+        self._moving = True
+        low, high = self._box.minimum(), self._box.maximum()
+        self._slider.setValue(round(1000 * (value - low) / ((high - low) or 1)))
+        self._moving = False
+        self.valueChanged.emit(value)
+
+    value = Property(float, lambda self: self._box.value(), lambda self, v: self._box.setValue(v))
+    minimum = Property(float, lambda self: self._box.minimum(), lambda self, v: self._box.setMinimum(v))
+    maximum = Property(float, lambda self: self._box.maximum(), lambda self, v: self._box.setMaximum(v))
+    singleStep = Property(
+        float, lambda self: self._box.singleStep(), lambda self, v: self._box.setSingleStep(v)
+    )
+    decimals = Property(int, lambda self: self._box.decimals(), lambda self, v: self._box.setDecimals(v))
+    suffix = Property(str, lambda self: self._box.suffix(), lambda self, v: self._box.setSuffix(v))
+
+
+class ctkDirectoryButton(QtWidgets.QPushButton):
+    directoryChanged = Signal(str)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._directory = ""
+
+    def _set(self, directory):
+        if directory != self._directory:
+            self._directory = directory
+            self.setText(directory)
+            self.directoryChanged.emit(directory)
+
+    directory = Property(str, lambda self: self._directory, _set)
+
+
+class qMRMLNodeComboBox(QtWidgets.QComboBox):
+    currentNodeChanged = Signal(object)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._types, self._scene, self._ids, self._tags = [], None, [None], []
+        self._none = True
+        self.addItem("None")
+        self.currentIndexChanged.connect(lambda index: self.currentNodeChanged.emit(self.currentNode()))
+
+    def setMRMLScene(self, scene):
+        if self._scene is scene:
+            return
+        self._scene = scene
+        for event in (
+            scene.NodeAddedEvent,
+            scene.NodeRemovedEvent,
+            scene.EndCloseEvent,
+            scene.EndImportEvent,
+        ):
+            self._tags.append(scene.AddObserver(event, self._refresh))
+        self._refresh()
+
+    def currentNode(self):
+        index = self.currentIndex()
+        nodeId = self._ids[index] if 0 <= index < len(self._ids) else None
+        return self._scene.GetNodeByID(nodeId) if nodeId and self._scene else None
+
+    def setCurrentNode(self, node):
+        self._refresh()
+        nodeId = node.GetID() if node is not None else None
+        self.setCurrentIndex(self._ids.index(nodeId) if nodeId in self._ids else 0)
+
+    def _refresh(self, *_args):
+        before = self._ids[self.currentIndex()] if self.currentIndex() >= 0 else None
+        nodes = [
+            node
+            for kind in self._types
+            for node in slicer.util.getNodesByClass(kind)
+            if not node.GetHideFromEditors() and node.GetClassName() in self._types
+        ]
+        self.blockSignals(True)
+        self.clear()
+        self._ids = [None] + [node.GetID() for node in nodes]
+        self.addItem("None")
+        for node in nodes:
+            self.addItem(node.GetName() or node.GetID())
+        self.setCurrentIndex(self._ids.index(before) if before in self._ids else 0)
+        self.blockSignals(False)
+        if before is not None and before not in self._ids:
+            self.currentNodeChanged.emit(None)
+
+    def _flag(name):
+        return Property(bool, lambda self: getattr(self, name, False), lambda self, v: setattr(self, name, v))
+
+    nodeTypes = Property(
+        "QStringList", lambda self: self._types, lambda self, v: setattr(self, "_types", list(v))
+    )
+    noneEnabled = _flag("_none")
+    addEnabled = _flag("_add")
+    removeEnabled = _flag("_remove")
+    renameEnabled = _flag("_rename")
+    showChildNodeTypes = _flag("_children")
+
+
+class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
+    """Paints nothing; keeps what it is told, and ``paint`` does what a brush does."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._segmentation = self._source = self._editor = None
+        self._segment, self._effect, self._undo = "", "", 0
+        self.setText("Paint    Erase    Threshold    Islands    Smoothing      Undo  Redo")
+        self.setFrameShape(QtWidgets.QFrame.StyledPanel)
+        self.setMinimumHeight(60)
+
+    def setMRMLScene(self, scene):
+        self._scene = scene
+
+    def setMRMLSegmentEditorNode(self, node):
+        if not node.IsA("vtkMRMLSegmentEditorNode"):
+            raise TypeError(node)
+        self._editor = node
+
+    def setSegmentationNode(self, node):
+        self._segmentation = node
+
+    def segmentationNode(self):
+        return self._segmentation
+
+    def setSourceVolumeNode(self, node):
+        self._source = node
+
+    def sourceVolumeNode(self):
+        return self._source
+
+    def setCurrentSegmentID(self, name):
+        if self._segmentation.GetSegmentation().GetSegment(name) is None:
+            raise ValueError(f"no segment {name}")
+        self._segment = name
+
+    def currentSegmentID(self):
+        return self._segment
+
+    def setActiveEffectByName(self, name):
+        self._effect = name
+
+    def setActiveEffect(self, effect):
+        if effect is not None:
+            raise TypeError("only None can be given without an effect object")
+        self._effect = ""
+
+    def setEffectNameOrder(self, names):
+        self._order = list(names)
+
+    def updateWidgetFromMRML(self):
+        pass
+
+    def setupViewObservations(self):
+        pass
+
+    def removeViewObservations(self):
+        pass
+
+    def activeEffectName(self):
+        """Not of the real widget: for assertions."""
+        return self._effect
+
+    def paint(self, voxel, value=1):
+        """Not of the real widget: set one voxel (i, j, k) of the current segment, as a click of the brush does."""
+        array = slicer.util.arrayFromSegmentBinaryLabelmap(self._segmentation, self._segment, self._source)
+        array = array.copy()
+        array.T[tuple(voxel)] = value
+        slicer.util.updateSegmentBinaryLabelmapFromArray(
+            array, self._segmentation, self._segment, self._source
+        )
+
+    def _flag(name):
+        return Property(bool, lambda self: getattr(self, name, True), lambda self, v: setattr(self, name, v))
+
+    segmentationNodeSelectorVisible = _flag("_selector")
+    sourceVolumeNodeSelectorVisible = _flag("_sourceSelector")
+    switchToSegmentationsButtonVisible = _flag("_switch")
+    unorderedEffectsVisible = _flag("_unordered")
+    maximumNumberOfUndoStates = Property(
+        int, lambda self: self._undo, lambda self, v: setattr(self, "_undo", v)
+    )
+
+
+class qMRMLPlotWidget(QtWidgets.QWidget):
+    """Draws the scatter series of its chart."""
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        self._view = None
+
+    def setMRMLScene(self, scene):
+        self._scene = scene
+
+    def setMRMLPlotViewNode(self, view):
+        if not view.IsA("vtkMRMLPlotViewNode"):
+            raise TypeError(view)
+        self._view = view
+
+    def mrmlPlotViewNode(self):
+        return self._view
+
+    def paintEvent(self, event):
+        painter = QtGui.QPainter(self)
+        painter.fillRect(self.rect(), QtCore.Qt.white)
+        area = self.rect().adjusted(36, 24, -10, -30)
+        painter.drawRect(area)
+        chart = self._view.GetPlotChartNode() if self._view else None
+        if chart is None:
+            return
+        painter.drawText(area.x(), area.y() - 6, chart.GetTitle())
+        painter.drawText(area.center().x(), self.height() - 4, chart.GetXAxisTitle())
+        for index in range(chart.GetNumberOfPlotSeriesNodes()):
+            series = chart.GetNthPlotSeriesNode(index)
+            table = series.GetTableNode().GetTable()
+            points = [
+                [table.GetValue(row, c).ToDouble() for c in (0, 1)] for row in range(table.GetNumberOfRows())
+            ]
+            end = max([x for x, _ in points] + [1.0])
+            painter.setPen(QtGui.QColor.fromRgbF(*series.GetColor()))
+            marks = [
+                QtCore.QPointF(
+                    area.x() + area.width() * x / end, area.bottom() - area.height() * min(max(y, 0), 1)
+                )
+                for x, y in points
+            ]
+            painter.drawPolyline(marks)
+            for mark in marks:
+                painter.drawEllipse(mark, 3, 3)
+            painter.drawText(area.x() + 8, area.y() + 16 + 14 * index, series.GetName())
