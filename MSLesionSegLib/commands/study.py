@@ -1,4 +1,4 @@
-"""``mslesionseg study``: repeat the experiments behind the shipped models."""
+"""``mslesionseg study``: the papers' experiments on own cases, and those behind the shipped models."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from MSLesionSegLib.commands.options import (
     StopFile,
 )
 from MSLesionSegLib.commands.running import or_exit, run
+from MSLesionSegLib.commands.study_rerun import study_rerun
+from MSLesionSegLib.commands.study_transfer import study_transfer
 from MSLesionSegLib.jobs import Job
 
-app = typer.Typer(no_args_is_help=True, help="Repeat the experiments behind the shipped models.")
+app = typer.Typer(no_args_is_help=True, help="Repeat experiments: those of the papers, on your own cases.")
+app.command("transfer")(study_transfer)
+app.command("rerun")(study_rerun)
 
 
 @app.command("default-models")

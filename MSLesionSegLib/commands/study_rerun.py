@@ -1,0 +1,30 @@
+"""``mslesionseg study rerun``: a study again, from its study.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.commands.study_options import STAGES, Executor, StudyFolder, describe_study, stays
+from MSLesionSegLib.jobs import Job
+
+
+def study_rerun(
+    record: Annotated[Path, typer.Argument(help="study.json of the earlier run.")],
+    output: StudyFolder,
+    executor: Executor = "local",
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Run a study again from its study.json; on the same machine and data it gives the same numbers."""
+
+    def work(job: Job) -> Path:
+        from MSLesionSegLib.studies.rerun import rerun
+
+        return rerun(record, output, executor, job)
+
+    run("study rerun", work, STAGES, describe_study, events, stop_file, stays(output))

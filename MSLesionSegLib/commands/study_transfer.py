@@ -1,0 +1,78 @@
+"""``mslesionseg study transfer``: fine-tuning against training de novo with few cases."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.commands.study_options import (
+    STAGES,
+    Executor,
+    RecipeSettings,
+    StudyFolder,
+    Threads,
+    absolute,
+    describe_study,
+    recipe_with,
+    stays,
+    threads_or_default,
+)
+from MSLesionSegLib.jobs import Job
+
+
+def study_transfer(
+    cases: Annotated[list[Path], typer.Argument(help="BIDS datasets of the target disease.")],
+    output: StudyFolder,
+    base: Annotated[list[str] | None, typer.Option(help="Base model to fine-tune; can be repeated.")] = None,
+    levels: Annotated[
+        list[int] | None,
+        typer.Option(help="Also a U-Net with 3, 4 or 5 levels, its base trained on --base-cases."),
+    ] = None,
+    maps: Annotated[int, typer.Option(help="Feature maps at full resolution of the --levels networks.")] = 16,
+    base_cases: Annotated[
+        list[Path] | None, typer.Option(help="Dataset, or prepared examples, of other pathology.")
+    ] = None,
+    external: Annotated[
+        list[Path] | None, typer.Option(help="BIDS dataset of another institution to test on.")
+    ] = None,
+    subset: Annotated[int, typer.Option(help="Patients per subset of the rotation.")] = 2,
+    n: Annotated[
+        list[int] | None, typer.Option("--n", help="Training patients; can be repeated (default: 2 and 4).")
+    ] = None,
+    settings: RecipeSettings = None,
+    base_settings: Annotated[
+        list[str] | None, typer.Option("--base-set", help="Field of the bases' training recipe.")
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="Probability from which a voxel is lesion.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Order of the patients and random weights.")] = 0,
+    threads: Threads = None,
+    executor: Executor = "local",
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Fine-tuning of a base model against training de novo with few cases (Huang et al. 2023)."""
+
+    def work(job: Job) -> Path:
+        from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
+        from MSLesionSegLib.training.recipe import RECIPES
+
+        chosen = TransferSettings(
+            bases=tuple(base or ()),
+            levels=tuple(levels or ()),
+            base=maps,
+            subset=subset,
+            sizes=tuple(n or (2, 4)),
+            recipe=recipe_with(RECIPES["default"].but(seed=seed), settings).as_dict(),
+            base_recipe=recipe_with(RECIPES["base"].but(seed=seed), base_settings).as_dict(),
+            threshold=threshold,
+            seed=seed,
+            threads=threads_or_default(threads),
+        )
+        data = TransferData(absolute(cases), absolute(external), absolute(base_cases))
+        return run_transfer(chosen, data, output, executor, job)
+
+    run("study transfer", work, STAGES, describe_study, events, stop_file, stays(output))

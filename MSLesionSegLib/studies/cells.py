@@ -1,0 +1,179 @@
+"""A study is a set of cells: pieces of work with settings and results, each computed once, each resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from MSLesionSegLib.errors import Cancelled
+from MSLesionSegLib.progress import Progress
+
+DESCRIPTION = "cell.json"
+STOP = ".stop"  # its presence tells workers on other machines to leave off
+_ALONE = threading.Lock()  # torch's random numbers and thread count belong to the process
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What a cell's work is given.
+
+    Attributes:
+        out: empty folder for the files that the cell leaves; it takes its final name when the work ends well.
+        scratch: folder that stays when the work is interrupted, for checkpoints.
+        needs: folder of each finished cell that this one builds on.
+        progress: to report to.
+    """
+
+    out: Path
+    scratch: Path
+    needs: Mapping[str, Path]
+    progress: Progress
+
+
+Work = Callable[[dict[str, Any], dict[str, str], Workplace], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of work.
+
+    Attributes:
+        name: unique in its study, usable as a folder's name.
+        work: function of a module: ``work(settings, files, workplace)`` returns its findings (JSON types).
+        settings: all that decides the findings (JSON types), fingerprints of the cases included.
+        files: where the files are that it reads. They may move: only ``settings`` identify a cell.
+        needs: names of the cells that must be finished first.
+    """
+
+    name: str
+    work: Work
+    settings: dict[str, Any]
+    files: dict[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A computed cell: its findings (equal for equal keys on the same machine), and the seconds that it took."""
+
+    name: str
+    folder: Path
+    findings: dict[str, Any]
+    seconds: float
+
+
+def keys_of(cells: Sequence[Cell]) -> dict[str, str]:
+    """A key per cell from its work, its settings and the keys of the cells that it needs.
+
+    Cells must come after those that they need.
+    """
+    keys: dict[str, str] = {}
+    for cell in cells:
+        work = f"{cell.work.__module__}.{cell.work.__qualname__}"
+        content = [work, cell.settings, [keys[name] for name in cell.needs]]
+        keys[cell.name] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return keys
+
+
+def read_finished(cell: Cell, key: str, root: Path) -> Finished | None:
+    """The cell's result below ``root``, or None where it was not computed, or with other settings."""
+    folder = root / "cells" / cell.name
+    try:
+        content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if content.get("key") != key:
+        return None
+    return Finished(cell.name, folder, content["findings"], content["seconds"])
+
+
+def compute(cell: Cell, key: str, root: Path, threads: int, progress: Progress) -> Finished:
+    """Compute a cell unless it is finished; the result takes its place in one step.
+
+    A process computes one cell at a time, with ``threads`` threads: the order of sums depends on their number.
+    """
+    import torch
+
+    with _ALONE:
+        done = read_finished(cell, key, root)
+        if done is not None:
+            return done
+        torch.set_num_threads(threads)
+        target = root / "cells" / cell.name
+        out = target.with_name(f".{cell.name}.unfinished-{secrets.token_hex(4)}")
+        scratch = root / "scratch" / cell.name
+        for folder in (out, scratch):
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            begin = time.perf_counter()
+            needs = {name: root / "cells" / name for name in cell.needs}
+            findings = cell.work(cell.settings, cell.files, Workplace(out, scratch, needs, progress))
+            seconds = round(time.perf_counter() - begin, 2)
+            content = {"key": key, "settings": cell.settings, "findings": findings, "seconds": seconds}
+            text = json.dumps(content, indent=1, allow_nan=False)
+            (out / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+            _take_place(out, target)
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+    return Finished(cell.name, target, json.loads(text)["findings"], seconds)
+
+
+def _take_place(out: Path, target: Path) -> None:
+    try:
+        os.rename(out, target)
+    except OSError:  # an older result lies there, or that of a worker that had seemed dead
+        aside = target.with_name(f".{target.name}.old-{secrets.token_hex(4)}")
+        os.rename(target, aside)
+        os.rename(out, target)
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+class CellProgress:
+    """The :class:`Progress` inside a cell: its training moves one stage of the study by one share of it.
+
+    Args:
+        progress: of the study; None on another machine.
+        stage, index, count: the stage of the study, and which of how many cells this is.
+        name: of the cell.
+        stop: file that cancels.
+    """
+
+    def __init__(
+        self, progress: Progress | None, stage: str, index: int, count: int, name: str, stop: Path
+    ) -> None:
+        self._progress, self._stage, self._index, self._count = progress, stage, index, count
+        self._name, self._stop = name, stop
+        self._fraction, self._looked = 0.0, -1.0
+
+    def stage(self, name: str, fraction: float = 0.0) -> None:
+        self._look()
+        self._fraction = max(self._fraction, fraction if name == "training" else 0.0)
+        if self._progress is not None:
+            self._progress.stage(self._stage, (self._index + 0.95 * self._fraction) / self._count)
+
+    def metric(self, name: str, value: float, **context: Any) -> None:
+        self._look()
+        if self._progress is not None:
+            self._progress.metric(name, value, cell=self._name, **context)
+
+    def warning(self, code: str, sentence: str) -> None:
+        self._look()
+        if self._progress is not None:
+            self._progress.warning(code, f"{self._name}: {sentence}")
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._looked > 1.0:
+            self._looked = now
+            if self._stop.exists():
+                raise Cancelled

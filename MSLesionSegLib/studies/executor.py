@@ -1,0 +1,142 @@
+"""Where the cells of a study are computed: here, one after the other, or on an existing Dask cluster."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.studies.cells import STOP, Cell, CellProgress, Finished, compute, keys_of, read_finished
+
+STAGE = "train and test"
+
+
+def check_executor(executor: str) -> None:
+    """Refuse what is neither ``local`` nor ``dask://HOST:PORT``.
+
+    Raises:
+        SettingsError: with what would be right.
+    """
+    if executor != "local" and not re.fullmatch(r"dask://[^\s/]+:\d+", executor):
+        raise SettingsError(f"The executor '{executor}' is unknown. Give local or dask://HOST:PORT.")
+
+
+def warn_of_noise(cells: Sequence[Cell], progress: Progress) -> None:
+    """Say so when a training is not repeatable bit for bit on this computer.
+
+    oneDNN's bfloat16 gradient is not where the deepest level of a network has fewer than four voxels per edge.
+    """
+    from MSLesionSegLib.network.architectures import Architecture
+    from MSLesionSegLib.network.precision import has_fast_bfloat16
+
+    deepest = [
+        cell.settings["recipe"]["patch"] / Architecture(**cell.settings["architecture"]).multiple
+        for cell in cells
+        if cell.settings.get("recipe")
+    ]
+    if has_fast_bfloat16() and min(deepest, default=4) < 4:
+        progress.warning(
+            "not-repeatable",
+            "The patches are small for the depth of the network: on this processor a rerun will differ in the last "
+            "digits. Larger patches, or fewer levels, make it exact.",
+        )
+
+
+def run_cells(
+    cells: Sequence[Cell], root: Path, *, executor: str, threads: int, progress: Progress
+) -> dict[str, Finished]:
+    """Compute all cells that are not finished below ``root`` yet.
+
+    Args:
+        cells: each after those that it needs.
+        root: folder of the study. Workers of a cluster must reach it, and the data, under the same path.
+        executor: ``local`` or ``dask://HOST:PORT``. Both give the same findings on equal machines.
+        threads: of each cell.
+        progress: told the stage :data:`STAGE`.
+
+    Raises:
+        SettingsError: the cluster cannot be reached, or a cell made too many of its workers die.
+        Cancelled: what is finished stays, and so do checkpoints of unfinished trainings.
+    """
+    check_executor(executor)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / STOP).unlink(missing_ok=True)
+    keys = keys_of(cells)
+    done = {}
+    for cell in cells:
+        finished = read_finished(cell, keys[cell.name], root)
+        if finished is not None and all(name in done for name in cell.needs):
+            done[cell.name] = finished
+    todo = [cell for cell in cells if cell.name not in done]
+    if executor == "local":
+        for cell in todo:
+            inner = CellProgress(progress, STAGE, len(done), len(cells), cell.name, root / STOP)
+            inner.stage("begin")
+            done[cell.name] = compute(cell, keys[cell.name], root, threads, inner)
+    elif todo:
+        _run_on_cluster(todo, keys, root, executor, threads, done, len(cells), progress)
+    progress.stage(STAGE, 1.0)
+    return {cell.name: done[cell.name] for cell in cells}
+
+
+def _run_on_cluster(
+    todo: Sequence[Cell],
+    keys: dict[str, str],
+    root: Path,
+    executor: str,
+    threads: int,
+    done: dict[str, Finished],
+    count: int,
+    progress: Progress,
+) -> None:
+    try:
+        from distributed import Client, KilledWorker, wait
+    except ImportError:
+        raise SettingsError(
+            "A Dask cluster needs the package 'distributed': pip install distributed."
+        ) from None
+    try:
+        client = Client(executor.replace("dask://", "tcp://"), timeout=20, set_as_default=False)
+    except (OSError, TimeoutError) as error:
+        raise SettingsError(
+            f"No Dask scheduler answers at {executor}. Start one with 'dask scheduler', and workers."
+        ) from error
+    futures: dict[str, Any] = {}
+    try:
+        for cell in todo:
+            waits_for = [futures[name] for name in cell.needs if name in futures]
+            task = f"{cell.name}-{keys[cell.name][:12]}"
+            futures[cell.name] = client.submit(
+                _compute_remotely, cell, keys[cell.name], str(root), threads, waits_for, key=task, pure=False
+            )
+        waiting = set(futures.values())
+        while waiting:
+            progress.stage(STAGE, (count - len(waiting)) / count)  # the place where a person can cancel
+            try:
+                with client.as_current():
+                    ended, waiting = wait(waiting, timeout=0.5, return_when="FIRST_COMPLETED")
+            except TimeoutError:
+                continue
+            for future in ended:
+                finished = future.result()
+                done[finished.name] = finished
+    except KilledWorker as error:
+        raise SettingsError(
+            f"A cell ended the process of every worker that tried it ({error.task}). Do they have enough memory?"
+        ) from error
+    except BaseException:
+        (root / STOP).touch()
+        client.cancel(list(futures.values()))
+        raise
+    finally:
+        client.close()
+
+
+def _compute_remotely(
+    cell: Cell, key: str, root: str, threads: int, waited_for: Sequence[Finished]
+) -> Finished:
+    stop = Path(root) / STOP
+    return compute(cell, key, Path(root), threads, CellProgress(None, STAGE, 0, 1, cell.name, stop))

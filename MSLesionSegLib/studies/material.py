@@ -1,0 +1,125 @@
+"""The patients of a study: prepared examples by centre, and the scans in native space where a study needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.network.brain_extraction import brain_mask
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.outputs import save_in_folder
+from MSLesionSegLib.training.examples import Example, read_examples
+from MSLesionSegLib.training.prepare import TrainingScan, find_scans, prepare_dataset
+
+PREPARE = "prepare cases"
+SECOND_READER = "reader2"
+
+
+@dataclass(frozen=True)
+class StudyCase:
+    """One scan of a patient in a study.
+
+    Attributes:
+        site: centre that it comes from.
+        patient: all scans of a patient stay together in training or in testing.
+        example: prepared for the network.
+        scan: files in native space, or None where the centre is a folder of prepared examples.
+        brain: brain mask on the scan's grid, or None likewise.
+        second: mask of a second reader (``..._desc-reader2_label-lesion_mask.nii.gz`` beside the first), or None.
+    """
+
+    site: str
+    patient: str
+    example: Example
+    scan: TrainingScan | None = None
+    brain: Path | None = None
+    second: Path | None = None
+
+    @property
+    def name(self) -> str:
+        return self.example.name
+
+    def described(self) -> dict[str, str]:
+        """What ``study.json`` and a cell's settings hold of it."""
+        return {"name": self.name, "site": self.site, "sha256": self.example.sha256}
+
+
+def patient_of(name: str) -> str:
+    """Subject of a BIDS name: what stands before the first underscore."""
+    return name.split("_")[0]
+
+
+def prepared_centre(source: Path, work: Path, progress: Progress) -> list[StudyCase]:
+    """Cases of one centre for training and testing on the network's grid.
+
+    Args:
+        source: a BIDS dataset with masks under ``derivatives/manual``, or a folder of prepared examples.
+        work: where examples of a dataset are prepared; those that are there are kept.
+
+    Raises:
+        SettingsError: nothing usable in ``source``.
+    """
+    examples = read_examples(source)
+    if not examples and source.is_dir():
+        examples = prepare_dataset(source, work / "examples" / source.name, progress=progress)
+    if not examples:
+        raise SettingsError(f"{source} holds neither scans with lesion masks nor prepared examples.")
+    return [StudyCase(source.name, patient_of(example.name), example) for example in examples]
+
+
+def native_centre(source: Path, work: Path, progress: Progress) -> list[StudyCase]:
+    """Cases of one BIDS dataset for training, and for testing in native space.
+
+    Brain masks are found once, by the shipped network, as a user gets them.
+
+    Raises:
+        SettingsError: no scans with lesion masks in ``source``.
+    """
+    scans = {scan.name: scan for scan in find_scans(source)} if source.is_dir() else {}
+    if not scans:
+        raise SettingsError(f"{source} holds no FLAIRs with lesion masks under derivatives/manual.")
+    cases = []
+    for example in prepare_dataset(source, work / "examples" / source.name, progress=progress):
+        scan = scans[example.name]
+        file = work / "brains" / source.name / f"{scan.name}.nii.gz"
+        if not file.exists():
+            progress.stage(PREPARE)
+            image = read_scan(scan.image).image
+            save_in_folder(file.parent, {file.name: (np.asarray(brain_mask(image).dataobj), image)})
+        cases.append(
+            StudyCase(source.name, patient_of(scan.name), example, scan, file, _second_reader(scan.mask))
+        )
+    return cases
+
+
+def _second_reader(mask: Path) -> Path | None:
+    name = mask.name.replace("_label-", f"_desc-{SECOND_READER}_label-")
+    file = mask.with_name(name)
+    return file if file.exists() and name != mask.name else None
+
+
+def check_names(sources: Sequence[Path]) -> None:
+    """Centres are told apart by the names of their folders.
+
+    Raises:
+        SettingsError: two have the same one.
+    """
+    names = [source.name for source in sources]
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise SettingsError(f"Two centres are called {', '.join(double)}. Rename one of the folders.")
+
+
+def by_patient(cases: Sequence[StudyCase], seed: int) -> list[list[StudyCase]]:
+    """Cases grouped by patient, patients in random order (the order of the names decides nothing)."""
+    groups: dict[tuple[str, str], list[StudyCase]] = {}
+    for case in sorted(cases, key=lambda case: (case.site, case.name)):
+        groups.setdefault((case.site, case.patient), []).append(case)
+    order = np.random.default_rng(seed).permutation(len(groups))
+    listed = list(groups.values())
+    return [listed[k] for k in order]

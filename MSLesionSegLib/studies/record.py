@@ -1,0 +1,111 @@
+"""study.json: everything that is needed to run a study again to the same numbers."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from MSLesionSegLib.errors import OutputError, SettingsError
+from MSLesionSegLib.versions import versions
+
+RECORD = "study.json"
+FORMAT = 1
+PROGRAM = "mslesionseg"
+
+
+def open_study(
+    folder: Path,
+    study: str,
+    settings: Mapping[str, Any],
+    data: Mapping[str, Any],
+    cases: Sequence[Mapping[str, str]],
+) -> dict[str, Any]:
+    """Begin a study in a folder, or go on with the same one.
+
+    Args:
+        folder: made when missing.
+        study: its kind, such as ``transfer``.
+        settings: all that decides the numbers, seeds and threads included (JSON types).
+        data: where the inputs are (JSON types); moving them does not make another study.
+        cases: name, site and ``sha256`` of each case.
+
+    Returns:
+        The content of ``study.json``.
+
+    Raises:
+        OutputError: the folder holds something else, or the same kind of study of other settings or cases.
+    """
+    file = folder / RECORD
+    content = {
+        "program": PROGRAM,
+        "format": FORMAT,
+        "study": study,
+        "settings": dict(settings),
+        "data": dict(data),
+        "cases": [dict(case) for case in cases],
+        "versions": versions(),
+        "machine": {"processor": platform.machine(), "system": platform.system(), "cores": os.cpu_count()},
+        "created": datetime.datetime.now().isoformat(timespec="seconds"),
+    }
+    content = json.loads(json.dumps(content))
+    if file.exists():
+        old = read_study(file)
+        different = [name for name in ("study", "settings", "cases") if old[name] != content[name]]
+        if different:
+            raise OutputError(
+                f"{folder} holds a study with another {' and other '.join(different)}. Give another folder."
+            )
+        return old
+    write_text(file, json.dumps(content, indent=1) + "\n")
+    return content
+
+
+def check_study_folder(folder: Path) -> None:
+    """Refuse a folder that holds something other than a study, before any work is done.
+
+    Raises:
+        OutputError: it is a file, or holds other files.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file. Give the name of a folder.")
+    if folder.exists() and any(folder.iterdir()) and not (folder / RECORD).exists():
+        begun = {path.name for path in folder.iterdir()} <= {"material"}
+        if not begun:
+            raise OutputError(f"{folder} holds files that are not a study. Give another folder.")
+
+
+def read_study(file: Path) -> dict[str, Any]:
+    """Read ``study.json``.
+
+    Raises:
+        SettingsError: missing, unreadable, or not of this program.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        known = content["program"] == PROGRAM and content["format"] <= FORMAT
+        complete = {"study", "settings", "data", "cases"} <= set(content)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SettingsError(f"{file} is no study.json that can be read ({error}).") from error
+    if not known or not complete:
+        raise SettingsError(f"{file} is no study of this version of MSLesionSeg.")
+    return content
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error

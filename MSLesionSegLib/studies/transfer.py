@@ -1,0 +1,112 @@
+"""``study transfer``: does fine-tuning a base model beat training de novo on the same few cases?
+
+The protocol of Huang et al. 2023 (Front Neurosci 17:1188336): patients in subsets of k; a model for n = m k patients
+is trained on m consecutive subsets and tested on the next one, in rotation, so that every subset is the test set
+once; the base model and a second reader are scored on the first subset.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.studies.executor import check_executor, run_cells, warn_of_noise
+from MSLesionSegLib.studies.material import PREPARE, check_names, native_centre, prepared_centre
+from MSLesionSegLib.studies.record import check_study_folder, open_study
+from MSLesionSegLib.studies.rotation import make_subsets
+from MSLesionSegLib.studies.transfer_cells import plan
+from MSLesionSegLib.studies.transfer_report import write_transfer_report
+
+
+@dataclass(frozen=True)
+class TransferSettings:
+    """All that decides the study, besides the cases.
+
+    Attributes:
+        bases: base models (name or folder) to fine-tune; each is compared with its own architecture de novo.
+        levels: depths of further U-Nets, whose base is trained in the study on the base cases.
+        base: feature maps of these U-Nets.
+        subset: patients per subset (k).
+        sizes: numbers of training patients, multiples of ``subset``.
+        recipe: of fine-tuning and of de novo training alike: equal budget.
+        base_recipe: of the bases that the study trains.
+        threshold: probability from which a voxel is lesion; no minimum size, as in the paper.
+        seed: of the order of the patients and of random weights.
+        threads: of each cell.
+    """
+
+    bases: tuple[str, ...] = ()
+    levels: tuple[int, ...] = ()
+    base: int = 16
+    subset: int = 2
+    sizes: tuple[int, ...] = (2, 4)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    base_recipe: dict[str, Any] = field(default_factory=dict)
+    threshold: float = 0.5
+    seed: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class TransferData:
+    """Where the cases are.
+
+    Attributes:
+        cases: BIDS datasets of the target disease; their patients are rotated.
+        external: datasets of another institution (none or one): tested as they are, and after fine-tuning on all of
+            its patients but one (the ISBI protocol of the paper).
+        base_cases: datasets or prepared examples of other pathology, for the bases that the study trains.
+    """
+
+    cases: tuple[str, ...]
+    external: tuple[str, ...] = ()
+    base_cases: tuple[str, ...] = ()
+
+
+def run_transfer(
+    settings: TransferSettings, data: TransferData, folder: Path, executor: str, progress: Progress
+) -> Path:
+    """Run the study in ``folder``, or go on with it; returns its page.
+
+    Raises:
+        SettingsError: impossible settings; OutputError: the folder holds something else.
+    """
+    _check(settings, data)
+    check_executor(executor)
+    check_study_folder(folder)
+    material = folder / "material"
+    progress.stage(PREPARE)
+    cases = [case for source in data.cases for case in native_centre(Path(source), material, progress)]
+    external = [case for source in data.external for case in native_centre(Path(source), material, progress)]
+    others = [
+        case for source in data.base_cases for case in prepared_centre(Path(source), material, progress)
+    ]
+    subsets = make_subsets(cases, settings.subset, settings.seed)
+    used = [case for subset in subsets for case in subset]
+    for case in cases:
+        if case not in used:
+            progress.warning("left-out", f"{case.name} is left out: the subsets are full without it.")
+    cells = plan(settings, subsets, external, others)
+    warn_of_noise(cells, progress)
+    described = [case.described() for case in (*used, *external, *others)]
+    record = open_study(folder, "transfer", asdict(settings), asdict(data), described)
+    done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
+    progress.stage("write report")
+    return write_transfer_report(folder, cells, done, [*used, *external], record)
+
+
+def _check(settings: TransferSettings, data: TransferData) -> None:
+    check_names([Path(source) for source in (*data.cases, *data.external, *data.base_cases)])
+    if not settings.bases and not settings.levels:
+        raise SettingsError("Give at least one --base model, or --levels with --base-cases.")
+    if settings.levels and not data.base_cases:
+        raise SettingsError("--levels needs --base-cases: the base of these networks is trained on them.")
+    if settings.subset < 1 or not settings.sizes:
+        raise SettingsError("Subsets need at least one patient, and --n at least one number.")
+    if any(n < settings.subset or n % settings.subset for n in settings.sizes):
+        raise SettingsError(
+            f"The numbers of training patients must be multiples of the subset, {settings.subset}."
+        )

@@ -1,0 +1,220 @@
+"""The cells of ``study transfer``: which networks are trained on whom, and how each scan is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.studies.cells import Cell, Workplace
+from MSLesionSegLib.studies.material import StudyCase, by_patient
+from MSLesionSegLib.studies.rotation import rotation
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.studies.transfer import TransferSettings
+
+DEFAULT, SECOND = "default model", "second reader"
+FINE_TUNED, DE_NOVO = "fine-tuned", "de novo"
+ROTATION, EXTERNAL, LEAVE_ONE_OUT = "rotation", "external", "external, leave one out"
+
+
+@dataclass(frozen=True)
+class Network:
+    """One architecture with its base: how a cell starts from it, and where its files and forerunners are."""
+
+    label: str
+    architecture: Architecture
+    start: dict[str, str]
+    files: dict[str, str]
+    needs: tuple[str, ...] = ()
+
+
+def plan(
+    settings: TransferSettings,
+    subsets: Sequence[Sequence[StudyCase]],
+    external: Sequence[StudyCase],
+    others: Sequence[StudyCase],
+) -> list[Cell]:
+    """All cells of the study, each after those that it needs."""
+    cells = [_base_cell(settings, levels, others) for levels in settings.levels]
+    for network in [*_given(settings), *_trained(settings)]:
+        cells += _network_cells(settings, network, subsets, external)
+    if any(case.second for case in subsets[0]):
+        what = {"network": "", "method": SECOND, "n": 0, "protocol": ROTATION}
+        cells.append(_cell("second-reader", score_reader, {"what": what}, test=subsets[0]))
+    return cells
+
+
+def _given(settings: TransferSettings) -> list[Network]:
+    networks = []
+    for model in settings.bases:
+        folder = find_model(model)
+        card = read_card(folder)
+        start = {"model": card.name, "sha256": card.weights_sha256}
+        networks.append(Network(card.name, card.architecture, start, {"base": str(folder.absolute())}))
+    return networks
+
+
+def _trained(settings: TransferSettings) -> list[Network]:
+    return [
+        Network(
+            f"{levels}-levels",
+            Architecture(levels=levels, base=settings.base),
+            {"cell": f"base-{levels}-levels"},
+            {},
+            (f"base-{levels}-levels",),
+        )
+        for levels in settings.levels
+    ]
+
+
+def _base_cell(settings: TransferSettings, levels: int, others: Sequence[StudyCase]) -> Cell:
+    content = {
+        "what": {"network": f"{levels}-levels", "method": "base", "n": 0, "protocol": "base"},
+        "architecture": asdict(Architecture(levels=levels, base=settings.base)),
+        "start": None,
+        "seed": settings.seed,
+        "recipe": settings.base_recipe,
+        "keep": True,
+    }
+    return _cell(f"base-{levels}-levels", train_and_test, content, train=others)
+
+
+def _network_cells(
+    settings: TransferSettings,
+    network: Network,
+    subsets: Sequence[Sequence[StudyCase]],
+    external: Sequence[StudyCase],
+) -> list[Cell]:
+    common = {
+        "architecture": asdict(network.architecture),
+        "threshold": settings.threshold,
+        "seed": settings.seed,
+    }
+
+    def cell(
+        name: str, method: str, n: int, protocol: str, start: dict[str, str] | None, **rest: Any
+    ) -> Cell:
+        what = {"network": network.label, "method": method, "n": n, "protocol": protocol}
+        trained = settings.recipe if rest.get("train") else None
+        content = {**common, "what": what, "start": start, "recipe": trained, "keep": rest.pop("keep", False)}
+        from_base = start == network.start
+        needs = rest.pop("needs", network.needs if from_base else ())
+        files = network.files if from_base else {}
+        return _cell(f"{network.label}.{name}", train_and_test, content, files=files, needs=needs, **rest)
+
+    cells = [cell("default", DEFAULT, 0, ROTATION, network.start, test=subsets[0])]
+    if external:
+        cells.append(cell("default.external", DEFAULT, 0, EXTERNAL, network.start, test=external))
+    for n in settings.sizes:
+        for method, start in ((FINE_TUNED, network.start), (DE_NOVO, None)):
+            stem = f"{method.replace(' ', '-')}.n{n}"
+            for k, fold in enumerate(rotation(len(subsets), n // settings.subset)):
+                train = [case for index in fold.train for case in subsets[index]]
+                name, keep = f"{stem}.fold{k}", bool(external) and k == 0
+                test = subsets[fold.test]
+                cells.append(cell(name, method, n, ROTATION, start, train=train, test=test, keep=keep))
+            if external:
+                parent = f"{network.label}.{stem}.fold0"
+                more = {"start": {"cell": parent}, "needs": (parent,)}
+                cells.append(cell(f"{stem}.external", method, n, EXTERNAL, test=external, **more))
+                for k, group in enumerate(by_patient(external, settings.seed)):
+                    train = [case for case in external if case not in group]
+                    if train:
+                        name = f"{stem}.external{k}"
+                        cells.append(cell(name, method, n, LEAVE_ONE_OUT, train=train, test=group, **more))
+    return cells
+
+
+def _cell(
+    name: str,
+    work: Any,
+    settings: Mapping[str, Any],
+    *,
+    train: Sequence[StudyCase] = (),
+    test: Sequence[StudyCase] = (),
+    files: Mapping[str, str] | None = None,
+    needs: tuple[str, ...] = (),
+) -> Cell:
+    places = dict(files or {})
+    for case in train:
+        places[f"example:{case.site}/{case.name}"] = str(case.example.folder.absolute())
+    for case in test:
+        key = f"{case.site}/{case.name}"
+        places[f"scan:{key}"] = str(case.scan.image.absolute())
+        places[f"mask:{key}"] = str(case.scan.mask.absolute())
+        places[f"brain:{key}"] = str(case.brain.absolute())
+        if case.second:
+            places[f"second:{key}"] = str(case.second.absolute())
+    content = {
+        **settings,
+        "train": [case.described() for case in train],
+        "test": [case.described() for case in test],
+    }
+    return Cell(name, work, content, places, needs)
+
+
+def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+    """Train one network (unless there is no recipe) and score it on its test scans in native space."""
+    from MSLesionSegLib.studies.networks import keep_network, recipe_of, started_network, train
+
+    architecture = Architecture(**settings["architecture"])
+    model = started_network(architecture, settings["start"], files, place, settings["seed"])
+    if settings["recipe"] is not None:
+        folders = [(files[f"example:{case['site']}/{case['name']}"], 1.0) for case in settings["train"]]
+        train(model, folders, recipe_of(settings), place)
+    if settings["keep"]:
+        keep_network(model, place)
+    return {"scans": [_score(model, case, files, settings["threshold"], place) for case in settings["test"]]}
+
+
+def score_reader(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+    """Score the masks of a second reader against those of the first."""
+    from MSLesionSegLib.imaging.reading import read_mask
+
+    scans = []
+    for case in settings["test"]:
+        image, reference = _scan(case, files)
+        second = files.get(f"second:{case['site']}/{case['name']}")
+        if second:
+            mask = np.asarray(read_mask(Path(second), image).dataobj)
+            scans.append({"site": case["site"], "name": case["name"], **_numbers(mask, reference)})
+    return {"scans": scans}
+
+
+def _scan(case: Mapping[str, str], files: Mapping[str, str]) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
+    from MSLesionSegLib.imaging.reading import read_mask, read_scan
+
+    key = f"{case['site']}/{case['name']}"
+    image = read_scan(Path(files[f"scan:{key}"])).image
+    return image, read_mask(Path(files[f"mask:{key}"]), image)
+
+
+def _score(
+    model: Model, case: Mapping[str, str], files: Mapping[str, str], threshold: float, place: Workplace
+) -> dict[str, Any]:
+    from MSLesionSegLib.imaging.reading import read_mask
+    from MSLesionSegLib.segmentation.outputs import save_in_folder
+    from MSLesionSegLib.segmentation.probability import lesion_probability
+
+    image, reference = _scan(case, files)
+    brain = read_mask(Path(files[f"brain:{case['site']}/{case['name']}"]), image)
+    found = lesion_probability(model, [image], brain, progress=place.progress)
+    mask = (found.probability >= threshold).astype(np.uint8)
+    save_in_folder(place.out / "masks", {f"{case['name']}_mask.nii.gz": (mask, image)})
+    return {"site": case["site"], "name": case["name"], **_numbers(mask, reference)}
+
+
+def _numbers(mask: np.ndarray, reference: nib.Nifti1Image) -> dict[str, Any]:
+    from MSLesionSegLib.lesions.metrics import compare_masks
+
+    spacing = nib.affines.voxel_sizes(reference.affine)
+    metrics = compare_masks(mask, np.asarray(reference.dataobj), spacing)
+    return {name: value for name, value in asdict(metrics).items() if name != "preset"}

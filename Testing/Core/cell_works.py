@@ -1,0 +1,49 @@
+"""Small pieces of work for the tests of cells; worker processes import them by name."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import torch
+
+
+def trained_sum(settings, files, place):
+    """Train a linear layer and leave its weights; goes on from the weights of a needed cell."""
+    torch.manual_seed(settings["seed"])
+    layer = torch.nn.Linear(8, 1)
+    for folder in place.needs.values():
+        layer.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
+    optimiser = torch.optim.Adam(layer.parameters(), lr=0.1)
+    for k in range(20):
+        place.progress.stage("training", k / 20)
+        loss = layer(torch.randn(32, 8)).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    torch.save(layer.state_dict(), place.out / "weights.pt")
+    with Path(files["log"]).open("a") as stream:
+        stream.write(settings["name"] + "\n")
+    return {"sum": float(layer.weight.detach().sum())}
+
+
+def die_once(settings, files, place):
+    """The first process that tries this is killed, as by a power cut."""
+    mark = Path(files["mark"])
+    if not mark.exists():
+        mark.touch()
+        (place.out / "half.txt").write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"survived": True, "left": sorted(p.name for p in place.out.iterdir())}
+
+
+def interrupted(settings, files, place):
+    """Needs three attempts; keeps its state in the scratch folder, like a training its checkpoint."""
+    state = place.scratch / "state.json"
+    tries = json.loads(state.read_text()) + 1 if state.exists() else 1
+    state.write_text(json.dumps(tries))
+    if tries < 3:
+        raise RuntimeError("interrupted")
+    return {"tries": tries}

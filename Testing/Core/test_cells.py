@@ -1,0 +1,108 @@
+"""Cells are computed once, resume, and give the same findings here and on a cluster."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cell_works import die_once, interrupted, trained_sum
+
+from MSLesionSegLib.errors import Cancelled, SettingsError
+from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.studies.cells import Cell, keys_of
+from MSLesionSegLib.studies.executor import run_cells
+
+
+def chain(log: Path, seed: int = 0) -> list[Cell]:
+    """Two chains of two cells each."""
+    files = {"log": str(log)}
+    cells = []
+    for letter in "ab":
+        content = {"name": letter, "seed": seed + ord(letter)}
+        cells.append(Cell(letter, trained_sum, content, files))
+        cells.append(Cell(f"{letter}2", trained_sum, {**content, "name": f"{letter}2"}, files, (letter,)))
+    return cells
+
+
+def findings(done) -> dict:
+    return {name: finished.findings for name, finished in done.items()}
+
+
+def run(cells, folder, progress=None):
+    return run_cells(cells, folder, executor="local", threads=1, progress=progress or Silent())
+
+
+def test_a_finished_cell_is_not_computed_again_and_a_changed_one_is_with_all_that_build_on_it(tmp_path):
+    log = tmp_path / "log"
+    first = findings(run(chain(log), tmp_path / "study"))
+    assert findings(run(chain(log), tmp_path / "study")) == first
+    assert log.read_text().split() == ["a", "a2", "b", "b2"]
+    cells = chain(log)
+    cells[0] = replace(cells[0], settings={"name": "a", "seed": 99})
+    changed = findings(run(cells, tmp_path / "study"))
+    assert log.read_text().split()[4:] == ["a", "a2"]
+    assert changed["b2"] == first["b2"] and changed["a2"] != first["a2"]
+
+
+def test_where_the_files_are_does_not_matter_to_the_key():
+    one, other = (keys_of(chain(Path(name))) for name in ("x", "y"))
+    assert one == other
+    assert len(set(one.values())) == 4
+
+
+def test_an_interrupted_cell_leaves_no_result_and_finds_its_scratch_again(tmp_path):
+    cell = Cell("c", interrupted, {})
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            run([cell], tmp_path)
+        assert not list((tmp_path / "cells").iterdir())
+    assert run([cell], tmp_path)["c"].findings == {"tries": 3}
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_cancelling_keeps_what_is_finished(tmp_path):
+    class StopLater(Silent):
+        def stage(self, name, fraction=0.0):
+            if fraction > 0.3:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        run(chain(tmp_path / "log"), tmp_path / "study", StopLater())
+    assert [p.name for p in (tmp_path / "study" / "cells").iterdir() if not p.name.startswith(".")] == ["a"]
+    assert len(run(chain(tmp_path / "log"), tmp_path / "study")) == 4
+
+
+def test_the_progress_of_the_study_goes_forward_only(tmp_path):
+    seen = []
+
+    class Listener(Silent):
+        def stage(self, name, fraction=0.0):
+            seen.append(fraction)
+
+    run(chain(tmp_path / "log"), tmp_path / "study", Listener())
+    assert seen == sorted(seen) and seen[-1] == 1.0 and len(set(seen)) > 20
+
+
+@pytest.mark.parametrize("executor", ["cluster", "dask://nowhere", "dask://", "tcp://a:1"])
+def test_an_unknown_executor_is_refused(tmp_path, executor):
+    with pytest.raises(SettingsError, match="dask://HOST:PORT"):
+        run_cells([], tmp_path, executor=executor, threads=1, progress=Silent())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a process is killed")
+def test_a_cluster_of_two_workers_gives_the_same_and_survives_a_killed_worker(tmp_path):
+    from distributed import LocalCluster
+
+    files = {"mark": str(tmp_path / "mark")}
+    cells = [*chain(tmp_path / "log"), Cell("dies", die_once, {}, files)]
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+        executor = cluster.scheduler_address.replace("tcp://", "dask://")
+        there = run_cells(cells, tmp_path / "there", executor=executor, threads=1, progress=Silent())
+    assert there["dies"].findings == {"survived": True, "left": []}
+    here = run(chain(tmp_path / "log"), tmp_path / "here")
+    assert findings(here) == {name: f for name, f in findings(there).items() if name != "dies"}
+    with pytest.raises(SettingsError, match="No Dask scheduler"):
+        run_cells(cells, tmp_path / "late", executor=executor, threads=1, progress=Silent())
