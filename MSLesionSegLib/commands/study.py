@@ -12,11 +12,13 @@ from MSLesionSegLib.commands.options import (
     StopFile,
 )
 from MSLesionSegLib.commands.running import or_exit, run
+from MSLesionSegLib.commands.study_continual import study_continual
 from MSLesionSegLib.commands.study_rerun import study_rerun
 from MSLesionSegLib.commands.study_transfer import study_transfer
 from MSLesionSegLib.jobs import Job
 
 app = typer.Typer(no_args_is_help=True, help="Repeat experiments: those of the papers, on your own cases.")
+app.command("continual")(study_continual)
 app.command("transfer")(study_transfer)
 app.command("rerun")(study_rerun)
 

@@ -99,20 +99,28 @@ def _bar(ax: Any, x: float, width: float, bar: Bar, colour: str, label: str | No
         ax.text(x, bar.mean + (bar.error or 0) + 0.02, bar.marks, ha="center", va="bottom", fontsize=11)
 
 
-def heat_map_figure(matrices: Mapping[str, np.ndarray], names: Sequence[str], value: str) -> Figure:
-    """One square per experiment: rows trained on, columns tested on; NaN stays empty."""
-    size = 1.6 + 0.62 * len(names)
+def heat_map_figure(
+    matrices: Mapping[str, tuple[Sequence[str], np.ndarray]], columns: Sequence[str], value: str
+) -> Figure:
+    """One heat map per experiment: rows trained on, columns tested on; values in [0, 1], NaN stays empty.
+
+    Args:
+        matrices: experiment -> names of its rows, and the values (rows, columns).
+        columns: names of the columns.
+        value: what is shown.
+    """
+    size = 1.6 + 0.62 * len(columns)
     figure, axes = new_figure(size * len(matrices), size + 0.4, len(matrices))
-    for ax, (title, matrix) in zip(axes[0], matrices.items(), strict=True):
+    for ax, (title, (rows, matrix)) in zip(axes[0], matrices.items(), strict=True):
         ax.imshow(matrix, vmin=0, vmax=1, cmap="viridis")
         for (row, column), number in np.ndenumerate(matrix):
             if np.isfinite(number):
                 colour = "white" if number < 0.6 else "black"
                 ax.text(column, row, f"{number:.2f}", ha="center", va="center", color=colour, fontsize=9)
-        ax.set_xticks(range(len(names)), names, rotation=40, ha="right", fontsize=8)
-        ax.set_yticks(range(len(matrix)), names[: len(matrix)], fontsize=8)
-        ax.set_title(f"{title}: {value}", fontsize=10)
-        ax.set_xlabel("tested on")
+        ax.set_xticks(range(len(columns)), columns, rotation=40, ha="right", fontsize=8)
+        ax.set_yticks(range(len(rows)), rows, fontsize=8)
+        ax.set_title(title, fontsize=10)
+        ax.set_xlabel(f"{value} on")
     axes[0, 0].set_ylabel("after training on")
     return figure
 

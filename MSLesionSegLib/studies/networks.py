@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.store import Model, ModelCard, load_model, save_model
 from MSLesionSegLib.studies.cells import Workplace
 from MSLesionSegLib.training.examples import Example, read_examples
@@ -78,3 +80,16 @@ def _example(folder: Path, weight: float) -> Example:
 def recipe_of(settings: Mapping[str, Any]) -> TrainingRecipe:
     """The recipe that a cell's settings hold."""
     return TrainingRecipe(**settings["recipe"])
+
+
+def scored_dice(model: Model, folder: Path, place: Workplace) -> float | None:
+    """Dice on one prepared example, on the network's grid, both masks cut at one half; None without lesions."""
+    example = _example(folder, 1.0)
+    image = np.asarray(example.array("image"), dtype=np.float32)
+    found = (
+        predict(model, image, np.asarray(example.array("brain")), progress=place.progress).probability >= 0.5
+    )
+    reference = np.asarray(example.array("label")) >= 128
+    if not reference.any():
+        return None
+    return float(2 * (found & reference).sum() / (found.sum() + reference.sum()))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import datetime
+import io
 import json
 import os
 import platform
@@ -109,3 +111,13 @@ def write_text(path: Path, text: str) -> None:
         os.replace(partial, path)
     except OSError as error:
         raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def write_csv(path: Path, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write a table in one step: numbers with six digits, None stays empty."""
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(heads)
+    for row in rows:
+        writer.writerow(["" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in row])
+    write_text(path, stream.getvalue())

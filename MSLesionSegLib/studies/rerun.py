@@ -9,6 +9,7 @@ from typing import Any
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, run_continual
 from MSLesionSegLib.studies.record import RECORD, read_study
 from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
 from MSLesionSegLib.versions import versions
@@ -16,6 +17,7 @@ from MSLesionSegLib.versions import versions
 Run = Callable[[Any, Any, Path, str, Progress], Path]
 
 STUDIES: dict[str, tuple[type, type, Run]] = {
+    "continual": (ContinualSettings, ContinualData, run_continual),
     "transfer": (TransferSettings, TransferData, run_transfer),
 }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from MSLesionSegLib.studies.page import (
     shown_with_error,
     write_page,
 )
+from MSLesionSegLib.studies.record import write_csv
 from MSLesionSegLib.studies.statistics import (
     Comparison,
     bonferroni,
@@ -105,7 +105,7 @@ def write_transfer_report(
         "p",
         "p_bonferroni",
     ]
-    _write_csv(folder / "tests.csv", heads, rows)
+    write_csv(folder / "tests.csv", heads, rows)
     lead = (
         "Fine-tuning of a base model against training de novo on the same patients with equal steps, tested by "
         "rotation: every patient is scored once per method, by a network that never saw this patient. Native space, "
@@ -325,12 +325,4 @@ def _write_scans(cells: Sequence[Cell], done: Mapping[str, Finished], path: Path
             names = tuple(numbers)
             place = [what["network"], what["method"], what["n"], what["protocol"], scan["site"], scan["name"]]
             rows.append([*place, *numbers.values()])
-    _write_csv(path, ["network", "method", "n", "protocol", "site", "scan", *names], rows)
-
-
-def _write_csv(path: Path, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(heads)
-        for row in rows:
-            writer.writerow(["" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in row])
+    write_csv(path, ["network", "method", "n", "protocol", "site", "scan", *names], rows)

@@ -1,0 +1,65 @@
+"""``mslesionseg study continual``: centres one after the other, with and without replay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.commands.study_options import (
+    STAGES,
+    Executor,
+    RecipeSettings,
+    StudyFolder,
+    Threads,
+    absolute,
+    describe_study,
+    recipe_with,
+    stays,
+    threads_or_default,
+)
+from MSLesionSegLib.jobs import Job
+
+
+def study_continual(
+    centres: Annotated[
+        list[Path],
+        typer.Argument(help="BIDS datasets, or folders of prepared examples, in the order of training."),
+    ],
+    output: StudyFolder,
+    levels: Annotated[int, typer.Option(help="Levels of the U-Net: 3, 4 or 5.")] = 3,
+    maps: Annotated[int, typer.Option(help="Feature maps at full resolution.")] = 32,
+    buffer: Annotated[int, typer.Option(help="Cases of each earlier centre that replay keeps.")] = 20,
+    orders: Annotated[int, typer.Option(help="Orders of the centres: the given one, then random ones.")] = 1,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed of weights and patches; can be repeated.")
+    ] = None,
+    test_share: Annotated[float, typer.Option(help="Part of each centre's patients that tests.")] = 0.2,
+    settings: RecipeSettings = None,
+    threads: Threads = None,
+    executor: Executor = "local",
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Centres one after the other: fine-tuning, experience replay, all at once (Karthik et al. 2022)."""
+
+    def work(job: Job) -> Path:
+        from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, run_continual
+        from MSLesionSegLib.training.recipe import RECIPES
+
+        chosen = ContinualSettings(
+            levels=levels,
+            base=maps,
+            recipe=recipe_with(RECIPES["default"], settings).as_dict(),
+            buffer=buffer,
+            orders=orders,
+            seeds=tuple(seed or (0,)),
+            test_share=test_share,
+            threads=threads_or_default(threads),
+        )
+        return run_continual(chosen, ContinualData(absolute(centres)), output, executor, job)
+
+    run("study continual", work, STAGES, describe_study, events, stop_file, stays(output))

@@ -1,0 +1,40 @@
+"""What continual learning is measured by: R[i, j] is the test score on centre j after training on centre i."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class BackwardTransfer:
+    """How much learning new centres changed the scores on earlier ones; negative is forgetting.
+
+    Attributes:
+        by_centre: (K,) R[K, j] - R[j, j]; 0 for the last centre by definition.
+        mean: over all centres but the last, the paper's 1/(K-1) * sum over i < K of (R[K, i] - R[i, i]).
+    """
+
+    by_centre: np.ndarray
+    mean: float
+
+
+def backward_transfer(scores: np.ndarray) -> BackwardTransfer:
+    """Backward transfer of a sequence of centres.
+
+    Args:
+        scores: (K, K) with rows and columns in the order of training, K at least 2.
+
+    Raises:
+        ValueError: not square, or one centre only.
+    """
+    if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
+        raise ValueError(f"scores of shape {scores.shape} are no sequence of two or more centres")
+    by_centre = scores[-1] - np.diag(scores)
+    return BackwardTransfer(by_centre, float(by_centre[:-1].mean()))
+
+
+def zero_shot(scores: np.ndarray) -> np.ndarray:
+    """Mean score on the centres that were not seen yet, after each step but the last: (K - 1,)."""
+    return np.array([scores[i, i + 1 :].mean() for i in range(len(scores) - 1)])
