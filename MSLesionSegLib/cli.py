@@ -10,6 +10,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.commands import cases, models, segment, study
 from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
+from MSLesionSegLib.commands.pretrain import pretrain
 from MSLesionSegLib.commands.train import train
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.add_typer(cases.app, name="cases")
 app.add_typer(study.app, name="study")
 app.command()(demo)
 app.command()(evaluate)
+app.command()(pretrain)
 app.command()(train)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
 from MSLesionSegLib.errors import SettingsError
 
 if TYPE_CHECKING:
+    from MSLesionSegLib.training.pretraining import PretrainingRecipe
     from MSLesionSegLib.training.recipe import TrainingRecipe
 
 # expected shares of the time
@@ -34,7 +35,10 @@ def threads_or_default(threads: int | None) -> int:
     return threads or torch.get_num_threads()
 
 
-def recipe_with(recipe: TrainingRecipe, settings: Sequence[str] | None) -> TrainingRecipe:
+Recipe = TypeVar("Recipe", "TrainingRecipe", "PretrainingRecipe")
+
+
+def recipe_with(recipe: Recipe, settings: Sequence[str] | None) -> Recipe:
     """A recipe with values from texts such as ``steps=400``.
 
     Raises:
@@ -45,12 +49,19 @@ def recipe_with(recipe: TrainingRecipe, settings: Sequence[str] | None) -> Train
         name, equals, value = text.partition("=")
         if not equals:
             raise SettingsError(f"'{text}' is no setting: write field=value, such as steps=400.")
-        kind = type(getattr(recipe, name, ""))
-        try:
-            values[name] = kind(value)
-        except ValueError:
-            raise SettingsError(f"The recipe's {name} cannot be '{value}'.") from None
+        values[name] = _converted(name, value, type(getattr(recipe, name, "")))
     return recipe.but(**values)
+
+
+def _converted(name: str, value: str, kind: type) -> Any:
+    if kind is bool and value.lower() in ("true", "false"):
+        return value.lower() == "true"
+    try:
+        if kind is not bool:
+            return kind(value)
+    except ValueError:
+        pass
+    raise SettingsError(f"The recipe's {name} cannot be '{value}'.")
 
 
 def absolute(paths: Sequence[Path] | None) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ class Architecture:
         in_channels: input volumes.
         out_channels: output maps (1: one logit for lesion).
         patch: edge of the cubic input that a transformer is built for, in voxels (UNETR only).
+        hidden, heads: length of a token and number of attention heads (UNETR only; ViT-B has 768 and 12).
     """
 
     kind: str = "unet"
@@ -36,6 +37,8 @@ class Architecture:
     in_channels: int = 1
     out_channels: int = 1
     patch: int = 96
+    hidden: int = 768
+    heads: int = 12
 
     @property
     def multiple(self) -> int:
@@ -60,6 +63,11 @@ def build(architecture: Architecture) -> torch.nn.Module:
     if a.kind == "unet":
         return _unet(a)
     if a.kind == "unetr":
+        if a.hidden % a.heads or a.patch % 16:
+            raise ModelError(
+                f"A UNETR needs tokens ({a.hidden}) that its heads ({a.heads}) can share, and an input edge "
+                f"({a.patch}) of whole blocks of 16 voxels."
+            )
         from monai.networks.nets import UNETR
 
         return UNETR(
@@ -67,6 +75,9 @@ def build(architecture: Architecture) -> torch.nn.Module:
             a.out_channels,
             img_size=(a.patch,) * 3,
             feature_size=a.base,
+            hidden_size=a.hidden,
+            mlp_dim=4 * a.hidden,
+            num_heads=a.heads,
             norm_name="instance",
         )
     if a.kind == "swinunetr":

@@ -34,6 +34,7 @@ class Network:
     start: dict[str, str]
     files: dict[str, str]
     needs: tuple[str, ...] = ()
+    segments: bool = True  # a base from `pretrain` finds nothing before it is fine-tuned
 
 
 def plan(
@@ -58,7 +59,9 @@ def _given(settings: TransferSettings) -> list[Network]:
         folder = find_model(model)
         card = read_card(folder)
         start = {"model": card.name, "sha256": card.weights_sha256}
-        networks.append(Network(card.name, card.architecture, start, {"base": str(folder.absolute())}))
+        files = {"base": str(folder.absolute())}
+        segments = "pretext" not in card.recipe
+        networks.append(Network(card.name, card.architecture, start, files, segments=segments))
     return networks
 
 
@@ -110,8 +113,10 @@ def _network_cells(
         files = network.files if from_base else {}
         return _cell(f"{network.label}.{name}", train_and_test, content, files=files, needs=needs, **rest)
 
-    cells = [cell("default", DEFAULT, 0, ROTATION, network.start, test=subsets[0])]
-    if external:
+    cells = []
+    if network.segments:
+        cells.append(cell("default", DEFAULT, 0, ROTATION, network.start, test=subsets[0]))
+    if network.segments and external:
         cells.append(cell("default.external", DEFAULT, 0, EXTERNAL, network.start, test=external))
     for n in settings.sizes:
         for method, start in ((FINE_TUNED, network.start), (DE_NOVO, None)):

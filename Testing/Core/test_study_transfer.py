@@ -122,7 +122,7 @@ def test_a_whole_study_resumes_reruns_and_writes_its_page(hospital, settings, tm
     assert {"bars-tiny.png", "bars-tiny.svg", "slices-tiny.png", "slices-tiny.svg"} <= figures
 
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "one" / "cells").glob("*/cell.json")}
-    assert len(before) == 23
+    assert len(before) == 30
     run_transfer(chosen, data, tmp_path / "one", "local", Silent())
     assert {p: p.stat().st_mtime_ns for p in before} == before
 

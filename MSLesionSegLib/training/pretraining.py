@@ -1,0 +1,261 @@
+"""Pre-training on scans without masks ("Pretrain once and finetune many times"): the encoder of a base model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.precision import has_fast_bfloat16
+from MSLesionSegLib.network.store import ModelCard, save_model
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.training.examples import Example, fingerprint
+from MSLesionSegLib.training.patches import PatchSource
+from MSLesionSegLib.training.pretext import build_pretext
+from MSLesionSegLib.training.recipe import TrainingRecipe
+
+CHECKPOINT_SECONDS = 60
+LIMITS = (
+    "Its encoder has seen scans, its decoder has learnt nothing: it finds no lesions before it is fine-tuned."
+)
+
+
+@dataclass(frozen=True)
+class PretrainingRecipe:
+    """All that decides a pre-training, besides the scans and the network.
+
+    Attributes:
+        steps, batch, patch: length, patches per step, edge of the cubic patches in voxels.
+        masked: share of the blocks (UNETR) or cubes that are hidden.
+        cube: edge of the hidden cubes in voxels; a UNETR hides its own blocks of 16.
+        rotation, contrastive: see :class:`~MSLesionSegLib.training.pretext.Inpainting`.
+        learning_rate, weight_decay: of AdamW; constant rate.
+        seed: source of chance; step k draws from (seed, k) alone.
+    """
+
+    steps: int = 600
+    batch: int = 2
+    patch: int = 64
+    masked: float = 0.6
+    cube: int = 8
+    rotation: bool = False
+    contrastive: bool = False
+    learning_rate: float = 5e-4
+    weight_decay: float = 1e-5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.batch < 1 or self.patch < 16 or self.cube < 1 or not 0 < self.masked < 1:
+            raise SettingsError(
+                "Pre-training needs at least 1 step, 1 patch per step, a patch of 16 voxels, cubes of 1 voxel and a "
+                "masked share between 0 and 1."
+            )
+        if self.contrastive and self.batch < 2:
+            raise SettingsError("Contrastive coding needs at least 2 patches per step.")
+
+    def but(self, **changes: Any) -> PretrainingRecipe:
+        """A copy with other values; unknown names are refused with the list of known ones."""
+        known = {field.name for field in fields(self)}
+        unknown = set(changes) - known
+        if unknown:
+            raise SettingsError(
+                f"A pre-training has no {', '.join(sorted(unknown))}. It has: {', '.join(sorted(known))}."
+            )
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A network with the pre-training that suits it."""
+
+    architecture: Architecture
+    recipe: PretrainingRecipe
+
+
+# "paper" presets: sizes and rates of the paper, for a GPU; intensities stay z-scores, as fine-tuning will see them
+PRESETS = {
+    "unet": Preset(Architecture(base=16, thin=2), PretrainingRecipe()),
+    "unetr": Preset(
+        Architecture(kind="unetr", base=8, patch=64, hidden=96, heads=6), PretrainingRecipe(masked=0.75)
+    ),
+    "swinunetr": Preset(Architecture(kind="swinunetr", base=12), PretrainingRecipe(steps=400)),
+    "unetr-paper": Preset(
+        Architecture(kind="unetr", base=16, patch=160),
+        PretrainingRecipe(steps=400_000, batch=3, patch=160, masked=0.75, learning_rate=1e-4),
+    ),
+    "swinunetr-paper": Preset(
+        Architecture(kind="swinunetr", base=48),
+        PretrainingRecipe(
+            steps=120_000, batch=3, patch=96, cube=16, rotation=True, contrastive=True, learning_rate=1e-4
+        ),
+    ),
+}
+
+
+def get_preset(name: str) -> Preset:
+    """A preset by its name.
+
+    Raises:
+        SettingsError: no such preset.
+    """
+    if name not in PRESETS:
+        raise SettingsError(f"There is no preset '{name}'. Presets: {', '.join(PRESETS)}.")
+    return PRESETS[name]
+
+
+def pretrain(
+    name: str,
+    architecture: Architecture,
+    recipe: PretrainingRecipe,
+    examples: Sequence[Example],
+    models: Path,
+    *,
+    checkpoint: Path,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Path:
+    """Pre-train an encoder and store it, with a fresh decoder, as a base model to fine-tune.
+
+    Args:
+        name: of the model.
+        architecture: of the network; a UNETR is bound to ``recipe.patch``.
+        recipe: length, masking and rates.
+        examples: prepared scans; their labels are not looked at.
+        models: folder of the model store.
+        checkpoint: written about every minute; a stopped run of the same settings goes on from it.
+
+    Returns:
+        Folder of the model.
+
+    Raises:
+        SettingsError: a patch that the network cannot take, or no scans.
+    """
+    progress = progress or Silent()
+    _check(architecture, recipe, examples)
+    begin = time.perf_counter()
+    torch.manual_seed(recipe.seed)
+    network = build(architecture)
+    loss = _train(network, architecture, recipe, examples, checkpoint, device, progress)
+    card = ModelCard(
+        name=name,
+        task="flair",
+        architecture=architecture,
+        channels=("FLAIR",),
+        recipe={"pretext": "masked", **asdict(recipe)},
+        training={"examples": len(examples), "fingerprint": fingerprint(examples)},
+        results={"reconstruction_loss": round(loss, 4), "seconds": round(time.perf_counter() - begin)},
+        description="Encoder pre-trained on scans without masks; a base model for fine-tuning.",
+        limits=LIMITS,
+    )
+    saved = save_model(models, network.cpu(), card)
+    checkpoint.unlink(missing_ok=True)
+    return saved
+
+
+def _check(architecture: Architecture, recipe: PretrainingRecipe, examples: Sequence[Example]) -> None:
+    if not examples:
+        raise SettingsError("There are no scans to pre-train on.")
+    if architecture.kind == "unetr" and architecture.patch != recipe.patch:
+        raise SettingsError(
+            f"This UNETR takes patches of {architecture.patch} voxels, not of {recipe.patch}."
+        )
+    if recipe.patch % architecture.multiple or recipe.patch < 2 * architecture.multiple:
+        raise SettingsError(
+            f"The patch must be a multiple of {architecture.multiple} voxels, and at least twice that."
+        )
+
+
+def _train(
+    network: torch.nn.Module,
+    architecture: Architecture,
+    recipe: PretrainingRecipe,
+    examples: Sequence[Example],
+    checkpoint: Path,
+    device: str,
+    progress: Progress,
+) -> float:
+    """Train the encoder in place; returns the mean reconstruction loss of the last 50 steps."""
+    settings = {name: getattr(recipe, name) for name in ("masked", "cube", "rotation", "contrastive")}
+    pretext = build_pretext(network, architecture, **settings).to(device).train()
+    optimiser = torch.optim.AdamW(
+        pretext.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    source = PatchSource(examples, _patches(recipe))
+    key = hashlib.sha256(
+        json.dumps([asdict(architecture), asdict(recipe), fingerprint(examples)]).encode()
+    ).hexdigest()
+    first, losses = _resume(checkpoint, key, pretext, optimiser, device, progress)
+    saved = time.monotonic()
+    for step in range(first, recipe.steps):
+        progress.stage("training", step / recipe.steps)
+        torch.manual_seed(recipe.seed * 1_000_003 + step)  # what is hidden depends on the step alone
+        image = source.batch(step)[0].to(device)
+        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or has_fast_bfloat16()):
+            parts = pretext(image)
+        optimiser.zero_grad(set_to_none=True)
+        sum(parts.values()).backward()
+        torch.nn.utils.clip_grad_norm_(pretext.parameters(), 5.0)
+        optimiser.step()
+        losses.append(float(parts["reconstruction"].detach()))
+        if (step + 1) % 50 == 0:
+            progress.metric("loss", float(np.mean(losses[-50:])), step=step + 1)
+        if time.monotonic() - saved > CHECKPOINT_SECONDS or step + 1 == recipe.steps:
+            _save(checkpoint, key, pretext, optimiser, step + 1, losses)
+            saved = time.monotonic()
+    progress.stage("training", 1.0)
+    network.eval()
+    return float(np.mean(losses[-50:]))
+
+
+def _patches(recipe: PretrainingRecipe) -> TrainingRecipe:
+    """Patches from anywhere in the brain, mildly varied."""
+    return TrainingRecipe(
+        steps=recipe.steps,
+        batch=recipe.batch,
+        patch=recipe.patch,
+        lesion_share=0.0,
+        focus_share=0.0,
+        insertion=0.0,
+        thick_slices=0.0,
+        intensity=0.5,
+        geometry=0.5,
+        seed=recipe.seed,
+    )
+
+
+def _resume(
+    path: Path, key: str, pretext, optimiser, device: str, progress: Progress
+) -> tuple[int, list[float]]:
+    if not path.exists():
+        return 0, []
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except Exception:  # damaged bytes make the unpickler raise errors of any kind
+        state = {}
+    if state.get("key") != key:
+        progress.warning(
+            "other-checkpoint",
+            f"{path} is damaged or belongs to another run: pre-training starts from the beginning.",
+        )
+        return 0, []
+    pretext.load_state_dict(state["pretext"])
+    optimiser.load_state_dict(state["optimiser"])
+    return state["step"], state["losses"]
+
+
+def _save(path: Path, key: str, pretext, optimiser, step: int, losses: list[float]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    state = {"key": key, "pretext": pretext.state_dict(), "optimiser": optimiser.state_dict()}
+    torch.save({**state, "step": step, "losses": losses}, partial)
+    os.replace(partial, path)

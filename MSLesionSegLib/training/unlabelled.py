@@ -1,0 +1,57 @@
+"""Scans without masks as training examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.network.brain_extraction import brain_mask
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.outputs import stem_of
+from MSLesionSegLib.segmentation.probability import network_input
+from MSLesionSegLib.training.examples import Example, read_examples, write_example
+
+ENDINGS = (".nii", ".nii.gz", ".nrrd")
+
+
+def unlabelled_scans(source: Path) -> list[Path]:
+    """FLAIR files of a BIDS dataset (``derivatives`` left out), or all image files of another folder."""
+    files = sorted(path for path in source.rglob("*") if path.name.lower().endswith(ENDINGS))
+    own = [path for path in files if "derivatives" not in path.relative_to(source).parts]
+    flairs = [path for path in own if "_FLAIR." in path.name]
+    return flairs or own
+
+
+def prepare_unlabelled(source: Path, out: Path, progress: Progress) -> list[Example]:
+    """Prepare every scan of a folder without looking for masks; prepared ones are kept.
+
+    A folder of prepared examples is taken as it is. A scan that cannot be used is reported and left out.
+
+    Raises:
+        SettingsError: no scans at all.
+    """
+    ready = read_examples(source)
+    if ready:
+        return ready
+    scans = unlabelled_scans(source)
+    if not scans:
+        raise SettingsError(f"{source} holds no scans (NIfTI or NRRD files).")
+    examples = []
+    for k, file in enumerate(scans):
+        progress.stage("prepare scans", k / len(scans))
+        folder = out / f"{k:04d}-{stem_of(file)}"
+        if (folder / "example.json").exists():
+            examples += read_examples(folder)
+            continue
+        try:
+            image = read_scan(file).image
+            seen = network_input([image], brain_mask(image))
+        except MSLesionSegError as error:
+            progress.warning(error.code, f"{file.name} is left out: {error}")
+            continue
+        nothing = np.zeros(seen.brain.shape, np.float32)
+        examples.append(write_example(folder, seen.channels, nothing, seen.brain, site=source.name))
+    return examples
