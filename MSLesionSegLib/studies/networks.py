@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,16 +54,37 @@ def started_network(
 
 
 def train(
-    model: Model, folders: Sequence[tuple[str, float]], recipe: TrainingRecipe, place: Workplace
+    model: Model,
+    folders: Sequence[tuple[str, float]],
+    recipe: TrainingRecipe,
+    place: Workplace,
+    look: Callable[[int], None] = lambda step: None,
 ) -> None:
     """Train the weights that are not frozen, in place; an interrupted cell goes on from its last checkpoint.
 
     Args:
         folders: prepared examples and how often each is drawn.
+        look: called before each step with its number.
     """
-    source = PatchSource([_example(Path(folder), weight) for folder, weight in folders], recipe)
+    examples = [_example(Path(folder), weight) for folder, weight in folders]
+    source = WatchedSource(examples, recipe, look)
     checkpoint = place.scratch / "checkpoint.pt"
     train_network(model.network, source, recipe, checkpoint=checkpoint, progress=place.progress)
+
+
+class WatchedSource(PatchSource):
+    """Patches, and a look at the network before each step."""
+
+    def __init__(
+        self, examples: Sequence[Example], recipe: TrainingRecipe, look: Callable[[int], None]
+    ) -> None:
+        super().__init__(examples, recipe)
+        self._look = look
+
+    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """See :meth:`PatchSource.batch`."""
+        self._look(step)
+        return super().batch(step)
 
 
 def keep_network(model: Model, place: Workplace, name: str = NETWORK) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, run_continual
+from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
 from MSLesionSegLib.studies.record import RECORD, read_study
 from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
 from MSLesionSegLib.versions import versions
@@ -18,6 +19,7 @@ Run = Callable[[Any, Any, Path, str, Progress], Path]
 
 STUDIES: dict[str, tuple[type, type, Run]] = {
     "continual": (ContinualSettings, ContinualData, run_continual),
+    "dynamics": (DynamicsSettings, DynamicsData, run_dynamics),
     "transfer": (TransferSettings, TransferData, run_transfer),
 }
 

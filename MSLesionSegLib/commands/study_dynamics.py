@@ -1,0 +1,60 @@
+"""``mslesionseg study dynamics``: representations along training, with and without transfer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.commands.study_options import (
+    STAGES,
+    Executor,
+    RecipeSettings,
+    StudyFolder,
+    Threads,
+    absolute,
+    describe_study,
+    recipe_with,
+    stays,
+    threads_or_default,
+)
+from MSLesionSegLib.jobs import Job
+
+
+def study_dynamics(
+    centre: Annotated[Path, typer.Argument(help="BIDS dataset, or folder of prepared examples.")],
+    output: StudyFolder,
+    base: Annotated[list[str], typer.Option(help="Base model, a U-Net; can be repeated.")],
+    points: Annotated[int, typer.Option(help="How often a training is looked at.")] = 8,
+    patches: Annotated[int, typer.Option(help="Test patches to compare networks through.")] = 24,
+    samples: Annotated[int, typer.Option(help="Places per layer at which activations are compared.")] = 4000,
+    seed: Annotated[list[int] | None, typer.Option(help="Seed; can be repeated (default: 0 and 1).")] = None,
+    test_share: Annotated[float, typer.Option(help="Part of the patients that is not trained on.")] = 0.2,
+    settings: RecipeSettings = None,
+    threads: Threads = None,
+    executor: Executor = "local",
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Dynamics of parameters and representations in transfer learning (Karimi et al. 2021)."""
+
+    def work(job: Job) -> Path:
+        from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
+        from MSLesionSegLib.training.recipe import RECIPES
+
+        chosen = DynamicsSettings(
+            bases=tuple(base),
+            recipe=recipe_with(RECIPES["default"], settings).as_dict(),
+            points=points,
+            patches=patches,
+            samples=samples,
+            seeds=tuple(seed or (0, 1)),
+            test_share=test_share,
+            threads=threads_or_default(threads),
+        )
+        return run_dynamics(chosen, DynamicsData(absolute([centre])[0]), output, executor, job)
+
+    run("study dynamics", work, STAGES, describe_study, events, stop_file, stays(output))

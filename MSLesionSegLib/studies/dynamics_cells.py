@@ -1,0 +1,175 @@
+"""The cells of ``study dynamics``: a training that is followed, and the comparison of all networks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations, product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.studies.cells import Workplace
+
+if TYPE_CHECKING:
+    import torch
+
+RANDOM, TRANSFER, FROZEN = "random", "transfer", "frozen-encoder"
+TOLERANCE = 0.005  # "within 0.5 % of the best"
+
+
+def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+    """Train a network; keep it and score it at every point of time."""
+    from safetensors.torch import save_file
+
+    from MSLesionSegLib.studies.networks import recipe_of, scored_dice, started_network, train
+
+    architecture = Architecture(**settings["architecture"])
+    model = started_network(architecture, settings["start"], files, place, settings["seed"])
+    if settings["frozen"]:
+        freeze_encoder(model.network)
+    kept = place.scratch / "kept"
+    kept.mkdir(exist_ok=True)
+    clock = Stopwatch(kept / "seconds.json")
+
+    def look(step: int) -> None:
+        if step not in settings["points"] or (kept / f"{step}.json").exists():
+            return
+        with clock.paused(step):
+            model.network.eval()
+            weights = {name: value.detach().contiguous() for name, value in model.network.named_parameters()}
+            save_file(weights, kept / f"{step}.safetensors")
+            dices = [scored_dice(model, Path(files[_key(case)]), place) for case in settings["test"]]
+            defined = [dice for dice in dices if dice is not None]
+            score = {"step": step, "dice": float(np.mean(defined)) if defined else None}
+            (kept / f"{step}.json").write_text(json.dumps(score))
+            model.network.train()
+
+    folders = [(files[_key(case)], 1.0) for case in settings["train"]]
+    train(model, folders, recipe_of(settings), place, look)
+    look(settings["points"][-1])
+    points = [json.loads((kept / f"{step}.json").read_text()) for step in settings["points"]]
+    for step in settings["points"]:
+        shutil.copy(kept / f"{step}.safetensors", place.out)
+    dices = [point["dice"] or 0.0 for point in points]
+    return {
+        "points": points,
+        "convergence": points[convergence(dices)]["step"],
+        "seconds_at_points": [clock.seconds[str(step)] for step in settings["points"]],
+    }
+
+
+def convergence(dices: Sequence[float]) -> int:
+    """Index of the first point whose Dice is within 0.5 % of the best one."""
+    best = max(dices)
+    return next(k for k, dice in enumerate(dices) if dice >= best * (1 - TOLERANCE))
+
+
+def freeze_encoder(network: torch.nn.Module) -> None:
+    """Leave a gradient to the decoder of a DynUNet only."""
+    for part in (network.input_block, network.downsamples, network.bottleneck):
+        part.requires_grad_(False)
+
+
+class Stopwatch:
+    """Seconds of training at each point, without the scoring; survives an interruption in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.seconds: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
+        self._spent = max(self.seconds.values(), default=0.0)
+        self._since = time.perf_counter()
+
+    def paused(self, step: int) -> Stopwatch:
+        """Stop while the block runs, and note the time for this step."""
+        self._spent += time.perf_counter() - self._since
+        self.seconds[str(step)] = round(self._spent, 3)
+        self._file.write_text(json.dumps(self.seconds))
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        self._since = time.perf_counter()
+
+
+def compare(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+    """RSIM along each training and between trainings, feature reuse and filters."""
+    from MSLesionSegLib.network.architectures import build
+    from MSLesionSegLib.studies.layers import LAYERS, activations, filter_change, filters
+    from MSLesionSegLib.studies.similarity import rsim
+
+    network = build(Architecture(**settings["architecture"])).eval()
+    patches = sampled_patches(settings, files)
+
+    def seen(cell: str, step: int) -> dict[str, np.ndarray]:
+        place.progress.stage("comparison")
+        _load(network, place.needs[cell] / f"{step}.safetensors")
+        return activations(network, patches, settings["samples"])
+
+    points = settings["points"]
+    along, ends, reuse, change, pictures = {}, {}, {}, {}, {}
+    for cell, folder in place.needs.items():
+        convergence_step = json.loads((folder / "cell.json").read_text())["findings"]["convergence"]
+        ends[cell] = seen(cell, convergence_step)
+        all_points = [seen(cell, step) for step in points]
+        along[cell] = {name: [rsim(now[name], ends[cell][name]) for now in all_points] for name in LAYERS}
+        reuse[cell] = {name: along[cell][name][0] for name in LAYERS}
+        _load(network, folder / f"{points[0]}.safetensors")
+        before = filters(network)
+        _load(network, folder / f"{convergence_step}.safetensors")
+        after = filters(network)
+        change[cell] = {name: filter_change(before[name], after[name]) for name in LAYERS}
+        for name in LAYERS:
+            pictures[f"{cell}/{name}"] = np.stack([before[name][:3, 0], after[name][:3, 0]])
+    np.savez_compressed(place.out / "filters.npz", **pictures)
+    return {
+        "along": along,
+        "start_to_convergence": reuse,
+        "filter_change": change,
+        "pairs": _pairs(ends, lambda a, b: {name: rsim(a[name], b[name]) for name in LAYERS}),
+    }
+
+
+def _pairs(ends: Mapping[str, Any], similarity: Callable[[Any, Any], dict[str, float]]) -> dict[str, Any]:
+    """Similarities of converged networks by kind of pair."""
+    kinds = {kind: [cell for cell in ends if cell.startswith(kind)] for kind in (RANDOM, TRANSFER)}
+    chosen = {
+        f"{RANDOM}, {RANDOM}": combinations(kinds[RANDOM], 2),
+        f"{TRANSFER}, {TRANSFER}": combinations(kinds[TRANSFER], 2),
+        f"{RANDOM}, {TRANSFER}": product(kinds[RANDOM], kinds[TRANSFER]),
+    }
+    return {name: [similarity(ends[a], ends[b]) for a, b in pairs] for name, pairs in chosen.items()}
+
+
+def sampled_patches(settings: Mapping[str, Any], files: Mapping[str, str]) -> list[torch.Tensor]:
+    """Patches from random places in the brains of the test cases, the same ones for every network."""
+    from MSLesionSegLib.training.examples import read_examples
+    from MSLesionSegLib.training.patches import PatchSource
+    from MSLesionSegLib.training.recipe import TrainingRecipe
+
+    examples = [read_examples(Path(files[_key(case)]))[0] for case in settings["test"]]
+    plain = TrainingRecipe(
+        batch=1, patch=settings["patch"], insertion=0, thick_slices=0, intensity=0, geometry=0, seed=0
+    )
+    source = PatchSource(examples, plain)
+    return [source.batch(k)[0][0] for k in range(settings["patches"])]
+
+
+def _load(network: torch.nn.Module, file: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    weights = load_file(file)
+    with torch.no_grad():
+        for name, value in network.named_parameters():
+            value.copy_(weights[name])
+
+
+def _key(case: Mapping[str, str]) -> str:
+    return f"{case['site']}/{case['name']}"
