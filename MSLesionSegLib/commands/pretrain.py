@@ -9,7 +9,6 @@ import typer
 
 from MSLesionSegLib.commands.options import Device, Events, StopFile
 from MSLesionSegLib.commands.running import run
-from MSLesionSegLib.commands.study_options import recipe_with
 from MSLesionSegLib.jobs import Job
 
 
@@ -42,6 +41,7 @@ def pretrain(
         from MSLesionSegLib.errors import OutputError
         from MSLesionSegLib.network.device import choose_device
         from MSLesionSegLib.network.store import user_models_folder
+        from MSLesionSegLib.studies.recipes import recipe_with
         from MSLesionSegLib.training.pretraining import get_preset
         from MSLesionSegLib.training.pretraining import pretrain as train
         from MSLesionSegLib.training.unlabelled import prepare_unlabelled

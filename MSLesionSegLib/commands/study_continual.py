@@ -12,12 +12,12 @@ from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study_options import (
     STAGES,
     Executor,
+    RecipeName,
     RecipeSettings,
     StudyFolder,
     Threads,
     absolute,
     describe_study,
-    recipe_with,
     stays,
     threads_or_default,
 )
@@ -38,6 +38,7 @@ def study_continual(
         list[int] | None, typer.Option(help="Seed of weights and patches; can be repeated.")
     ] = None,
     test_share: Annotated[float, typer.Option(help="Part of each centre's patients that tests.")] = 0.2,
+    recipe: RecipeName = "default",
     settings: RecipeSettings = None,
     threads: Threads = None,
     executor: Executor = "local",
@@ -48,12 +49,12 @@ def study_continual(
 
     def work(job: Job) -> Path:
         from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, run_continual
-        from MSLesionSegLib.training.recipe import RECIPES
+        from MSLesionSegLib.studies.recipes import study_recipe
 
         chosen = ContinualSettings(
             levels=levels,
             base=maps,
-            recipe=recipe_with(RECIPES["default"], settings).as_dict(),
+            recipe=study_recipe(recipe, settings).as_dict(),
             buffer=buffer,
             orders=orders,
             seeds=tuple(seed or (0,)),

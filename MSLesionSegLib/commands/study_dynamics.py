@@ -12,12 +12,12 @@ from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study_options import (
     STAGES,
     Executor,
+    RecipeName,
     RecipeSettings,
     StudyFolder,
     Threads,
     absolute,
     describe_study,
-    recipe_with,
     stays,
     threads_or_default,
 )
@@ -33,6 +33,7 @@ def study_dynamics(
     samples: Annotated[int, typer.Option(help="Places per layer at which activations are compared.")] = 4000,
     seed: Annotated[list[int] | None, typer.Option(help="Seed; can be repeated (default: 0 and 1).")] = None,
     test_share: Annotated[float, typer.Option(help="Part of the patients that is not trained on.")] = 0.2,
+    recipe: RecipeName = "default",
     settings: RecipeSettings = None,
     threads: Threads = None,
     executor: Executor = "local",
@@ -43,11 +44,11 @@ def study_dynamics(
 
     def work(job: Job) -> Path:
         from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
-        from MSLesionSegLib.training.recipe import RECIPES
+        from MSLesionSegLib.studies.recipes import study_recipe
 
         chosen = DynamicsSettings(
             bases=tuple(base),
-            recipe=recipe_with(RECIPES["default"], settings).as_dict(),
+            recipe=study_recipe(recipe, settings).as_dict(),
             points=points,
             patches=patches,
             samples=samples,

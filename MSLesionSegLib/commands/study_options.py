@@ -4,15 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import typer
-
-from MSLesionSegLib.errors import SettingsError
-
-if TYPE_CHECKING:
-    from MSLesionSegLib.training.pretraining import PretrainingRecipe
-    from MSLesionSegLib.training.recipe import TrainingRecipe
 
 # expected shares of the time
 STAGES = {"prepare cases": 10.0, "train and test": 100.0, "write report": 2.0}
@@ -21,6 +15,12 @@ StudyFolder = Annotated[
     Path, typer.Option("--output", "-o", help="Folder of the study; a stopped study goes on from it.")
 ]
 Executor = Annotated[str, typer.Option(help="local, or dask://HOST:PORT for an existing Dask cluster.")]
+RecipeName = Annotated[
+    str,
+    typer.Option(
+        "--recipe", help="default (of the shipped models), ms-transfer, replay, pretrained, fcn or quick."
+    ),
+]
 RecipeSettings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Field of the training recipe, such as steps=400; can be repeated."),
@@ -33,35 +33,6 @@ def threads_or_default(threads: int | None) -> int:
     import torch
 
     return threads or torch.get_num_threads()
-
-
-Recipe = TypeVar("Recipe", "TrainingRecipe", "PretrainingRecipe")
-
-
-def recipe_with(recipe: Recipe, settings: Sequence[str] | None) -> Recipe:
-    """A recipe with values from texts such as ``steps=400``.
-
-    Raises:
-        SettingsError: a text without ``=``, an unknown field or a value of the wrong kind.
-    """
-    values: dict[str, Any] = {}
-    for text in settings or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise SettingsError(f"'{text}' is no setting: write field=value, such as steps=400.")
-        values[name] = _converted(name, value, type(getattr(recipe, name, "")))
-    return recipe.but(**values)
-
-
-def _converted(name: str, value: str, kind: type) -> Any:
-    if kind is bool and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    try:
-        if kind is not bool:
-            return kind(value)
-    except ValueError:
-        pass
-    raise SettingsError(f"The recipe's {name} cannot be '{value}'.")
 
 
 def absolute(paths: Sequence[Path] | None) -> tuple[str, ...]:

@@ -12,12 +12,12 @@ from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study_options import (
     STAGES,
     Executor,
+    RecipeName,
     RecipeSettings,
     StudyFolder,
     Threads,
     absolute,
     describe_study,
-    recipe_with,
     stays,
     threads_or_default,
 )
@@ -43,6 +43,7 @@ def study_transfer(
     n: Annotated[
         list[int] | None, typer.Option("--n", help="Training patients; can be repeated (default: 2 and 4).")
     ] = None,
+    recipe: RecipeName = "default",
     settings: RecipeSettings = None,
     base_settings: Annotated[
         list[str] | None, typer.Option("--base-set", help="Field of the bases' training recipe.")
@@ -57,8 +58,8 @@ def study_transfer(
     """Fine-tuning of a base model against training de novo with few cases (Huang et al. 2023)."""
 
     def work(job: Job) -> Path:
+        from MSLesionSegLib.studies.recipes import study_recipe
         from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
-        from MSLesionSegLib.training.recipe import RECIPES
 
         chosen = TransferSettings(
             bases=tuple(base or ()),
@@ -66,8 +67,8 @@ def study_transfer(
             base=maps,
             subset=subset,
             sizes=tuple(n or (2, 4)),
-            recipe=recipe_with(RECIPES["default"].but(seed=seed), settings).as_dict(),
-            base_recipe=recipe_with(RECIPES["base"].but(seed=seed), base_settings).as_dict(),
+            recipe=study_recipe(recipe, settings).but(seed=seed).as_dict(),
+            base_recipe=study_recipe(recipe, base_settings).but(seed=seed).as_dict(),
             threshold=threshold,
             seed=seed,
             threads=threads_or_default(threads),

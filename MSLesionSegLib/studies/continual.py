@@ -28,6 +28,7 @@ from MSLesionSegLib.studies.continual_report import (
 )
 from MSLesionSegLib.studies.executor import check_executor, run_cells, warn_of_noise
 from MSLesionSegLib.studies.material import PREPARE, StudyCase, by_patient, check_names, prepared_centre
+from MSLesionSegLib.studies.recipes import with_length
 from MSLesionSegLib.studies.record import check_study_folder, open_study
 
 BUFFER = 20
@@ -136,7 +137,7 @@ def plan(settings: ContinualSettings, centres: Sequence[Centre]) -> list[Cell]:
     test = [case for centre in centres for case in centre.test]
 
     def add(name: str, what: dict[str, Any], train, buffer=(), parent: str | None = None) -> None:
-        recipe = {**settings.recipe, "seed": what["seed"]}
+        recipe = {**with_length(settings.recipe, len(train)), "seed": what["seed"]}
         if buffer:
             recipe["batch"] *= 2
         content = {
@@ -180,14 +181,13 @@ def kept(train: Sequence[StudyCase], most: int) -> list[StudyCase]:
 
 def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Train on one centre, and the buffer, and test on all centres at 1 mm, binarised at one half."""
-    from MSLesionSegLib.studies.networks import keep_network, recipe_of, scored_dice, started_network, train
+    from MSLesionSegLib.studies.networks import keep_network, scored_dice, started_network, train
+    from MSLesionSegLib.studies.recipes import stored_recipe
 
     architecture = Architecture(**settings["architecture"])
     model = started_network(architecture, settings["start"], files, place, settings["seed"])
-    folders = []
-    for group in (settings["train"], settings["buffer"]):
-        folders += [(files[f"{case['site']}/{case['name']}"], 1 / len(group)) for case in group]
-    train(model, folders, recipe_of(settings), place)
+    groups = [[files[f"{c['site']}/{c['name']}"] for c in settings[group]] for group in ("train", "buffer")]
+    model = train(model, groups[0], stored_recipe(settings["recipe"]), place, groups[1])
     keep_network(model, place)
     scans = []
     for case in settings["test"]:

@@ -7,7 +7,6 @@ their training by RSIM.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from MSLesionSegLib.studies.dynamics_cells import FROZEN, RANDOM, TRANSFER, comp
 from MSLesionSegLib.studies.dynamics_report import write_dynamics_report
 from MSLesionSegLib.studies.executor import check_executor, run_cells, warn_of_noise
 from MSLesionSegLib.studies.material import PREPARE, prepared_centre
+from MSLesionSegLib.studies.recipes import with_length
 from MSLesionSegLib.studies.record import check_study_folder, open_study
 
 
@@ -30,7 +30,8 @@ class DynamicsSettings:
 
     Attributes:
         bases: base models, U-Nets of one architecture; the k-th seed starts from the k-th one, in turn.
-        recipe: of all trainings; transfer takes half the learning rate, as in the paper.
+        recipe: of all trainings. Its learning rate is that of transfer; from random weights the rate is twice that,
+            as in the paper.
         points: moments of the training, evenly spread, at which the network is kept and scored.
         patches: test patches through which networks are compared.
         samples: places per layer at which activations are compared.
@@ -83,8 +84,6 @@ def run_dynamics(
 def _check(settings: DynamicsSettings) -> None:
     if not settings.bases or not settings.seeds:
         raise SettingsError("Give at least one --base model and one seed.")
-    if settings.points < 2 or settings.points > settings.recipe["steps"]:
-        raise SettingsError("A training is looked at from 2 to as many times as it has steps.")
     architectures = {read_card(find_model(model)).architecture for model in settings.bases}
     if len(architectures) > 1:
         raise SettingsError("The base models have different architectures and cannot be compared.")
@@ -96,18 +95,19 @@ def plan(settings: DynamicsSettings, centre: Centre) -> list[Cell]:
     """All cells of the study: the trainings, then the comparison of all."""
     cells = []
     files = {f"{c.site}/{c.name}": str(c.example.folder.absolute()) for c in (*centre.train, *centre.test)}
+    recipe = with_length(settings.recipe, len(centre.train))
     common = {
         "train": [case.described() for case in centre.train],
         "test": [case.described() for case in centre.test],
-        "points": _points(settings),
+        "points": _points(recipe["steps"], settings.points),
     }
     for k, seed in enumerate(settings.seeds):
         folder = find_model(settings.bases[k % len(settings.bases)])
         card = read_card(folder)
-        recipe = {**settings.recipe, "seed": seed}
-        half = {**recipe, "learning_rate": recipe["learning_rate"] / 2}
+        slow = {**recipe, "seed": seed}
+        fast = {**slow, "learning_rate": 2 * slow["learning_rate"]}
         base = {"model": card.name, "sha256": card.weights_sha256}
-        for kind, start, own in ((RANDOM, None, recipe), (TRANSFER, base, half), (FROZEN, None, recipe)):
+        for kind, start, own in ((RANDOM, None, fast), (TRANSFER, base, slow), (FROZEN, None, fast)):
             content = {
                 **common,
                 "architecture": asdict(card.architecture),
@@ -122,13 +122,16 @@ def plan(settings: DynamicsSettings, centre: Centre) -> list[Cell]:
     content = {
         **common,
         "architecture": cells[0].settings["architecture"],
-        "patch": settings.recipe["patch"],
+        "patch": recipe["patch"],
         "patches": settings.patches,
         "samples": settings.samples,
     }
     return [*cells, Cell("comparison", compare, content, files, needs)]
 
 
-def _points(settings: DynamicsSettings) -> Sequence[int]:
-    steps = settings.recipe["steps"]
-    return [round(k * steps / settings.points) for k in range(settings.points + 1)]
+def _points(steps: int, count: int) -> list[int]:
+    if not 2 <= count <= steps:
+        raise SettingsError(
+            f"A training of {steps} steps can be looked at 2 to {steps} times, not {count} times."
+        )
+    return [round(k * steps / count) for k in range(count + 1)]

@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.parts import freeze
 from MSLesionSegLib.studies.cells import Workplace
 
 if TYPE_CHECKING:
@@ -26,12 +28,15 @@ def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) ->
     """Train a network; keep it and score it at every point of time."""
     from safetensors.torch import save_file
 
-    from MSLesionSegLib.studies.networks import recipe_of, scored_dice, started_network, train
+    from MSLesionSegLib.studies.networks import scored_dice, started_network, train
+    from MSLesionSegLib.studies.recipes import stored_recipe
 
     architecture = Architecture(**settings["architecture"])
     model = started_network(architecture, settings["start"], files, place, settings["seed"])
     if settings["frozen"]:
-        freeze_encoder(model.network)
+        freeze(model.network, architecture, "decoder")
+    recipe = stored_recipe(settings["recipe"])
+    judged = replace(model, card=replace(model.card, activation=recipe.activation))
     kept = place.scratch / "kept"
     kept.mkdir(exist_ok=True)
     clock = Stopwatch(kept / "seconds.json")
@@ -43,14 +48,13 @@ def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) ->
             model.network.eval()
             weights = {name: value.detach().contiguous() for name, value in model.network.named_parameters()}
             save_file(weights, kept / f"{step}.safetensors")
-            dices = [scored_dice(model, Path(files[_key(case)]), place) for case in settings["test"]]
+            dices = [scored_dice(judged, Path(files[_key(case)]), place) for case in settings["test"]]
             defined = [dice for dice in dices if dice is not None]
             score = {"step": step, "dice": float(np.mean(defined)) if defined else None}
             (kept / f"{step}.json").write_text(json.dumps(score))
             model.network.train()
 
-    folders = [(files[_key(case)], 1.0) for case in settings["train"]]
-    train(model, folders, recipe_of(settings), place, look)
+    train(model, [files[_key(case)] for case in settings["train"]], recipe, place, look=look)
     look(settings["points"][-1])
     points = [json.loads((kept / f"{step}.json").read_text()) for step in settings["points"]]
     for step in settings["points"]:
@@ -67,12 +71,6 @@ def convergence(dices: Sequence[float]) -> int:
     """Index of the first point whose Dice is within 0.5 % of the best one."""
     best = max(dices)
     return next(k for k, dice in enumerate(dices) if dice >= best * (1 - TOLERANCE))
-
-
-def freeze_encoder(network: torch.nn.Module) -> None:
-    """Leave a gradient to the decoder of a DynUNet only."""
-    for part in (network.input_block, network.downsamples, network.bottleneck):
-        part.requires_grad_(False)
 
 
 class Stopwatch:

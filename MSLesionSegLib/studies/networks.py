@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +16,8 @@ from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.store import Model, ModelCard, load_model, save_model
 from MSLesionSegLib.studies.cells import Workplace
 from MSLesionSegLib.training.examples import Example, read_examples
+from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
+from MSLesionSegLib.training.interleave import InterleavedSource
 from MSLesionSegLib.training.loop import train_network
 from MSLesionSegLib.training.patches import PatchSource
 from MSLesionSegLib.training.recipe import TrainingRecipe
@@ -55,36 +56,47 @@ def started_network(
 
 def train(
     model: Model,
-    folders: Sequence[tuple[str, float]],
+    folders: Sequence[str],
     recipe: TrainingRecipe,
     place: Workplace,
+    buffer: Sequence[str] = (),
     look: Callable[[int], None] = lambda step: None,
-) -> None:
+) -> Model:
     """Train the weights that are not frozen, in place; an interrupted cell goes on from its last checkpoint.
 
     Args:
-        folders: prepared examples and how often each is drawn.
+        folders: prepared examples.
+        recipe: how; its whole batch counts, half of it comes from the buffer where there is one.
+        buffer: prepared examples of earlier centres.
         look: called before each step with its number.
+
+    Returns:
+        The model, told the activation that the recipe gives its output.
     """
-    examples = [_example(Path(folder), weight) for folder, weight in folders]
-    source = WatchedSource(examples, recipe, look)
+    cases, replayed = ([_example(Path(folder)) for folder in group] for group in (folders, buffer))
+    if isinstance(recipe, FineTuningRecipe):
+        recipe = recipe.but(replay_share=0.5)
+        source: PatchSource = InterleavedSource(cases, recipe, replayed)
+    else:
+        weighed = [replace(e, weight=1 / len(group)) for group in (cases, replayed) for e in group]
+        source = PatchSource(weighed, recipe)
     checkpoint = place.scratch / "checkpoint.pt"
-    train_network(model.network, source, recipe, checkpoint=checkpoint, progress=place.progress)
+    watched = WatchedSource(source, look)
+    train_network(model.network, watched, recipe, checkpoint=checkpoint, progress=place.progress)
+    return replace(model, card=replace(model.card, activation=recipe.activation))
 
 
-class WatchedSource(PatchSource):
+class WatchedSource:
     """Patches, and a look at the network before each step."""
 
-    def __init__(
-        self, examples: Sequence[Example], recipe: TrainingRecipe, look: Callable[[int], None]
-    ) -> None:
-        super().__init__(examples, recipe)
-        self._look = look
+    def __init__(self, source: PatchSource, look: Callable[[int], None]) -> None:
+        self.examples = source.examples
+        self._source, self._look = source, look
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """See :meth:`PatchSource.batch`."""
         self._look(step)
-        return super().batch(step)
+        return self._source.batch(step)
 
 
 def keep_network(model: Model, place: Workplace, name: str = NETWORK) -> None:
@@ -94,18 +106,13 @@ def keep_network(model: Model, place: Workplace, name: str = NETWORK) -> None:
     save_model(place.out, model.network, replace(model.card, name=name, weights_sha256=""))
 
 
-def _example(folder: Path, weight: float) -> Example:
-    return replace(read_examples(folder)[0], weight=weight)
-
-
-def recipe_of(settings: Mapping[str, Any]) -> TrainingRecipe:
-    """The recipe that a cell's settings hold."""
-    return TrainingRecipe(**settings["recipe"])
+def _example(folder: Path) -> Example:
+    return read_examples(folder)[0]
 
 
 def scored_dice(model: Model, folder: Path, place: Workplace) -> float | None:
     """Dice on one prepared example, on the network's grid, both masks cut at one half; None without lesions."""
-    example = _example(folder, 1.0)
+    example = _example(folder)
     image = np.asarray(example.array("image"), dtype=np.float32)
     found = (
         predict(model, image, np.asarray(example.array("brain")), progress=place.progress).probability >= 0.5

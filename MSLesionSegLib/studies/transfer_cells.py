@@ -14,6 +14,7 @@ from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.studies.cells import Cell, Workplace
 from MSLesionSegLib.studies.material import StudyCase, by_patient
+from MSLesionSegLib.studies.recipes import with_length
 from MSLesionSegLib.studies.rotation import rotation
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _base_cell(settings: TransferSettings, levels: int, others: Sequence[StudyCa
         "architecture": asdict(Architecture(levels=levels, base=settings.base)),
         "start": None,
         "seed": settings.seed,
-        "recipe": settings.base_recipe,
+        "recipe": with_length(settings.base_recipe, len(others)),
         "keep": True,
     }
     return _cell(f"base-{levels}-levels", train_and_test, content, train=others)
@@ -106,7 +107,8 @@ def _network_cells(
         name: str, method: str, n: int, protocol: str, start: dict[str, str] | None, **rest: Any
     ) -> Cell:
         what = {"network": network.label, "method": method, "n": n, "protocol": protocol}
-        trained = settings.recipe if rest.get("train") else None
+        training = rest.get("train")
+        trained = with_length(settings.recipe, len(training)) if training else None
         content = {**common, "what": what, "start": start, "recipe": trained, "keep": rest.pop("keep", False)}
         from_base = start == network.start
         needs = rest.pop("needs", network.needs if from_base else ())
@@ -168,13 +170,14 @@ def _cell(
 
 def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Train one network (unless there is no recipe) and score it on its test scans in native space."""
-    from MSLesionSegLib.studies.networks import keep_network, recipe_of, started_network, train
+    from MSLesionSegLib.studies.networks import keep_network, started_network, train
+    from MSLesionSegLib.studies.recipes import stored_recipe
 
     architecture = Architecture(**settings["architecture"])
     model = started_network(architecture, settings["start"], files, place, settings["seed"])
     if settings["recipe"] is not None:
-        folders = [(files[f"example:{case['site']}/{case['name']}"], 1.0) for case in settings["train"]]
-        train(model, folders, recipe_of(settings), place)
+        folders = [files[f"example:{case['site']}/{case['name']}"] for case in settings["train"]]
+        model = train(model, folders, stored_recipe(settings["recipe"]), place)
     if settings["keep"]:
         keep_network(model, place)
     return {"scans": [_score(model, case, files, settings["threshold"], place) for case in settings["test"]]}

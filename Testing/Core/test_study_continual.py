@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.store import read_card
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.backward_transfer import backward_transfer, zero_shot
 from MSLesionSegLib.studies.continual import (
@@ -24,6 +25,7 @@ from MSLesionSegLib.studies.continual import (
     split_centre,
 )
 from MSLesionSegLib.studies.material import prepared_centre
+from MSLesionSegLib.studies.recipes import study_recipe
 from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
@@ -160,3 +162,17 @@ def test_the_command_tells_a_centre_that_is_not_there_in_a_sentence(centres, tmp
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 1
     assert "nowhere holds neither" in json.loads(done.stdout.splitlines()[-1])["sentence"]
+
+
+def test_softseg_trains_with_soft_labels_and_a_normalised_relu(centres, tmp_path):
+    recipe = study_recipe("replay", ["steps=2", "batch=1", "patch=32"])
+    settings = ContinualSettings(levels=3, base=4, recipe=recipe.as_dict())
+    data = ContinualData(tuple(map(str, centres[:2])))
+    run_continual(settings, data, tmp_path / "soft", "local", Silent())
+    cells = tmp_path / "soft" / "cells"
+    card = read_card(cells / "replay.order0.seed0.brighter" / "network")
+    assert card.activation == "normalised-relu"
+    content = json.loads((cells / "replay.order0.seed0.brighter" / "cell.json").read_text())
+    assert content["settings"]["recipe"]["batch"] == 2 and content["settings"]["recipe"]["soft_labels"]
+    dices = [scan["dice"] for scan in content["findings"]["scans"]]
+    assert len(dices) == 2 and all(0 <= dice <= 1 for dice in dices)

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 from centres import write_examples
+from safetensors.torch import load_file
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
-from MSLesionSegLib.studies.dynamics_cells import convergence, freeze_encoder
+from MSLesionSegLib.studies.dynamics_cells import convergence
 from MSLesionSegLib.studies.layers import LAYERS, activations, chosen_layers, filter_change, filters
 from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.training.recipe import TrainingRecipe
@@ -71,13 +72,6 @@ def test_convergence_is_the_first_point_within_half_a_percent_of_the_best(dices,
     assert convergence(dices) == index
 
 
-def test_a_frozen_encoder_keeps_its_weights(network):
-    freeze_encoder(network)
-    tuned = {name.split(".")[0] for name, p in network.named_parameters() if p.requires_grad}
-    assert tuned == {"upsamples", "output_block"}
-    network.requires_grad_(True)
-
-
 def test_a_whole_study_and_its_rerun(models, tmp_path):
     write_examples(tmp_path / "target", 3)
     settings = DynamicsSettings(bases=("tiny",), recipe=QUICK.as_dict(), points=3, patches=4, samples=300)
@@ -94,6 +88,11 @@ def test_a_whole_study_and_its_rerun(models, tmp_path):
         assert ones == set(LAYERS)
     with (tmp_path / "one" / "filter-change.csv").open() as stream:
         assert all(float(row["relative_change"]) >= 0 for row in csv.DictReader(stream))
+    frozen = [
+        load_file(tmp_path / "one" / "cells" / "frozen-encoder.seed0" / f"{k}.safetensors") for k in (0, 6)
+    ]
+    moved = {name.split(".")[0] for name in frozen[0] if not torch.equal(frozen[0][name], frozen[1][name])}
+    assert moved == {"upsamples", "output_block"}
     html = page.read_text()
     for text in ("Feature reuse", "frozen random encoder", "Seconds per step", "random, transfer (4 pairs)"):
         assert text in html
@@ -108,6 +107,7 @@ def test_a_whole_study_and_its_rerun(models, tmp_path):
     [({"bases": ()}, "--base"), ({"points": 1}, "looked at"), ({"points": 7}, "looked at")],
 )
 def test_impossible_settings_are_refused(models, tmp_path, change, sentence):
+    write_examples(tmp_path / "target", 2)
     settings = replace(DynamicsSettings(bases=("tiny",), recipe=QUICK.as_dict(), points=3), **change)
     with pytest.raises(SettingsError, match=sentence):
-        run_dynamics(settings, DynamicsData(str(tmp_path)), tmp_path / "x", "local", Silent())
+        run_dynamics(settings, DynamicsData(str(tmp_path / "target")), tmp_path / "x", "local", Silent())
