@@ -13,6 +13,8 @@ from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import save_in_folder
+from MSLesionSegLib.training.case_examples import prepare_cases
+from MSLesionSegLib.training.cases import read_cases, require_set
 from MSLesionSegLib.training.examples import Example, read_examples
 from MSLesionSegLib.training.prepare import TrainingScan, find_scans, prepare_dataset
 
@@ -58,43 +60,72 @@ def prepared_centre(source: Path, work: Path, progress: Progress) -> list[StudyC
     """Cases of one centre for training and testing on the network's grid.
 
     Args:
-        source: a BIDS dataset with masks under ``derivatives/manual``, or a folder of prepared examples.
-        work: where examples of a dataset are prepared; those that are there are kept.
+        source: a case set, another BIDS dataset with masks under ``derivatives/manual``, or a folder of prepared
+            examples.
+        work: where examples are prepared; those that are there are kept.
 
     Raises:
         SettingsError: nothing usable in ``source``.
     """
     examples = read_examples(source)
     if not examples and source.is_dir():
-        examples = prepare_dataset(source, work / "examples" / source.name, progress=progress)
+        examples = [example for _, example in _prepared_scans(source, work, progress)]
     if not examples:
         raise SettingsError(f"{source} holds neither scans with lesion masks nor prepared examples.")
     return [StudyCase(source.name, patient_of(example.name), example) for example in examples]
 
 
 def native_centre(source: Path, work: Path, progress: Progress) -> list[StudyCase]:
-    """Cases of one BIDS dataset for training, and for testing in native space.
+    """Cases of one case set or other BIDS dataset for training, and for testing in native space.
 
     Brain masks are found once, by the shipped network, as a user gets them.
 
     Raises:
         SettingsError: no scans with lesion masks in ``source``.
     """
-    scans = {scan.name: scan for scan in find_scans(source)} if source.is_dir() else {}
-    if not scans:
+    pairs = _prepared_scans(source, work, progress) if source.is_dir() else []
+    if not pairs:
         raise SettingsError(f"{source} holds no FLAIRs with lesion masks under derivatives/manual.")
     cases = []
-    for example in prepare_dataset(source, work / "examples" / source.name, progress=progress):
-        scan = scans[example.name]
-        file = work / "brains" / source.name / f"{scan.name}.nii.gz"
+    for scan, example in pairs:
+        file = work / "brains" / source.name / f"{example.name}.nii.gz"
         if not file.exists():
             progress.stage(PREPARE)
             image = read_scan(scan.image).image
             save_in_folder(file.parent, {file.name: (np.asarray(brain_mask(image).dataobj), image)})
-        cases.append(
-            StudyCase(source.name, patient_of(scan.name), example, scan, file, _second_reader(scan.mask))
-        )
+        second = _second_reader(scan.mask)
+        cases.append(StudyCase(source.name, patient_of(example.name), example, scan, file, second))
     return cases
+
+
+def _prepared_scans(source: Path, work: Path, progress: Progress) -> list[tuple[TrainingScan, Example]]:
+    """Scans and their examples; what cannot be used is told and left out.
+
+    The frozen split of a case set is not looked at: the networks of a study never come into the model store.
+    """
+    out = work / "examples" / source.name
+    if not is_case_set(source):
+        scans = {scan.name: scan for scan in find_scans(source)}
+        return [(scans[e.name], e) for e in prepare_dataset(source, out, progress=progress)]
+    found = read_cases(source)
+    for finding in found.findings:
+        progress.warning(finding.code, finding.sentence)
+    scans = {
+        f"{case.case_id}_{case.sha256[:12]}": TrainingScan(
+            case.case_id, case.images["flair"], case.mask, None, case.site
+        )
+        for case in found.cases
+    }
+    return [(scans[example.name], example) for example in prepare_cases(found.cases, out, progress)]
+
+
+def is_case_set(source: Path) -> bool:
+    """Whether a folder was made by ``mslesionseg cases``."""
+    try:
+        require_set(source)
+    except SettingsError:
+        return False
+    return True
 
 
 def _second_reader(mask: Path) -> Path | None:

@@ -210,3 +210,23 @@ def test_the_networks_of_the_study_have_the_levels_asked_for(hospital, settings,
         if "architecture" in cell.settings
     }
     assert levels == {3, 4, 5}
+
+
+def test_a_case_set_is_a_centre_and_its_bad_cases_are_told(hospital, tmp_path):
+    from MSLesionSegLib.studies.material import native_centre
+    from MSLesionSegLib.training.case_adding import AddRequest, add_case
+    from MSLesionSegLib.training.prepare import find_scans
+
+    scans = list(find_scans(hospital["here"]))
+    added = [add_case(AddRequest(tmp_path / "set", "flair", {"flair": s.image}, s.mask)).case for s in scans]
+    added[2].mask.write_bytes(b"damaged")
+    told = []
+
+    class Listener(Silent):
+        def warning(self, code, sentence):
+            told.append(sentence)
+
+    cases = native_centre(tmp_path / "set", tmp_path / "material", Listener())
+    assert {case.patient for case in cases} == {case.subject for case in added[:2]}
+    assert all(case.scan.image.exists() and case.brain.exists() for case in cases)
+    assert any(added[2].case_id in sentence for sentence in told)
