@@ -51,35 +51,49 @@ def segment_flair(
 ) -> None:
     """All white-matter lesions on one FLAIR."""
 
+    segment_task(
+        "flair",
+        {"flair": flair},
+        events,
+        stop_file,
+        output=output,
+        model=model,
+        device=device,
+        threshold=threshold,
+        minimum_mm3=min_volume,
+        minimum_peak=min_peak,
+        brain_mask=brain_mask,
+        flips=flips,
+        n4=n4,
+        overwrite=overwrite,
+    )
+
+
+def segment_task(
+    task: str, inputs: dict[str, Path], events: bool, stop_file: Path | None, **settings: Any
+) -> None:
+    """Run a task of the task table as a job and print what was found."""
+
     def work(job: Job) -> SegmentationResult:
         from MSLesionSegLib.segmentation.segment import SegmentRequest, segment
 
-        request = SegmentRequest(
-            task="flair",
-            inputs={"flair": flair},
-            output=output,
-            model=model,
-            device=device,
-            threshold=threshold,
-            minimum_mm3=min_volume,
-            minimum_peak=min_peak,
-            brain_mask=brain_mask,
-            flips=flips,
-            n4=n4,
-            overwrite=overwrite,
-        )
-        return segment(request, job)
+        return segment(SegmentRequest(task=task, inputs=inputs, **settings), job)
 
     from MSLesionSegLib.segmentation.stages import segmentation_stages
 
-    stages = segmentation_stages(brain_given=brain_mask is not None, n4=n4, flips=will_mirror(flips, model))
-    result = run("segment flair", work, stages, describe_segmentation, events, stop_file)
+    stages = segmentation_stages(
+        brain_given=settings["brain_mask"] is not None,
+        n4=settings["n4"],
+        flips=will_mirror(settings["flips"], settings["model"], task),
+        scans=len(inputs),
+    )
+    result = run(f"segment {task}", work, stages, describe_segmentation, events, stop_file)
     if not events:
         with printing():
             print_lesions(result)
 
 
-def will_mirror(wanted: bool | None, model: str | None) -> bool:
+def will_mirror(wanted: bool | None, model: str | None, task: str = "flair") -> bool:
     """Whether a run will mirror its inputs, for a truthful progress bar before it begins."""
     from MSLesionSegLib.network.store import find_model, read_card
     from MSLesionSegLib.segmentation.tasks import model_in_use
@@ -87,7 +101,7 @@ def will_mirror(wanted: bool | None, model: str | None) -> bool:
     if wanted is not None:
         return wanted
     try:
-        return read_card(find_model(model or model_in_use("flair"))).flips
+        return read_card(find_model(model or model_in_use(task))).flips
     except MSLesionSegError:
         return False  # the run itself will say what is wrong with the model
 
@@ -102,7 +116,9 @@ def describe_segmentation(result: SegmentationResult) -> dict[str, Any]:
 
 
 def print_lesions(result: SegmentationResult, most: int = 30) -> None:
-    table = new_table("No.", "Region", "mm3", "Axis mm", "Centre RAS mm", "p mean", "p peak")
+    remarks = any(lesion.remark for lesion in result.lesions)
+    columns = ("No.", "Region", "mm3", "Axis mm", "Centre RAS mm", "p mean", "p peak")
+    table = new_table(*columns, *(["Remark"] if remarks else []))
     for lesion in result.lesions[:most]:
         table.add_row(
             str(lesion.id),
@@ -111,6 +127,7 @@ def print_lesions(result: SegmentationResult, most: int = 30) -> None:
             f"{lesion.longest_axis_mm:.1f}",
             " ".join(f"{v:.0f}" for v in lesion.centre_ras),
             *("-" if p is None else f"{p:.2f}" for p in (lesion.mean_probability, lesion.peak_probability)),
+            *([lesion.remark] if remarks else []),
         )
     if result.lesions:
         print_table(table)

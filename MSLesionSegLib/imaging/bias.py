@@ -15,7 +15,27 @@ _FEWEST_SAMPLES = 100
 
 
 def n4(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Divide a scan by its smooth bias field, estimated inside a mask (N4: Tustison et al. 2010).
+    """Divide a scan by its bias field.
+
+    Args:
+        image, mask: see :func:`bias_field`.
+
+    Returns:
+        float32 scan on the grid of ``image``, with the same median inside the mask.
+    """
+    return divide(image, bias_field(image, mask))
+
+
+def divide(image: nib.Nifti1Image, field: np.ndarray) -> nib.Nifti1Image:
+    """The scan (X, Y, Z) divided by a field on its grid, float32."""
+    header = image.header.copy()
+    header.set_data_dtype(np.float32)
+    corrected = np.asarray(image.dataobj, dtype=np.float32) / field
+    return nib.Nifti1Image(corrected.astype(np.float32), image.affine, header)
+
+
+def bias_field(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> np.ndarray:
+    """Estimate the smooth bias field of a scan inside a mask (N4: Tustison et al. 2010).
 
     Args:
         image: scan (X, Y, Z), any orientation and spacing. Voxels of 0 or less do not take part in the
@@ -23,8 +43,8 @@ def n4(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> nib.Nifti1Image:
         mask: brain or head mask (X, Y, Z) on the same grid, nonzero inside.
 
     Returns:
-        float32 scan on the grid of ``image``, with the same median inside the mask. The same input gives the
-        same output. Outside the mask the field is the smooth continuation of the one inside.
+        Positive array (X, Y, Z), scaled such that dividing by it keeps the median inside the mask. The same input
+        gives the same field. Outside the mask it is the smooth continuation of the one inside.
 
     Raises:
         ImageError: nothing positive lies inside the mask.
@@ -63,11 +83,7 @@ def n4(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> nib.Nifti1Image:
     corrector.Execute(small, small_mask)
     field = np.exp(sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(full)).T)
 
-    corrected = data / field
-    corrected *= np.median(data[inside]) / np.median(corrected[inside])
-    header = image.header.copy()
-    header.set_data_dtype(np.float32)
-    return nib.Nifti1Image(corrected.astype(np.float32), image.affine, header)
+    return field * (np.median(data[inside] / field[inside]) / np.median(data[inside]))
 
 
 def _to_itk(array: np.ndarray, spacing: np.ndarray):

@@ -22,7 +22,8 @@ class Lesion:
     ``centre_ras``: centre of the lesion's voxel that is nearest to its centroid, mm in RAS; always inside.
     ``region``: one of :data:`~MSLesionSegLib.lesions.regions.REGIONS`; ``region_distance_mm``: the distance that
     decided it (None if undetermined); ``region_rule``: why, in words. ``mean_probability``,
-    ``peak_probability``: over its voxels, 0 to 1; None without a probability map.
+    ``peak_probability``: over its voxels, 0 to 1; None without a probability map. ``remark``: what a person should
+    look at, or empty.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Lesion:
     mean_probability: float | None
     peak_probability: float | None
     region_rule: str = ""
+    remark: str = ""
 
 
 def lesion_table(
@@ -101,16 +103,22 @@ def totals_by_region(lesions: Sequence[Lesion]) -> dict[str, dict[str, float]]:
     return totals
 
 
-def dictation(lesions: Sequence[Lesion], *, connectivity: int = 26, minimum_mm3: float = 0.0) -> str:
-    """Return a few plain sentences with the counts by region, and how lesions were counted."""
+def dictation(
+    lesions: Sequence[Lesion], *, connectivity: int = 26, minimum_mm3: float = 0.0, kind: str = ""
+) -> str:
+    """Return a few plain sentences with the counts by region, and how lesions were counted.
+
+    ``kind``: what lesions they are, such as "enhancing".
+    """
     smallest = f"of at least {minimum_mm3:g} mm3" if minimum_mm3 > 0 else "no minimum size"
     counted = f"Counted: {connectivity}-connected lesions, {smallest}."
+    kind = f"{kind} " if kind else ""
     if not lesions:
-        return f"No lesions were found. {counted}"
+        return f"No {kind}lesions were found. {counted}"
     volume = sum(lesion.volume_mm3 for lesion in lesions) / 1000.0
     largest = max(lesions, key=lambda lesion: lesion.volume_mm3)
     lines = [
-        f"{_lesions(len(lesions))} with a volume of {volume:.1f} ml in all; the largest has "
+        f"{_lesions(len(lesions), kind)} with a volume of {volume:.1f} ml in all; the largest has "
         f"{largest.volume_mm3 / 1000.0:.1f} ml and measures {largest.longest_axis_mm:.0f} mm ({largest.region})."
     ]
     for region, total in totals_by_region(lesions).items():
@@ -119,6 +127,9 @@ def dictation(lesions: Sequence[Lesion], *, connectivity: int = 26, minimum_mm3:
             lines.append(f"{name}: {_lesions(total['lesions'])}, {total['volume_mm3'] / 1000.0:.1f} ml.")
         else:
             lines.append(f"{name}: none.")
+    checks = sum(bool(lesion.remark) for lesion in lesions)
+    if checks:
+        lines.append(f"To be checked: {_lesions(checks)}.")
     return "\n".join([*lines, counted])
 
 
@@ -134,6 +145,7 @@ _COLUMNS = (
     "region_rule",
     "mean_probability",
     "peak_probability",
+    "remark",
 )
 
 
@@ -154,6 +166,7 @@ def write_csv(lesions: Sequence[Lesion], path: Path) -> None:
                     lesion.region_rule,
                     _rounded(lesion.mean_probability, 3),
                     _rounded(lesion.peak_probability, 3),
+                    lesion.remark,
                 ]
             )
 
@@ -179,8 +192,8 @@ def _outermost(voxels: np.ndarray) -> np.ndarray:
     return voxels
 
 
-def _lesions(count: float) -> str:
-    return "1 lesion" if count == 1 else f"{int(count)} lesions"
+def _lesions(count: float, kind: str = "") -> str:
+    return f"1 {kind}lesion" if count == 1 else f"{int(count)} {kind}lesions"
 
 
 def _rounded(value: float | None, digits: int) -> str:

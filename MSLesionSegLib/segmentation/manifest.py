@@ -14,6 +14,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.imaging.reading import Finding, Scan
 from MSLesionSegLib.lesions.table import Lesion, totals_by_region
 from MSLesionSegLib.segmentation.outputs import PROGRAM
+from MSLesionSegLib.segmentation.tasks import get_task
 from MSLesionSegLib.versions import versions
 
 
@@ -39,8 +40,11 @@ def make_manifest(
         remarks: findings that belong to no single scan.
         files: names in the result folder by role.
     """
+    row = get_task(task)
     told = [
-        (f.code, _anonymous(f.sentence, name, scan)) for name, scan in scans.items() for f in scan.findings
+        (f.code, _anonymous(f.sentence, row.scan(name).title, scan))
+        for name, scan in scans.items()
+        for f in scan.findings
     ]
     told += [(remark.code, remark.sentence) for remark in remarks]
     return {
@@ -49,7 +53,7 @@ def make_manifest(
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         "note": "For research use only.",
         "task": task,
-        "inputs": {name: _facts(scan) for name, scan in scans.items()},
+        "inputs": {name: {"title": row.scan(name).title} | _facts(scan) for name, scan in scans.items()},
         "model": dict(model),
         "settings": dict(settings),
         "counts": dict(counts),
@@ -80,9 +84,9 @@ def _facts(scan: Scan) -> dict[str, Any]:
     }
 
 
-def _anonymous(sentence: str, name: str, scan: Scan) -> str:
+def _anonymous(sentence: str, title: str, scan: Scan) -> str:
     """The sentence about ``the FLAIR`` instead of about a file: findings begin with the name of what was read."""
     for text in sorted({scan.path.name, scan.path.resolve().name}, key=len, reverse=True):
         if sentence.startswith(f"{text} "):
-            return f"The {name.upper()}{sentence[len(text) :]}"
+            return f"The {title}{sentence[len(text) :]}"
     return sentence

@@ -13,6 +13,7 @@ from MSLesionSegLib.lesions import regions
 from MSLesionSegLib.lesions.regions import REGION_RULE
 from MSLesionSegLib.lesions.table import Lesion, dictation
 from MSLesionSegLib.segmentation.pictures import Colour, Pictures, Projection, SlicePicture
+from MSLesionSegLib.segmentation.tasks import get_task
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 
@@ -67,14 +68,17 @@ def render(
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     page.filters.update(colour=_css, number=_number, place=_place, spacing=_spacing)
     counts = manifest["counts"]
+    task = get_task(manifest["task"])
     shown = {lesion for picture in slices for lesion in picture.lesions}
     return page.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
         manifest=manifest,
+        task=task,
         counts=counts,
         settings=manifest["settings"],
         lesions=lesions,
         slices=slices,
         projections=projections,
+        unsure=sum(bool(lesion.remark) for lesion in lesions),
         unseen=sum(lesion.id not in shown for lesion in lesions),
         largest_region_mm3=max((r["volume_mm3"] for r in counts["by_region"].values()), default=0) or 1.0,
         region_rule=REGION_RULE,
@@ -82,6 +86,7 @@ def render(
             lesions,
             connectivity=manifest["settings"]["connectivity"],
             minimum_mm3=manifest["settings"]["minimum_mm3"],
+            kind=task.kind,
         ),
     )
 

@@ -12,8 +12,10 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.errors import ImageError, ModelError, SettingsError
+from MSLesionSegLib.imaging.normalise import zscore
 from MSLesionSegLib.imaging.reading import Finding, Scan, read_mask, read_scan
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
+from MSLesionSegLib.lesions.confirmation import mark_unconfirmed
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
 from MSLesionSegLib.network.device import check_device, choose_device
@@ -21,6 +23,7 @@ from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.manifest import count_lesions, make_manifest
 from MSLesionSegLib.segmentation.probability import LesionProbability, lesion_probability
+from MSLesionSegLib.segmentation.session import bring_together, flatten
 from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
 
 if TYPE_CHECKING:
@@ -115,7 +118,11 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     watch = stages.StageWatch(progress)
 
     watch.stage(stages.READ)
-    scans = {i.name: read_scan(request.inputs[i.name], sequence=i.sequence) for i in task.inputs}
+    scans = {
+        i.name: read_scan(request.inputs[i.name], sequence=i.sequence)
+        for i in task.inputs
+        if i.name in request.inputs
+    }
     for scan in scans.values():
         for finding in scan.findings:
             watch.warning(finding.code, finding.sentence)
@@ -126,16 +133,24 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     model = _load(request, task)
     settings = _settings(request, model, device)
 
-    brain = _brain(request, reference, watch)
-    images = {name: scan.image for name, scan in scans.items()}
+    given = request.brain_mask is not None
+    session = bring_together(task, scans, _brain(request, reference, watch), brain_given=given, watch=watch)
+    for finding in session.findings:
+        watch.warning(finding.code, finding.sentence)
+    brain, images = session.brain, session.images
     if request.n4:
-        from MSLesionSegLib.imaging.bias import n4
-
         watch.stage(stages.BIAS)
-        images = {name: n4(image, brain) for name, image in images.items()}
+        images = flatten(session, task)
 
-    channels = [images[name] for name in task.channels]
-    found = lesion_probability(model, channels, brain, device=device, flips=settings["flips"], progress=watch)
+    found = lesion_probability(
+        model,
+        [images[name] for name in task.channels],
+        brain,
+        tails=task.tails,
+        device=device,
+        flips=settings["flips"],
+        progress=watch,
+    )
     maps = _maps(found, reference, brain, settings)
 
     watch.stage(stages.REGIONS)
@@ -145,10 +160,10 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         nib.Nifti1Image(seen.brain.astype(np.uint8), seen.affine),
     )
     regions = fit_atlas(*on_grid) if maps.labels.any() else None
-    remarks: tuple[Finding, ...] = ()
+    remarks = session.findings
     if regions is not None and regions.problem:
-        remarks = (Finding("regions-undetermined", regions.problem),)
-        watch.warning(remarks[0].code, remarks[0].sentence)
+        remarks += (Finding("regions-undetermined", regions.problem),)
+        watch.warning(remarks[-1].code, remarks[-1].sentence)
     elif regions is not None:
         maps.regions = regions.labels
     maps.lesions = tuple(
@@ -158,6 +173,11 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
             regions,
         )
     )
+    if task.confirmed_on in images:
+        z = zscore(np.asarray(images[task.confirmed_on].dataobj), maps.brain, task.tails)
+        maps.lesions = mark_unconfirmed(
+            maps.lesions, maps.labels, z, maps.brain, voxel_sizes(reference.affine)
+        )
 
     watch.stage(stages.WRITE)
     return _write(request, task, scans, model, settings, remarks, maps, watch)
@@ -166,7 +186,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
 def _checked(request: SegmentRequest) -> Task:
     task = get_task(request.task)
     for scan in task.inputs:
-        if scan.name not in request.inputs:
+        if scan.required and scan.name not in request.inputs:
             raise SettingsError(f"The task '{task.name}' needs a {scan.title}. Give it with --{scan.name}.")
     if request.threshold is not None and not 0.0 < request.threshold < 1.0:
         raise SettingsError(f"The threshold must lie between 0 and 1, not {request.threshold:g}.")

@@ -11,6 +11,7 @@ SYNTHESIS = "make a patient"
 READ = "read scan"
 MODEL = "load model"
 BRAIN = "find brain"
+ALIGN = "align scans"
 BIAS = "correct bias"
 PREPARE = "prepare input"
 NETWORK = "find lesions"
@@ -19,14 +20,29 @@ REGIONS = "anatomical regions"
 WRITE = "write results"
 
 # seconds on 2 CPU cores for one 1 mm FLAIR, measured with Testing/benchmarks/bench.py; only the ratios matter
-_SECONDS = {READ: 0.8, MODEL: 4.0, BRAIN: 3.0, BIAS: 8.0, PREPARE: 2.5, NETWORK: 13.0, NATIVE: 0.7}
+_SECONDS = {
+    READ: 0.8,
+    MODEL: 4.0,
+    BRAIN: 3.0,
+    ALIGN: 30.0,
+    BIAS: 8.0,
+    PREPARE: 2.5,
+    NETWORK: 13.0,
+    NATIVE: 0.7,
+}
 _SECONDS |= {REGIONS: 6.0, WRITE: 2.5}
 _FLIPS = 8
 
 
-def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool) -> dict[str, float]:
-    """Return the stages that a run with these settings goes through, in order, with expected seconds."""
+def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool, scans: int = 1) -> dict[str, float]:
+    """Return the stages that a run with these settings goes through, in order, with expected seconds.
+
+    ``scans``: how many scans are given; all but one are registered to it.
+    """
     stages = dict(_SECONDS)
+    stages[ALIGN] *= scans - 1
+    if scans == 1:
+        del stages[ALIGN]
     if brain_given:
         stages[BRAIN] = 0.2
     if not n4:

@@ -8,8 +8,10 @@ model that never saw this patient (rotation), and by one that never saw the pati
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -122,8 +124,30 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
     if name not in STAGES:
         raise SettingsError(f"There is no stage '{name}'. Stages: {', '.join(STAGES)}.")
     stage = STAGES[name]
-    card = _card(name, stage, work)
-    finished = work / "models" / name
+    examples = stage_examples(stage, work / "examples")
+    card = ModelCard(
+        name=name,
+        task="flair",
+        architecture=ARCHITECTURE,
+        channels=("FLAIR",),
+        parent=stage.parent,
+        flips=True,
+        recipe=stage.recipe.as_dict(),
+        training=training_facts(name, stage, examples, work),
+    )
+    source = PatchSource(examples, stage.recipe, _shapes(data))
+    return train_and_store(card, stage.recipe, source, work, progress)
+
+
+def train_and_store(
+    card: ModelCard, recipe: TrainingRecipe, source: PatchSource, work: Path, progress: Progress
+) -> Path:
+    """Train what a card describes and store it below ``work/models``; a finished model is not trained again.
+
+    Raises:
+        SettingsError: a model of its name was made from other cases, another recipe or another parent.
+    """
+    finished = work / "models" / card.name
     if finished.exists():
         old = read_card(finished)
         if (old.recipe, old.training) != (card.recipe, card.training):
@@ -132,21 +156,24 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
                 "it anew."
             )
         return finished
-    torch.manual_seed(stage.recipe.seed)
+    torch.manual_seed(recipe.seed)
     network = build(card.architecture)
-    if stage.parent:
-        network.load_state_dict(load_model(work / "models" / stage.parent).network.state_dict())
-    source = PatchSource(stage_examples(stage, work / "examples"), stage.recipe, _shapes(data))
-    checkpoint = work / "checkpoints" / f"{name}.pt"
-    train_network(network, source, stage.recipe, checkpoint=checkpoint, progress=progress)
+    if card.parent:
+        network.load_state_dict(load_model(work / "models" / card.parent).network.state_dict())
+    checkpoint = work / "checkpoints" / f"{card.name}.pt"
+    train_network(network, source, recipe, checkpoint=checkpoint, progress=progress)
     saved = save_model(work / "models", network, card)
     checkpoint.unlink(missing_ok=True)
     return saved
 
 
-def _card(name: str, stage: Stage, work: Path) -> ModelCard:
-    examples = stage_examples(stage, work / "examples")
-    training = {
+def training_facts(name: str, stage: Stage, examples: Sequence[Example], work: Path) -> dict[str, Any]:
+    """What a card says about the cases and the parent of a stage.
+
+    Raises:
+        SettingsError: the parent is not trained yet.
+    """
+    training: dict[str, Any] = {
         "examples": len(examples),
         "by_source": dict(Counter(example.folder.parent.name for example in examples)),
         "fingerprint": fingerprint(examples),
@@ -156,16 +183,7 @@ def _card(name: str, stage: Stage, work: Path) -> ModelCard:
         if not parent.exists():
             raise SettingsError(f"Stage '{name}' starts from '{stage.parent}': train that first.")
         training["parent_sha256"] = read_card(parent).weights_sha256
-    return ModelCard(
-        name=name,
-        task="flair",
-        architecture=ARCHITECTURE,
-        channels=("FLAIR",),
-        parent=stage.parent,
-        flips=True,
-        recipe=stage.recipe.as_dict(),
-        training=training,
-    )
+    return training
 
 
 def stage_examples(stage: Stage, folder: Path) -> list[Example]:

@@ -93,7 +93,7 @@ def insert_lesions(
     for place in rng.choice(places, size=count, p=weights / weights.sum()):
         lesion = shapes(rng) if shapes else blob(kind, rng)
         centre = np.unravel_index(place, flair.shape)
-        target, source = _overlap(flair.shape, lesion.shape, centre)
+        target, source = overlap(flair.shape, lesion.shape, centre)
         soft = lesion[source] * (allowed[target] > 0 if pathology != "tumour" else 1.0)
         gain = rng.uniform(*kind.contrast) * unit
         texture = 1 + 0.25 * smooth_field(lesion.shape, 4, rng)[source]
@@ -153,7 +153,7 @@ def remove_lesions(
     return (flair * (1 - blend) + (fill + 1.5 * grain) * blend).astype(np.float32)
 
 
-def _overlap(shape, size, centre):
+def overlap(shape, size, centre):
     target, source = [], []
     for n, s, c in zip(shape, size, centre, strict=True):
         start = int(c) - s // 2

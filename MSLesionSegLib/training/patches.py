@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from MSLesionSegLib.training.recipe import TrainingRecipe
 
 UNBENT = 0.35  # part that is not turned or bent: interpolation blurs, and sharp scans must be seen sharp
 SHARPNESS = 0.4  # chance of blurring, and of sharpening what is not blurred
+Insertion = Callable[[torch.Tensor, torch.Tensor, np.random.Generator], "tuple[torch.Tensor, torch.Tensor]"]
 OFFSET = 4.0  # z-scores above -4 become positive, so that gamma and bias act as they do on raw intensities
 
 
@@ -24,14 +25,20 @@ class PatchSource:
         examples: prepared scans; heavier ones are drawn more often.
         recipe: patch size and strengths.
         shapes: real lesion shapes for insertion; the built-in shape model when None.
+        insert: puts synthetic lesions into (picture, target) from a source of chance; FLAIR lesions when None.
     """
 
     def __init__(
-        self, examples: Sequence[Example], recipe: TrainingRecipe, shapes: Shape | None = None
+        self,
+        examples: Sequence[Example],
+        recipe: TrainingRecipe,
+        shapes: Shape | None = None,
+        insert: Insertion | None = None,
     ) -> None:
         self.examples = list(examples)
         self.recipe = recipe
         self.shapes = shapes
+        self.insert = insert or self._insert
         weights = np.array([example.weight for example in examples], dtype=np.float64)
         self.chances = weights / weights.sum()
 
@@ -53,7 +60,7 @@ class PatchSource:
         stack = _cut(image, label, centre, recipe, rng)
         picture, target = stack[:-1], stack[-1:]
         if rng.random() < recipe.insertion:
-            picture, target = self._insert(picture, target, rng)
+            picture, target = self.insert(picture, target, rng)
         if recipe.thick_slices and rng.random() < recipe.thick_slices:
             picture, target = thick_slices(picture, target, rng)
         return change_intensity(picture, rng, recipe.intensity), target

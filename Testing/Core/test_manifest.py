@@ -21,9 +21,9 @@ def thick(name: str) -> list[Finding]:
     return checks.check_field_of_view(name, IMAGE.shape, GRID)
 
 
-def manifest_of(*remarks: Finding, **scans: Scan) -> dict:
+def manifest_of(*remarks: Finding, task: str = "flair", **scans: Scan) -> dict:
     empty = {"model": {}, "settings": {}, "counts": {}, "files": {}}
-    return make_manifest(task="flair", scans=scans, remarks=remarks, **empty)
+    return make_manifest(task=task, scans=scans, remarks=remarks, **empty)
 
 
 def sentences(manifest: dict) -> list[str]:
@@ -57,12 +57,12 @@ def test_neither_the_name_of_a_link_nor_of_its_target_is_told(tmp_path):
 def test_two_inputs_of_the_same_name_are_told_apart():
     scans = {
         name: Scan(IMAGE, Path(f"/{name}/FLAIR.nii"), "00", tuple(thick("FLAIR.nii")))
-        for name in ("baseline", "followup")
+        for name in ("pre", "post")
     }
-    told = sentences(manifest_of(Finding("x", "FLAIR.nii is a word."), **scans))
+    told = sentences(manifest_of(Finding("x", "FLAIR.nii is a word."), task="enhancing", **scans))
     assert [sentence.split(" has")[0] for sentence in told] == [
-        "The BASELINE",
-        "The FOLLOWUP",
+        "The T1 before gadolinium",
+        "The T1 after gadolinium",
         "FLAIR.nii is a word.",
     ]
 

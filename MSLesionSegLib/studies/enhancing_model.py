@@ -1,0 +1,76 @@
+"""How the model for enhancing lesions is made: first tumours' rims and metastasis-like foci, then MS-like ones.
+
+No masks of enhancing MS lesions exist in the open, so all MS-like foci are synthetic, put into real T1 pairs on the
+fly. The vessels, sinuses, dura and plexus of these pairs are what the model learns to leave alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.store import ModelCard
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.studies.default_models import Stage, stage_examples, train_and_store, training_facts
+from MSLesionSegLib.training.pair_patches import enhancing_insertion
+from MSLesionSegLib.training.patches import PatchSource
+from MSLesionSegLib.training.recipe import TrainingRecipe
+
+ARCHITECTURE = Architecture(base=16, thin=2, in_channels=2)
+CHANNELS = ("T1 before gadolinium", "T1 after gadolinium")
+MEASURED = ("sub-07", "sub-19")  # open MS pairs; each is judged by models that never saw it
+
+_BASE = TrainingRecipe(
+    steps=500,
+    patch=48,  # the foci are small; the time is better spent on more patches
+    lesion_share=0.4,
+    focus_share=0.4,
+    insertion=0.9,
+    other_pathology=1.0,
+    thick_slices=0.2,
+    intensity=0.7,
+    geometry=0.8,
+)
+_MS = _BASE.but(steps=900, other_pathology=0.1, lesion_share=0.1)
+_LAST = _MS.but(steps=350, learning_rate=5e-4)
+_MADE_UP = {"made-up-ms3seg": 0.5, "made-up-openms_long": 0.5}
+_OTHERS = {"pairs-brats": 2.0, "pairs-tumour": 0.5, **_MADE_UP}
+_ALL = {"pairs-openms_cross": 4.0, **_OTHERS}
+
+STAGES: dict[str, Stage] = {
+    "enhancing-base": Stage(None, _BASE, {"pairs-tumour": 3.0, **_MADE_UP}),
+    "enhancing-elsewhere": Stage("enhancing-base", _MS, _OTHERS),
+    **{
+        f"enhancing-without-{subject.removeprefix('sub-')}": Stage(
+            "enhancing-elsewhere", _LAST, _ALL, leave_out=(subject,)
+        )
+        for subject in MEASURED
+    },
+    "enhancing-ms": Stage("enhancing-elsewhere", _LAST.but(steps=500), _ALL),
+}
+
+
+def train_enhancing(name: str, work: Path, progress: Progress) -> Path:
+    """Train one stage and store it as a model below ``work/models``; a finished stage is not trained again.
+
+    Raises:
+        SettingsError: unknown stage, its parent is not trained yet, or a model of its name was made from other
+            cases, another recipe or another parent.
+    """
+    if name not in STAGES:
+        raise SettingsError(f"There is no stage '{name}'. Stages: {', '.join(STAGES)}.")
+    stage = STAGES[name]
+    examples = stage_examples(stage, work / "examples")
+    card = ModelCard(
+        name=name,
+        task="enhancing",
+        architecture=ARCHITECTURE,
+        channels=CHANNELS,
+        parent=stage.parent,
+        flips=True,
+        recipe=stage.recipe.as_dict(),
+        training=training_facts(name, stage, examples, work),
+    )
+    source = PatchSource(examples, stage.recipe, insert=enhancing_insertion(stage.recipe.other_pathology))
+    return train_and_store(card, stage.recipe, source, work, progress)
