@@ -12,6 +12,7 @@ from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.pretrain import pretrain
 from MSLesionSegLib.commands.train import train
+from MSLesionSegLib.commands.study_enhancing import study_enhancing_model, study_enhancing_results
 
 app = typer.Typer(
     name="mslesionseg",
@@ -24,6 +25,8 @@ app = typer.Typer(
 app.add_typer(segment.app, name="segment")
 app.add_typer(models.app, name="models")
 app.add_typer(cases.app, name="cases")
+study.app.command("enhancing-model")(study_enhancing_model)
+study.app.command("enhancing-results")(study_enhancing_results)
 app.add_typer(study.app, name="study")
 app.command()(demo)
 app.command()(evaluate)

@@ -47,7 +47,7 @@ def write_results(work: Path, rule: LesionRule) -> Path:
             write_csv(evaluation, work / f"{group}-{preset}.csv")
             parts.append(f"### {preset}\n\n{to_markdown(evaluation)}")
     if "lesion-free" in groups:
-        parts.append(_lesion_free(groups["lesion-free"]))
+        parts.append(f"## Lesion-free scans\n\n{false_positive_table(groups['lesion-free'])}")
     target = work / "results.md"
     target.write_text("\n".join(parts), encoding="utf-8")
     return target
@@ -69,9 +69,9 @@ def binarise(measured: Path, rule: LesionRule) -> dict[str, list[Pair]]:
     return pairs
 
 
-def _lesion_free(pairs: list[Pair]) -> str:
+def false_positive_table(pairs: list[Pair]) -> str:
     """Scans without lesions: every lesion that is found is a false positive."""
-    lines = ["## Lesion-free scans\n", "| Case | False positives | Volume (ml) |", "|---|---|---|"]
+    lines = ["| Case | False positives | Volume (ml) |", "|---|---|---|"]
     counts = []
     for name, mask, _ in pairs:
         image = nib.load(mask)

@@ -1,0 +1,148 @@
+"""Measuring the models for enhancing lesions: synthetic foci in pairs that training never saw, and false foci."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.normalise import PAIR_TAILS, zscore
+from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.lesions.components import LesionRule
+from MSLesionSegLib.lesions.evaluation import evaluate_pairs, to_markdown
+from MSLesionSegLib.network.store import load_model, read_card
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.outputs import save_in_folder
+from MSLesionSegLib.segmentation.probability import lesion_probability
+from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.studies.enhancing_examples import T1Pair, brain_of_both, find_pairs
+from MSLesionSegLib.studies.enhancing_model import MEASURED
+from MSLesionSegLib.studies.results import binarise, false_positive_table
+from MSLesionSegLib.synthesis.enhancement import insert_foci
+
+VERSIONS = 3
+FOCI = 8
+TITLES = {
+    "left-out": "Pairs of a hospital that training knew, of patients that it never saw",
+    "elsewhere": "The same pairs, by a model that never saw a pair of their hospital",
+}
+
+
+@dataclass(frozen=True)
+class MeasuredPair:
+    """One pair with the model that may judge it.
+
+    Attributes:
+        group: a key of :data:`TITLES`.
+        stage: model; it never saw the patient.
+        pair: files.
+        version: number of the set of foci that is put in; None leaves the pair as it is.
+    """
+
+    group: str
+    stage: str
+    pair: T1Pair
+    version: int | None
+
+    @property
+    def name(self) -> str:
+        return f"{self.pair.name}_{'plain' if self.version is None else f'foci-{self.version}'}"
+
+    @property
+    def folder(self) -> str:
+        return f"{self.group}-{'plain' if self.version is None else 'foci'}"
+
+
+def plan(data: Path) -> Iterator[MeasuredPair]:
+    """Which model is measured on which pair."""
+    for pair in find_pairs(data / "openms_cross"):
+        subject = pair.name.split("_")[0]
+        if subject not in MEASURED:
+            continue
+        stages = {
+            "left-out": f"enhancing-without-{subject.removeprefix('sub-')}",
+            "elsewhere": "enhancing-elsewhere",
+        }
+        for group, stage in stages.items():
+            for version in (None, *range(1, VERSIONS + 1)):
+                yield MeasuredPair(group, stage, pair, version)
+
+
+def measure_enhancing(data: Path, work: Path, progress: Progress) -> None:
+    """Write the probability map and the reference of every measured pair below ``work/measured-enhancing``.
+
+    A finished map is kept as long as the model is the same; stages that are not trained yet are passed over.
+    """
+    todo = [m for m in plan(data) if (work / "models" / m.stage).exists()]
+    for k, measured in enumerate(todo):
+        progress.stage("measuring", k / max(len(todo), 1))
+        folder = work / "measured-enhancing" / measured.folder
+        made_by = folder / f"{measured.name}_model.txt"
+        weights = read_card(work / "models" / measured.stage).weights_sha256
+        if made_by.exists() and made_by.read_text() == weights:
+            continue
+        pre, post = (read_scan(path).image for path in (measured.pair.pre, measured.pair.post))
+        brain = _brain(measured.pair, pre, post, work)
+        mask = np.zeros(post.shape, np.uint8)
+        if measured.version is not None:
+            pre, post, mask = with_foci(pre, post, brain, measured.version)
+        model = load_model(work / "models" / measured.stage)
+        found = lesion_probability(model, [pre, post], brain, tails=PAIR_TAILS, flips=model.card.flips)
+        save_in_folder(
+            folder,
+            {
+                f"{measured.name}_reference.nii.gz": (mask, post),
+                f"{measured.name}_probseg.nii.gz": (found.probability.astype(np.float32), post),
+            },
+        )
+        made_by.write_text(weights)
+
+
+def with_foci(
+    pre: nib.Nifti1Image, post: nib.Nifti1Image, brain: nib.Nifti1Image, seed: int
+) -> tuple[nib.Nifti1Image, nib.Nifti1Image, np.ndarray]:
+    """The pair (1 mm) with :data:`FOCI` MS-like foci, and their mask (uint8)."""
+    inside = np.asarray(brain.dataobj) > 0
+    before = [np.asarray(scan.dataobj, dtype=np.float32) for scan in (pre, post)]
+    z = [zscore(data, inside, PAIR_TAILS) for data in before]
+    *changed, soft = insert_foci(*z, np.zeros(inside.shape, np.float32), FOCI, np.random.default_rng(seed))
+    images = []
+    for data, old, new in zip(before, z, changed, strict=True):
+        unit = np.ptp(data[inside]) / np.ptp(old[inside])
+        images.append(nib.Nifti1Image(data + (new - old) * unit, post.affine))
+    return *images, (soft > 0.5).astype(np.uint8)
+
+
+def write_enhancing_results(work: Path, rule: LesionRule) -> Path:
+    """Write ``work/results-enhancing.md`` from the maps that the step ``measure`` left.
+
+    Raises:
+        SettingsError: nothing was measured yet.
+    """
+    groups = binarise(work / "measured-enhancing", rule)
+    if not groups:
+        raise SettingsError(f"Nothing was measured in {work}: run the step 'measure' first.")
+    parts = [
+        f"Task: {get_task('enhancing').title}. Threshold {rule.threshold:g}, lesions below {rule.minimum_mm3:g} mm3 "
+        f"or with a peak probability below {rule.minimum_peak:g} dropped, {rule.connectivity}-connected.\n"
+    ]
+    for group, title in TITLES.items():
+        if f"{group}-foci" in groups:
+            evaluation = evaluate_pairs(groups[f"{group}-foci"])
+            parts.append(f"## {title}: {FOCI} synthetic foci put in\n\n{to_markdown(evaluation)}")
+        if f"{group}-plain" in groups:
+            parts.append(f"## {title}: as they are\n\n{false_positive_table(groups[f'{group}-plain'])}")
+    target = work / "results-enhancing.md"
+    target.write_text("\n".join(parts), encoding="utf-8")
+    return target
+
+
+def _brain(pair: T1Pair, pre: nib.Nifti1Image, post: nib.Nifti1Image, work: Path) -> nib.Nifti1Image:
+    file = work / "measured-enhancing" / "brains" / f"{pair.name}.nii.gz"
+    if not file.exists():
+        save_in_folder(file.parent, {file.name: (np.asarray(brain_of_both(pre, post).dataobj), post)})
+    return read_mask(file, post)

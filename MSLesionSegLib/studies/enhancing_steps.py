@@ -1,0 +1,47 @@
+"""The steps from data to a measured model for enhancing lesions, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.stages import Within
+from MSLesionSegLib.studies.enhancing_examples import prepare_enhancing
+from MSLesionSegLib.studies.enhancing_measurement import measure_enhancing
+from MSLesionSegLib.studies.enhancing_model import STAGES, train_enhancing
+
+# expected share of the time
+STEPS: dict[str, float] = {
+    "prepare": 4,
+    **{name: stage.recipe.steps / 100 for name, stage in STAGES.items()},
+    "measure": 5,
+}
+
+
+def run_enhancing_steps(data: Path, work: Path, names: Sequence[str], progress: Progress) -> Path:
+    """Run steps in the order of :data:`STEPS`; what is finished already is not done again.
+
+    Args:
+        data: folder with the datasets ``openms_cross`` and ``brats`` (T1 pairs) and ``ms3seg`` and ``openms_long``.
+        work: folder for examples, checkpoints, models and measured maps.
+        names: steps to run; all when empty.
+
+    Raises:
+        SettingsError: an unknown step, or a step whose forerunner is missing.
+    """
+    unknown = set(names) - set(STEPS)
+    if unknown:
+        raise SettingsError(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(STEPS)}.")
+    for name in STEPS:
+        if names and name not in names:
+            continue
+        inner = Within(progress, name)
+        if name == "prepare":
+            prepare_enhancing(data, work, inner)
+        elif name == "measure":
+            measure_enhancing(data, work, inner)
+        else:
+            train_enhancing(name, work, inner)
+    return work
