@@ -19,7 +19,7 @@ from MSLesionSegLib.synthesis.enhancement import enhance_normally
 from MSLesionSegLib.training.examples import write_example
 from MSLesionSegLib.training.prepare import cut_out, fractions
 
-PAIRS = ("openms_cross", "brats")
+PAIRS = ("brats",)
 SINGLES = ("ms3seg", "openms_long")
 ENHANCING_TUMOUR = 3  # label 3 or 4 of a tumour is enhancing tissue
 NORMAL_ENHANCEMENT_Z = 1.5  # what is that much brighter after gadolinium and is no lesion deserves attention

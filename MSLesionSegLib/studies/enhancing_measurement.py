@@ -14,37 +14,30 @@ from MSLesionSegLib.imaging.normalise import PAIR_TAILS, zscore
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.evaluation import evaluate_pairs, to_markdown
-from MSLesionSegLib.network.store import load_model, read_card
+from MSLesionSegLib.network.store import load_model
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.segmentation.tasks import get_task
 from MSLesionSegLib.studies.enhancing_examples import T1Pair, brain_of_both, find_pairs
-from MSLesionSegLib.studies.enhancing_model import MEASURED
 from MSLesionSegLib.studies.results import binarise, false_positive_table
 from MSLesionSegLib.synthesis.enhancement import insert_foci
 
+MODEL = "enhancing-ms"
+DATASET = "openms_cross"  # no stage trains on a pair of it
 VERSIONS = 3
 FOCI = 8
-TITLES = {
-    "left-out": "Pairs of a hospital that training knew, of patients that it never saw",
-    "elsewhere": "The same pairs, by a model that never saw a pair of their hospital",
-}
 
 
 @dataclass(frozen=True)
 class MeasuredPair:
-    """One pair with the model that may judge it.
+    """One pair that the model never saw.
 
     Attributes:
-        group: a key of :data:`TITLES`.
-        stage: model; it never saw the patient.
         pair: files.
         version: number of the set of foci that is put in; None leaves the pair as it is.
     """
 
-    group: str
-    stage: str
     pair: T1Pair
     version: int | None
 
@@ -53,53 +46,49 @@ class MeasuredPair:
         return f"{self.pair.name}_{'plain' if self.version is None else f'foci-{self.version}'}"
 
     @property
-    def folder(self) -> str:
-        return f"{self.group}-{'plain' if self.version is None else 'foci'}"
+    def group(self) -> str:
+        return "plain" if self.version is None else "foci"
 
 
 def plan(data: Path) -> Iterator[MeasuredPair]:
-    """Which model is measured on which pair."""
-    for pair in find_pairs(data / "openms_cross"):
-        subject = pair.name.split("_")[0]
-        if subject not in MEASURED:
-            continue
-        stages = {
-            "left-out": f"enhancing-without-{subject.removeprefix('sub-')}",
-            "elsewhere": "enhancing-elsewhere",
-        }
-        for group, stage in stages.items():
-            for version in (None, *range(1, VERSIONS + 1)):
-                yield MeasuredPair(group, stage, pair, version)
+    """Which pairs the model is measured on: as they are, and with several sets of foci."""
+    for pair in find_pairs(data / DATASET):
+        for version in (None, *range(1, VERSIONS + 1)):
+            yield MeasuredPair(pair, version)
 
 
 def measure_enhancing(data: Path, work: Path, progress: Progress) -> None:
     """Write the probability map and the reference of every measured pair below ``work/measured-enhancing``.
 
-    A finished map is kept as long as the model is the same; stages that are not trained yet are passed over.
+    A finished map is kept as long as the model is the same.
+
+    Raises:
+        SettingsError: the model is not trained yet.
     """
-    todo = [m for m in plan(data) if (work / "models" / m.stage).exists()]
+    folder = work / "models" / MODEL
+    if not folder.exists():
+        raise SettingsError(f"There is no model {MODEL} in {work}: train it first.")
+    model, todo = load_model(folder), list(plan(data))
     for k, measured in enumerate(todo):
         progress.stage("measuring", k / max(len(todo), 1))
-        folder = work / "measured-enhancing" / measured.folder
-        made_by = folder / f"{measured.name}_model.txt"
-        weights = read_card(work / "models" / measured.stage).weights_sha256
-        if made_by.exists() and made_by.read_text() == weights:
+        out = work / "measured-enhancing" / measured.group
+        made_by = out / f"{measured.name}_model.txt"
+        if made_by.exists() and made_by.read_text() == model.card.weights_sha256:
             continue
         pre, post = (read_scan(path).image for path in (measured.pair.pre, measured.pair.post))
         brain = _brain(measured.pair, pre, post, work)
         mask = np.zeros(post.shape, np.uint8)
         if measured.version is not None:
             pre, post, mask = with_foci(pre, post, brain, measured.version)
-        model = load_model(work / "models" / measured.stage)
         found = lesion_probability(model, [pre, post], brain, tails=PAIR_TAILS, flips=model.card.flips)
         save_in_folder(
-            folder,
+            out,
             {
                 f"{measured.name}_reference.nii.gz": (mask, post),
                 f"{measured.name}_probseg.nii.gz": (found.probability.astype(np.float32), post),
             },
         )
-        made_by.write_text(weights)
+        made_by.write_text(model.card.weights_sha256)
 
 
 def with_foci(
@@ -130,12 +119,8 @@ def write_enhancing_results(work: Path, rule: LesionRule) -> Path:
         f"Task: {get_task('enhancing').title}. Threshold {rule.threshold:g}, lesions below {rule.minimum_mm3:g} mm3 "
         f"or with a peak probability below {rule.minimum_peak:g} dropped, {rule.connectivity}-connected.\n"
     ]
-    for group, title in TITLES.items():
-        if f"{group}-foci" in groups:
-            evaluation = evaluate_pairs(groups[f"{group}-foci"])
-            parts.append(f"## {title}: {FOCI} synthetic foci put in\n\n{to_markdown(evaluation)}")
-        if f"{group}-plain" in groups:
-            parts.append(f"## {title}: as they are\n\n{false_positive_table(groups[f'{group}-plain'])}")
+    parts.append(f"## {FOCI} synthetic foci in each pair\n\n{to_markdown(evaluate_pairs(groups['foci']))}")
+    parts.append(f"## The pairs as they are\n\n{false_positive_table(groups['plain'])}")
     target = work / "results-enhancing.md"
     target.write_text("\n".join(parts), encoding="utf-8")
     return target
