@@ -13,6 +13,7 @@ from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.pretrain import pretrain
 from MSLesionSegLib.commands.train import train
 from MSLesionSegLib.commands.study_enhancing import study_enhancing_model, study_enhancing_results
+from MSLesionSegLib.commands.train import train
 
 app = typer.Typer(
     name="mslesionseg",
