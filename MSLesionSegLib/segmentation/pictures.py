@@ -87,7 +87,7 @@ class Pictures:
     def _slice(self, index: int) -> SlicePicture:
         grey, labels = (self._flat(np.take(v, index, self.axis)) for v in (self._grey, self._labels))
         size = self._size(self.axis)
-        base = _resize(grey, size, smooth=True)
+        base = resize(grey, size, smooth=True)
         ids = tuple(int(i) for i in np.unique(labels) if i)
         overlay = self._outlines(labels, size)
         centre = [(b.start + b.stop - 1) / 2 for b in self._box]
@@ -95,8 +95,8 @@ class Pictures:
         world = float((self._affine @ [*centre, 1.0])[self.axis])
         side = _WORLD[self.axis] if world >= 0 else _OPPOSITE[_WORLD[self.axis]]
         return SlicePicture(
-            base=_url(np.uint8(np.clip(base, 0, 1) * 255)),
-            overlay=_url(overlay),
+            base=data_url(np.uint8(np.clip(base, 0, 1) * 255)),
+            overlay=data_url(overlay),
             size=size,
             caption=f"{PLANES[self.axis].capitalize()} slice at {side} {abs(world):.0f} mm",
             sides=_SIDES[self.axis],
@@ -108,8 +108,8 @@ class Pictures:
         from PIL import Image, ImageDraw, ImageFont
         from scipy.ndimage import find_objects, maximum_filter
 
-        ids = _resize(labels, size, smooth=False).astype(np.int32)
-        smooth = np.where(_resize((labels > 0), size, smooth=True) > 0.5, ids, 0)
+        ids = resize(labels, size, smooth=False).astype(np.int32)
+        smooth = np.where(resize((labels > 0), size, smooth=True) > 0.5, ids, 0)
         lost = np.setdiff1d(ids, smooth)  # too thin for the smooth outline
         inside = np.where(np.isin(ids, lost), ids, smooth) if lost.size else smooth
         edges = np.where(inside > 0, 0, maximum_filter(inside, size=5))
@@ -133,15 +133,15 @@ class Pictures:
     def _projection(self, axis: int) -> Projection:
         size = self._size(axis, longest=_PROJECTION_PX)
         depth = self._flat(self._brain.sum(axis=axis).astype(np.float32), axis)
-        depth = _resize(depth / max(float(depth.max()), 1.0), size, smooth=True)
+        depth = resize(depth / max(float(depth.max()), 1.0), size, smooth=True)
         page = 255.0 - 70.0 * np.clip(depth, 0, 1) ** 0.5
         rgb = np.repeat(page[..., None], 3, axis=2)
         flat = self._flat(_nearest_label(self._labels, axis), axis)
-        ids = _resize(flat, size, smooth=False).astype(np.int32)
-        cover = 0.9 * np.clip(_resize(flat > 0, size, smooth=True), 0, 1)[..., None] * (ids > 0)[..., None]
+        ids = resize(flat, size, smooth=False).astype(np.int32)
+        cover = 0.9 * np.clip(resize(flat > 0, size, smooth=True), 0, 1)[..., None] * (ids > 0)[..., None]
         rgb = rgb * (1 - cover) + self._paint(ids)[..., :3] * cover
         caption = PLANES[axis].capitalize()
-        return Projection(_url(np.uint8(np.clip(rgb, 0, 255))), size, caption, _SIDES[axis])
+        return Projection(data_url(np.uint8(np.clip(rgb, 0, 255))), size, caption, _SIDES[axis])
 
     def _flat(self, plane: np.ndarray, axis: int | None = None) -> np.ndarray:
         """Cut a RAS plane to the brain and turn it so that rows go down and the patient's right is left."""
@@ -198,7 +198,8 @@ def _nearest_label(labels: np.ndarray, axis: int) -> np.ndarray:
     return np.take_along_axis(planes, first[None], axis=0)[0]
 
 
-def _resize(plane: np.ndarray, size: tuple[int, int], *, smooth: bool) -> np.ndarray:
+def resize(plane: np.ndarray, size: tuple[int, int], *, smooth: bool) -> np.ndarray:
+    """Scale a picture (rows, columns) to a size (width, height); nearest neighbour where it is not smooth."""
     from PIL import Image
 
     how = Image.Resampling.BICUBIC if smooth else Image.Resampling.NEAREST
@@ -206,7 +207,8 @@ def _resize(plane: np.ndarray, size: tuple[int, int], *, smooth: bool) -> np.nda
     return np.asarray(picture.resize(size, how))
 
 
-def _url(pixels: np.ndarray) -> str:
+def data_url(pixels: np.ndarray) -> str:
+    """A PNG in a data URL, from uint8 pixels (rows, columns) or (rows, columns, 3 or 4)."""
     from PIL import Image
 
     picture = Image.fromarray(np.ascontiguousarray(pixels))

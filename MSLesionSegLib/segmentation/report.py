@@ -12,6 +12,7 @@ import numpy as np
 from MSLesionSegLib.lesions import regions
 from MSLesionSegLib.lesions.regions import REGION_RULE
 from MSLesionSegLib.lesions.table import Lesion, dictation
+from MSLesionSegLib.segmentation.close_ups import CloseUp, close_ups
 from MSLesionSegLib.segmentation.pictures import Colour, Pictures, Projection, SlicePicture
 from MSLesionSegLib.segmentation.tasks import get_task
 
@@ -34,6 +35,7 @@ def write_report(
     brain: np.ndarray,
     labels: np.ndarray,
     lesions: Sequence[Lesion],
+    others: Mapping[str, nib.Nifti1Image] | None = None,
 ) -> None:
     """Write the page.
 
@@ -44,10 +46,17 @@ def write_report(
         brain: brain mask on the same grid.
         labels: lesion ids on the same grid, 0 outside.
         lesions: rows of the lesion table.
+        others: further scans of the session on that grid, by name of the input; lesions are then shown on all.
     """
+    task = get_task(manifest["task"])
+    near: list[CloseUp] = []
     colours = {lesion.id: region_colour(lesion.region) for lesion in lesions}
     pictures = Pictures(image, brain, labels, colours)
-    page = render(manifest, lesions, pictures.slices(), pictures.projections())
+    if others:
+        scans = {**others, task.reference: image}
+        shown = {scan.name: scans[scan.name] for scan in task.inputs if scan.name in scans}
+        near = close_ups(shown, task.reference, brain, labels, lesions, colours)
+    page = render(manifest, lesions, pictures.slices(), pictures.projections(), near)
     path.write_text(page, encoding="utf-8")
 
 
@@ -61,6 +70,7 @@ def render(
     lesions: Sequence[Lesion],
     slices: Sequence[SlicePicture],
     projections: Sequence[Projection],
+    near: Sequence[CloseUp] = (),
 ) -> str:
     """Return the page as text. Everything that comes from outside is escaped."""
     from jinja2 import Environment
@@ -78,6 +88,7 @@ def render(
         lesions=lesions,
         slices=slices,
         projections=projections,
+        near=near,
         unsure=sum(bool(lesion.remark) for lesion in lesions),
         unseen=sum(lesion.id not in shown for lesion in lesions),
         largest_region_mm3=max((r["volume_mm3"] for r in counts["by_region"].values()), default=0) or 1.0,

@@ -102,6 +102,7 @@ class _Maps:
     uncertainty: np.ndarray | None
     regions: nib.Nifti1Image | None = None
     lesions: tuple[Lesion, ...] = field(default=())
+    others: Mapping[str, nib.Nifti1Image] = field(default_factory=dict)
 
 
 def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
@@ -152,6 +153,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         progress=watch,
     )
     maps = _maps(found, reference, brain, settings)
+    maps.others = {name: image for name, image in session.images.items() if name != task.reference}
 
     watch.stage(stages.REGIONS)
     seen = found.seen
@@ -299,7 +301,15 @@ def _write(
             outputs.save_image(np.asarray(maps.regions.dataobj), maps.regions, folder / names["regions"])
         write_csv(maps.lesions, folder / names["table"])
         watch.stage(stages.WRITE, 0.6)
-        write_report(folder / names["report"], manifest, source.image, maps.brain, maps.labels, maps.lesions)
+        write_report(
+            folder / names["report"],
+            manifest,
+            source.image,
+            maps.brain,
+            maps.labels,
+            maps.lesions,
+            maps.others,
+        )
         watch.stage(stages.WRITE, 0.95)
         manifest["timings_s"] = watch.total()
         outputs.write_manifest(manifest, folder)

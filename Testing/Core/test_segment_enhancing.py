@@ -139,6 +139,8 @@ def test_foci_are_found_at_their_places_on_the_grid_of_the_scan_after_gadolinium
     page = result.files["report"].read_text(encoding="utf-8")
     assert "Enhancing lesions</h1>" in page
     assert "T1 after gadolinium" in page
+    assert page.count("<figcaption>No. ") == min(6, len(result.lesions))
+    assert page.count('alt="lesion 1"') == 2  # before and after, side by side
 
 
 def test_without_alignment_the_edges_of_the_brain_would_be_called_lesions(
