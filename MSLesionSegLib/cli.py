@@ -11,7 +11,6 @@ from MSLesionSegLib.commands import cases, models, segment, study
 from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.pretrain import pretrain
-from MSLesionSegLib.commands.train import train
 from MSLesionSegLib.commands.study_enhancing import study_enhancing_model, study_enhancing_results
 from MSLesionSegLib.commands.train import train
 
