@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from MSLesionSegLib import __version__
-from MSLesionSegLib.commands import cases, models, segment, study
+from MSLesionSegLib.commands import cases, models, replay, segment, study
 from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.pretrain import pretrain
@@ -27,6 +27,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(cases.app, name="cases")
 study.app.command("enhancing-model")(study_enhancing_model)
 study.app.command("enhancing-results")(study_enhancing_results)
+app.add_typer(replay.app, name="replay")
 app.add_typer(study.app, name="study")
 app.command()(demo)
 app.command()(evaluate)

@@ -1,0 +1,267 @@
+"""Replay buffers: prepared examples of earlier hospitals, which keep a model from forgetting them.
+
+Karthik et al. 2022 (experience replay over hospitals): at most 20 image-label pairs of each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from MSLesionSegLib.errors import OutputError, SettingsError
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.resources import RESOURCES
+from MSLesionSegLib.segmentation.outputs import staged
+from MSLesionSegLib.training import layout
+from MSLesionSegLib.training.archives import pack, unpack
+from MSLesionSegLib.training.cases import read_cases
+from MSLesionSegLib.training.compact import STEP, read_compact, write_compact
+from MSLesionSegLib.training.examples import Example, read_examples
+
+KIND = "replay buffer"
+MOST_EXAMPLES = 20
+SHIPPED = RESOURCES / "Replay"
+DESCRIPTION = "replay.json"
+PREPARE, PACK = "preparing cases", "pack examples"
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A replay buffer that lies unpacked on this computer.
+
+    Attributes:
+        name: what it is called.
+        folder: holds the examples, see :class:`~MSLesionSegLib.training.examples.Example`.
+        task: of the task table.
+        sites: examples by site.
+        sha256: of the contents of all examples.
+    """
+
+    name: str
+    folder: Path
+    task: str
+    sites: dict[str, int]
+    sha256: str
+
+    def examples(self) -> tuple[Example, ...]:
+        """The prepared scans."""
+        return tuple(read_examples(self.folder))
+
+
+def user_replay_folder() -> Path:
+    """Where the buffers of this user lie: the user's data folder, or ``MSLESIONSEG_REPLAY`` when that is set."""
+    chosen = os.environ.get("MSLESIONSEG_REPLAY")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_data_dir
+
+    return Path(user_data_dir("MSLesionSeg", appauthor=False)) / "Replay"
+
+
+def make_buffer(cases: Path, name: str, *, task: str = "flair", progress: Progress | None = None) -> Buffer:
+    """Prepare a buffer from the training cases of a set: brain only, 1 mm, z-scored, at most 20 of each site.
+
+    Which ones is decided by the content of the cases. Validation cases are never in it: they would be trained on
+    elsewhere.
+
+    Args:
+        cases: folder of the set.
+        name: of the buffer, a code.
+        task: whose cases.
+        progress: told the stage ``preparing cases``.
+
+    Raises:
+        SettingsError: the name is taken or no code, or there are no usable training cases.
+        OutputError: the buffer cannot be written.
+    """
+    from MSLesionSegLib.training.case_examples import prepare_cases
+
+    progress = progress or Silent()
+    folder = _new_folder(name)
+    found = read_cases(cases, task)
+    for finding in found.findings:
+        progress.warning(finding.code, finding.sentence)
+    chosen, count = [], dict.fromkeys((case.site for case in found.training), 0)
+    for case in sorted(found.training, key=lambda case: case.sha256):
+        if count[case.site] < MOST_EXAMPLES:
+            count[case.site] += 1
+            chosen.append(case)
+    with staged(folder, KIND) as work:
+        examples = prepare_cases(chosen, work, progress)
+        if not examples:
+            raise SettingsError(f"{cases} holds no usable training cases of the task '{task}'.")
+        _describe(work, task, examples)
+    return read_buffer(folder)
+
+
+def list_buffers(task: str | None = None) -> list[Buffer]:
+    """All buffers on this computer, the user's own first; shipped ones are unpacked when they are first listed.
+
+    Folders that are no readable buffer are left out.
+    """
+    root = user_replay_folder()
+    for archive in sorted(SHIPPED.glob("*.zip")):
+        if not (root / archive.stem / DESCRIPTION).exists():
+            import_buffer(archive)
+    buffers = []
+    for description in sorted(root.glob(f"*/{DESCRIPTION}")):
+        try:
+            buffers.append(read_buffer(description.parent))
+        except SettingsError:
+            continue
+    shipped = {archive.stem for archive in SHIPPED.glob("*.zip")}
+    buffers.sort(key=lambda buffer: (buffer.name in shipped, buffer.name))
+    return [buffer for buffer in buffers if task in (None, buffer.task)]
+
+
+def read_buffer(folder: Path) -> Buffer:
+    """Read a buffer's description and make sure that its examples are what it says.
+
+    Raises:
+        SettingsError: no buffer, or a damaged one.
+    """
+    try:
+        content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        wanted, task = dict(content["Examples"]), str(content["Task"])
+        found = {example.name: example.sha256 for example in read_examples(folder)}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise SettingsError(f"{folder} is no replay buffer. Make one with: mslesionseg replay make") from None
+    if found != wanted:
+        raise SettingsError(f"The replay buffer {folder} is damaged: its examples are not those of its list.")
+    return Buffer(folder.name, folder, task, _sites(read_examples(folder)), _digest(wanted))
+
+
+def find_buffer(name: str) -> Buffer:
+    """The buffer called ``name``, or the one in a folder given by its path.
+
+    Raises:
+        SettingsError: no such buffer.
+    """
+    if "/" in name or os.sep in name:
+        return read_buffer(Path(name))
+    buffers = {buffer.name: buffer for buffer in list_buffers()}
+    if name not in buffers:
+        raise SettingsError(f"There is no replay buffer '{name}'. Buffers: {', '.join(buffers) or 'none'}.")
+    return buffers[name]
+
+
+def export_buffer(name: str, archive: Path, progress: Progress | None = None) -> Buffer:
+    """Write a buffer into a zip file with hashes, its intensities in steps of 0.1 standard deviations.
+
+    Raises:
+        SettingsError: no such buffer.
+        OutputError: the file exists or cannot be written.
+    """
+    progress = progress or Silent()
+    buffer = find_buffer(name)
+    if archive.exists():
+        raise OutputError(f"{archive} exists already. Give another name.")
+    with tempfile.TemporaryDirectory(prefix="mslesionseg-replay-") as temporary:
+        examples = buffer.examples()
+        for k, example in enumerate(examples):
+            progress.stage(PACK, k / len(examples))
+            write_compact(example, Path(temporary))
+        pack(Path(temporary), archive, KIND, {"task": buffer.task, "step": STEP})
+    progress.stage(PACK, 1.0)
+    return buffer
+
+
+def import_buffer(archive: Path, name: str | None = None, progress: Progress | None = None) -> Buffer:
+    """Unpack a zip file of :func:`export_buffer`, after checking all of it, into the user's buffers.
+
+    Args:
+        archive: the file.
+        name: for the buffer; the file's name when None.
+        progress: told the stage ``pack examples``.
+
+    Raises:
+        SettingsError: the file is damaged or no buffer, or the name is taken or no code.
+        OutputError: the buffer cannot be written.
+    """
+    progress = progress or Silent()
+    folder = _new_folder(name or archive.stem)
+    with tempfile.TemporaryDirectory(prefix="mslesionseg-replay-") as temporary:
+        facts = unpack(archive, Path(temporary), KIND)
+        packed = sorted(Path(temporary).glob("*/example.json"))
+        with staged(folder, KIND) as work:
+            examples = []
+            for k, file in enumerate(packed):
+                progress.stage(PACK, k / len(packed))
+                examples.append(read_compact(file.parent, work / file.parent.name))
+            _check_facts(archive, facts, examples)
+            _describe(work, str(facts["task"]), examples)
+    progress.stage(PACK, 1.0)
+    return read_buffer(folder)
+
+
+def replay_examples(
+    task: str, names: Sequence[str] | None = None, *, other_than: Sequence[str] = ()
+) -> tuple[Example, ...]:
+    """The examples that a training on ``task`` is interleaved with.
+
+    Args:
+        task: of the training.
+        names: buffers by name or path; all buffers of the task on this computer when None.
+        other_than: sites that are left out, above all the one that is trained on.
+
+    Raises:
+        SettingsError: no such buffer, or one of another task.
+    """
+    buffers = list_buffers(task) if names is None else [find_buffer(name) for name in names]
+    for buffer in buffers:
+        if buffer.task != task:
+            raise SettingsError(
+                f"The replay buffer {buffer.name} is for the task '{buffer.task}', not '{task}'."
+            )
+    examples = {
+        example.sha256: example
+        for buffer in buffers
+        for example in buffer.examples()
+        if example.site not in other_than
+    }
+    return tuple(examples.values())
+
+
+def _new_folder(name: str) -> Path:
+    if not layout.CODE.fullmatch(name):
+        raise SettingsError(
+            "The name of a replay buffer has at most 32 letters, digits, '.', '-' and '_', without spaces."
+        )
+    folder = user_replay_folder() / name
+    if folder.exists():
+        raise SettingsError(f"There is a replay buffer called {name} already. Give another name.")
+    return folder
+
+
+def _describe(work: Path, task: str, examples: Sequence[Example]) -> None:
+    content: dict[str, Any] = {
+        "Task": task,
+        "Examples": {example.name: example.sha256 for example in examples},
+    }
+    (work / DESCRIPTION).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _check_facts(archive: Path, facts: dict[str, Any], examples: Sequence[Example]) -> None:
+    sites = _sites(examples)
+    wrong = [
+        site for site, count in sites.items() if not layout.CODE.fullmatch(site) or count > MOST_EXAMPLES
+    ]
+    if not examples or wrong or facts.get("task") not in layout.KINDS:
+        raise SettingsError(
+            f"{archive.name} is refused: it must hold 1 to {MOST_EXAMPLES} examples of each site of a known task."
+        )
+
+
+def _sites(examples: Sequence[Example]) -> dict[str, int]:
+    sites = [example.site for example in examples]
+    return {site: sites.count(site) for site in sorted(set(sites))}
+
+
+def _digest(examples: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(sorted(examples.items())).encode()).hexdigest()
