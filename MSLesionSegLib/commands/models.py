@@ -164,9 +164,9 @@ def models_compare(
     """Measure two models on the validation cases, as the gate does after training."""
 
     def work(job: Job) -> Verdict:
-        from MSLesionSegLib.training.train import compare_models, read_buffer
+        from MSLesionSegLib.training.train import compare_models
 
-        return compare_models(old, new, cases, read_buffer(replay or ()), device, job)
+        return compare_models(old, new, cases, replay, device, job)
 
     from MSLesionSegLib.training.run_stages import COMPARE_STAGES
 

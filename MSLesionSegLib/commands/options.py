@@ -39,6 +39,6 @@ Overwrite = Annotated[
 Events = Annotated[bool, typer.Option("--events", help="Print one JSON object per line instead of a bar.")]
 StopFile = Annotated[Path | None, typer.Option(help="Cancel when this file appears.")]
 Replay = Annotated[
-    list[Path] | None,
-    typer.Option(help="Replay buffer of an earlier site; can be repeated."),
+    list[str] | None,
+    typer.Option(help="Replay buffer by name or folder; can be repeated (default: all of other sites)."),
 ]

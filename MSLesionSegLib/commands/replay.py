@@ -36,7 +36,7 @@ def replay_make(
 
         return make_buffer(cases, name, task=task, progress=job)
 
-    _show(run("replay make", work, {"preparing cases": 1.0}, describe, events, stop_file), events)
+    _show(run("replay make", work, {"prepare cases": 1.0}, describe, events, stop_file), events)
 
 
 @app.command("list")

@@ -63,7 +63,7 @@ def train(
 
     def work(job: Progress) -> Trained:
         from MSLesionSegLib.network.device import choose_device
-        from MSLesionSegLib.training.train import TrainRequest, read_buffer, train
+        from MSLesionSegLib.training.train import TrainRequest, buffer_for, train
 
         request = TrainRequest(
             cases=cases,
@@ -71,7 +71,7 @@ def train(
             task=task,
             start=start,
             tune=tune,
-            buffer=read_buffer(replay or ()),
+            buffer=buffer_for(cases, task, replay),
             replay=not no_replay,
             name=name,
             device=device,

@@ -9,7 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.errors import ImageError, MSLesionSegError
 from MSLesionSegLib.imaging.checks import check_sequence
 from MSLesionSegLib.network.brain_extraction import brain_mask, close_sulci
 from MSLesionSegLib.progress import Progress, Silent
@@ -73,6 +73,23 @@ def outside_brain(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> float:
     return float(np.count_nonzero(lesions & ~inside) / np.count_nonzero(lesions))
 
 
+def refuse_outside_brain(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> None:
+    """Refuse a mask of which most lies outside the brain, as one of another scan does.
+
+    Raises:
+        ImageError: more than half of its voxels are outside.
+    """
+    share = outside_brain(mask, brain)
+    if share > _OUTSIDE_BAD:
+        raise ImageError(_outside_sentence(share))
+
+
+def _outside_sentence(share: float) -> str:
+    return (
+        f"{share:.0%} of its lesion voxels lie outside the brain. Check that the mask was drawn on this scan."
+    )
+
+
 def _check_case(case: Case) -> Iterator[CaseFinding]:
     try:
         images = check_files(case)
@@ -81,8 +98,7 @@ def _check_case(case: Case) -> Iterator[CaseFinding]:
         yield CaseFinding(case.case_id, error.code, str(error), bad=True)
         return
     if share > _OUTSIDE_ODD:
-        text = f"{share:.0%} of its lesion voxels lie outside the brain. Check that the mask was drawn on this scan."
-        yield CaseFinding(case.case_id, "outside-brain", text, bad=share > _OUTSIDE_BAD)
+        yield CaseFinding(case.case_id, "outside-brain", _outside_sentence(share), bad=share > _OUTSIDE_BAD)
     for entry in layout.kind_of(case.task).inputs:
         if entry.name in images:
             for finding in check_sequence(f"Its {entry.name}", images[entry.name], entry.sequence):

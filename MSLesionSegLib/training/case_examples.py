@@ -13,6 +13,7 @@ from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.probability import network_input
+from MSLesionSegLib.training.case_checks import refuse_outside_brain
 from MSLesionSegLib.training.cases import Case
 from MSLesionSegLib.training.corrections import corrections
 from MSLesionSegLib.training.examples import Example, read_examples, write_example
@@ -26,14 +27,16 @@ def prepare_case(case: Case, folder: Path) -> Example:
     Regions that the reviewer corrected are its focus.
 
     Raises:
-        ImageError: a file cannot be used.
+        ImageError: a file cannot be used, or most of the mask lies outside the brain.
         SettingsError: the task cannot be trained yet.
     """
     if case.task != "flair":
         raise SettingsError(f"Cases of the task '{case.task}' cannot be trained on yet.")
     image = read_scan(case.images["flair"]).image
     mask = read_mask(case.mask, image)
-    seen = network_input([image], brain_mask(image))
+    brain = brain_mask(image)
+    refuse_outside_brain(mask, brain)
+    seen = network_input([image], brain)
     changed = corrections(case)
     focus = nib.Nifti1Image((np.asarray(changed.dataobj) > 0).astype(np.uint8), mask.affine)
     return write_example(

@@ -28,7 +28,7 @@ KIND = "replay buffer"
 MOST_EXAMPLES = 20
 SHIPPED = RESOURCES / "Replay"
 DESCRIPTION = "replay.json"
-PREPARE, PACK = "preparing cases", "pack examples"
+PACK = "pack examples"
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,10 @@ class Buffer:
 
 
 def user_replay_folder() -> Path:
-    """Where the buffers of this user lie: the user's data folder, or ``MSLESIONSEG_REPLAY`` when that is set."""
+    """Where the buffers of this user lie: the user's data folder, or ``MSLESIONSEG_REPLAY`` when that is set.
+
+    With that variable set there are no other buffers than those in its folder, not even the shipped ones.
+    """
     chosen = os.environ.get("MSLESIONSEG_REPLAY")
     if chosen:
         return Path(chosen)
@@ -74,7 +77,7 @@ def make_buffer(cases: Path, name: str, *, task: str = "flair", progress: Progre
         cases: folder of the set.
         name: of the buffer, a code.
         task: whose cases.
-        progress: told the stage ``preparing cases``.
+        progress: told the stage ``prepare cases``.
 
     Raises:
         SettingsError: the name is taken or no code, or there are no usable training cases.
@@ -106,7 +109,8 @@ def list_buffers(task: str | None = None) -> list[Buffer]:
     Folders that are no readable buffer are left out.
     """
     root = user_replay_folder()
-    for archive in sorted(SHIPPED.glob("*.zip")):
+    shipped = [] if os.environ.get("MSLESIONSEG_REPLAY") else sorted(SHIPPED.glob("*.zip"))
+    for archive in shipped:
         if not (root / archive.stem / DESCRIPTION).exists():
             import_buffer(archive)
     buffers = []
@@ -115,8 +119,8 @@ def list_buffers(task: str | None = None) -> list[Buffer]:
             buffers.append(read_buffer(description.parent))
         except SettingsError:
             continue
-    shipped = {archive.stem for archive in SHIPPED.glob("*.zip")}
-    buffers.sort(key=lambda buffer: (buffer.name in shipped, buffer.name))
+    last = {archive.stem for archive in shipped}
+    buffers.sort(key=lambda buffer: (buffer.name in last, buffer.name))
     return [buffer for buffer in buffers if task in (None, buffer.task)]
 
 
@@ -143,7 +147,7 @@ def find_buffer(name: str) -> Buffer:
     Raises:
         SettingsError: no such buffer.
     """
-    if "/" in name or os.sep in name:
+    if _is_path(name):
         return read_buffer(Path(name))
     buffers = {buffer.name: buffer for buffer in list_buffers()}
     if name not in buffers:
@@ -207,25 +211,33 @@ def replay_examples(
 
     Args:
         task: of the training.
-        names: buffers by name or path; all buffers of the task on this computer when None.
+        names: buffers by name or path, or folders of prepared examples; all buffers of the task on this computer
+            when None.
         other_than: sites that are left out, above all the one that is trained on.
 
     Raises:
         SettingsError: no such buffer, or one of another task.
     """
-    buffers = list_buffers(task) if names is None else [find_buffer(name) for name in names]
-    for buffer in buffers:
-        if buffer.task != task:
-            raise SettingsError(
-                f"The replay buffer {buffer.name} is for the task '{buffer.task}', not '{task}'."
-            )
-    examples = {
-        example.sha256: example
-        for buffer in buffers
-        for example in buffer.examples()
-        if example.site not in other_than
-    }
-    return tuple(examples.values())
+    found = []
+    for name in list_buffers(task) if names is None else names:
+        found += _examples_of(name, task)
+    return tuple({e.sha256: e for e in found if e.site not in other_than}.values())
+
+
+def _examples_of(source: Buffer | str, task: str) -> tuple[Example, ...]:
+    if isinstance(source, str):
+        prepared = read_examples(Path(source)) if _is_path(source) else []
+        if prepared and not (Path(source) / DESCRIPTION).exists():
+            return tuple(prepared)
+        source = find_buffer(source)
+    if source.task != task:
+        raise SettingsError(f"The replay buffer {source.name} is for the task '{source.task}', not '{task}'.")
+    return source.examples()
+
+
+def _is_path(name: str) -> bool:
+    """A folder of the working directory that happens to have a buffer's name is never taken for the buffer."""
+    return "/" in name or os.sep in name
 
 
 def _new_folder(name: str) -> Path:

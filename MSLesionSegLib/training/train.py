@@ -27,11 +27,12 @@ from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
 from MSLesionSegLib.training import case_examples
-from MSLesionSegLib.training.cases import read_cases
-from MSLesionSegLib.training.examples import Example, read_examples
+from MSLesionSegLib.training.cases import list_cases, read_cases
+from MSLesionSegLib.training.examples import Example
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
 from MSLesionSegLib.training.finetune import FineTuned, FineTuning, finetune, seconds_to_score
 from MSLesionSegLib.training.gate import FEWEST_CASES, Verdict, decide, judge
+from MSLesionSegLib.training.replay import replay_examples
 from MSLesionSegLib.training.run_stages import GATE
 from MSLesionSegLib.training.scores import Score, score
 from MSLesionSegLib.training.team import ALONE, Team
@@ -166,7 +167,7 @@ def compare_models(
     old: str,
     new: str,
     cases: Path,
-    buffer: Sequence[Example] = (),
+    replay: Sequence[str] | None = None,
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Verdict:
@@ -189,22 +190,14 @@ def compare_models(
             )
         progress.stage(GATE)
         inner = Within(progress, GATE)
-        return judge(one, other, validation, share_out(buffer)[1], device=where, progress=inner)
+        earlier = share_out(buffer_for(cases, one.card.task, replay))[1]
+        return judge(one, other, validation, earlier, device=where, progress=inner)
 
 
-def read_buffer(folders: Sequence[Path]) -> tuple[Example, ...]:
-    """The examples of replay buffers.
-
-    Raises:
-        SettingsError: a folder holds none.
-    """
-    examples = []
-    for folder in folders:
-        found = read_examples(folder)
-        if not found:
-            raise SettingsError(f"{folder} is no replay buffer: it holds no prepared examples.")
-        examples += found
-    return tuple(examples)
+def buffer_for(cases: Path, task: str, names: Sequence[str] | None) -> tuple[Example, ...]:
+    """The replay examples of other sites than those of a case set; see :func:`replay_examples`."""
+    own = {case.site for case in list_cases(cases, task).cases}
+    return replay_examples(task, names, other_than=own)
 
 
 def share_out(buffer: Sequence[Example]) -> tuple[list[Example], list[Example]]:

@@ -121,6 +121,12 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory, head: Head) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def no_replay_buffers(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user has no replay buffers, and the shipped one is not unpacked into the user's data folder."""
+    monkeypatch.setenv("MSLESIONSEG_REPLAY", str(tmp_path_factory.getbasetemp() / "no-buffers"))
+
+
 @pytest.fixture
 def models(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Use the tiny model's folder as the user's models folder, in this process and in child processes."""
