@@ -25,6 +25,7 @@ test: $(READY)
 
 bench: $(READY)
 	$(RUN)/python Testing/benchmarks/bench.py
+	$(RUN)/python Testing/benchmarks/bench_training.py
 
 lint: $(READY)
 	$(RUN)/ruff format --check .

@@ -21,6 +21,9 @@ _ACTIVATION_BYTES = 48
 _WEIGHT_BYTES = 16  # weight, gradient and two moments in float32
 _PROGRAM_GIB = 0.9
 
+# batch and patch that a recipe may choose between, most wanted first; a CPU has no time for large ones
+_SIZES = {"cpu": ((2, 64), (1, 64), (1, 48)), "cuda": ((8, 96), (4, 96), (2, 96), (2, 64))}
+
 
 def seconds_per_step(
     network: torch.nn.Module, source: Source, recipe: FineTuningRecipe, device: str
@@ -63,6 +66,20 @@ def check_memory(architecture: Architecture, recipe: FineTuningRecipe, weights: 
             f"This training needs about {needed:.1f} GiB of memory and {free:.1f} GiB are free. Close other "
             f"programs, or lower the recipe's batch (now {recipe.batch}) or patch (now {recipe.patch})."
         )
+
+
+def fit_sizes(
+    recipe: FineTuningRecipe, architecture: Architecture, weights: int, device: str
+) -> FineTuningRecipe:
+    """Batch and patch for a recipe that adapts to the computer: the largest that fit into four fifths of memory.
+
+    The smallest pair is taken where none fits; other recipes are returned as they are.
+    """
+    if not recipe.adapt:
+        return recipe
+    free = 0.8 * free_memory_gib(device)
+    sized = [recipe.but(batch=batch, patch=patch) for batch, patch in _SIZES[device]]
+    return next((one for one in sized if memory_needed_gib(architecture, one, weights) <= free), sized[-1])
 
 
 def free_memory_gib(device: str) -> float:

@@ -27,6 +27,7 @@ class FineTuningRecipe(TrainingRecipe):
         patches: patches per case and epoch.
         minutes: time budget for the whole run, in minutes; 0 is none. The first steps are measured and the length
             follows from them.
+        adapt: batch and patch are chosen for the device and its free memory.
         validations: how often the validation cases are scored, evenly spread; the best of these states is kept.
         patience: validations in a row without a better one after which training ends; 0 is never.
         loss: ``dice-ce`` (soft Dice + cross-entropy), ``ce`` or ``dice``.
@@ -50,6 +51,7 @@ class FineTuningRecipe(TrainingRecipe):
     epochs: int = 0
     patches: int = 16
     minutes: float = 0.0
+    adapt: bool = False
     validations: int = 6
     patience: int = 0
     loss: str = "dice-ce"
@@ -110,7 +112,7 @@ def length(recipe: FineTuningRecipe, cases: int, replayed: bool) -> int:
 
 
 def with_settings(recipe: FineTuningRecipe, settings: Iterable[str]) -> FineTuningRecipe:
-    """A copy with values from texts such as ``learning_rate=1e-4``.
+    """A copy with values from texts such as ``learning_rate=1e-4``; a batch or patch that is set stays as it is.
 
     Raises:
         SettingsError: a text without ``=``, an unknown name, or a value of the wrong kind.
@@ -124,6 +126,8 @@ def with_settings(recipe: FineTuningRecipe, settings: Iterable[str]) -> FineTuni
         if not equals:
             raise SettingsError(f"'{text}' is no setting: write field=value, such as learning_rate=1e-4.")
         changes[name] = _converted(name, value.strip(), kinds[name]) if name in kinds else value
+    if {"batch", "patch"} & changes.keys():
+        changes.setdefault("adapt", False)
     return recipe.but(**changes)
 
 
@@ -165,6 +169,7 @@ FINE_TUNING = {
     "quick": FineTuningRecipe(
         source="MSLesionSeg; length from a time budget",
         minutes=12.0,
+        adapt=True,
         learning_rate=5e-4,
         warm_up=20,
         lesion_share=0.5,

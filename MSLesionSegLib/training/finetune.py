@@ -9,7 +9,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from MSLesionSegLib.network.store import (
     user_models_folder,
 )
 from MSLesionSegLib.progress import Progress, Silent
-from MSLesionSegLib.training.budget import check_memory, seconds_per_step, steps_in
+from MSLesionSegLib.training.budget import check_memory, fit_sizes, seconds_per_step, steps_in
 from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.features import FeatureSource
 from MSLesionSegLib.training.fine_tuning import FINE_TUNING, FineTuningRecipe, length
@@ -122,13 +122,18 @@ def finetune(request: FineTuning, progress: Progress | None = None, team: Team =
     check_name(request.models, request.name)
     model = _start(request)
     work = request.work or request.models / ".runs" / request.name
-    recipe = request.recipe.but(batch=max(request.recipe.batch, team.size))
     freeze(model.network, model.card.architecture, request.tune)
     weights = sum(parameter.numel() for parameter in model.network.parameters())
-    check_memory(model.card.architecture, recipe, weights, request.device)
+    plan = _planned_sizes(request, request.recipe, model.card.architecture, weights, work, team)
+    recipe = request.recipe.but(batch=plan.batch, patch=plan.patch)
 
     trained, source = _prepare_source(request, recipe, model, work, progress, team)
-    recipe = _planned(request, recipe, model, trained, source, work, began, progress, team)
+    if not plan.steps:
+        steps = team.share(_planned_steps(request, recipe, model, trained, source, began))
+        plan = replace(plan, steps=steps)
+        if team.leads:
+            _write_plan(work / "plan.json", plan)
+    recipe = recipe.but(steps=plan.steps)
     validation = _validation(request, recipe, model, progress) if request.validation else None
     model = replace(model, card=_card(request, recipe, model.card))
     try:
@@ -189,36 +194,56 @@ def _prepare_source(request, recipe, model, work, progress, team):
     return rest, FeatureSource(cases, begin, pool, size, request.device, progress)
 
 
-def _planned(request, recipe, model, trained, source, work, began, progress, team) -> FineTuningRecipe:
-    """The recipe with its number of steps. That of a time budget is kept: a run that goes on has the same length."""
+@dataclass(frozen=True)
+class _Plan:
+    """What was measured or chosen once for a run, so that a run that goes on does the same.
+
+    ``key`` tells one run from another; ``steps`` is 0 as long as the length is not known.
+    """
+
+    key: str
+    batch: int
+    patch: int
+    steps: int = 0
+
+
+def _planned_sizes(request, recipe, architecture, weights, work, team) -> _Plan:
+    """The plan of this run as it was left, or a new one without a length."""
+    key = _digest(request, recipe)
+    plan = None
+    if team.leads:
+        plan = _read_plan(work / "plan.json", key)
+        if plan is None:
+            sized = fit_sizes(recipe, architecture, weights, request.device)
+            check_memory(architecture, sized, weights, request.device)
+            plan = _Plan(key, max(sized.batch, team.size), sized.patch)
+    return team.share(plan)
+
+
+def _planned_steps(request, recipe, model, trained, source, began) -> int:
+    """Optimiser steps by the recipe's epochs and its time budget, whichever are fewer."""
     steps = length(recipe, len(request.training), bool(request.replay))
-    if recipe.minutes:
-        file, key = work / "plan.json", _digest(request, recipe)
-        planned = team.share(_read_plan(file, key))
-        if planned is None:
-            per_step = seconds_per_step(trained, source, recipe, request.device)
-            scoring = seconds_to_score(model, request.validation, request.device)
-            left = recipe.minutes * 60 - (time.monotonic() - began) - request.keep_s
-            fitting = steps_in(left - scoring * (recipe.validations + 1), per_step)
-            planned = team.share(min(fitting, steps) if steps else fitting)
-            if team.leads:
-                _write_plan(file, key, planned)
-        steps = planned
-    return recipe.but(steps=steps)
+    if not recipe.minutes:
+        return steps
+    per_step = seconds_per_step(trained, source, recipe, request.device)
+    scoring = seconds_to_score(model, request.validation, request.device)
+    left = recipe.minutes * 60 - (time.monotonic() - began) - request.keep_s
+    fitting = steps_in(left - scoring * (recipe.validations + 1), per_step)
+    return min(fitting, steps) if steps else fitting
 
 
-def _read_plan(file: Path, key: str) -> int | None:
+def _read_plan(file: Path, key: str) -> _Plan | None:
     try:
-        plan = json.loads(file.read_text(encoding="utf-8"))
-        return int(plan["steps"]) if plan["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
+        plan = _Plan(**json.loads(file.read_text(encoding="utf-8")))
+        return plan if plan.key == key else None
+    except (OSError, ValueError, TypeError):
         return None
 
 
-def _write_plan(file: Path, key: str, steps: int) -> None:
+def _write_plan(file: Path, plan: _Plan) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps({"key": key, "steps": steps}), encoding="utf-8")
+    partial.write_text(json.dumps(asdict(plan)), encoding="utf-8")
     os.replace(partial, file)
 
 

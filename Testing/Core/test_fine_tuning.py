@@ -14,6 +14,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.activation import probabilities
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.parts import TUNE, cut, freeze
+from MSLesionSegLib.training import budget
 from MSLesionSegLib.training.fine_tuning import (
     FINE_TUNING,
     FineTuningRecipe,
@@ -227,3 +228,16 @@ def test_a_network_cut_in_two_computes_the_same(tune, thin):
     x = torch.randn(2, 1, 32, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(rest(begin(x)), network(x))
+
+
+def test_quick_takes_larger_patches_on_a_gpu_and_smaller_ones_where_memory_is_short(monkeypatch):
+    def sizes(device: str, free: float, recipe=FINE_TUNING["quick"]) -> tuple[int, int]:
+        monkeypatch.setattr(budget, "free_memory_gib", lambda _: free)
+        sized = budget.fit_sizes(recipe, Architecture(thin=2), 5_600_000, device)
+        return sized.batch, sized.patch
+
+    assert sizes("cpu", 16.0) == (2, 64)
+    assert sizes("cuda", 40.0) == (8, 96)
+    assert sizes("cuda", 4.0) < (8, 96)
+    assert sizes("cpu", 0.5) == (1, 48)
+    assert sizes("cuda", 40.0, with_settings(get_recipe("quick"), ["batch=3"])) == (3, 64)

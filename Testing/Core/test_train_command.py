@@ -161,3 +161,20 @@ def test_the_buffer_is_shared_out_the_same_way_however_it_grows(tmp_path):
     assert 1 <= len(kept) <= 8
     assert set(share_out(members[:10])[1]) <= set(kept)
     assert share_out(members[:1]) == (members[:1], [])
+
+
+def test_too_few_cases_to_split_are_measured_by_leaving_one_out(case_set, store):
+    code, events, errors = train(case_set, "--leave-one-out")
+    assert code == 0, errors
+    gate = events[-1]["gate"]
+    assert gate["cases"] == 3  # two left out in turn, and the validation case
+    assert gate["verdict"] in ("promote", "refuse")
+    assert events[-1]["in_use"] == ("new" if gate["verdict"] == "promote" else "start")
+    assert read_card(store / "new").training["cases"] == 2
+    assert sorted(p.name for p in store.iterdir()) == [".runs", "active.json", "new", "start"]
+
+
+def test_leave_one_out_is_offered_with_its_time_when_there_are_too_few_cases(case_set, store):
+    code, events, errors = train(case_set, "--set", "minutes=5")
+    assert code == 0, errors
+    assert "about 15 minutes, 3 trainings: --leave-one-out" in events[-1]["gate"]["sentence"]
