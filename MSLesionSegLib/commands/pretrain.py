@@ -38,9 +38,8 @@ def pretrain(
     """Pre-train an encoder on scans without masks; it becomes a base model for fine-tuning."""
 
     def make(job: Job) -> Path:
-        from MSLesionSegLib.errors import OutputError
         from MSLesionSegLib.network.device import choose_device
-        from MSLesionSegLib.network.store import user_models_folder
+        from MSLesionSegLib.network.store import check_name, user_models_folder
         from MSLesionSegLib.studies.recipes import recipe_with
         from MSLesionSegLib.training.pretraining import get_preset
         from MSLesionSegLib.training.pretraining import pretrain as train
@@ -49,8 +48,7 @@ def pretrain(
         chosen = get_preset(preset)
         recipe = recipe_with(chosen.recipe, settings)
         models = user_models_folder()
-        if (models / name).exists():
-            raise OutputError(f"A model named {name} exists already; choose another name.")
+        check_name(models, name)
         examples = [
             example
             for source in scans

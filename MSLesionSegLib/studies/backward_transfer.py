@@ -24,7 +24,8 @@ def backward_transfer(scores: np.ndarray) -> BackwardTransfer:
     """Backward transfer of a sequence of centres.
 
     Args:
-        scores: (K, K) with rows and columns in the order of training, K at least 2.
+        scores: (K, K) with rows and columns in the order of training, K at least 2; NaN where a centre has no
+            lesions to test on, which is left out of the mean.
 
     Raises:
         ValueError: not square, or one centre only.
@@ -32,9 +33,9 @@ def backward_transfer(scores: np.ndarray) -> BackwardTransfer:
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
         raise ValueError(f"scores of shape {scores.shape} are no sequence of two or more centres")
     by_centre = scores[-1] - np.diag(scores)
-    return BackwardTransfer(by_centre, float(by_centre[:-1].mean()))
+    return BackwardTransfer(by_centre, float(np.nanmean(by_centre[:-1])))
 
 
 def zero_shot(scores: np.ndarray) -> np.ndarray:
     """Mean score on the centres that were not seen yet, after each step but the last: (K - 1,)."""
-    return np.array([scores[i, i + 1 :].mean() for i in range(len(scores) - 1)])
+    return np.array([np.nanmean(scores[i, i + 1 :]) for i in range(len(scores) - 1)])

@@ -41,7 +41,7 @@ def write_continual_report(
         for k, order in enumerate(orders)
         for seed in seeds
     }
-    pooled = np.array([[rows[f"{MULTI}.seed{seed}"][name] for name in names] for seed in seeds])
+    pooled = np.array([[rows[f"{MULTI}.seed{seed}"].get(name, np.nan) for name in names] for seed in seeds])
     _write_matrices(folder, every, pooled, orders, names)
     figures = folder / "figures"
     first = {
@@ -96,7 +96,7 @@ def _transfer(
             continue
         found = backward_transfer(matrix)
         means[experiment].append(found.mean)
-        final[experiment].append(float(matrix[-1].mean()))
+        final[experiment].append(float(np.nanmean(matrix[-1])))
         for place, centre in enumerate(orders[k]):
             by_centre[experiment].setdefault(names[centre], []).append(float(found.by_centre[place]))
             lines.append([experiment, k, seed, place, names[centre], float(found.by_centre[place])])
@@ -106,7 +106,7 @@ def _transfer(
     )
 
     def text(values: Sequence[float]) -> str:
-        value = average(values)
+        value = average([None if np.isnan(v) else v for v in values])
         return shown_with_error(value.mean, value.standard_error, 3)
 
     rows = [[name, *(text(by_centre[e][name]) for e in (SEQUENTIAL, REPLAY))] for name in names]
@@ -145,7 +145,7 @@ def _curve(every: Mapping[tuple[str, int, int], np.ndarray], pooled: np.ndarray)
         lines[experiment] = (range(1, curves.shape[1] + 1), curves.mean(0), error)
     figure = curve_figure({"Centres not seen yet": lines}, "centres learnt", "mean test Dice")
     ax = figure.axes[0]
-    ax.axhline(float(pooled.mean()), color="#333333", linestyle=":", label=MULTI)
+    ax.axhline(float(np.nanmean(pooled)), color="#333333", linestyle=":", label=MULTI)
     ax.set_xticks(range(1, curves.shape[1] + 1))
     ax.legend(frameon=False, fontsize=8)
     return figure

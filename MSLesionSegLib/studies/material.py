@@ -13,6 +13,7 @@ from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import save_in_folder
+from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.training.case_examples import prepare_cases
 from MSLesionSegLib.training.cases import read_cases, require_set
 from MSLesionSegLib.training.examples import Example, read_examples
@@ -103,7 +104,7 @@ def _prepared_scans(source: Path, work: Path, progress: Progress) -> list[tuple[
 
     The frozen split of a case set is not looked at: the networks of a study never come into the model store.
     """
-    out = work / "examples" / source.name
+    out, progress = work / "examples" / source.name, Within(progress, PREPARE)
     if not is_case_set(source):
         scans = {scan.name: scan for scan in find_scans(source)}
         return [(scans[e.name], e) for e in prepare_dataset(source, out, progress=progress)]

@@ -114,10 +114,11 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_csv(path: Path, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Write a table in one step: numbers with six digits, None stays empty."""
+    """Write a table in one step: numbers with six digits, None and NaN stay empty."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(heads)
     for row in rows:
-        writer.writerow(["" if v is None else f"{v:.6g}" if isinstance(v, float) else v for v in row])
+        shown = ["" if v is None or v != v else v for v in row]
+        writer.writerow([f"{v:.6g}" if isinstance(v, float) else v for v in shown])
     write_text(path, stream.getvalue())

@@ -71,6 +71,12 @@ def test_zero_shot_averages_the_centres_still_to_come():
     assert zero_shot(scores) == pytest.approx([0.15, 0.3])
 
 
+def test_a_centre_without_lesions_to_test_on_is_left_out_of_the_means():
+    scores = np.array([[0.6, np.nan, 0.1], [0.5, np.nan, 0.3], [0.3, np.nan, 0.9]])
+    assert backward_transfer(scores).mean == pytest.approx(-0.3)
+    assert zero_shot(scores) == pytest.approx([0.1, 0.3])
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (2, 3), (4,)])
 def test_scores_that_are_no_sequence_are_refused(shape):
     with pytest.raises(ValueError):

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import ModelError, OutputError, SettingsError
 from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.store import load_model, save_model
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.material import StudyCase
 from MSLesionSegLib.studies.rerun import rerun
@@ -81,7 +82,7 @@ def test_all_scans_of_a_patient_stay_together():
 def test_no_cell_of_the_plan_tests_a_patient_that_it_or_its_forerunner_trained_on(
     hospital, settings, tmp_path
 ):
-    cells = planned(hospital, settings, tmp_path)
+    cells = plan(settings, *subsets_and_outside(hospital, tmp_path), [])
     trained: dict[str, set] = {}
     tested = 0
     for cell in cells:
@@ -91,14 +92,6 @@ def test_no_cell_of_the_plan_tests_a_patient_that_it_or_its_forerunner_trained_o
             assert (case["site"], case["name"]) not in trained[cell.name], cell.name
             tested += 1
     assert tested == 32
-
-
-def planned(hospital, settings, folder):
-    from MSLesionSegLib.studies.material import native_centre
-
-    cases = native_centre(hospital["here"], folder, Silent())
-    external = native_centre(hospital["elsewhere"], folder, Silent())
-    return plan(settings, make_subsets(cases, 1, 0), external, [])
 
 
 def test_a_whole_study_resumes_reruns_and_writes_its_page(hospital, settings, tmp_path):
@@ -230,3 +223,25 @@ def test_a_case_set_is_a_centre_and_its_bad_cases_are_told(hospital, tmp_path):
     assert {case.patient for case in cases} == {case.subject for case in added[:2]}
     assert all(case.scan.image.exists() and case.brain.exists() for case in cases)
     assert any(added[2].case_id in sentence for sentence in told)
+
+
+def test_a_pre_trained_encoder_is_fine_tuned_but_not_tested_as_a_default_model(
+    hospital, settings, tmp_path, models
+):
+    tiny = load_model("tiny")
+    card = replace(tiny.card, name="encoder", recipe={"pretext": "masked"}, weights_sha256="")
+    folder = save_model(tmp_path / "store", tiny.network, card)
+    cells = plan(replace(settings, bases=(str(folder),)), *subsets_and_outside(hospital, tmp_path), [])
+    methods = {cell.settings["what"]["method"] for cell in cells}
+    assert methods == {"fine-tuned", "de novo", "second reader"}
+    starts = {
+        cell.settings["start"]["model"] for cell in cells if "model" in (cell.settings.get("start") or {})
+    }
+    assert starts == {"encoder"}
+
+
+def subsets_and_outside(hospital, folder):
+    from MSLesionSegLib.studies.material import native_centre
+
+    cases = native_centre(hospital["here"], folder, Silent())
+    return make_subsets(cases, 1, 0), native_centre(hospital["elsewhere"], folder, Silent())
