@@ -168,7 +168,7 @@ def montage_figure(rows: Sequence[MontageRow], reference: str) -> Figure:
     """
     methods = list(dict.fromkeys(name for row in rows for name in row.masks))
     figure, axes = new_figure(1.9 * (len(methods) + 1), 2.3 * len(rows), len(methods) + 1, len(rows))
-    for line, row in zip(axes, rows, strict=True):
+    for number, (line, row) in enumerate(zip(axes, rows, strict=True)):
         for ax, method in zip(line, [None, *methods], strict=True):
             ax.imshow(row.grey, cmap="gray", vmin=0, vmax=1, aspect=row.aspect)
             if method in row.masks and row.masks[method].any():
@@ -176,7 +176,7 @@ def montage_figure(rows: Sequence[MontageRow], reference: str) -> Figure:
                 ax.contour(row.masks[method].astype(float), [0.5], colors=colour, linewidths=1.0)
             ax.set_xticks([])
             ax.set_yticks([])
-            if line is axes[0]:
+            if number == 0:
                 ax.set_title(method or "scan", fontsize=9)
         line[0].set_ylabel(row.name, fontsize=8)
     return figure
@@ -190,7 +190,7 @@ def filter_figure(filters: Mapping[str, Sequence[np.ndarray]]) -> Figure:
     """
     count = max(len(planes) for planes in filters.values())
     figure, axes = new_figure(0.9 + 0.85 * 3 * count, 0.6 + 0.85 * len(filters), 3 * count, len(filters))
-    for line, (layer, planes) in zip(axes, filters.items(), strict=True):
+    for number, (line, (layer, planes)) in enumerate(zip(axes, filters.items(), strict=True)):
         for ax in line:
             ax.set_axis_off()
         for k, triple in enumerate(planes):
@@ -198,7 +198,7 @@ def filter_figure(filters: Mapping[str, Sequence[np.ndarray]]) -> Figure:
             for n, plane in enumerate(triple):
                 ax = line[3 * k + n]
                 ax.imshow(plane, cmap="RdBu_r", vmin=-limit, vmax=limit)
-                if line is axes[0]:
+                if number == 0:
                     ax.set_title(("start", "end", "change")[n], fontsize=8)
         line[0].text(-0.25, 0.5, layer, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
     return figure
