@@ -130,7 +130,7 @@ def train(request: TrainRequest, progress: Progress | None = None, team: Team = 
         validation=validation,
         replay=replay,
         start=start,
-        recipe=request.recipe,
+        recipe=request.recipe if task.channels == ("flair",) else request.recipe.but(insertion=0.0),
         tune=request.tune,
         task=task.name,
         channels=old.card.channels,
