@@ -216,20 +216,16 @@ def cases_export(
     """Write the cases for another computer or for another training program."""
 
     def work(job: Job) -> Exported:
+        if not strip_face:
+            job.warning("faces", "Scans with a skull show the face. For other hospitals use --strip-face.")
         if layout == "zip":
             from MSLesionSegLib.training.case_archive import export_archive
 
-            exported = export_archive(cases, to, task=task, strip_face=strip_face, progress=job)
-        else:
-            from MSLesionSegLib.training import case_exports
+            return export_archive(cases, to, task=task, strip_face=strip_face, progress=job)
+        from MSLesionSegLib.training import case_exports
 
-            write = {"nnunet": case_exports.export_nnunet, "monai": case_exports.export_monai}[layout]
-            exported = write(cases, to, task=task or "flair", strip_face=strip_face, progress=job)
-        for finding in exported.findings:
-            job.warning(finding.code, finding.sentence)
-        if not strip_face:
-            job.warning("faces", "Scans with a skull show the face. For other hospitals use --strip-face.")
-        return exported
+        write = {"nnunet": case_exports.export_nnunet, "monai": case_exports.export_monai}[layout]
+        return write(cases, to, task=task or "flair", strip_face=strip_face, progress=job)
 
     def describe(exported: Exported) -> dict[str, Any]:
         return {

@@ -88,12 +88,12 @@ def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
     progress.stage(STORE)
     with changing(request.folder) as change:
         written = write_case(request.folder, material, change)
+        findings = (*material.findings, *written.findings)
+        for finding in findings:
+            progress.warning(finding.code, finding.sentence)
         progress.stage(STORE, 1.0)  # the last moment to cancel
     record = request.folder / written.record
     case = read_record(request.folder, record, read_roll(request.folder))
-    findings = (*material.findings, *written.findings)
-    for finding in findings:
-        progress.warning(finding.code, finding.sentence)
     return Added(case, written.stored, findings)
 
 

@@ -93,8 +93,10 @@ def export_archive(
             except MSLesionSegError as error:
                 findings.append(Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
                 good.pop(case.case_id, None)
+        for finding in findings:
+            progress.warning(finding.code, finding.sentence)
+        progress.stage(EXPORT, 1.0)  # the last moment to cancel
         pack(Path(temporary), to, KIND, {"face_removed": strip_face})
-    progress.stage(EXPORT, 1.0)
     sides = [case.split for case in good.values()]
     return Exported(to, sides.count("training"), sides.count("validation"), tuple(findings))
 

@@ -137,7 +137,9 @@ def _export(
         if not written:
             raise SettingsError(f"{folder} holds no usable cases of the task '{task}'.")
         conclude(written, work)
-        progress.stage(EXPORT, 1.0)
+        for finding in findings:
+            progress.warning(finding.code, finding.sentence)
+        progress.stage(EXPORT, 1.0)  # the last moment to cancel
     sides = [case.split for case in written]
     return Exported(to, sides.count("training"), sides.count("validation"), tuple(findings))
 

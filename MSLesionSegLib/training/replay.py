@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.errors import OutputError, SettingsError
+from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
 from MSLesionSegLib.segmentation.outputs import staged
@@ -111,8 +111,13 @@ def list_buffers(task: str | None = None) -> list[Buffer]:
     root = user_replay_folder()
     shipped = [] if os.environ.get("MSLESIONSEG_REPLAY") else sorted(SHIPPED.glob("*.zip"))
     for archive in shipped:
-        if not (root / archive.stem / DESCRIPTION).exists():
-            import_buffer(archive)
+        unpacked = root / archive.stem / DESCRIPTION
+        if not unpacked.exists():
+            try:
+                import_buffer(archive)
+            except MSLesionSegError:
+                if not unpacked.exists():  # else another process was quicker
+                    raise
     buffers = []
     for description in sorted(root.glob(f"*/{DESCRIPTION}")):
         try:
@@ -171,8 +176,8 @@ def export_buffer(name: str, archive: Path, progress: Progress | None = None) ->
         for k, example in enumerate(examples):
             progress.stage(PACK, k / len(examples))
             write_compact(example, Path(temporary))
+        progress.stage(PACK, 1.0)  # the last moment to cancel
         pack(Path(temporary), archive, KIND, {"task": buffer.task, "step": STEP})
-    progress.stage(PACK, 1.0)
     return buffer
 
 
@@ -200,7 +205,7 @@ def import_buffer(archive: Path, name: str | None = None, progress: Progress | N
                 examples.append(read_compact(file.parent, work / file.parent.name))
             _check_facts(archive, facts, examples)
             _describe(work, str(facts["task"]), examples)
-    progress.stage(PACK, 1.0)
+            progress.stage(PACK, 1.0)  # the last moment to cancel
     return read_buffer(folder)
 
 

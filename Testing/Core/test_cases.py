@@ -12,7 +12,8 @@ import pytest
 from clinic import SHAPE, add_flair, examination, save_like
 from conftest import PATIENT_NAME, centred
 
-from MSLesionSegLib.errors import ImageError, SettingsError
+from MSLesionSegLib.errors import Cancelled, ImageError, SettingsError
+from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.case_adding import AddRequest, add_case, remove_case
 from MSLesionSegLib.training.cases import list_cases, read_cases
@@ -377,3 +378,18 @@ def test_a_mask_of_new_lesions_may_lie_on_either_scan(tmp_path):
     case = add_case(AddRequest(tmp_path / "set", "new", images, mask)).case
     assert case.grid == "followup" and case.reference == case.images["followup"]
     assert read_cases(tmp_path / "set", "new").cases == (case,)
+
+
+def test_a_person_who_stops_at_the_last_moment_finds_the_set_as_it_was(tmp_path):
+    class Stopping(Silent):
+        def stage(self, name: str, fraction: float = 0.0) -> None:
+            if (name, fraction) == ("store case", 1.0):
+                raise Cancelled
+
+    folder = tmp_path / "set"
+    add_flair(folder, tmp_path / "in", 1)
+    before = files(folder)
+    flair, mask, _ = examination(tmp_path / "in", 2)
+    with pytest.raises(Cancelled):
+        add_case(AddRequest(folder, "flair", {"flair": flair}, mask), Stopping())
+    assert files(folder) == before
