@@ -181,3 +181,24 @@ def test_buffers_are_made_listed_exported_and_imported_by_command(cases, tmp_pat
     assert "there (flair): north 2" in call("replay", "import", tmp_path / "out.zip", "--name", "there")
     error = events("replay", "import", tmp_path / "out.zip", "--name", "there", fails=1)[-1]
     assert "already" in error["sentence"]
+
+
+def test_what_is_shipped_protects_the_first_training(tmp_path, monkeypatch):
+    """The real archive: synthetic patients, small on the disk, for the task of the default model."""
+    monkeypatch.delenv("MSLESIONSEG_REPLAY")
+    monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
+    archives = list(replay.SHIPPED.glob("*.zip"))
+    assert sum(archive.stat().st_size for archive in archives) < 3_000_000
+    (buffer,) = list_buffers("flair")
+    assert buffer.folder == tmp_path / "data" / "Replay" / "synthetic-flair" and buffer.sites == {
+        "synthetic": 4
+    }
+    for example in buffer.examples():
+        assert example.array("image").shape[0] == 1
+        lesion = example.array("label") > 127
+        assert 0 < lesion.mean() < 0.05
+        flair = example.array("image")[0]
+        assert flair[lesion].mean() > flair[example.array("brain") > 0].mean() + 0.5
+    stamp = (buffer.folder / "replay.json").stat().st_mtime_ns
+    assert list_buffers()[0].sha256 == buffer.sha256
+    assert (buffer.folder / "replay.json").stat().st_mtime_ns == stamp

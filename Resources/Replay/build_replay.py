@@ -1,0 +1,34 @@
+"""Makes the shipped replay buffer: python Resources/Replay/build_replay.py WORK
+
+WORK is the folder of ``mslesionseg study default-models`` after its steps ``synthesise`` and ``prepare``. The buffer
+holds four of the synthetic patients that the default models were trained on, two with thin and two with thick slices.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from MSLesionSegLib.training.archives import pack
+from MSLesionSegLib.training.compact import STEP, write_compact
+from MSLesionSegLib.training.examples import read_examples
+from MSLesionSegLib.training.replay import KIND
+
+PATIENTS = ("sub-ms00006", "sub-ms00012", "sub-ms00014", "sub-ms00016")
+TARGET = Path(__file__).with_name("synthetic-flair.zip")
+
+
+def main(work: Path) -> None:
+    examples = {example.name: example for example in read_examples(work / "examples" / "synthetic-ms")}
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in PATIENTS:
+            write_compact(replace(examples[name], site="synthetic", weight=1.0), Path(temporary))
+        TARGET.unlink(missing_ok=True)
+        pack(Path(temporary), TARGET, KIND, {"task": "flair", "step": STEP})
+    print(f"{TARGET.name}: {len(PATIENTS)} examples, {TARGET.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
