@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from conftest import centred, make_head
+from heads import centred, make_head
 
 from MSLesionSegLib.training.examples import Example, read_examples, write_example
 

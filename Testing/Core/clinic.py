@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from conftest import Head, centred, make_head
+from heads import Head, centred, make_head
 
 from MSLesionSegLib.training.case_adding import Added, AddRequest, add_case
 

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from clinic import LAS, SHAPE, examination, save_like
-from conftest import make_head
+from heads import make_head
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.training.case_adding import AddRequest, add_case

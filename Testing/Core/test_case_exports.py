@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from clinic import SHAPE, add_flair, examination
-from conftest import centred, make_head
+from heads import centred, make_head
 from test_cases_command import call, events
 
 from MSLesionSegLib.errors import OutputError, SettingsError

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 from clinic import SHAPE, add_flair, examination, save_like
-from conftest import PATIENT_NAME, centred
+from heads import PATIENT_NAME, centred
 
 from MSLesionSegLib.errors import Cancelled, ImageError, SettingsError
 from MSLesionSegLib.progress import Silent

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Head
+from heads import Head
 from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app

@@ -8,7 +8,7 @@ import io
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import centred
+from heads import centred
 from PIL import Image
 
 from MSLesionSegLib.lesions.table import lesion_table

@@ -7,7 +7,7 @@ import sys
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import centred, make_head
+from heads import centred, make_head
 
 from MSLesionSegLib.errors import ImageError, MissingPackageError, SettingsError
 from MSLesionSegLib.imaging.registration import PRESETS, correlation, register

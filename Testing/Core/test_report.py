@@ -9,7 +9,7 @@ import re
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import centred
+from heads import centred
 
 from MSLesionSegLib.lesions.table import Lesion
 from MSLesionSegLib.segmentation.pictures import Pictures, SlicePicture

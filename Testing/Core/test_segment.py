@@ -10,7 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import PATIENT_NAME, Head, centred, make_head
+from heads import PATIENT_NAME, Head, centred, make_head
 
 from MSLesionSegLib.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError
 from MSLesionSegLib.network.store import read_card, write_card

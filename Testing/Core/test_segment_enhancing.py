@@ -10,7 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import centred
+from heads import centred
 from scipy.ndimage import gaussian_filter
 from test_segment import Recorder
 
