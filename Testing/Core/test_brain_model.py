@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from real_data import add_patient
+from round_brains import add_patient
 
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.brain_model import WEIGHTS, prepare_brain_examples

@@ -7,7 +7,7 @@ import shutil
 import nibabel as nib
 import numpy as np
 import pytest
-from real_data import AFFINE, add_patient
+from round_brains import AFFINE, add_patient
 
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.patterns import prepare_inserted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
-from real_data import AFFINE, add_patient
+from round_brains import AFFINE, add_patient
 from scipy import ndimage
 
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
