@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.lesions.components import LesionRule, find_lesions, label_components
+from MSLesionSegLib.lesions.components import LesionRule, bounding_box, find_lesions, label_components
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.table import Lesion, lesion_table
 
@@ -267,7 +267,11 @@ class Review:
         }
 
     def _find(self) -> None:
-        self._automatic, _ = find_lesions(self._probability, self.rule, self._voxel_mm3)
+        # most of a scan is no lesion: work on the part that may be
+        box = bounding_box(self._probability >= self.rule.threshold)
+        self._automatic = np.zeros(self._probability.shape, np.int32)
+        if box is not None:
+            self._automatic[box], _ = find_lesions(self._probability[box], self.rule, self._voxel_mm3)
         self._compose()
 
     def _compose(self) -> None:
@@ -288,9 +292,13 @@ class Review:
         if self._rows is not None:
             return
         self._labels, _ = label_components(self._mask, self.rule.connectivity)
-        images = (nib.Nifti1Image(part, self.affine) for part in (self._labels, self._probability))
+        box = bounding_box(self._mask) or tuple(slice(0, 1) for _ in range(3))
+        corner = [part.start for part in box]
+        affine = self.affine.copy()
+        affine[:3, 3] = nib.affines.apply_affine(self.affine, corner)
+        images = (nib.Nifti1Image(part[box], affine) for part in (self._labels, self._probability))
         table = lesion_table(*images, self.regions)
-        peaks = self._peaks(len(table))
+        peaks = self._peaks(len(table), box)
         accepted = {int(self._labels[voxel]) for voxel in self._accepted}
         rows = [
             ReviewedLesion(lesion, self._state(lesion.id), ACCEPTED if lesion.id in accepted else OPEN, peak)
@@ -300,13 +308,15 @@ class Review:
             rows.append(replace(rejected.row, lesion=replace(rejected.row.lesion, id=number)))
         self._rows = tuple(rows)
 
-    def _peaks(self, count: int) -> list[Voxel]:
-        """The most probable voxel of every lesion, the first of equals."""
-        flat = np.flatnonzero(self._labels)
-        ids, values = self._labels.ravel()[flat], self._probability.ravel()[flat]
+    def _peaks(self, count: int, box: tuple[slice, ...]) -> list[Voxel]:
+        """The most probable voxel of every lesion, the first of equals; all lesions lie in ``box``."""
+        labels = self._labels[box]
+        flat = np.flatnonzero(labels)
+        ids, values = labels.ravel()[flat], self._probability[box].ravel()[flat]
         order = np.lexsort((flat, -values, ids))
         firsts = np.searchsorted(ids[order], np.arange(1, count + 1))
-        where = np.stack(np.unravel_index(flat[order][firsts], self._labels.shape), axis=1)
+        where = np.stack(np.unravel_index(flat[order][firsts], labels.shape), axis=1)
+        where += [part.start for part in box]
         return [tuple(int(v) for v in voxel) for voxel in where]
 
     def _state(self, number: int) -> str:
