@@ -343,7 +343,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         from MSLesionSegModule.job import Job
 
         work = Path(tempfile.mkdtemp(prefix="case-", dir=self.workFolder()))
-        arguments = addArguments(findings, Path(folder), work, reviewer, minutes)
+        arguments = addArguments(findings, Path(folder).absolute(), work, reviewer, minutes)
         return self._started(Job(arguments, onFinished=onFinished))
 
     def fineTune(
@@ -376,7 +376,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         from MSLesionSegModule.filing import trainArguments
         from MSLesionSegModule.job import Job
 
-        arguments = trainArguments(Path(folder), task, start, tune, minutes, replay, device)
+        arguments = trainArguments(Path(folder).absolute(), task, start, tune, minutes, replay, device)
         job = self._started(Job(arguments, onEvent, onFinished))
         return self._waited(job) if wait else job
 

@@ -74,6 +74,8 @@ class Findings:
                     name = title.format(volume=volumeNode.GetName())
                     added.append(_addFile(files[role], name, role, on))
                     references[reference] = added[-1].GetID()
+            if "transform" in files:
+                added += _align(files["transform"], nodes["baseline"], references.get(_SUBTRACTION))
             node = segments.addSegmentation(volumeNode, task)
             added += [node, node.GetDisplayNode()]
             for reference, part in references.items():
@@ -220,6 +222,45 @@ def _addFile(path: Path, name: str, role: str, volumeNode):
     return volumes.addVolume(np.asarray(image.dataobj), image.affine, name, role)
 
 
+def _align(path: Path, baselineNode, subtractionId: str | None) -> list[Any]:
+    """Put the baseline scan, and what lies on its voxels, where the registration found it on the follow-up.
+
+    So linked views show the same place. A transform that is not linear, or a baseline that the person has placed,
+    is left alone. Returns the nodes that were added.
+    """
+    matrix = linearMatrix(path)
+    if matrix is None or baselineNode.GetParentTransformNode() is not None:
+        return []
+    transform = slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLLinearTransformNode", _("{volume} onto follow-up").format(volume=baselineNode.GetName())
+    )
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    subtraction = slicer.mrmlScene.GetNodeByID(subtractionId) if subtractionId else None
+    for node in (baselineNode, subtraction):
+        if node is not None:
+            node.SetAndObserveTransformNodeID(transform.GetID())
+    return [transform]
+
+
+def linearMatrix(path: Path) -> np.ndarray | None:
+    """The matrix (RAS, mm, baseline to follow-up) of the core's transform file; None if it is not linear."""
+    import SimpleITK as sitk
+
+    transform = sitk.ReadTransform(str(path))
+    lps = np.diag([-1.0, -1.0, 1.0])
+
+    def mapped(points: np.ndarray) -> np.ndarray:
+        return np.array([transform.TransformPoint(point.tolist()) for point in points @ lps]) @ lps
+
+    origin = mapped(np.zeros((1, 3)))[0]
+    matrix = np.eye(4)
+    matrix[:3, :3] = (mapped(100.0 * np.eye(3)) - origin).T / 100.0
+    matrix[:3, 3] = origin
+    probes = np.array([[60.0, -45.0, 30.0], [-50.0, 70.0, -40.0], [35.0, 20.0, 65.0]])
+    linear = np.allclose(probes @ matrix[:3, :3].T + origin, mapped(probes), atol=1e-2)
+    return matrix if linear else None
+
+
 def _reviewed(node, task: str) -> list[str]:
     """Segments that make the mask: those of reviewed states, and segments that the person added."""
     static = set(segments.TASK_STATES[task]) - set(segments.REVIEWED_STATES[task])
@@ -263,7 +304,7 @@ def originalFiles(findings: Findings, folder: Path) -> dict[str, Path]:
         path = Path(findings.record["inputs"].get(name, ""))
         node = findings.node.GetNodeReference(_INPUT + name)
         if path.is_file():
-            files[name] = path
+            files[name] = path.absolute()
         elif node is not None:
             files[name] = volumes.sourceFile(node, folder, name)
         elif name in findings.record["inputs"]:

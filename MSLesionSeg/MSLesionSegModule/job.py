@@ -102,6 +102,7 @@ class Job:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            cwd=self._folder,  # Python would take packages of the working directory for its own
             env=dict(environment) if environment is not None else coreEnvironment(),
             **group,
         )

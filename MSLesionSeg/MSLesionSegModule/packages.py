@@ -93,7 +93,7 @@ class Packages:
             if not slicer.util.confirmOkCancelDisplay(question):
                 raise RuntimeError(_("PyTorch was not installed.")) from None
             manager = slicer.app.extensionsManagerModel()
-            if not manager.installExtensionFromServer("PyTorch"):
+            if not manager.installExtensionFromServer("PyTorch", False):
                 raise RuntimeError(
                     _("The PyTorch extension could not be installed. See the Extensions Manager.")
                 ) from None

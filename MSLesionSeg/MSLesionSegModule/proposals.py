@@ -8,8 +8,9 @@ _T1 = re.compile(r"t1|mprage|bravo|spgr|tfe", re.I)
 _CONTRAST = re.compile(
     r"gad|post|km\b|contrast|(^|[^a-z0-9])(gd|ce|c)([^a-z0-9]|$)|\+c|t1c|t1ce|t1gd|t1km|wgd|mit.?km", re.I
 )
-_LATER = re.compile(r"follow|fu\b|later|(ses|tp|time|t|v|visit)[-_ ]?0*([2-9]|1\d)\b", re.I)
-_EARLIER = re.compile(r"base|bl\b|earlier|prior|previous|first|(ses|tp|time|visit|v)[-_ ]?0*1\b", re.I)
+_SESSION = r"(?:ses|session|tp|time|timepoint|visit|study)[-_ ]?0*"
+_LATER = re.compile(rf"follow|(?<![a-z])fu(?![a-z])|later|{_SESSION}(?:[2-9]|1\d)(?!\d)", re.I)
+_EARLIER = re.compile(rf"base|(?<![a-z])bl(?![a-z])|earlier|prior|previous|first|{_SESSION}1(?!\d)", re.I)
 _NO_SCAN = re.compile(r"mask|label|prob|seg|subtraction|brain", re.I)
 
 

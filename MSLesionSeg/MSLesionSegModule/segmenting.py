@@ -48,7 +48,7 @@ class Segmenting:
         work = Path(tempfile.mkdtemp(prefix="segment-", dir=folder))
         self._task = task
         self._ids = {name: node.GetID() for name, node in nodes.items()}
-        self._inputs = {name: volumes.sourceFile(node, work, name) for name, node in nodes.items()}
+        self._inputs = {name: volumes.sourceFile(node, work, name).absolute() for name, node in nodes.items()}
         self._output = work / "result"
         self._onFinished = onFinished
         self.findings: Findings | None = None

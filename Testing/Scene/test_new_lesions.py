@@ -1,0 +1,128 @@
+"""The comparison of two scans in the scene: what is new is reviewed, what did not change is shown beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import scene as harness
+import SimpleITK as sitk
+import slicer
+from hospital import save_patient
+from MSLesionSegModule import segments, volumes
+from MSLesionSegModule.findings import Findings, writeCorrected
+
+from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.segmentation.outputs import save_image
+
+SHIFT_LPS = (4.0, -3.0, 2.0)
+
+
+def compared(folder: Path, *, withheld: bool = False) -> tuple[dict, dict, Path]:
+    """Two scans in the scene and a result folder with a new lesion, a stable one and a vanished one."""
+    files = {name: folder / f"{name}_FLAIR.nii.gz" for name in ("baseline", "followup")}
+    lesions = {name: save_patient(path, "LAS", seed=n) for n, (name, path) in enumerate(files.items())}
+    nodes = {name: harness.loadVolume(path) for name, path in files.items()}
+    grid = nib.load(files["followup"])
+    labels, _ = nib_labels(lesions["followup"])
+    states = np.zeros(labels.shape, np.uint8)
+    for number, state in ((1, "new"), (2, "stable"), (3, "vanished")):
+        states[labels == number] = 1 + segments.TASK_STATES["new"].index(state)
+    result = folder / "result"
+    result.mkdir()
+    names = {
+        "followup_probability": "probability.nii.gz",
+        "followup_mask": "mask.nii.gz",
+        "followup_states": "states.nii.gz",
+        "subtraction": "subtraction.nii.gz",
+        "transform": "transform.tfm",
+    }
+    save_image(
+        np.where(labels == 1, 0.9, 0.05).astype(np.float32), grid, result / names["followup_probability"]
+    )
+    save_image((labels == 1).astype(np.uint8), grid, result / names["followup_mask"])
+    save_image(states, grid, result / names["followup_states"])
+    save_image(np.zeros(labels.shape, np.float32), nib.load(files["baseline"]), result / names["subtraction"])
+    sitk.WriteTransform(sitk.TranslationTransform(3, SHIFT_LPS), str(result / names["transform"]))
+    checks = [
+        {"light": "red", "sentence": "The slices are too thick."},
+        {"light": "green", "sentence": "Fine."},
+    ]
+    manifest = {
+        "task": "new",
+        "model": {"name": "new-ms", "weights_sha256": "0"},
+        "settings": {"threshold": 0.5, "minimum_mm3": 0.0, "minimum_peak": 0.0},
+        "comparability": {"counts": "withheld" if withheld else "given", "checks": checks},
+        "findings": [],
+        "files": names,
+    }
+    (result / "result.json").write_text(json.dumps(manifest))
+    return nodes, files, result
+
+
+def nib_labels(mask: np.ndarray):
+    from MSLesionSegLib.lesions.components import label_components
+
+    return label_components(mask)
+
+
+def test_new_lesions_are_reviewed_and_the_others_are_shown(scene, tmp_path):
+    nodes, files, result = compared(tmp_path)
+    found = Findings.load(result, nodes, files)
+    assert [row.state for row in found.review.rows] == ["new"]
+    counts = {
+        name: int(mask.sum())
+        for name, mask in segments.getMasks(found.node, found.volume, segments.TASK_STATES["new"]).items()
+    }
+    assert counts["stable"] > 0 and counts["vanished"] > 0 and counts["enlarged"] == 0
+    found.review.reject(1)
+    found.show()
+    out = nib.load(writeCorrected(found, tmp_path / "corrected.nii.gz"))
+    assert not np.any(out.dataobj), "lesions that did not change are no part of the mask"
+
+
+def test_painting_a_new_lesion_counts_and_painting_a_stable_one_does_not(scene, tmp_path):
+    nodes, files, result = compared(tmp_path)
+    found = Findings.load(result, nodes, files)
+    before = found.review.mask.copy()
+    stable = segments.getMasks(found.node, found.volume, ["stable"])["stable"]
+    stable[2, 2, 2] = True
+    segments.setMask(found.node, found.volume, {"stable": stable})
+    assert not found.takeEdits()
+    painted = before.copy()
+    painted[2, 2, 2] = True
+    segments.setMask(found.node, found.volume, {"new": painted})
+    assert found.takeEdits()
+    assert np.count_nonzero(found.review.mask != before) == 1
+
+
+def test_the_baseline_is_put_onto_the_followup_by_the_registration(scene, tmp_path):
+    nodes, files, result = compared(tmp_path)
+    found = Findings.load(result, nodes, files)
+    transform = nodes["baseline"].GetParentTransformNode()
+    moved = slicer.util.arrayFromVTKMatrix(transform.GetMatrixTransformToParent())
+    assert moved[:3, 3] == pytest.approx([-SHIFT_LPS[0], -SHIFT_LPS[1], SHIFT_LPS[2]])
+    assert found.subtraction().GetParentTransformNode() is transform
+    assert nodes["followup"].GetParentTransformNode() is None
+
+
+def test_counts_that_are_withheld_are_not_shown_and_the_reason_is_told(scene, tmp_path):
+    nodes, files, result = compared(tmp_path, withheld=True)
+    before = scene.GetNumberOfNodes()
+    with pytest.raises(MSLesionSegError, match="slices are too thick"):
+        Findings.load(result, nodes, files)
+    assert scene.GetNumberOfNodes() == before
+
+
+def test_the_review_goes_on_from_the_nodes_of_a_scene(scene, tmp_path):
+    nodes, files, result = compared(tmp_path)
+    found = Findings.load(result, nodes, files)
+    found.review.accept(1)
+    found.show()
+    again = Findings.ofNode(found.node)
+    assert np.array_equal(again.review.mask, found.review.mask)
+    assert [(row.state, row.decision) for row in again.review.rows] == [("new", "accepted")]
+    assert volumes.voxelsOf(nodes["followup"]).shape == again.review.mask.shape
