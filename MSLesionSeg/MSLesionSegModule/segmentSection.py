@@ -30,6 +30,7 @@ class SegmentSection:
         self._views = views
         self._job = None
         self._task = None
+        self._hasModel = False
         self._proposeTimer = qt.QTimer()
         self._proposeTimer.interval = 0
         self._proposeTimer.timeout.connect(self._proposeNow)
@@ -53,7 +54,7 @@ class SegmentSection:
     def start(self) -> None:
         """Look for lesions on the chosen scans."""
         chosen = self._chosen()
-        problem = texts.segmentProblem(self.task, chosen, self.logic.packages.missing(self.task))
+        problem = self._problem(chosen)
         if problem:
             self._say(problem, error=True)
             return
@@ -112,7 +113,9 @@ class SegmentSection:
         before = combo.itemData(combo.currentIndex)
         combo.clear()
         combo.addItem(_("In use: {model}").format(model=modelStore.inUse(self.task) or _("none")), "")
-        for member in modelStore.modelsFor(self.task):
+        members = modelStore.modelsFor(self.task)
+        self._hasModel = bool(members)
+        for member in members:
             combo.addItem(member.card.name, member.card.name)
         index = combo.findData(before) if before else 0
         combo.currentIndex = max(index, 0)
@@ -139,9 +142,13 @@ class SegmentSection:
             return
         problem = _("The scene is being closed.")
         if self.parameters is not None:
-            problem = texts.segmentProblem(self.task, self._chosen(), self.logic.packages.missing(self.task))
+            problem = self._problem(self._chosen())
         ui.segmentButton.enabled = not problem
         ui.segmentButton.toolTip = problem or _("Find lesions on the chosen scans.")
+
+    def _problem(self, chosen) -> str:
+        missing = self.logic.packages.missing(self.task)
+        return texts.segmentProblem(self.task, chosen, missing, self._hasModel)
 
     def _proposeNow(self) -> None:
         self._proposeTimer.stop()

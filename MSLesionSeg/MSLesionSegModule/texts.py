@@ -8,10 +8,12 @@ from slicer.i18n import tr as _
 from .choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
 
 
-def segmentProblem(task: str, chosen: Mapping[str, Any], missingPackages: Sequence[str]) -> str:
+def segmentProblem(
+    task: str, chosen: Mapping[str, Any], missingPackages: Sequence[str], hasModel: bool = True
+) -> str:
     """Why "Find lesions" cannot be pressed, or an empty text.
 
-    ``chosen``: volume node, or None, by input name.
+    ``chosen``: volume node, or None, by input name. ``hasModel``: whether a model of the task is on this computer.
     """
     for name in TASK_INPUTS[task]:
         if chosen.get(name) is None and (task, name) not in OPTIONAL_INPUTS:
@@ -21,7 +23,7 @@ def segmentProblem(task: str, chosen: Mapping[str, Any], missingPackages: Sequen
         return _("The same volume is chosen twice. Choose another one.")
     if missingPackages:
         return _("Python packages are missing. Install them under Packages first.")
-    return ""
+    return "" if hasModel else _("There is no model for this on this computer. Import one under Models.")
 
 
 def timeText(seconds: float | None) -> str:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import importlib.metadata
 import os
@@ -46,6 +47,7 @@ def start() -> None:
     scene.start()
     if "qt" in sys.modules:
         return
+    _keepNone()
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
     _kept.append(application)
     # the .ui file hands the scene on by a signal of C++ type; the stand-in root does it itself
@@ -66,7 +68,16 @@ def start() -> None:
     sys.modules["ctk"] = _ctk()
     _util()
     _packaging()
-    _modules()
+    if os.environ.get("SLICER_PYTHON_DIR"):
+        _slicersOwn(Path(os.environ["SLICER_PYTHON_DIR"]))
+    else:
+        _modules()
+
+
+def _keepNone() -> None:
+    """PySide6 6.12 gives one reference to None too many away at every call; Python before 3.12 ends at the last."""
+    if sys.version_info < (3, 12):
+        ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 
 
 def stockWidgets() -> dict[str, type]:
@@ -181,6 +192,30 @@ def _packaging() -> None:
     packaging.pip_ensure = lambda requirements, **kwargs: packaging.installed.extend(requirements)
     packaging.pip_install = lambda requirements, **kwargs: packaging.installed.append(requirements)
     sys.modules["slicer.packaging"] = slicer.packaging = packaging
+
+
+def _slicersOwn(folder: Path) -> None:
+    """Take Slicer's own parameter nodes and module classes (Base/Python/slicer of its source), to notice drift."""
+    known = (
+        "CheckBox CheckablePushButton ColorPickerButton ComboBox DoubleRangeSlider DoubleSlider DoubleSpinBox"
+    )
+    for name in (*known.split(), "PathLineEdit", "RangeWidget"):
+        setattr(sys.modules["ctk"], f"ctk{name}", type(f"ctk{name}", (), {}))
+    for name in ("qMRMLRangeWidget", "qMRMLSliderWidget", "qMRMLSpinBox", "qMRMLCheckableNodeComboBox"):
+        setattr(slicer, name, type(name, (), {}))
+    slicer.util.settingsValue = lambda key, default, converter=None, settings=None: default
+    slicer.util.modulePath = lambda name: str(scene.MODULE / f"{name}.py")
+    slicer.app.moduleManager = lambda: slicer.app
+    slicer.__path__.append(str(folder))
+    feature = importlib.import_module("__feature__")
+    for name in (
+        "parameterNodeWrapper.guiConnectors",
+        "parameterNodeWrapper.wrapper",
+        "ScriptedLoadableModule",
+    ):
+        feature.set_selection(_PROPERTIES, f"slicer.{name}")
+    for name in ("parameterNodeWrapper", "ScriptedLoadableModule"):
+        setattr(slicer, name, importlib.import_module(f"slicer.{name}"))
 
 
 def _modules() -> None:

@@ -1,0 +1,26 @@
+"""The module without its panel: the self test that Slicer runs, and the console."""
+
+from __future__ import annotations
+
+import unittest
+
+import scene as scenes
+import slicer
+
+
+def test_the_self_test_goes_through_the_whole_story(panel, scan):
+    from MSLesionSegModule.selfTest import runSelfTest
+
+    class Case(unittest.TestCase):
+        def delayDisplay(self, text):
+            pass
+
+    runSelfTest(Case(), panel.logic, volume=scenes.loadVolume(scan), model="bright")
+    assert panel.logic._jobs == []
+
+
+def test_the_working_folder_goes_with_the_module(panel):
+    folder = panel.logic.workFolder()
+    assert folder.is_dir() and str(folder).startswith(slicer.app.temporaryPath)
+    panel.logic.cleanup()
+    assert not folder.exists()
