@@ -14,6 +14,7 @@ from MSLesionSegLib.commands.options import (
 from MSLesionSegLib.commands.running import or_exit, run
 from MSLesionSegLib.commands.study_continual import study_continual
 from MSLesionSegLib.commands.study_dynamics import study_dynamics
+from MSLesionSegLib.commands.study_gate import study_gate
 from MSLesionSegLib.commands.study_rerun import study_rerun
 from MSLesionSegLib.commands.study_transfer import study_transfer
 from MSLesionSegLib.jobs import Job
@@ -21,6 +22,7 @@ from MSLesionSegLib.jobs import Job
 app = typer.Typer(no_args_is_help=True, help="Repeat experiments: those of the papers, on your own cases.")
 app.command("continual")(study_continual)
 app.command("dynamics")(study_dynamics)
+app.command("gate")(study_gate)
 app.command("transfer")(study_transfer)
 app.command("rerun")(study_rerun)
 

@@ -11,6 +11,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, run_continual
 from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
+from MSLesionSegLib.studies.gate_trial import GateData, GateSettings, run_gate
 from MSLesionSegLib.studies.record import RECORD, read_study
 from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
 from MSLesionSegLib.versions import versions
@@ -20,6 +21,7 @@ Run = Callable[[Any, Any, Path, str, Progress], Path]
 STUDIES: dict[str, tuple[type, type, Run]] = {
     "continual": (ContinualSettings, ContinualData, run_continual),
     "dynamics": (DynamicsSettings, DynamicsData, run_dynamics),
+    "gate": (GateSettings, GateData, run_gate),
     "transfer": (TransferSettings, TransferData, run_transfer),
 }
 

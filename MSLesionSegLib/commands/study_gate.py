@@ -1,0 +1,57 @@
+"""``mslesionseg study gate``: is a model that was taught something wrong kept out of use?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.commands.study_options import (
+    STAGES,
+    Executor,
+    RecipeSettings,
+    StudyFolder,
+    Threads,
+    describe_study,
+    stays,
+    threads_or_default,
+)
+from MSLesionSegLib.jobs import Job
+
+
+def study_gate(
+    cases: Annotated[
+        Path, typer.Argument(help="BIDS dataset with FLAIRs, lesion masks and, if there, T1w scans.")
+    ],
+    output: StudyFolder,
+    start: Annotated[str, typer.Option("--from", help="Model in use; it never saw these patients.")],
+    train: Annotated[int, typer.Option(help="Patients to train on.")] = 5,
+    validate: Annotated[int, typer.Option(help="Patients to validate on.")] = 3,
+    recipe: Annotated[str, typer.Option(help="Recipe of the fine-tuning.")] = "quick",
+    settings: RecipeSettings = None,
+    seed: Annotated[int, typer.Option(help="Order of the patients.")] = 0,
+    threads: Threads = None,
+    executor: Executor = "local",
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Teach a model something wrong, and see whether the gate keeps it out of use."""
+
+    def work(job: Job) -> Path:
+        from MSLesionSegLib.studies.gate_trial import GateData, GateSettings, run_gate
+        from MSLesionSegLib.studies.recipes import study_recipe
+
+        chosen = GateSettings(
+            start=start,
+            train=train,
+            validate=validate,
+            recipe=study_recipe(recipe, settings).as_dict(),
+            seed=seed,
+            threads=threads_or_default(threads),
+        )
+        return run_gate(chosen, GateData(str(cases.expanduser().absolute())), output, executor, job)
+
+    run("study gate", work, STAGES, describe_study, events, stop_file, stays(output))
