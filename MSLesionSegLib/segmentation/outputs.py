@@ -160,13 +160,28 @@ def write_manifest(content: dict[str, Any], folder: Path) -> Path:
     return path
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a file in one step.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
 def _check_existing(folder: Path, task: str, overwrite: bool, inputs: Sequence[Path]) -> None:
     if not folder.is_dir():
         raise OutputError(f"{folder} is a file. Give the name of a folder that does not exist yet.")
     found = sorted(path for path in folder.iterdir() if path.name not in _LITTER)
     if not found:
         return
-    manifest = _manifest(folder)
+    manifest = read_manifest(folder)
     if manifest is None:
         raise OutputError(
             f"{folder} holds files that are not a result of MSLesionSeg. Give another output folder."
@@ -192,7 +207,7 @@ def _check_existing(folder: Path, task: str, overwrite: bool, inputs: Sequence[P
         )
 
 
-def _manifest(folder: Path) -> dict[str, Any] | None:
+def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a result of this program, or None where there is none."""
     try:
         content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))

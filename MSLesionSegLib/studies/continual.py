@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.progress import Progress
@@ -26,7 +27,7 @@ from MSLesionSegLib.studies.continual_report import (
     SINGLE,
     write_continual_report,
 )
-from MSLesionSegLib.studies.executor import check_executor, run_cells, warn_of_noise
+from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
 from MSLesionSegLib.studies.material import PREPARE, StudyCase, by_patient, check_names, prepared_centre
 from MSLesionSegLib.studies.recipes import with_length
 from MSLesionSegLib.studies.record import check_study_folder, open_study

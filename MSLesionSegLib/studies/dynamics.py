@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
@@ -18,7 +19,7 @@ from MSLesionSegLib.studies.cells import Cell
 from MSLesionSegLib.studies.continual import Centre, split_centre
 from MSLesionSegLib.studies.dynamics_cells import FROZEN, RANDOM, TRANSFER, compare, follow
 from MSLesionSegLib.studies.dynamics_report import write_dynamics_report
-from MSLesionSegLib.studies.executor import check_executor, run_cells, warn_of_noise
+from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
 from MSLesionSegLib.studies.material import PREPARE, prepared_centre
 from MSLesionSegLib.studies.recipes import with_length
 from MSLesionSegLib.studies.record import check_study_folder, open_study

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from MSLesionSegLib.cluster import LOCAL, as_they_end, check_executor, cluster_client
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.cells import STOP, Cell, CellProgress, Finished, compute, keys_of, read_finished
 
 STAGE = "train and test"
-
-
-def check_executor(executor: str) -> None:
-    """Refuse what is neither ``local`` nor ``dask://HOST:PORT``.
-
-    Raises:
-        SettingsError: with what would be right.
-    """
-    if executor != "local" and not re.fullmatch(r"dask://[^\s/]+:\d+", executor):
-        raise SettingsError(f"The executor '{executor}' is unknown. Give local or dask://HOST:PORT.")
 
 
 def warn_of_noise(cells: Sequence[Cell], progress: Progress) -> None:
@@ -71,7 +61,7 @@ def run_cells(
         if finished is not None and all(name in done for name in cell.needs):
             done[cell.name] = finished
     todo = [cell for cell in cells if cell.name not in done]
-    if executor == "local":
+    if executor == LOCAL:
         for cell in todo:
             inner = CellProgress(progress, STAGE, len(done), len(cells), cell.name, root / STOP)
             inner.stage("begin")
@@ -92,47 +82,34 @@ def _run_on_cluster(
     count: int,
     progress: Progress,
 ) -> None:
-    try:
-        from distributed import Client, KilledWorker, wait
-    except ImportError:
-        raise SettingsError(
-            "A Dask cluster needs the package 'distributed': pip install distributed."
-        ) from None
-    try:
-        client = Client(executor.replace("dask://", "tcp://"), timeout=20, set_as_default=False)
-    except (OSError, TimeoutError) as error:
-        raise SettingsError(
-            f"No Dask scheduler answers at {executor}. Start one with 'dask scheduler', and workers."
-        ) from error
+
+    def report(left: int) -> None:
+        progress.stage(STAGE, (count - left) / count)
+
     futures: dict[str, Any] = {}
-    try:
-        for cell in todo:
-            waits_for = [futures[name] for name in cell.needs if name in futures]
-            task = f"{cell.name}-{keys[cell.name][:12]}"
-            futures[cell.name] = client.submit(
-                _compute_remotely, cell, keys[cell.name], str(root), threads, waits_for, key=task, pure=False
-            )
-        waiting = set(futures.values())
-        while waiting:
-            progress.stage(STAGE, (count - len(waiting)) / count)  # the place where a person can cancel
-            try:
-                with client.as_current():
-                    ended, waiting = wait(waiting, timeout=0.5, return_when="FIRST_COMPLETED")
-            except TimeoutError:
-                continue
-            for future in ended:
+    with cluster_client(executor) as client:
+        from distributed import KilledWorker
+
+        try:
+            for cell in todo:
+                waits_for = [futures[name] for name in cell.needs if name in futures]
+                futures[cell.name] = client.submit(
+                    _compute_remotely,
+                    *(cell, keys[cell.name], str(root), threads, waits_for),
+                    key=f"{cell.name}-{keys[cell.name][:12]}",
+                    pure=False,
+                )
+            for future in as_they_end(client, futures.values(), report):
                 finished = future.result()
                 done[finished.name] = finished
-    except KilledWorker as error:
-        raise SettingsError(
-            f"A cell ended the process of every worker that tried it ({error.task}). Do they have enough memory?"
-        ) from error
-    except BaseException:
-        (root / STOP).touch()
-        client.cancel(list(futures.values()))
-        raise
-    finally:
-        client.close()
+        except KilledWorker as error:
+            raise SettingsError(
+                f"A cell ended the process of every worker that tried it ({error.task}). Do they have enough memory?"
+            ) from error
+        except BaseException:
+            (root / STOP).touch()
+            client.cancel(list(futures.values()))
+            raise
 
 
 def _compute_remotely(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.studies.record import write_text
+from MSLesionSegLib.segmentation.outputs import write_text
 
 _TEMPLATE = Path(__file__).with_name("study.html")
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import OutputError, SettingsError
+from MSLesionSegLib.segmentation.outputs import write_text
 from MSLesionSegLib.versions import versions
 
 RECORD = "study.json"
@@ -96,21 +97,6 @@ def read_study(file: Path) -> dict[str, Any]:
     if not known or not complete:
         raise SettingsError(f"{file} is no study of this version of MSLesionSeg.")
     return content
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one step.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def write_csv(path: Path, heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.executor import check_executor, run_cells, warn_of_noise
+from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
 from MSLesionSegLib.studies.material import PREPARE, check_names, native_centre, prepared_centre
 from MSLesionSegLib.studies.record import check_study_folder, open_study
 from MSLesionSegLib.studies.rotation import make_subsets
