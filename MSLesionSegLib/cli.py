@@ -8,6 +8,7 @@ import typer
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.commands import cases, models, replay, segment, study
+from MSLesionSegLib.commands.batch import batch
 from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.pretrain import pretrain
@@ -29,6 +30,7 @@ study.app.command("enhancing-model")(study_enhancing_model)
 study.app.command("enhancing-results")(study_enhancing_results)
 app.add_typer(replay.app, name="replay")
 app.add_typer(study.app, name="study")
+app.command()(batch)
 app.command()(demo)
 app.command()(evaluate)
 app.command()(pretrain)

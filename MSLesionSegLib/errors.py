@@ -33,6 +33,12 @@ class SettingsError(MSLesionSegError):
     code = "settings"
 
 
+class BatchError(MSLesionSegError):
+    """Some of many examinations failed; the others are done."""
+
+    code = "batch"
+
+
 class Cancelled(MSLesionSegError):
     """The person stopped the job."""
 

@@ -212,20 +212,18 @@ def run_job(
                 job.error(error.code, str(error))
                 return Outcome(ExitCode.USER_ERROR)
             except Exception as error:
-                if _out_of_memory(error):
-                    job.error("memory", _MEMORY_SENTENCE)
+                if out_of_memory(error):
+                    job.error("memory", MEMORY_SENTENCE)
                     return Outcome(ExitCode.USER_ERROR)
                 traceback.print_exc(file=sys.stderr)
                 job.error("bug", f"Internal error ({type(error).__name__}: {error}). Please report it.")
                 return Outcome(ExitCode.BUG)
 
 
-_MEMORY_SENTENCE = (
-    "The computer ran out of memory. Close other programs, or choose the CPU if a GPU was used."
-)
+MEMORY_SENTENCE = "The computer ran out of memory. Close other programs, or choose the CPU if a GPU was used."
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
     # torch raises plain RuntimeErrors when the CPU allocator fails
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)

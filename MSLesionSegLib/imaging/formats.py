@@ -109,7 +109,7 @@ def open_nifti(path: Path) -> StoredVolume:
         intercept=float(image.dataobj.inter),
         affine=image.affine,
         header=header,
-        sha256=_sha256(path),
+        sha256=file_sha256(path),
         findings=tuple(findings),
     )
 
@@ -132,7 +132,7 @@ def open_nrrd(path: Path) -> StoredVolume:
         ) from None
     stored, affine = from_itk(image)
     checks.check_affine(name, affine)
-    digest = _sha256(path)
+    digest = file_sha256(path)
     if path.suffix.lower() == ".nhdr":
         digest = hashlib.sha256(digest.encode() + np.ascontiguousarray(stored).tobytes()).hexdigest()
     return StoredVolume(stored, 1.0, 0.0, affine, None, digest)
@@ -194,7 +194,8 @@ def _first_bytes(path: Path) -> bytes:
         raise ImageError(f"{path.name} cannot be opened. Check that you may read it.") from None
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Fingerprint of a file."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while block := file.read(1 << 20):

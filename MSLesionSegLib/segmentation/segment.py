@@ -27,7 +27,7 @@ from MSLesionSegLib.segmentation.session import bring_together, flatten
 from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.network.store import Model, ModelCard
 
 CONNECTIVITY = 26
 
@@ -112,7 +112,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         MSLesionSegError: an input, model, setting or output cannot be used; the sentence says what to do.
         Cancelled: the person stopped it; nothing was written.
     """
-    task = _checked(request)
+    task = checked_task(request)
     outputs.check_output(
         request.output, task.name, overwrite=request.overwrite, inputs=_sources(request, task)
     )
@@ -132,7 +132,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     watch.stage(stages.MODEL)
     device = choose_device(request.device)
     model = _load(request, task)
-    settings = _settings(request, model, device)
+    settings = request_settings(request, model.card, device)
 
     given = request.brain_mask is not None
     session = bring_together(task, scans, _brain(request, reference, watch), brain_given=given, watch=watch)
@@ -185,7 +185,12 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     return _write(request, task, scans, model, settings, remarks, maps, watch)
 
 
-def _checked(request: SegmentRequest) -> Task:
+def checked_task(request: SegmentRequest) -> Task:
+    """The row of the task table that a request names.
+
+    Raises:
+        SettingsError: no such task, a required scan is missing, or a setting is out of its range.
+    """
     task = get_task(request.task)
     for scan in task.inputs:
         if scan.required and scan.name not in request.inputs:
@@ -220,8 +225,8 @@ def _load(request: SegmentRequest, task: Task) -> Model:
     return model
 
 
-def _settings(request: SegmentRequest, model: Model, device: str) -> dict[str, Any]:
-    card = model.card
+def request_settings(request: SegmentRequest, card: ModelCard, device: str) -> dict[str, Any]:
+    """Everything that decides the numbers, as the manifest names it."""
     return {
         "threshold": float(card.threshold if request.threshold is None else request.threshold),
         "minimum_mm3": float(card.minimum_mm3 if request.minimum_mm3 is None else request.minimum_mm3),

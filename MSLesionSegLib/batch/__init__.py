@@ -1,0 +1,1 @@
+"""A task over all examinations of a BIDS dataset."""

@@ -1,0 +1,210 @@
+"""A task over all examinations of a BIDS dataset: BIDS derivatives and one table out, whatever single ones do."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from MSLesionSegLib import __version__
+from MSLesionSegLib.batch.earlier import difference
+from MSLesionSegLib.batch.examinations import Examination, find_examinations
+from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, FAILED, MISSING, OPEN, Row, write_tables
+from MSLesionSegLib.batch.work import STOP
+from MSLesionSegLib.batch.workers import run_here, run_on_cluster
+from MSLesionSegLib.cluster import LOCAL, check_executor
+from MSLesionSegLib.errors import BatchError, OutputError, SettingsError
+from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.outputs import read_manifest, write_text
+from MSLesionSegLib.segmentation.segment import SegmentRequest, checked_task
+from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
+
+STAGE = "examinations"
+DESCRIPTION = "dataset_description.json"
+PROGRAM = "MSLesionSeg"
+_NOT_BIDS = ("**/report.html", "**/result.json", "**/lesions.csv", "lesions.tsv", "examinations.*")
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What to do on which examinations.
+
+    Attributes:
+        dataset: BIDS dataset.
+        output: folder of the derivatives; made where it is not there.
+        settings: of each examination; its inputs and its output are filled in.
+        participants, entities: see :func:`~MSLesionSegLib.batch.examinations.find_examinations`.
+        skip_finished: leave examinations alone that have a result of the same scans, model and settings.
+        executor: ``local`` or ``dask://HOST:PORT``.
+        workers: processes on this computer.
+        threads: of each worker; the computer's cores are shared out when None.
+    """
+
+    dataset: Path
+    output: Path
+    settings: SegmentRequest
+    participants: Sequence[str] = ()
+    entities: Sequence[str] = ()
+    skip_finished: bool = False
+    executor: str = LOCAL
+    workers: int = 1
+    threads: int | None = None
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Where each examination stands, in the order of the table, and the folder of the derivatives."""
+
+    folder: Path
+    rows: tuple[Row, ...]
+
+
+def run_batch(request: BatchRequest, progress: Progress) -> BatchResult:
+    """Do a task on every examination. Each result is written whole or not at all, the tables at the end.
+
+    Raises:
+        SettingsError, OutputError, ModelError: nothing can be done at all; nothing was written.
+        BatchError: some examinations failed; all others are done and the tables are written.
+        Cancelled: results that were finished stay, and the tables show them.
+    """
+    check_executor(request.executor)
+    if request.workers < 1 or (request.threads or 1) < 1:
+        raise SettingsError("A batch needs at least one worker, with at least one thread.")
+    found = find_examinations(request.dataset, request.settings.task, request.participants, request.entities)
+    requests = _requests(request, found)
+    _check_output(request, requests)
+    rows = {exam.name: Row(exam, MISSING if exam.problem else OPEN, exam.problem) for exam in found}
+    for row in rows.values():
+        if row.problem:
+            progress.warning("incomplete", f"{row.examination.name}: {row.problem}")
+    if request.skip_finished:
+        _skip_finished(request, requests, rows, progress)
+    _write_description(request.output, request.settings.task)
+    try:
+        _work(request, requests, rows, progress)
+    finally:
+        write_tables(request.output, list(rows.values()))
+    failed = [name for name, row in rows.items() if row.status == FAILED]
+    if failed:
+        raise BatchError(
+            f"{len(failed)} of {len(rows)} examinations failed ({', '.join(failed[:3])}"
+            f"{' ...' if len(failed) > 3 else ''}); the others are done. {EXAMINATIONS} in {request.output} "
+            "says why. --skip-finished does only these again."
+        )
+    return BatchResult(request.output, tuple(rows.values()))
+
+
+def _requests(request: BatchRequest, found: Sequence[Examination]) -> dict[str, SegmentRequest]:
+    """One request per complete examination, all with the same model, whichever is put in use meanwhile."""
+    template = request.settings
+    model = find_model(template.model or model_in_use(template.task)).absolute()
+    requests = {
+        exam.name: replace(
+            template,
+            inputs={name: path.absolute() for name, path in exam.inputs.items()},
+            output=request.output.absolute() / exam.folder,
+            model=str(model),
+        )
+        for exam in found
+        if not exam.problem
+    }
+    if not requests:
+        raise SettingsError(f"No examination is complete. The first: {found[0].name}. {found[0].problem}")
+    checked_task(next(iter(requests.values())))
+    return requests
+
+
+def _check_output(request: BatchRequest, requests: Mapping[str, SegmentRequest]) -> None:
+    folder, task = request.output, request.settings.task
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file. Give the name of a folder.")
+    if folder.is_dir() and any(folder.iterdir()):
+        try:
+            made_by = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["GeneratedBy"][0]
+        except (OSError, ValueError, KeyError, IndexError, TypeError):
+            made_by = {}
+        if (made_by.get("Name"), made_by.get("Description")) != (PROGRAM, _made_by(task)):
+            raise OutputError(
+                f"{folder} holds something else than a batch of the task '{task}'. Give another folder."
+            )
+    earlier = [name for name, wanted in requests.items() if read_manifest(wanted.output) is not None]
+    if earlier and not (request.skip_finished or request.settings.overwrite):
+        raise OutputError(
+            f"{len(earlier)} of {len(requests)} examinations have a result in {folder} already ({earlier[0]} for "
+            "one). Give --skip-finished to leave them alone, or --overwrite to replace them."
+        )
+
+
+def _skip_finished(
+    request: BatchRequest,
+    requests: dict[str, SegmentRequest],
+    rows: dict[str, Row],
+    progress: Progress,
+) -> None:
+    """Take examinations with a result out of ``requests``; one that was made otherwise is never taken for done."""
+    for name, wanted in list(requests.items()):
+        manifest = read_manifest(wanted.output)
+        if manifest is None:
+            continue
+        other = difference(manifest, wanted, read_card(Path(wanted.model)))
+        if other and request.settings.overwrite:
+            continue
+        del requests[name]
+        if other:
+            _fail(rows, name, f"The result there was made with {other}. --overwrite replaces it.", progress)
+        else:
+            rows[name] = replace(rows[name], status=DONE)
+
+
+def _write_description(folder: Path, task: str) -> None:
+    content = {
+        "Name": get_task(task).title,
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": PROGRAM, "Version": __version__, "Description": _made_by(task)}],
+    }
+    write_text(folder / DESCRIPTION, json.dumps(content, indent=1) + "\n")
+    write_text(folder / ".bidsignore", "".join(f"{name}\n" for name in _NOT_BIDS))
+
+
+def _work(
+    request: BatchRequest,
+    requests: Mapping[str, SegmentRequest],
+    rows: dict[str, Row],
+    progress: Progress,
+) -> None:
+    stop = request.output.absolute() / STOP
+    stop.unlink(missing_ok=True)
+    left = len(requests)
+
+    def tick() -> None:
+        progress.stage(STAGE, 1 - left / len(requests))
+
+    threads = request.threads or max(1, (os.cpu_count() or 1) // request.workers)
+    if request.executor == LOCAL:
+        ends = run_here(requests, stop, workers=request.workers, threads=threads, tick=tick)
+    else:
+        ends = run_on_cluster(requests, stop, executor=request.executor, threads=threads, tick=tick)
+    with contextlib.closing(ends):
+        for name, ended in ends:
+            left -= 1
+            if ended.problem:
+                sentence = ended.problem.replace(f"{request.dataset.absolute()}{os.sep}", "")
+                _fail(rows, name, sentence, progress)
+            elif not ended.cancelled:
+                rows[name] = replace(rows[name], status=DONE)
+                tick()
+    progress.stage(STAGE, 1.0)
+
+
+def _fail(rows: dict[str, Row], name: str, problem: str, progress: Progress) -> None:
+    rows[name] = replace(rows[name], status=FAILED, problem=problem)
+    progress.warning("failed", f"{name} failed: {problem}")
+
+
+def _made_by(task: str) -> str:
+    return f"mslesionseg batch --task {task}"

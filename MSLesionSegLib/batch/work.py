@@ -1,0 +1,64 @@
+"""One examination of a batch: what a worker does, here or on a cluster."""
+
+from __future__ import annotations
+
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+from MSLesionSegLib.errors import Cancelled, MSLesionSegError
+from MSLesionSegLib.jobs import MEMORY_SENTENCE, out_of_memory
+from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.segmentation.segment import SegmentRequest, segment
+
+STOP = ".stop"  # its presence in the derivatives tells all workers to leave off
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the work on one examination ended.
+
+    Attributes:
+        problem: a sentence, or empty when the result stands.
+        cancelled: it was left off and nothing of it was written.
+    """
+
+    problem: str = ""
+    cancelled: bool = False
+
+
+def segment_examination(request: SegmentRequest, stop: Path, threads: int) -> Ended:
+    """Segment with ``threads`` threads. Whatever goes wrong is told, never raised: the others shall go on."""
+    import torch
+
+    torch.set_num_threads(threads)
+    try:
+        segment(request, StopProgress(stop))
+    except Cancelled:
+        return Ended(cancelled=True)
+    except MSLesionSegError as error:
+        return Ended(str(error))
+    except Exception as error:
+        if out_of_memory(error):
+            return Ended(MEMORY_SENTENCE)
+        traceback.print_exc(file=sys.stderr)
+        return Ended(f"Internal error ({type(error).__name__}: {error}). Please report it.")
+    return Ended()
+
+
+class StopProgress(Silent):
+    """A :class:`~MSLesionSegLib.progress.Progress` that keeps quiet and leaves off when a file appears."""
+
+    _EVERY_S = 0.5
+
+    def __init__(self, stop: Path) -> None:
+        self._stop, self._looked = stop, -float("inf")
+
+    def stage(self, name: str, fraction: float = 0.0) -> None:
+        now = time.monotonic()
+        if now - self._looked > self._EVERY_S:
+            self._looked = now
+            if self._stop.exists():
+                raise Cancelled

@@ -1,0 +1,108 @@
+"""Where the examinations of a batch are computed: in processes of this computer, or on a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import secrets
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+from MSLesionSegLib.batch.work import Ended, segment_examination
+from MSLesionSegLib.cluster import as_they_end, cluster_client
+from MSLesionSegLib.segmentation.segment import SegmentRequest
+
+KILLED = (
+    "The process that worked on it was ended from outside, most likely because memory ran out. "
+    "Try again with fewer workers."
+)
+Tick = Callable[[], None]
+
+
+def run_here(
+    requests: Mapping[str, SegmentRequest], stop: Path, *, workers: int, threads: int, tick: Tick
+) -> Iterator[tuple[str, Ended]]:
+    """Names of the requests and how they ended, in the order in which they end.
+
+    Each worker is a process of its own that stays warm from one examination to the next; one that dies takes only
+    its examination with it. ``tick`` is called twice a second and may raise, which ends the workers at their next
+    report.
+    """
+    waiting = list(requests.items())
+    free = [_new_worker() for _ in range(min(workers, len(waiting)))]
+    busy: dict[Future[Ended], tuple[str, ProcessPoolExecutor]] = {}
+    try:
+        while waiting or busy:
+            while waiting and free:
+                (name, request), worker = waiting.pop(0), free.pop()
+                busy[worker.submit(segment_examination, request, stop, threads)] = name, worker
+            tick()
+            for future in wait(busy, timeout=0.5, return_when=FIRST_COMPLETED).done:
+                name, worker = busy.pop(future)
+                try:
+                    ended = future.result()
+                except BrokenProcessPool:
+                    worker.shutdown()
+                    ended, worker = Ended(KILLED), _new_worker()
+                free.append(worker)
+                yield name, ended
+    except BaseException:
+        stop.touch()
+        raise
+    finally:
+        for worker in (*free, *(worker for _, worker in busy.values())):
+            worker.shutdown()
+
+
+def run_on_cluster(
+    requests: Mapping[str, SegmentRequest], stop: Path, *, executor: str, threads: int, tick: Tick
+) -> Iterator[tuple[str, Ended]]:
+    """As :func:`run_here`, on the workers of a Dask cluster, which must reach all files under the same paths.
+
+    Raises:
+        SettingsError: the cluster cannot be reached.
+    """
+    run = secrets.token_hex(4)
+    with cluster_client(executor) as client:
+        from distributed import KilledWorker
+
+        futures = {
+            client.submit(
+                segment_examination, request, stop, threads, key=f"{name}-{run}".replace(" ", "_"), pure=False
+            ): name
+            for name, request in requests.items()
+        }
+        try:
+            for future in as_they_end(client, futures, lambda left: tick()):
+                try:
+                    ended = future.result()
+                except KilledWorker:
+                    ended = Ended(KILLED)
+                yield futures[future], ended
+        except BaseException:
+            stop.touch()
+            client.cancel(list(futures))
+            raise
+
+
+def _new_worker() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=_begin)
+
+
+def _begin() -> None:
+    """The parent alone is asked to stop, alone writes to standard output, and is not outlived."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.dup2(sys.stderr.fileno(), 1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -1,0 +1,120 @@
+"""``mslesionseg batch``: a task over all examinations of a BIDS dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from MSLesionSegLib.commands.options import (
+    N4,
+    Device,
+    Events,
+    Flips,
+    MinPeak,
+    MinVolume,
+    ModelOption,
+    Overwrite,
+    StopFile,
+    Threshold,
+)
+from MSLesionSegLib.commands.running import printing, run
+from MSLesionSegLib.jobs import Job
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.batch.batch import BatchResult
+
+TASKS = ("flair", "enhancing")  # whose scans all belong to one examination
+
+
+def batch(
+    dataset: Annotated[Path, typer.Argument(help="BIDS dataset.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of the derivatives; a stopped batch goes on in it.")
+    ],
+    task: Annotated[str, typer.Option(help=f"What to look for: {' or '.join(TASKS)}.")] = TASKS[0],
+    participant_label: Annotated[
+        list[str] | None, typer.Option(help="Only this participant; can be repeated (default: all).")
+    ] = None,
+    entity: Annotated[
+        list[str] | None,
+        typer.Option(help="Only files with this in their names, such as acq-3D; can be repeated."),
+    ] = None,
+    skip_finished: Annotated[
+        bool, typer.Option("--skip-finished", help="Leave alone what has the same result already.")
+    ] = False,
+    workers: Annotated[int, typer.Option(help="Examinations at a time on this computer.")] = 1,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of each worker (default: the cores are shared out).")
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(help="local, or dask://HOST:PORT for an existing Dask cluster.")
+    ] = "local",
+    model: ModelOption = None,
+    device: Device = "auto",
+    threshold: Threshold = None,
+    min_volume: MinVolume = None,
+    min_peak: MinPeak = None,
+    flips: Flips = None,
+    n4: N4 = False,
+    overwrite: Overwrite = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Find lesions in all examinations of a BIDS dataset."""
+    if task not in TASKS:
+        raise typer.BadParameter(f"--task is {' or '.join(TASKS)}.")
+
+    def work(job: Job) -> BatchResult:
+        from MSLesionSegLib.batch.batch import BatchRequest, run_batch
+        from MSLesionSegLib.segmentation.segment import SegmentRequest
+
+        settings = SegmentRequest(
+            task=task,
+            inputs={},
+            output=output,
+            model=model,
+            device=device,
+            threshold=threshold,
+            minimum_mm3=min_volume,
+            minimum_peak=min_peak,
+            flips=flips,
+            n4=n4,
+            overwrite=overwrite,
+        )
+        request = BatchRequest(
+            dataset=dataset,
+            output=output,
+            settings=settings,
+            participants=participant_label or (),
+            entities=entity or (),
+            skip_finished=skip_finished,
+            executor=executor,
+            workers=workers,
+            threads=threads,
+        )
+        return run_batch(request, job)
+
+    cancelled = f"Cancelled. What was finished stays in {output}; --skip-finished goes on from there."
+    result = run("batch", work, {"examinations": 1.0}, describe_batch, events, stop_file, cancelled)
+    if not events:
+        content = describe_batch(result)
+        with printing():
+            typer.echo(f"{content['done']} of {content['examinations']} examinations are done.")
+            typer.echo(f"Table:   {content['table']}\nLesions: {content['lesions']}")
+            typer.echo("For research use only. Check every lesion.")
+
+
+def describe_batch(result: BatchResult) -> dict[str, Any]:
+    """Content of the result event."""
+    from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, LESIONS
+
+    folder = result.folder.absolute()
+    return {
+        "folder": str(folder),
+        "table": str(folder / EXAMINATIONS),
+        "lesions": str(folder / LESIONS),
+        "examinations": len(result.rows),
+        "done": sum(row.status == DONE for row in result.rows),
+    }

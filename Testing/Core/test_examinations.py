@@ -1,0 +1,54 @@
+"""The right file of a BIDS dataset is taken for each input, or a sentence says why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from MSLesionSegLib.batch.examinations import find_examinations
+from MSLesionSegLib.errors import SettingsError
+
+
+def files(dataset: Path, *names: str) -> Path:
+    for name in names:
+        subject, session, *_ = name.split("_")
+        folder = dataset / subject / (session if session.startswith("ses-") else "") / "anat"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return dataset
+
+
+def test_before_and_after_gadolinium_are_told_apart(tmp_path):
+    names = ("sub-1_ses-a_T1w.nii.gz", "sub-1_ses-a_ce-gadolinium_T1w.nii.gz", "sub-1_ses-a_FLAIR.nii")
+    (exam,) = find_examinations(files(tmp_path, *names, "sub-1_ses-a_T1w.json"), "enhancing")
+    assert not exam.problem
+    assert {role: path.name for role, path in exam.inputs.items()} == dict(
+        zip(("pre", "post", "flair"), names, strict=True)
+    )
+    assert (exam.name, exam.folder) == ("sub-1 ses-a", Path("sub-1/ses-a/anat"))
+
+
+def test_what_is_optional_may_be_missing_and_what_is_not_may_not(tmp_path):
+    names = ("sub-1_ce-gad_T1w.nii.gz", "sub-1_T1w.nii.gz", "sub-2_ce-gad_T1w.nii.gz")
+    complete, incomplete = find_examinations(files(tmp_path, *names), "enhancing")
+    assert set(complete.inputs) == {"pre", "post"} and not complete.problem
+    assert incomplete.problem == "There is no *_T1w file for the input pre."
+
+
+def test_of_several_files_one_is_chosen_by_its_entity_and_never_by_chance(tmp_path):
+    dataset = files(tmp_path, "sub-1_acq-2D_FLAIR.nii.gz", "sub-1_acq-3D_FLAIR.nii.gz")
+    assert "--entity acq-3D" in find_examinations(dataset, "flair")[0].problem
+    (exam,) = find_examinations(dataset, "flair", entities=["acq-3D"])
+    assert exam.inputs["flair"].name == "sub-1_acq-3D_FLAIR.nii.gz"
+
+
+def test_sessions_and_participants_come_in_the_order_of_their_names(tmp_path):
+    dataset = files(tmp_path, "sub-2_FLAIR.nii.gz", "sub-1_ses-2_FLAIR.nii.gz", "sub-1_ses-1_FLAIR.nii.gz")
+    assert [e.name for e in find_examinations(dataset, "flair")] == ["sub-1 ses-1", "sub-1 ses-2", "sub-2"]
+    assert [e.name for e in find_examinations(dataset, "flair", ["2"])] == ["sub-2"]
+
+
+def test_a_folder_without_participants_is_no_dataset(tmp_path):
+    with pytest.raises(SettingsError, match="no folders sub-"):
+        find_examinations(tmp_path, "flair")
