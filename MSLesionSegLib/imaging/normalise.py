@@ -34,3 +34,18 @@ def zscore(array: np.ndarray, mask: np.ndarray, tails: float = 0.0) -> np.ndarra
     if deviation <= 1e-6 * max(abs(values.mean()), 1e-6):
         raise ImageError("All voxels inside the brain have the same intensity.")
     return np.where(inside, (array - values.mean()) / deviation, 0.0).astype(np.float32)
+
+
+def tissue_scale(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of brain voxels without their bright tail, so that lesions do not shift them.
+
+    Left out is what lies more than three robust standard deviations (1.4826 times the median absolute deviation)
+    above the median. CSF stays: it spans the scale.
+
+    Args:
+        values: intensities of the voxels of one brain, (N,), N >= 1.
+    """
+    middle = np.median(values)
+    spread = 1.4826 * np.median(np.abs(values - middle))
+    kept = values[values <= middle + 3 * spread].astype(np.float64)
+    return float(kept.mean()), float(kept.std())

@@ -57,7 +57,7 @@ class PatchSource:
         recipe = self.recipe
         image, label = example.array("image"), example.array("label")
         centre = self.centre(example, label, rng)
-        stack = _cut(image, label, centre, recipe, rng)
+        stack = cut_patch(image, label, centre, recipe, rng)
         picture, target = stack[:-1], stack[-1:]
         if rng.random() < recipe.insertion:
             picture, target = self.insert(picture, target, rng)
@@ -67,7 +67,7 @@ class PatchSource:
 
     def centre(self, example: Example, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The voxel that a patch is centred on."""
-        places = _places(example, self.recipe, rng)
+        places = patch_places(example, self.recipe, rng)
         return near(places[rng.integers(len(places))], label.shape, self.recipe.patch, rng)
 
     def _insert(self, picture, target, rng):
@@ -87,7 +87,7 @@ class PatchSource:
         return picture, torch.from_numpy(mask)[None]
 
 
-def _places(example: Example, recipe: TrainingRecipe, rng: np.random.Generator) -> np.ndarray:
+def patchpatch_places(example: Example, recipe: TrainingRecipe, rng: np.random.Generator) -> np.ndarray:
     """Flat indices of the voxels that this patch may be centred on."""
     for name, share in (("lesion_index", recipe.lesion_share), ("focus_index", recipe.focus_share)):
         if rng.random() < share:
@@ -102,7 +102,7 @@ def near(place: int, shape: tuple[int, ...], patch: int, rng: np.random.Generato
     return np.array(np.unravel_index(place, shape)) + rng.integers(-patch // 4, patch // 4 + 1, 3)
 
 
-def _cut(
+def cut_patch(
     image: np.ndarray, label: np.ndarray, centre: np.ndarray, recipe: TrainingRecipe, rng: np.random.Generator
 ) -> torch.Tensor:
     """Image channels and label (C + 1, p, p, p) around a centre, turned, scaled, bent and mirrored."""
@@ -184,9 +184,9 @@ def change_intensity(picture: torch.Tensor, rng: np.random.Generator, strength: 
         raw = raw * torch.exp(0.05 * strength * field)
     out = (raw - 1) * OFFSET
     if rng.random() < SHARPNESS:
-        out = _blur(out, float(rng.uniform(0.4, 1.2)))
+        out = blur(out, float(rng.uniform(0.4, 1.2)))
     elif rng.random() < SHARPNESS:
-        out = out + float(rng.uniform(0.2, 1.2)) * (out - _blur(out, 0.8))
+        out = out + float(rng.uniform(0.2, 1.2)) * (out - blur(out, 0.8))
     scale, shift = np.exp(rng.uniform(-0.25, 0.25) * strength), rng.uniform(-0.3, 0.3) * strength
     out = out * float(scale) + float(shift)
     if rng.random() < 0.5:
@@ -195,7 +195,7 @@ def change_intensity(picture: torch.Tensor, rng: np.random.Generator, strength: 
     return torch.where(inside, out, torch.zeros_like(out))
 
 
-def _blur(picture: torch.Tensor, sigma: float) -> torch.Tensor:
+def blur(picture: torch.Tensor, sigma: float) -> torch.Tensor:
     radius = 2
     line = torch.exp(-(torch.arange(-radius, radius + 1, dtype=torch.float32) ** 2) / (2 * sigma**2))
     line = line / line.sum()
