@@ -17,6 +17,7 @@ _NUMBER = "0020|0011"
 _POSITION = "0020|0032"
 _ORIENTATION = "0020|0037"
 _ROWS = "0028|0010"
+_DATES = ("0008|0022", "0008|0020")  # of acquisition, of study
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,17 @@ def series_values(folder: Path, tags: tuple[str, ...]) -> list[str]:
     """
     header = _header(_the_one_series(folder, folder.name or str(folder)).files[0])
     return ["" if header is None else _value(header, tag) for tag in tags]
+
+
+def acquisition_date(path: Path) -> str | None:
+    """Day of a DICOM series as YYYYMMDD, for comparing two scans; None for other files and where none is given.
+
+    The date belongs to the patient's data: it must not be written into a result.
+    """
+    if not path.is_dir():
+        return None
+    dates = series_values(path, _DATES)
+    return next((date for date in dates if len(date) == 8 and date.isdecimal()), None)
 
 
 def _the_one_series(folder: Path, name: str) -> _Series:

@@ -1,0 +1,154 @@
+"""Whether two scans can be compared at all: a traffic light with one plain sentence for each check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from MSLesionSegLib.imaging.registration import Registration
+from MSLesionSegLib.imaging.sequence import contrast_features
+from MSLesionSegLib.imaging.subtraction import Subtraction
+
+Light = Literal["green", "amber", "red"]
+LIGHTS: tuple[Light, ...] = ("green", "amber", "red")
+
+# the first limit parts green from amber, the second amber from red
+_THICKNESS_RATIO = (1.5, 4.0)
+_COVERED = (0.97, 0.7)
+_CORRELATION = (0.85, 0.6)
+_CONTRAST = (0.06, 0.2)
+_JACOBIAN = (2.0, 10.0)
+_FINE_MM = 1.5
+
+
+@dataclass(frozen=True)
+class Check:
+    """One aspect of comparability. ``value``: what was measured; ``sentence``: what it means."""
+
+    name: str
+    light: Light
+    value: float
+    sentence: str
+
+
+def check_pair(
+    baseline: nib.Nifti1Image,
+    followup: nib.Nifti1Image,
+    registration: Registration,
+    subtraction: Subtraction,
+) -> tuple[Check, ...]:
+    """Judge slice thickness, coverage, contrast and registration of a pair.
+
+    Args:
+        baseline, followup: the scans as they were read.
+        registration, subtraction: what was made of them.
+    """
+    return (
+        check_thickness(baseline, followup),
+        check_coverage(min(subtraction.covered, subtraction.covered_followup)),
+        check_contrast(baseline, followup),
+        check_correlation(subtraction.correlation),
+        check_deformation(registration.largest_jacobian),
+    )
+
+
+def overall(checks: Sequence[Check]) -> Light:
+    """The worst light of all checks; green if there are none."""
+    return max((check.light for check in checks), key=LIGHTS.index, default="green")
+
+
+def check_thickness(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Check:
+    """Compare the coarsest voxel edges; below 1.5 mm they count as 1.5 mm."""
+    edges = [float(voxel_sizes(image.affine).max()) for image in (baseline, followup)]
+    ratio = max(max(edges), _FINE_MM) / max(min(edges), _FINE_MM)
+    light = _light(ratio, _THICKNESS_RATIO)
+    both = f"slices of {edges[0]:.1f} mm at baseline and {edges[1]:.1f} mm at follow-up"
+    return Check(
+        "slice thickness",
+        light,
+        ratio,
+        {
+            "green": f"The scans have {both}.",
+            "amber": f"The scans have {both}: partial volume differs, so small lesions can look new or vanish.",
+            "red": f"The scans have {both}: too different to compare small lesions.",
+        }[light],
+    )
+
+
+def check_coverage(covered: float) -> Check:
+    """Judge which part of the brain both scans show, 0 to 1."""
+    light = _light(-covered, tuple(-limit for limit in _COVERED))
+    share = f"{100 * covered:.0f} % of the brain"
+    return Check(
+        "coverage",
+        light,
+        covered,
+        {
+            "green": f"Both scans show {share}.",
+            "amber": f"Only {share} is seen on both scans. Lesions elsewhere are not counted.",
+            "red": f"Only {share} is seen on both scans, too little for a count.",
+        }[light],
+    )
+
+
+def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Check:
+    """Compare deep with superficial tissue on both scans (see :mod:`~MSLesionSegLib.imaging.sequence`)."""
+    features = [contrast_features(image) for image in (baseline, followup)]
+    if None in features:
+        return Check(
+            "contrast", "amber", float("nan"), "The contrast of the two scans could not be compared."
+        )
+    difference = abs(features[0][0] - features[1][0])
+    light = _light(difference, _CONTRAST)
+    return Check(
+        "contrast",
+        light,
+        difference,
+        {
+            "green": "Grey and white matter have about the same contrast on both scans.",
+            "amber": "Grey and white matter have another contrast on the two scans (another scanner or protocol).",
+            "red": "The two scans have so different a contrast that they may not be the same sequence.",
+        }[light],
+    )
+
+
+def check_correlation(correlation: float) -> Check:
+    """Judge how well the aligned scans agree within the brain, -1 to 1."""
+    light: Light = "red" if np.isnan(correlation) else _light(-correlation, tuple(-v for v in _CORRELATION))
+    value = f"correlation {correlation:.2f} within the brain"
+    return Check(
+        "registration",
+        light,
+        correlation,
+        {
+            "green": f"The scans lie well on each other ({value}).",
+            "amber": f"The scans agree only in part ({value}): check the alignment in the pictures.",
+            "red": f"The scans do not lie on each other, or differ too much ({value}).",
+        }[light],
+    )
+
+
+def check_deformation(largest_jacobian: float) -> Check:
+    """Judge how strongly the registration bent the follow-up; 1 is not at all."""
+    light = _light(largest_jacobian, _JACOBIAN)
+    value = f"largest change of volume by a factor of {largest_jacobian:.1f}"
+    return Check(
+        "deformation",
+        light,
+        largest_jacobian,
+        {
+            "green": f"The registration hardly bent the scan ({value}).",
+            "amber": f"The registration bent the scan ({value}): lesions may have been stretched or squeezed.",
+            "red": f"The registration bent the scan implausibly ({value}).",
+        }[light],
+    )
+
+
+def _light(value: float, limits: tuple[float, ...]) -> Light:
+    """Green up to the first limit, amber up to the second, else red."""
+    return LIGHTS[sum(value > limit for limit in limits)]

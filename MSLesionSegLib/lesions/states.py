@@ -1,0 +1,119 @@
+"""What became of each lesion between two timepoints: new, enlarged, stable, shrunken or vanished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from MSLesionSegLib.lesions.components import bounding_box, label_components, smallest_voxel_count
+
+NEW, ENLARGED, STABLE, SHRUNKEN, VANISHED = "new", "enlarged", "stable", "shrunken", "vanished"
+STATES = (NEW, ENLARGED, STABLE, SHRUNKEN, VANISHED)
+
+_REMNANT = 0.1
+
+STATE_RULE = (
+    "A lesion is new where change was found and no lesion was there at baseline (or less than a tenth of it), and "
+    "vanished the other way round. "
+    "It is enlarged (shrunken) where change was found that touches a lesion of both timepoints and is more than what "
+    "went the other way. All other lesions are stable; they have one outline, drawn on the mean of both timepoints, "
+    "so that no difference between two segmentations is taken for change."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Tracked:
+    """Lesions of two timepoints on one grid.
+
+    Attributes:
+        labels: id of each lesion over both timepoints, int32 (X, Y, Z), 0 outside.
+        before, after: where there was lesion at baseline and at follow-up, bool (X, Y, Z).
+        states: state of each id.
+    """
+
+    labels: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    states: dict[int, str]
+
+    def counts(self) -> dict[str, int]:
+        """Number of lesions by state, in the order of :data:`STATES`."""
+        return {state: sum(s == state for s in self.states.values()) for state in STATES}
+
+
+def track_lesions(
+    lesions: np.ndarray,
+    appeared: np.ndarray,
+    gone: np.ndarray,
+    *,
+    voxel_mm3: float = 1.0,
+    minimum_mm3: float = 3.0,
+    previous: np.ndarray | None = None,
+) -> Tracked:
+    """Follow lesions from baseline to follow-up by :data:`STATE_RULE`.
+
+    Args:
+        lesions: mask of the lesions of both timepoints, whatever changed, (X, Y, Z).
+        appeared: mask of what is lesion at follow-up only; gone: of what was lesion at baseline only.
+        voxel_mm3: volume of a voxel.
+        minimum_mm3: what is left of a lesion when changed parts are taken off must have this volume, and a tenth of
+            the change, to count as a lesion of the other timepoint.
+        previous: ids of the baseline's lesions from an earlier comparison, 0 outside. A lesion keeps the id that
+            covers most of it; others get ids above all of these.
+
+    Returns:
+        The lesions, numbered by size where ``previous`` gives no number. 26-connected.
+    """
+    appeared, gone = appeared > 0, gone > 0
+    lesions = lesions > 0
+    labels, count = label_components(lesions | appeared | gone)
+    fewest = smallest_voxel_count(voxel_mm3, minimum_mm3)
+    before, after = np.zeros(labels.shape, bool), np.zeros(labels.shape, bool)
+    states: dict[int, str] = {}
+    for number, box in enumerate(ndimage.find_objects(labels, max_label=count), start=1):
+        own = labels[box] == number
+        came, went = own & appeared[box], own & gone[box]
+        rest = own & ~came & ~went
+        change = max(came.sum(), went.sum())
+        if change and rest.sum() < max(fewest, _REMNANT * change):
+            # a rim that the change leaves over belongs to the change
+            came, went = (came | rest, went) if came.sum() >= went.sum() else (came, went | rest)
+            rest = np.zeros_like(rest)
+        before[box] |= rest | went
+        after[box] |= rest | came
+        states[number] = _state(int(rest.sum()), int(came.sum()), int(went.sum()))
+    return _renumbered(Tracked(labels, before, after, states), previous)
+
+
+def _state(rest: int, came: int, went: int) -> str:
+    if not rest and not went:
+        return NEW
+    if not rest and not came:
+        return VANISHED
+    if came > went:
+        return ENLARGED
+    return SHRUNKEN if went > came else STABLE
+
+
+def _renumbered(tracked: Tracked, previous: np.ndarray | None) -> Tracked:
+    if previous is None or not (previous > 0).any():
+        return tracked
+    following = int(previous.max()) + 1
+    new_ids, taken = {}, set()
+    for number in tracked.states:
+        box = bounding_box(tracked.labels == number)
+        old = previous[box][tracked.labels[box] == number]
+        ids, sizes = np.unique(old[old > 0], return_counts=True)
+        free = [(size, -i, i) for i, size in zip(ids.tolist(), sizes.tolist(), strict=True) if i not in taken]
+        if free:
+            new_ids[number] = max(free)[2]
+            taken.add(new_ids[number])
+        else:
+            new_ids[number], following = following, following + 1
+    table = np.zeros(max(tracked.states) + 1, np.int32)
+    for number, kept in new_ids.items():
+        table[number] = kept
+    states = {kept: tracked.states[number] for number, kept in new_ids.items()}
+    return Tracked(table[tracked.labels], tracked.before, tracked.after, dict(sorted(states.items())))
