@@ -11,8 +11,11 @@ from MSLesionSegLib.commands import cases, models, replay, segment, study
 from MSLesionSegLib.commands.batch import batch
 from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
+from MSLesionSegLib.commands.new_lesions import segment_new
 from MSLesionSegLib.commands.pretrain import pretrain
+from MSLesionSegLib.commands.selfcheck import selfcheck
 from MSLesionSegLib.commands.study_enhancing import study_enhancing_model, study_enhancing_results
+from MSLesionSegLib.commands.study_new import study_new_lesions, study_new_models
 from MSLesionSegLib.commands.train import train
 
 app = typer.Typer(
@@ -23,17 +26,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+segment.app.command("new")(segment_new)
 app.add_typer(segment.app, name="segment")
 app.add_typer(models.app, name="models")
 app.add_typer(cases.app, name="cases")
 study.app.command("enhancing-model")(study_enhancing_model)
 study.app.command("enhancing-results")(study_enhancing_results)
-app.add_typer(replay.app, name="replay")
+study.app.command("new-models")(study_new_models)
+study.app.command("new-lesions")(study_new_lesions)
 app.add_typer(study.app, name="study")
 app.command()(batch)
+app.add_typer(replay.app, name="replay")
 app.command()(demo)
 app.command()(evaluate)
 app.command()(pretrain)
+app.command()(selfcheck)
 app.command()(train)
 
 

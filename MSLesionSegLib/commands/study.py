@@ -64,31 +64,3 @@ def study_results(
 
     rule = LesionRule(threshold, min_volume, min_peak)
     typer.echo(str(or_exit(lambda: write_results(work, rule))))
-
-
-@app.command("new-models")
-def study_new_models(
-    data: Annotated[Path, typer.Option(help="Folder with the public datasets.")],
-    work: Annotated[Path, typer.Option(help="Folder for examples, checkpoints and models.")],
-    step: Annotated[list[str] | None, typer.Option(help="Only this step; can be repeated.")] = None,
-    events: Events = False,
-    stop_file: StopFile = None,
-) -> None:
-    """Train the models of new lesions step by step; a stopped run goes on where it was."""
-
-    from MSLesionSegLib.studies.new_lesion_models import STEPS, run_steps
-
-    def go_through(job: Job) -> Path:
-        return run_steps(data, work, step or [], job)
-
-    shares = {name: share for name, share in STEPS.items() if not step or name in step}
-    cancelled = f"Cancelled. What was made so far stays in {work}; the same command goes on from there."
-    run(
-        "study new-models",
-        go_through,
-        shares,
-        lambda folder: {"folder": str(folder)},
-        events,
-        stop_file,
-        cancelled,
-    )

@@ -195,14 +195,23 @@ def checked_task(request: SegmentRequest) -> Task:
     for scan in task.inputs:
         if scan.required and scan.name not in request.inputs:
             raise SettingsError(f"The task '{task.name}' needs a {scan.title}. Give it with --{scan.name}.")
-    if request.threshold is not None and not 0.0 < request.threshold < 1.0:
-        raise SettingsError(f"The threshold must lie between 0 and 1, not {request.threshold:g}.")
-    if request.minimum_mm3 is not None and not 0.0 <= request.minimum_mm3 < float("inf"):
-        raise SettingsError(f"The minimum lesion volume must be 0 mm3 or more, not {request.minimum_mm3:g}.")
-    if request.minimum_peak is not None and not 0.0 <= request.minimum_peak <= 1.0:
-        raise SettingsError(f"The lowest peak must lie between 0 and 1, not {request.minimum_peak:g}.")
+    check_rule(request.threshold, request.minimum_mm3, request.minimum_peak)
     check_device(request.device)
     return task
+
+
+def check_rule(threshold: float | None, minimum_mm3: float | None, minimum_peak: float | None) -> None:
+    """Refuse values of a :class:`LesionRule` that make no sense; None leaves one to the model's card.
+
+    Raises:
+        SettingsError: with the range.
+    """
+    if threshold is not None and not 0.0 < threshold < 1.0:
+        raise SettingsError(f"The threshold must lie between 0 and 1, not {threshold:g}.")
+    if minimum_mm3 is not None and not 0.0 <= minimum_mm3 < float("inf"):
+        raise SettingsError(f"The minimum lesion volume must be 0 mm3 or more, not {minimum_mm3:g}.")
+    if minimum_peak is not None and not 0.0 <= minimum_peak <= 1.0:
+        raise SettingsError(f"The lowest peak must lie between 0 and 1, not {minimum_peak:g}.")
 
 
 def _sources(request: SegmentRequest, task: Task) -> list[Path]:

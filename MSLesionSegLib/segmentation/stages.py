@@ -18,6 +18,15 @@ NETWORK = "find lesions"
 NATIVE = "native grid"
 REGIONS = "anatomical regions"
 WRITE = "write results"
+REGISTER = "register scans"
+FLAIR_BEFORE = "lesions at baseline"
+FLAIR_AFTER = "lesions at follow-up"
+CHANGE = "find change"
+TRACK = "follow lesions"
+SAME = "same scan twice"
+AGAIN = "scanned again"
+INSERT = "inserted lesions"
+SWAP = "swapped pair"
 
 # seconds on 2 CPU cores for one 1 mm FLAIR, measured with Testing/benchmarks/bench.py; only the ratios matter
 _SECONDS = {
@@ -50,6 +59,22 @@ def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool, scans: int 
     if flips:
         stages[NETWORK] *= _FLIPS
     return stages
+
+
+def pair_stages(*, n4: bool, flips: bool) -> dict[str, float]:
+    """Return the stages of a comparison of two FLAIRs, in order, with expected seconds."""
+    network = _SECONDS[NETWORK] * (_FLIPS if flips else 1)
+    stages = {READ: 2 * _SECONDS[READ], MODEL: _SECONDS[MODEL], BRAIN: 2 * _SECONDS[BRAIN]}
+    if n4:
+        stages[BIAS] = 2 * _SECONDS[BIAS]
+    stages |= {FLAIR_BEFORE: network, FLAIR_AFTER: network, REGISTER: 10.0, PREPARE: 6.0}
+    return stages | {CHANGE: 2 * network, TRACK: 1.0, REGIONS: _SECONDS[REGIONS], WRITE: 6.0}
+
+
+def selfcheck_stages() -> dict[str, float]:
+    """Return the stages of the self-check, in order, with expected seconds."""
+    first = {READ: _SECONDS[READ], MODEL: _SECONDS[MODEL], BRAIN: _SECONDS[BRAIN]}
+    return first | {FLAIR_BEFORE: _SECONDS[NETWORK], SAME: 45.0, AGAIN: 60.0, INSERT: 60.0, SWAP: 45.0}
 
 
 def demo_stages(*, own_scan: bool, flips: bool) -> dict[str, float]:

@@ -71,6 +71,18 @@ TASKS: dict[str, Task] = {
             default_model="flair-ms",
         ),
         Task(
+            name="new",
+            title="New lesions between two FLAIRs",
+            kind="new",
+            inputs=(
+                InputScan("baseline", "FLAIR", "baseline FLAIR"),
+                InputScan("followup", "FLAIR", "follow-up FLAIR"),
+            ),
+            reference="baseline",
+            channels=("subtraction",),
+            default_model="new-ms",
+        ),
+        Task(
             name="enhancing",
             title="Enhancing lesions on T1 before and after gadolinium",
             kind="enhancing",

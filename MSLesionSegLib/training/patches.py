@@ -87,7 +87,7 @@ class PatchSource:
         return picture, torch.from_numpy(mask)[None]
 
 
-def patchpatch_places(example: Example, recipe: TrainingRecipe, rng: np.random.Generator) -> np.ndarray:
+def patch_places(example: Example, recipe: TrainingRecipe, rng: np.random.Generator) -> np.ndarray:
     """Flat indices of the voxels that this patch may be centred on."""
     for name, share in (("lesion_index", recipe.lesion_share), ("focus_index", recipe.focus_share)):
         if rng.random() < share:

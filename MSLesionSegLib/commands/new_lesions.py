@@ -1,0 +1,125 @@
+"""``mslesionseg segment new``: what changed between two FLAIRs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from MSLesionSegLib.commands.options import (
+    N4,
+    Device,
+    Events,
+    MinPeak,
+    MinVolume,
+    ModelOption,
+    Output,
+    Overwrite,
+    StopFile,
+    Threshold,
+)
+from MSLesionSegLib.commands.running import new_table, print_table, printing, run
+from MSLesionSegLib.jobs import Job
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.segmentation.new_lesions import PairResult
+
+
+def segment_new(
+    baseline: Annotated[Path, typer.Option(help="Earlier FLAIR: NIfTI or NRRD file, or a DICOM folder.")],
+    followup: Annotated[Path, typer.Option(help="Later FLAIR of the same patient.")],
+    output: Output,
+    model: ModelOption = None,
+    flair_model: Annotated[
+        str | None, typer.Option(help="Model that finds the lesions on each scan (default: shipped).")
+    ] = None,
+    registration: Annotated[str, typer.Option(help="rigid, affine, restricted-syn or full-syn.")] = "rigid",
+    device: Device = "auto",
+    threshold: Threshold = None,
+    min_volume: MinVolume = None,
+    min_peak: MinPeak = None,
+    flips: Annotated[bool, typer.Option("--flips", help="Average over mirrored inputs; slow.")] = False,
+    n4: N4 = False,
+    previous: Annotated[
+        Path | None,
+        typer.Option(help="Numbered lesions of the baseline from an earlier result; lesions keep their ids."),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Count lesions although the scans cannot be compared.")
+    ] = False,
+    overwrite: Overwrite = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """New, enlarged, shrunken and vanished lesions between two FLAIRs."""
+
+    def work(job: Job) -> PairResult:
+        from MSLesionSegLib.segmentation.new_lesions import PairRequest, segment_pair
+
+        request = PairRequest(
+            baseline=baseline,
+            followup=followup,
+            output=output,
+            model=model,
+            flair_model=flair_model,
+            registration=registration,
+            device=device,
+            threshold=threshold,
+            minimum_mm3=min_volume,
+            minimum_peak=min_peak,
+            flips=flips,
+            n4=n4,
+            previous=previous,
+            force=force,
+            overwrite=overwrite,
+        )
+        return segment_pair(request, job)
+
+    from MSLesionSegLib.segmentation.stages import pair_stages
+
+    result = run("segment new", work, pair_stages(n4=n4, flips=flips), describe_pair, events, stop_file)
+    if not events:
+        with printing():
+            print_pair(result)
+
+
+def describe_pair(result: PairResult) -> dict[str, Any]:
+    return {
+        "folder": str(result.folder.absolute()),
+        "manifest": str(result.files["manifest"].absolute()),
+        "files": {role: str(path.absolute()) for role, path in result.files.items()},
+        "comparability": result.light,
+        "counts": result.counts,
+    }
+
+
+def print_pair(result: PairResult, most: int = 30) -> None:
+    for check in result.checks:
+        typer.secho(f"{check.light:<6}{check.sentence}", fg={"amber": "yellow"}.get(check.light, check.light))
+    if result.counts is None:
+        typer.echo("No lesions are counted, because these scans cannot be compared (--force counts anyway).")
+    else:
+        changed = [row for row in result.lesions if row.state != "stable"]
+        table = new_table("No.", "State", "Region", "Baseline mm3", "Follow-up mm3", "p change")
+        for row in changed[:most]:
+            table.add_row(
+                str(row.lesion.id),
+                row.state,
+                row.lesion.region,
+                f"{row.baseline_mm3:.0f}",
+                f"{row.followup_mm3:.0f}",
+                f"{row.lesion.peak_probability:.2f}",
+            )
+        if changed:
+            print_table(table)
+        if len(changed) > most:
+            typer.echo(f"... and {len(changed) - most} more in {result.files['table']}")
+        settings = result.settings
+        numbers = ", ".join(f"{count} {state}" for state, count in result.counts["states"].items())
+        typer.echo(
+            f"{numbers} ({settings['connectivity']}-connected, change of at least {settings['minimum_mm3']:g} mm3, "
+            f"probability from {settings['threshold']:g}; {result.timings['total']:.0f} s)"
+        )
+    typer.echo(f"Page:   {result.files['report']}\nResult: {result.folder}")
+    typer.echo("For research use only. Check every lesion.")

@@ -1,0 +1,56 @@
+"""``mslesionseg selfcheck``: what the comparison finds on a scan of yours where the truth is known."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from MSLesionSegLib.commands.options import Device, Events, ModelOption, StopFile
+from MSLesionSegLib.commands.running import new_table, print_table, printing, run
+from MSLesionSegLib.jobs import Job
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.segmentation.selfcheck import SelfCheck
+
+
+def selfcheck(
+    flair: Annotated[Path, typer.Option(help="A FLAIR of your scanner: file or DICOM folder.")],
+    model: ModelOption = None,
+    flair_model: Annotated[
+        str | None, typer.Option(help="Model that finds the lesions on each scan (default: shipped).")
+    ] = None,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(help="Another number puts other lesions elsewhere.")] = 1,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Try the comparison of two FLAIRs on one scan of yours, where the truth is known."""
+
+    def work(job: Job) -> SelfCheck:
+        from MSLesionSegLib.segmentation.selfcheck import self_check
+
+        return self_check(flair, job, model=model, flair_model=flair_model, device=device, seed=seed)
+
+    from MSLesionSegLib.segmentation.stages import selfcheck_stages
+
+    result = run("selfcheck", work, selfcheck_stages(), asdict, events, stop_file, "Cancelled.")
+    if not events:
+        with printing():
+            print_selfcheck(result)
+
+
+def print_selfcheck(result: SelfCheck) -> None:
+    table = new_table("Check", "Result", "Right")
+    table.add_row("New or enlarged lesions, the same scan twice", str(result.same_scan), "0")
+    table.add_row("... scanned again: turned, other coil, other noise", str(result.scanned_again), "0")
+    for size in result.by_size:
+        table.add_row(
+            f"Inserted lesions of {size.diameter_mm:g} mm found", f"{size.found} of {size.inserted}", "all"
+        )
+    table.add_row("New or enlarged lesions that nobody inserted", str(result.false), "0")
+    table.add_row("New lesions called vanished when swapped", f"{result.swapped} of {result.new}", "all")
+    print_table(table)
+    typer.echo("Inserted lesions are smooth and of one brightness: real ones are harder to find.")

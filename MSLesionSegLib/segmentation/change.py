@@ -1,0 +1,211 @@
+"""From two FLAIRs of one patient to what appeared, what went and the fate of each lesion, in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import nibabel as nib
+import numpy as np
+from scipy import ndimage
+
+from MSLesionSegLib.imaging.comparability import Check, check_pair
+from MSLesionSegLib.imaging.grid import to_network_grid
+from MSLesionSegLib.imaging.registration import Preset, Registration, register
+from MSLesionSegLib.imaging.subtraction import Subtraction, subtract
+from MSLesionSegLib.lesions.components import LesionRule, find_lesions
+from MSLesionSegLib.lesions.states import Tracked, track_lesions
+from MSLesionSegLib.network.inference import predict
+from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.segmentation import stages
+from MSLesionSegLib.segmentation.probability import lesion_probability
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.network.store import Model
+
+# Around change the outline of one timepoint says nothing about the other.
+_CHANGE_MARGIN_VOXELS = 2
+
+
+@dataclass(frozen=True)
+class Timepoint:
+    """One scan: FLAIR (X, Y, Z), brain mask and, where known, lesion probability, all on the scan's grid."""
+
+    flair: nib.Nifti1Image
+    brain: nib.Nifti1Image
+    lesions: nib.Nifti1Image | None = None
+
+
+@dataclass(frozen=True)
+class ChangeSettings:
+    """What decides the outcome besides the models.
+
+    Attributes:
+        rule: what counts as change in the probability of change.
+        flair_rule: what counts as a lesion in the probability of lesion.
+        support: change counts where the FLAIR model gives at least this probability to one of its voxels, at the
+            timepoint at which the lesion is there.
+        registration: preset.
+        device, flips: see :func:`~MSLesionSegLib.network.inference.predict`.
+    """
+
+    rule: LesionRule
+    flair_rule: LesionRule
+    support: float
+    registration: Preset = "rigid"
+    device: str = "cpu"
+    flips: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """What was found, on the grid of ``subtraction`` (1 mm, RAS, the baseline's space).
+
+    Attributes:
+        registration: of the follow-up to the baseline.
+        subtraction: both scans and their difference.
+        appeared, gone: probability that a voxel is lesion only at follow-up, only at baseline; float32.
+        lesions_before, lesions_after: probability of lesion at both timepoints by the FLAIR model.
+        tracked: lesions and their states.
+        checks: comparability.
+    """
+
+    registration: Registration
+    subtraction: Subtraction
+    appeared: np.ndarray
+    gone: np.ndarray
+    lesions_before: np.ndarray
+    lesions_after: np.ndarray
+    tracked: Tracked
+    checks: tuple[Check, ...]
+
+
+def with_lesions(
+    point: Timepoint, model: Model, settings: ChangeSettings, progress: Progress | None = None
+) -> Timepoint:
+    """The timepoint with its lesion probability by the FLAIR model; one that has it already stays as it is."""
+    if point.lesions is not None:
+        return point
+    found = lesion_probability(
+        model, [point.flair], point.brain, device=settings.device, flips=settings.flips, progress=progress
+    )
+    return Timepoint(point.flair, point.brain, nib.Nifti1Image(found.probability, point.flair.affine))
+
+
+def find_change(
+    baseline: Timepoint,
+    followup: Timepoint,
+    model: Model,
+    settings: ChangeSettings,
+    *,
+    previous: nib.Nifti1Image | None = None,
+    progress: Progress | None = None,
+) -> Change:
+    """Compare two scans of one patient.
+
+    Args:
+        baseline, followup: with their lesion probabilities.
+        model: of the task ``new``; its card's channels say what it sees.
+        settings: registration and rules.
+        previous: lesion ids on the baseline's grid from an earlier comparison.
+        progress: told the stages ``REGISTER``, ``PREPARE``, ``CHANGE`` and ``TRACK``.
+
+    Raises:
+        ImageError: the scans cannot be registered or hardly overlap.
+    """
+    progress = progress or Silent()
+    progress.stage(stages.REGISTER)
+    registration = register(
+        followup.flair,
+        baseline.flair,
+        preset=settings.registration,
+        moving_mask=followup.brain,
+        fixed_mask=baseline.brain,
+    )
+    progress.stage(stages.PREPARE)
+    lesions = nib.Nifti1Image(
+        (np.asarray(baseline.lesions.dataobj) >= settings.flair_rule.threshold).astype(np.uint8),
+        baseline.flair.affine,
+    )
+    pair = subtract(
+        baseline.flair,
+        followup.flair,
+        baseline.brain,
+        followup.brain,
+        registration,
+        lesions,
+        spacing=model.card.spacing_mm,
+    )
+    grid = nib.Nifti1Image(pair.brain.astype(np.uint8), pair.affine)
+    before = np.asarray(to_network_grid(baseline.lesions, model.card.spacing_mm).dataobj) * pair.brain
+    after = np.asarray(registration.apply(followup.lesions, grid).dataobj) * pair.brain
+
+    progress.stage(stages.CHANGE)
+    appeared, gone = (
+        predict(
+            model,
+            channels_of(model.card.channels, first, second),
+            pair.brain,
+            device=settings.device,
+            flips=settings.flips,
+        ).probability
+        for first, second in ((pair.baseline, pair.followup), (pair.followup, pair.baseline))
+    )
+    progress.stage(stages.TRACK)
+    tracked = judge(appeared, gone, before, after, settings, model.card.spacing_mm**3, _ids(previous, grid))
+    checks = check_pair(baseline.flair, followup.flair, registration, pair)
+    return Change(registration, pair, appeared, gone, before, after, tracked, checks)
+
+
+def channels_of(names: tuple[str, ...], baseline: np.ndarray, followup: np.ndarray) -> np.ndarray:
+    """The network's input (C, X, Y, Z) by the names on its card: ``subtraction``, ``baseline``, ``follow-up``."""
+    known = {"subtraction": followup - baseline, "baseline": baseline, "follow-up": followup}
+    return np.stack([known[name] for name in names])
+
+
+def judge(
+    appeared: np.ndarray,
+    gone: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    settings: ChangeSettings,
+    voxel_mm3: float,
+    previous: np.ndarray | None = None,
+) -> Tracked:
+    """From probabilities of change and of lesion to lesions with states.
+
+    Args:
+        appeared, gone: probability of change in both directions; before, after: of lesion; all (X, Y, Z).
+        settings: rules.
+        voxel_mm3: volume of a voxel.
+        previous: ids of an earlier comparison.
+    """
+    came = supported(appeared, after, settings, voxel_mm3)
+    went = supported(gone, before, settings, voxel_mm3)
+    changed = ndimage.binary_dilation(came | went, iterations=_CHANGE_MARGIN_VOXELS)
+    both = np.where(changed, np.minimum(before, after), (before + after) / 2)
+    lesions = find_lesions(both, settings.flair_rule, voxel_mm3)[0] > 0
+    return track_lesions(
+        lesions, came, went & ~came, voxel_mm3=voxel_mm3,
+        minimum_mm3=settings.rule.minimum_mm3, previous=previous,
+    )  # fmt: skip
+
+
+def supported(
+    change: np.ndarray, lesion: np.ndarray, settings: ChangeSettings, voxel_mm3: float
+) -> np.ndarray:
+    """Mask of the change that the lesion probability bears out, bool (X, Y, Z)."""
+    labels, count = find_lesions(change, settings.rule, voxel_mm3)
+    highest = ndimage.maximum(lesion, labels, index=np.arange(count + 1)) if count else np.zeros(1)
+    keep = np.asarray(highest) >= settings.support
+    keep[0] = False
+    return keep[labels]
+
+
+def _ids(previous: nib.Nifti1Image | None, grid: nib.Nifti1Image) -> np.ndarray | None:
+    if previous is None:
+        return None
+    from nibabel.processing import resample_from_to
+
+    whole = nib.Nifti1Image(np.asarray(previous.dataobj).astype(np.int32), previous.affine)
+    return np.asarray(resample_from_to(whole, (grid.shape, grid.affine), order=0).dataobj)

@@ -1,0 +1,274 @@
+"""Two FLAIRs in; states, masks in both native spaces, table, page and manifest out.
+
+Stand-ins take the place of the networks: change is what is brighter on one side, a lesion is what is bright.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from conftest import PATIENT_NAME, Head, centred, make_head
+from typer.testing import CliRunner
+
+from MSLesionSegLib.cli import app
+from MSLesionSegLib.errors import ImageError, ModelError, OutputError, SettingsError
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.inference import Prediction
+from MSLesionSegLib.network.store import ModelCard, save_model
+from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.segmentation import change, new_lesions, selfcheck
+from MSLesionSegLib.segmentation.new_lesions import PairRequest, PairResult, segment_pair
+from MSLesionSegLib.segmentation.probability import LesionProbability
+
+SHAPES = {"baseline": (60, 70, 40), "followup": (56, 66, 50)}
+AFFINES = {
+    "baseline": centred((2, 2, 3), np.diag([-1, -1, 1]), SHAPES["baseline"]),
+    "followup": centred((2.2, 2.2, 2.4), nib.eulerangles.euler2mat(0.05, -0.03, 0.04), SHAPES["followup"]),
+}
+LESIONS_OF_THE_PHANTOM = 4
+
+
+def scan(point: str, *spots: tuple[float, float, float, float]) -> Head:
+    """The phantom, whose four lesions never change, with further bright spots (x, y, z, radius)."""
+    head = make_head(AFFINES[point], SHAPES[point], seed=len(point))
+    places = nib.affines.apply_affine(AFFINES[point], np.moveaxis(np.indices(SHAPES[point]), 0, -1))
+    data = np.asarray(head.flair.dataobj).copy()
+    for *centre, radius in spots:
+        data[((places - centre) ** 2).sum(-1) < radius**2] = 330
+    return Head(nib.Nifti1Image(data, AFFINES[point]), head.lesions, head.brain)
+
+
+NEW_AT, GONE_AT = (-20.0, 18.0, -4.0, 6.0), (22.0, -20.0, 12.0, 6.0)
+
+
+@pytest.fixture
+def stand_ins(models_folder, monkeypatch, tmp_path):
+    """Models of both tasks whose networks are replaced by rules on brightness."""
+    import shutil
+
+    folder = tmp_path / "models"
+    shutil.copytree(models_folder, folder)
+    architecture = Architecture(kind="unet", levels=3, base=4)
+    card = ModelCard("tiny-new", "new", architecture, ("subtraction",), spacing_mm=2.0, minimum_mm3=30.0)
+    save_model(folder, build(architecture), card)
+
+    def rule(model, channels, brain, **_):
+        found = 1 / (1 + np.exp(-6 * (channels[0].astype(float) - 2.5))) * (brain > 0)
+        return Prediction(found.astype(np.float32))
+
+    def bright(model, images, brain, **_):
+        data, inside = np.asarray(images[0].dataobj), np.asarray(brain.dataobj) > 0
+        level = np.median(data[inside])
+        found = np.clip((data / level - 1.3) * 2.5, 0, 1) * inside
+        return LesionProbability(found.astype(np.float32), None, None)
+
+    monkeypatch.setattr(change, "predict", rule)
+    monkeypatch.setattr(change, "lesion_probability", bright)
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(folder))
+    return folder
+
+
+def compare(folder: Path, baseline: Head, followup: Head, **settings) -> PairResult:
+    files = baseline.save(folder / "one"), followup.save(folder / "two")
+    settings = {"model": "tiny-new", "flair_model": "tiny", "device": "cpu", **settings}
+    return segment_pair(PairRequest(*files, folder / "out", **settings), Silent())
+
+
+def array(path: Path) -> np.ndarray:
+    return np.asarray(nib.load(path).dataobj)
+
+
+def states(result: PairResult) -> dict[str, int]:
+    return {state: count for state, count in result.counts["states"].items() if count}
+
+
+def test_new_and_vanished_lesions_are_found_and_swapping_exchanges_them(tmp_path, stand_ins):
+    first, second = scan("baseline", GONE_AT), scan("followup", NEW_AT)
+    result = compare(tmp_path, first, second)
+    assert states(result) == {"new": 1, "stable": LESIONS_OF_THE_PHANTOM, "vanished": 1}
+    (new,) = [row for row in result.lesions if row.state == "new"]
+    assert np.linalg.norm(np.array(new.lesion.centre_ras) - NEW_AT[:3]) < 4
+    assert new.followup_mm3 == pytest.approx(4 / 3 * np.pi * 6**3, rel=0.5)
+
+    swapped = compare(tmp_path / "swapped", second, first)
+    assert states(swapped) == states(result)
+    (new,) = [row for row in swapped.lesions if row.state == "new"]
+    assert np.linalg.norm(np.array(new.lesion.centre_ras) - GONE_AT[:3]) < 6
+
+    for space, head in (("baseline", first), ("followup", second)):
+        for role in ("mask", "probability", "lesions", "states", "brain"):
+            image = nib.load(result.files[f"{space}_{role}"])
+            assert image.shape == head.flair.shape
+            assert np.abs(image.affine - head.flair.affine).max() < 1e-4
+        mask = array(result.files[f"{space}_mask"]) > 0
+        world = nib.affines.apply_affine(head.flair.affine, np.argwhere(mask)).mean(0)
+        assert np.linalg.norm(world - NEW_AT[:3]) < 4
+        present = {row.lesion.id for row in result.lesions if getattr(row, f"{space}_mm3") > 0}
+        assert set(np.unique(array(result.files[f"{space}_lesions"]))) - {0} == present
+        assert set(np.unique(array(result.files[f"{space}_states"]))) == {0, 1, 3, 5}
+    assert nib.load(result.files["subtraction"]).shape == first.flair.shape
+
+    with result.files["table"].open(newline="", encoding="utf-8") as stream:
+        assert len(list(csv.DictReader(stream))) == len(result.lesions)
+    text = result.files["report"].read_text(encoding="utf-8")
+    assert "The most certain new lesions" in text
+    assert not re.search(r"https?://|<script", text)
+    for file in result.files.values():
+        assert PATIENT_NAME.encode() not in file.read_bytes()
+    manifest = json.loads(result.files["manifest"].read_text(encoding="utf-8"))
+    assert manifest["task"] == "new"
+    assert manifest["counts"] == json.loads(json.dumps(result.counts))
+    assert manifest["comparability"]["light"] == result.light
+    assert [check["name"] for check in manifest["comparability"]["checks"]] == [
+        "slice thickness", "coverage", "contrast", "registration", "deformation",
+    ]  # fmt: skip
+    assert manifest["flair_model"]["name"] == "tiny"
+
+
+def test_a_lesion_that_grows_is_enlarged(tmp_path, stand_ins):
+    result = compare(tmp_path, scan("baseline", (-20, 18, -4, 4.5)), scan("followup", (-20, 18, -4, 9)))
+    assert states(result) == {"enlarged": 1, "stable": LESIONS_OF_THE_PHANTOM}
+    (grown,) = [row for row in result.lesions if row.state == "enlarged"]
+    assert grown.followup_mm3 > 2 * grown.baseline_mm3 > 0
+
+
+def test_the_same_scan_twice_has_nothing_new_and_is_told(tmp_path, stand_ins):
+    class Listener(Silent):
+        heard: list[str] = []  # noqa: RUF012
+
+        def warning(self, code: str, sentence: str) -> None:
+            self.heard.append(code)
+
+    file = scan("baseline").save(tmp_path)
+    request = PairRequest(file, file, tmp_path / "out", model="tiny-new", flair_model="tiny", device="cpu")
+    result = segment_pair(request, Listener())
+    assert states(result) == {"stable": LESIONS_OF_THE_PHANTOM}
+    assert "same-scan" in Listener.heard
+    assert "The same acquisition" not in result.files["report"].read_text(encoding="utf-8")
+    assert "are the same acquisition" in result.files["report"].read_text(encoding="utf-8")
+
+
+def test_ids_are_carried_to_a_third_visit(tmp_path, stand_ins):
+    first = compare(tmp_path, scan("baseline"), scan("followup", NEW_AT))
+    second = compare(
+        tmp_path / "third",
+        scan("followup", NEW_AT),
+        scan("followup", NEW_AT, GONE_AT),
+        previous=first.files["followup_lesions"],
+    )
+    assert states(second) == {"new": 1, "stable": LESIONS_OF_THE_PHANTOM + 1}
+    (new,) = [row.lesion.id for row in second.lesions if row.state == "new"]
+    assert {row.lesion.id for row in second.lesions} - {new} == {row.lesion.id for row in first.lesions}
+    assert new > max(row.lesion.id for row in first.lesions)
+
+
+def test_scans_that_cannot_be_compared_get_pictures_but_no_counts(tmp_path, stand_ins, monkeypatch):
+    from MSLesionSegLib.imaging.comparability import check_correlation
+
+    monkeypatch.setattr(change, "check_pair", lambda *_: (check_correlation(0.1),))
+    result = compare(tmp_path, scan("baseline"), scan("followup", NEW_AT))
+    assert result.light == "red"
+    assert result.counts is None
+    assert "table" not in result.files
+    assert not list(result.folder.glob("*dseg*"))
+    text = result.files["report"].read_text(encoding="utf-8")
+    assert "No lesions are counted" in text
+    forced = compare(tmp_path / "forced", scan("baseline"), scan("followup", NEW_AT), force=True)
+    assert states(forced)["new"] == 1
+
+
+def test_the_network_sees_the_channels_that_its_card_names():
+    before, after = np.zeros((2, 2, 2)), np.ones((2, 2, 2))
+    both = change.channels_of(("baseline", "follow-up", "subtraction"), before, after - 3)
+    assert both[:, 0, 0, 0].tolist() == [0, -2, -2]
+
+
+def test_change_without_a_lesion_under_it_does_not_count():
+    settings = change.ChangeSettings(change.LesionRule(minimum_mm3=3), change.LesionRule(), support=0.3)
+    found = np.zeros((20, 20, 20))
+    found[2:6, 2:6, 2:6] = found[12:16, 12:16, 12:16] = 0.9
+    lesion = np.zeros_like(found)
+    lesion[3, 3, 3] = 0.4
+    mask = change.supported(found, lesion, settings, 1.0)
+    assert mask[4, 4, 4]
+    assert not mask[14, 14, 14]
+
+
+@pytest.mark.parametrize(
+    "settings, error, words",
+    [
+        ({"registration": "wobble"}, SettingsError, "no registration"),
+        ({"threshold": 1.5}, SettingsError, "between 0 and 1"),
+        ({"device": "abacus"}, SettingsError, "device"),
+        ({"model": "tiny"}, ModelError, "for the task 'flair'"),
+        ({"model": "nowhere"}, ModelError, "no model 'nowhere'"),
+    ],
+)
+def test_bad_requests_are_refused_before_anything_is_written(settings, error, words, tmp_path, stand_ins):
+    with pytest.raises(error, match=words):
+        compare(tmp_path, scan("baseline"), scan("followup"), **settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_result_is_replaced_only_if_asked_for(tmp_path, stand_ins):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match="not a result"):
+        compare(tmp_path, scan("baseline"), scan("followup"), overwrite=True)
+    assert (tmp_path / "out" / "notes.txt").read_text() == "mine"
+
+
+def test_previous_ids_on_another_grid_are_refused(tmp_path, stand_ins):
+    other = scan("followup").save(tmp_path / "ids", "ids.nii.gz")
+    with pytest.raises(ImageError):
+        compare(tmp_path, scan("baseline"), scan("followup"), previous=other)
+
+
+def test_a_follow_up_from_before_the_baseline_is_told(tmp_path, monkeypatch):
+    days = {"a": "20250101", "b": "20240101"}
+    monkeypatch.setattr(new_lesions, "acquisition_date", lambda path: days[path.name])
+    scans = [
+        new_lesions.Scan(nib.Nifti1Image(np.full((2, 2, 2), float(k)), np.eye(4)), Path(name), name, ())
+        for k, name in enumerate("ab")
+    ]
+    (finding,) = new_lesions.pair_findings(*scans)
+    assert finding.code == "wrong-order"
+    assert "2024" not in finding.sentence
+    assert new_lesions.pair_findings(*reversed(scans)) == ()
+
+
+def test_the_command_prints_states_and_names_the_page(tmp_path, stand_ins):
+    files = scan("baseline").save(tmp_path / "one"), scan("followup", NEW_AT).save(tmp_path / "two")
+    done = CliRunner().invoke(
+        app,
+        [
+            *("segment", "new", "--baseline", str(files[0]), "--followup", str(files[1])),
+            *("-o", str(tmp_path / "out"), "--model", "tiny-new", "--flair-model", "tiny"),
+        ],
+    )
+    assert done.exit_code == 0, done.output
+    assert "1 new, 0 enlarged, 4 stable" in done.output
+    assert "report.html" in done.output
+
+
+def test_the_self_check_finds_what_it_put_in(tmp_path, stand_ins, monkeypatch):
+    monkeypatch.setattr(selfcheck, "DIAMETERS_MM", (6.0, 9.0))
+    monkeypatch.setattr(selfcheck, "PER_DIAMETER", 2)
+    monkeypatch.setattr(selfcheck, "_CONTRAST", 6.0)  # the stand-in only knows very bright change
+    file = scan("baseline").save(tmp_path)
+    found = selfcheck.self_check(file, Silent(), model="tiny-new", flair_model="tiny", device="cpu")
+    assert found.same_scan == 0
+    assert [size.inserted for size in found.by_size] == [2, 2]
+    assert found.by_size[1].found >= 1
+    assert found.swapped == found.new > 0
+
+    arguments = ["selfcheck", "--flair", str(file), "--model", "tiny-new", "--flair-model", "tiny"]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "Inserted lesions of 9 mm found" in done.output
