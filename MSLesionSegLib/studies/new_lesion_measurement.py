@@ -1,0 +1,254 @@
+"""Measuring the comparison of two FLAIRs: real pairs, pairs without change, and the registrations."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.imaging.registration import PRESETS, register
+from MSLesionSegLib.imaging.subtraction import subtract
+from MSLesionSegLib.lesions.components import label_components, smallest_voxel_count
+from MSLesionSegLib.lesions.metrics import compare_masks
+from MSLesionSegLib.network.brain_extraction import brain_mask
+from MSLesionSegLib.network.store import Model, load_model
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.change import (
+    Change,
+    ChangeSettings,
+    Timepoint,
+    find_change,
+    judge,
+    with_lesions,
+)
+from MSLesionSegLib.segmentation.new_lesions import PairRequest, change_settings
+from MSLesionSegLib.segmentation.selfcheck import insert_known
+from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.synthesis.reacquire import scan_again
+
+SMALLEST_MM3 = 3.0
+PLAIN_RULE_Z = (1.0, 1.5, 2.0)
+DATASETS = ("openms_long", "ms3seg", "openms_cross", "brats")
+
+
+@dataclass(frozen=True)
+class RealPair:
+    """Two raw FLAIRs, and the mask of what changed with the baseline on the mask's grid."""
+
+    name: str
+    baseline: Path
+    followup: Path
+    common: Path
+    change: Path
+
+
+def real_pairs(dataset: Path) -> Iterator[RealPair]:
+    """Patients of a longitudinal BIDS dataset with a change mask."""
+    for mask in sorted(dataset.glob("derivatives/manual/sub-*/*_label-change_mask.nii.gz")):
+        name = mask.name.split("_")[0]
+        scans = [dataset / name / f"ses-{k}" / "anat" / f"{name}_ses-{k}_FLAIR.nii.gz" for k in (1, 2)]
+        common = dataset / "derivatives" / "common" / name / f"{name}_ses-1_space-common_FLAIR.nii.gz"
+        if all(file.exists() for file in (*scans, common)):
+            yield RealPair(name, *scans, common, mask)
+
+
+class Bench:
+    """The models, and what was computed with them once, below ``work``."""
+
+    def __init__(self, work: Path, model: str | None = None) -> None:
+        self.work = work
+        self.model: Model = load_model(model or get_task("new").default_model, task="new")
+        self.flair_model: Model = load_model(get_task("flair").default_model, task="flair")
+        request = PairRequest(Path(), Path(), Path(), device="cpu")
+        self.settings: ChangeSettings = change_settings(request, self.model.card, self.flair_model.card)
+
+    def timepoint(self, file: Path, *, lesions: bool = True) -> Timepoint:
+        """A scan with its brain mask and, if asked for, lesion probability; both are kept on disk."""
+        image = read_scan(file).image
+        stem = file.name.removesuffix(".nii.gz")
+        brain = self._kept(f"{stem}_brain.nii.gz", lambda: brain_mask(image))
+        point = Timepoint(image, read_mask(brain, image))
+        if not lesions:
+            return point
+        weights = self.flair_model.card.weights_sha256[:12]
+        found = self._kept(
+            f"{stem}_{weights}.nii.gz", lambda: with_lesions(point, self.flair_model, self.settings).lesions
+        )
+        return replace(point, lesions=nib.load(found))
+
+    def _kept(self, name: str, make: Any) -> Path:
+        file = self.work / "timepoints" / name
+        if not file.exists():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            partial = file.with_name(f"partial-{name}")
+            nib.save(make(), partial)
+            partial.rename(file)
+        return file
+
+
+def measure_real(bench: Bench, data: Path, progress: Progress) -> list[dict[str, Any]]:
+    """Compare what is found on real pairs with the manual masks: the network, and plain rules on the subtraction.
+
+    A reference lesion of 3 mm3 or more is found if one voxel overlaps; what is found is true likewise.
+    """
+    rows = []
+    pairs = list(real_pairs(data / "openms_long"))
+    for k, pair in enumerate(pairs):
+        progress.stage("real pairs", k / len(pairs))
+        baseline, followup = bench.timepoint(pair.baseline), bench.timepoint(pair.followup)
+        change = find_change(baseline, followup, bench.model, bench.settings)
+        common = read_scan(pair.common).image
+        truth = _at_least(np.asarray(read_mask(pair.change).dataobj) > 0, nib.load(pair.change).affine)
+        to_common = register(
+            baseline.flair, common, moving_mask=baseline.brain, fixed_mask=brain_mask(common)
+        )
+        methods = {"network": change.tracked.after & ~change.tracked.before}
+        for limit in PLAIN_RULE_Z:
+            methods[f"subtraction above {limit:g}"] = _plain_rule(change, bench.settings, limit)
+        for method, mask in methods.items():
+            image = nib.Nifti1Image(mask.astype(np.float32), change.subtraction.affine)
+            there = np.asarray(to_common.apply(image, common).dataobj) >= 0.5
+            found = _at_least(there, common.affine)
+            agreement = compare_masks(found, truth, nib.affines.voxel_sizes(common.affine))
+            rows.append(
+                {
+                    "pair": pair.name,
+                    "method": method,
+                    "correlation": change.subtraction.correlation,
+                    "light": max(c.light for c in change.checks),
+                    **asdict(agreement),
+                }
+            )
+    return rows
+
+
+def _plain_rule(change: Change, settings: ChangeSettings, limit: float) -> np.ndarray:
+    """What is brighter by ``limit`` z at follow-up where the FLAIR model supports it, and nothing else."""
+    pair = change.subtraction
+    appeared = ((pair.difference > limit) & pair.brain).astype(np.float32)
+    nothing = np.zeros_like(appeared)
+    tracked = judge(appeared, nothing, change.lesions_before, change.lesions_after, settings, 1.0)
+    return tracked.after & ~tracked.before
+
+
+def measure_unchanged(bench: Bench, data: Path, progress: Progress) -> list[dict[str, Any]]:
+    """Count new and enlarged lesions where nothing changed: a scan and itself, and the scan scanned again.
+
+    The FLAIR model's support is only asked for where the network finds anything, because it can only take away.
+    """
+    files = [f for name in DATASETS for f in sorted((data / name).glob("sub-*/**/anat/*_FLAIR.nii.gz"))]
+    rows = []
+    for k, file in enumerate(files):
+        progress.stage("pairs without change", k / len(files))
+        plain = bench.timepoint(file, lesions=False)
+        image, brain = scan_again(plain.flair, np.random.default_rng(k), also=(plain.brain,))
+        again = Timepoint(image, brain)
+        row: dict[str, Any] = {"scan": file.name}
+        for name, other in (("same", plain), ("again", again)):
+            row[name] = _false(bench, plain, other)
+        rows.append(row)
+        progress.metric("false lesions", row["same"] + row["again"], scan=file.name)
+    return rows
+
+
+def _false(bench: Bench, first: Timepoint, second: Timepoint) -> int:
+    def anything(point: Timepoint) -> Timepoint:
+        return replace(
+            point, lesions=nib.Nifti1Image(np.ones(point.flair.shape, np.float32), point.flair.affine)
+        )
+
+    free = replace(bench.settings, support=0.0)
+    change = find_change(anything(first), anything(second), bench.model, free)
+    if not (change.appeared >= free.rule.threshold).any():
+        return 0
+    points = (with_lesions(p, bench.flair_model, bench.settings) for p in (first, second))
+    states = find_change(*points, bench.model, bench.settings).tracked.counts()
+    return states["new"] + states["enlarged"]
+
+
+def measure_registrations(bench: Bench, data: Path, progress: Progress) -> list[dict[str, Any]]:
+    """CPU time, correlation and what becomes of inserted lesions for each preset on the real pairs."""
+    rows = []
+    pairs = list(real_pairs(data / "openms_long"))
+    for k, pair in enumerate(pairs):
+        baseline, followup = bench.timepoint(pair.baseline), bench.timepoint(pair.followup)
+        image, ids, _ = insert_known(followup, np.random.default_rng(k))
+        for n, preset in enumerate(PRESETS):
+            progress.stage("registrations", (k + n / len(PRESETS)) / len(pairs))
+            start = time.process_time()
+            found = register(
+                image, baseline.flair, preset=preset, moving_mask=followup.brain, fixed_mask=baseline.brain
+            )
+            seconds = time.process_time() - start
+            matched = subtract(baseline.flair, image, baseline.brain, followup.brain, found)
+            grid = nib.Nifti1Image(matched.brain.astype(np.uint8), matched.affine)
+            kept = []
+            for number in np.unique(np.asarray(ids.dataobj)):
+                if number:
+                    one = (np.asarray(ids.dataobj) == number).astype(np.float32)
+                    moved = np.asarray(found.apply(nib.Nifti1Image(one, ids.affine), grid).dataobj)
+                    kept.append(float(moved.sum() / one.sum()))
+            rows.append(
+                {
+                    "pair": pair.name,
+                    "preset": preset,
+                    "cpu_s": seconds,
+                    "ncc": found.score,
+                    "matched": matched.correlation,
+                    "jacobian": found.largest_jacobian,
+                    "volume_change": float(np.mean(np.abs(np.array(kept) - 1))),
+                    "largest_volume_change": float(np.max(np.abs(np.array(kept) - 1))),
+                }
+            )
+    return rows
+
+
+PARTS = {"pairs": measure_real, "unchanged": measure_unchanged, "registrations": measure_registrations}
+
+
+def measure(
+    data: Path,
+    work: Path,
+    parts: list[str],
+    progress: Progress,
+    *,
+    model: str | None = None,
+) -> Path:
+    """Run parts of the measurement (all when empty) and write ``work/new-lesions-<part>.json`` for each.
+
+    Args:
+        data: folder with the datasets.
+        work: folder for results, brain masks and lesion maps.
+        model: of the task ``new``; the shipped one when None.
+
+    Raises:
+        SettingsError: an unknown part.
+    """
+    unknown = set(parts) - set(PARTS)
+    if unknown:
+        raise SettingsError(f"There is no part {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}.")
+    bench = Bench(work, model)
+    for name, part in PARTS.items():
+        if parts and name not in parts:
+            continue
+        rows = part(bench, data, progress)
+        work.mkdir(parents=True, exist_ok=True)
+        (work / f"new-lesions-{name}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    return work
+
+
+def _at_least(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """The mask without components below 3 mm3."""
+    labels, count = label_components(mask)
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    keep = sizes >= smallest_voxel_count(abs(float(np.linalg.det(affine[:3, :3]))), SMALLEST_MM3)
+    keep[0] = False
+    return keep[labels]
