@@ -27,7 +27,7 @@ Preset = Literal["rigid", "affine", "restricted-syn", "full-syn"]
 PRESETS: tuple[str, ...] = ("rigid", "affine", "restricted-syn", "full-syn")
 
 # Brains move, but not by a fraction of a voxel at 8 mm: three levels find the pose, a fourth only costs time.
-_LEVELS_MM = (4.5, 3.0, 1.5)
+_LEVELS_MM = (4.0, 2.5, 1.2)
 _ITERATIONS = (500, 250, 100)
 # The deformation works on 2 mm voxels, in few steps and heavily smoothed: what is as small as a lesion cannot be
 # deformed away. Mutual information, which suits the pose, made it worse than none on thick slices.

@@ -172,6 +172,7 @@ def pair_findings(baseline: Scan, followup: Scan) -> tuple[Finding, ...]:
 
 def change_settings(request: PairRequest, card: ModelCard, flair: ModelCard) -> ChangeSettings:
     """The settings of a request, filled in from the models' cards."""
+
     def given(value: float | None, otherwise: float) -> float:
         return float(otherwise if value is None else value)
 
