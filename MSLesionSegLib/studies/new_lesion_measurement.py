@@ -31,7 +31,7 @@ from MSLesionSegLib.segmentation.change import (
 )
 from MSLesionSegLib.segmentation.new_lesions import PairRequest, change_settings
 from MSLesionSegLib.segmentation.selfcheck import insert_known
-from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.synthesis.reacquire import scan_again
 
 SMALLEST_MM3 = 3.0
@@ -63,10 +63,10 @@ def real_pairs(dataset: Path) -> Iterator[RealPair]:
 class Bench:
     """The models, and what was computed with them once, below ``work``."""
 
-    def __init__(self, work: Path, model: str | None = None) -> None:
+    def __init__(self, work: Path, model: str | None, flair_model: str | None) -> None:
         self.work = work
-        self.model: Model = load_model(model or get_task("new").default_model, task="new")
-        self.flair_model: Model = load_model(get_task("flair").default_model, task="flair")
+        self.model: Model = load_model(model or model_in_use("new"), task="new")
+        self.flair_model: Model = load_model(flair_model or model_in_use("flair"), task="flair")
         request = PairRequest(Path(), Path(), Path(), device="cpu")
         self.settings: ChangeSettings = change_settings(request, self.model.card, self.flair_model.card)
 
@@ -135,7 +135,8 @@ def _plain_rule(change: Change, settings: ChangeSettings, limit: float) -> np.nd
     pair = change.subtraction
     appeared = ((pair.difference > limit) & pair.brain).astype(np.float32)
     nothing = np.zeros_like(appeared)
-    tracked = judge(appeared, nothing, change.lesions_before, change.lesions_after, settings, 1.0)
+    voxel_mm3 = abs(float(np.linalg.det(pair.affine[:3, :3])))
+    tracked = judge(appeared, nothing, change.lesions_before, change.lesions_after, settings, voxel_mm3)
     return tracked.after & ~tracked.before
 
 
@@ -221,13 +222,14 @@ def measure(
     progress: Progress,
     *,
     model: str | None = None,
+    flair_model: str | None = None,
 ) -> Path:
     """Run parts of the measurement (all when empty) and write ``work/new-lesions-<part>.json`` for each.
 
     Args:
         data: folder with the datasets.
         work: folder for results, brain masks and lesion maps.
-        model: of the task ``new``; the shipped one when None.
+        model, flair_model: those in use when None.
 
     Raises:
         SettingsError: an unknown part.
@@ -235,7 +237,7 @@ def measure(
     unknown = set(parts) - set(PARTS)
     if unknown:
         raise SettingsError(f"There is no part {', '.join(sorted(unknown))}. Parts: {', '.join(PARTS)}.")
-    bench = Bench(work, model)
+    bench = Bench(work, model, flair_model)
     for name, part in PARTS.items():
         if parts and name not in parts:
             continue

@@ -24,6 +24,15 @@ ROWS = {
     "flair 1 mm, flips": ((1.0, 1.0, 1.0), ["--flips"]),
     "flair 1 mm, N4": ((1.0, 1.0, 1.0), ["--n4"]),
 }
+PAIRS = {
+    # name: voxel sizes of baseline and follow-up, further options of the command
+    "new, 4 and 3 mm slices": (((0.72, 0.72, 4.0), (0.72, 0.72, 3.0)), []),
+    "new, 1 mm": (((1.0, 1.0, 1.0), (1.0, 1.0, 1.0)), []),
+    "new, full SyN": (
+        ((0.72, 0.72, 4.0), (0.72, 0.72, 3.0)),
+        ["--registration", "full-syn"],
+    ),
+}
 STANDARD = ("flair 1 mm", "flair thick slices")
 
 
@@ -65,15 +74,26 @@ def make_scan(folder: Path, spacing: tuple[float, float, float]) -> Path:
     return path
 
 
+def command(name: str, folder: Path) -> list[str]:
+    """The command of a row, with its scans made."""
+    if name in PAIRS:
+        spacings, extra = PAIRS[name]
+        baseline, followup = (str(make_scan(folder, spacing)) for spacing in spacings)
+        return ["segment", "new", "--baseline", baseline, "--followup", followup, *extra]
+    spacing, extra = ROWS[name]
+    return ["segment", "flair", "--flair", str(make_scan(folder, spacing)), *extra]
+
+
 def main() -> None:
     """Measure the rows and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; or all")
+    known = [*ROWS, *PAIRS]
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(known)}; or all")
     parser.add_argument("--model", help="another model than the shipped one")
     parser.add_argument("--repeat", type=int, default=1, help="runs per row; the fastest counts")
     options = parser.parse_args()
-    names = list(ROWS) if options.rows == ["all"] else options.rows or list(STANDARD)
-    unknown = [name for name in names if name not in ROWS]
+    names = known if options.rows == ["all"] else options.rows or list(STANDARD)
+    unknown = [name for name in names if name not in known]
     if unknown:
         parser.error(f"no row {unknown[0]}")
 
@@ -81,9 +101,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in names:
-            spacing, extra = ROWS[name]
-            scan = make_scan(folder, spacing)
-            arguments = ["segment", "flair", "--flair", str(scan), *extra]
+            arguments = command(name, folder)
             arguments += ["--model", options.model] if options.model else []
             runs = [measure([*arguments, "--overwrite"], folder / "out") for _ in range(options.repeat)]
             results[name] = min(runs, key=lambda run: run.wall_s)
