@@ -1,4 +1,4 @@
-"""``mslesionseg study new-models`` and ``study new-lesions``: how the comparison of two FLAIRs was made and measured."""
+"""``mslesionseg study new-models`` and ``study new-lesions``: how comparing two FLAIRs was made and measured."""
 
 from __future__ import annotations
 
@@ -30,6 +30,36 @@ def study_new_models(
     cancelled = f"Cancelled. What was made so far stays in {work}; the same command goes on from there."
     run(
         "study new-models",
+        go_through,
+        shares,
+        lambda folder: {"folder": str(folder)},
+        events,
+        stop_file,
+        cancelled,
+    )
+
+
+def study_new_lesions(
+    data: Annotated[Path, typer.Option(help="Folder with the public datasets.")],
+    work: Annotated[Path, typer.Option(help="Folder for the results and what is computed once.")],
+    part: Annotated[
+        list[str] | None, typer.Option(help="pairs, unchanged or registrations; can be repeated.")
+    ] = None,
+    model: ModelOption = None,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Measure the comparison of two FLAIRs on real pairs, pairs without change and all registrations."""
+
+    def go_through(job: Job) -> Path:
+        from MSLesionSegLib.studies.new_lesion_measurement import measure
+
+        return measure(data, work, part or [], job, model=model)
+
+    shares = {"real pairs": 3.0, "pairs without change": 30.0, "registrations": 8.0}
+    cancelled = f"Cancelled. What was computed once stays in {work}."
+    run(
+        "study new-lesions",
         go_through,
         shares,
         lambda folder: {"folder": str(folder)},

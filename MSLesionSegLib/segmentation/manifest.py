@@ -35,7 +35,7 @@ def make_manifest(
 
     Args:
         task: of the task table.
-        scans: by input name; what was found on them is told with its title.
+        scans: by input name; what was found on them is told with that name.
         model, settings, counts: as they are to be shown.
         remarks: findings that belong to no single scan.
         files: names in the result folder by role.
