@@ -13,6 +13,7 @@ from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.new_lesions import segment_new
 from MSLesionSegLib.commands.pretrain import pretrain
+from MSLesionSegLib.commands.segment_enhancing import segment_enhancing
 from MSLesionSegLib.commands.selfcheck import selfcheck
 from MSLesionSegLib.commands.study_enhancing import study_enhancing_model, study_enhancing_results
 from MSLesionSegLib.commands.study_new import study_new_lesions, study_new_models
@@ -26,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+segment.app.command("enhancing")(segment_enhancing)
 segment.app.command("new")(segment_new)
 app.add_typer(segment.app, name="segment")
 app.add_typer(models.app, name="models")

@@ -7,6 +7,8 @@ model that never saw this patient (rotation), and by one that never saw the pati
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,14 +19,15 @@ import torch
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.store import ModelCard, load_model, read_card, save_model
+from MSLesionSegLib.network.inheritance import inherit
+from MSLesionSegLib.network.store import SHIPPED, ModelCard, load_model, read_card, save_model
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.patterns import prepare_inserted
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.shapes import shapes_from_file
 from MSLesionSegLib.training.examples import Example, fingerprint, read_examples
-from MSLesionSegLib.training.loop import train_network
+from MSLesionSegLib.training.loop import Source, train_network
 from MSLesionSegLib.training.patches import PatchSource
 from MSLesionSegLib.training.prepare import prepare_dataset
 from MSLesionSegLib.training.recipe import RECIPES, TrainingRecipe
@@ -133,16 +136,29 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
         parent=stage.parent,
         flips=True,
         recipe=stage.recipe.as_dict(),
-        training=training_facts(name, stage, examples, work),
+        training=training_facts(name, stage.parent, examples, work),
     )
     source = PatchSource(examples, stage.recipe, _shapes(data))
     return train_and_store(card, stage.recipe, source, work, progress)
 
 
 def train_and_store(
-    card: ModelCard, recipe: TrainingRecipe, source: PatchSource, work: Path, progress: Progress
+    card: ModelCard,
+    recipe: TrainingRecipe,
+    source: Source,
+    work: Path,
+    progress: Progress,
+    gains: Sequence[float] = (),
 ) -> Path:
     """Train what a card describes and store it below ``work/models``; a finished model is not trained again.
+
+    Args:
+        card: of the model to be; its parent stands in ``work/models``.
+        recipe: how it is trained.
+        source: draws its batches.
+        work: folder of models and checkpoints.
+        progress: told step and loss.
+        gains: see :func:`~MSLesionSegLib.network.inheritance.inherit`.
 
     Raises:
         SettingsError: a model of its name was made from other cases, another recipe or another parent.
@@ -159,7 +175,7 @@ def train_and_store(
     torch.manual_seed(recipe.seed)
     network = build(card.architecture)
     if card.parent:
-        network.load_state_dict(load_model(work / "models" / card.parent).network.state_dict())
+        inherit(network, load_model(work / "models" / card.parent).network, gains)
     checkpoint = work / "checkpoints" / f"{card.name}.pt"
     train_network(network, source, recipe, checkpoint=checkpoint, progress=progress)
     saved = save_model(work / "models", network, card)
@@ -167,7 +183,17 @@ def train_and_store(
     return saved
 
 
-def training_facts(name: str, stage: Stage, examples: Sequence[Example], work: Path) -> dict[str, Any]:
+def adopt(name: str, work: Path) -> None:
+    """Copy a shipped model into ``work/models``, where stages of another task start from it; one there stays."""
+    target = work / "models" / name
+    if not target.exists():
+        partial = target.with_name(f".{name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(SHIPPED / name, partial)
+        os.replace(partial, target)
+
+
+def training_facts(name: str, parent: str | None, examples: Sequence[Example], work: Path) -> dict[str, Any]:
     """What a card says about the cases and the parent of a stage.
 
     Raises:
@@ -178,11 +204,11 @@ def training_facts(name: str, stage: Stage, examples: Sequence[Example], work: P
         "by_source": dict(Counter(example.folder.parent.name for example in examples)),
         "fingerprint": fingerprint(examples),
     }
-    if stage.parent:
-        parent = work / "models" / stage.parent
-        if not parent.exists():
-            raise SettingsError(f"Stage '{name}' starts from '{stage.parent}': train that first.")
-        training["parent_sha256"] = read_card(parent).weights_sha256
+    if parent:
+        folder = work / "models" / parent
+        if not folder.exists():
+            raise SettingsError(f"Stage '{name}' starts from '{parent}': train that first.")
+        training["parent_sha256"] = read_card(folder).weights_sha256
     return training
 
 

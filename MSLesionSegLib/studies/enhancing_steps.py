@@ -8,9 +8,10 @@ from pathlib import Path
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.stages import Within
+from MSLesionSegLib.studies.default_models import adopt
 from MSLesionSegLib.studies.enhancing_examples import prepare_enhancing
 from MSLesionSegLib.studies.enhancing_measurement import measure_enhancing
-from MSLesionSegLib.studies.enhancing_model import STAGES, train_enhancing
+from MSLesionSegLib.studies.enhancing_model import FIRST_PARENT, STAGES, train_enhancing
 
 # expected share of the time
 STEPS: dict[str, float] = {
@@ -39,6 +40,7 @@ def run_enhancing_steps(data: Path, work: Path, names: Sequence[str], progress: 
             continue
         inner = Within(progress, name)
         if name == "prepare":
+            adopt(FIRST_PARENT, work)
             prepare_enhancing(data, work, inner)
         elif name == "measure":
             measure_enhancing(data, work, inner)

@@ -7,29 +7,27 @@ from synthetic follow-ups of real scans (:mod:`~MSLesionSegLib.training.pairs`);
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.store import ModelCard, load_model, read_card, save_model
+from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.store import ModelCard
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.stages import Within
+from MSLesionSegLib.studies.default_models import adopt, train_and_store, training_facts
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.shapes import shapes_from_file
-from MSLesionSegLib.training.examples import fingerprint, read_examples
-from MSLesionSegLib.training.loop import train_network
-from MSLesionSegLib.training.pairs import Host, PairSource
+from MSLesionSegLib.training.examples import read_examples
+from MSLesionSegLib.training.pairs import CHANNELS, Host, PairSource
 from MSLesionSegLib.training.prepare import prepare_dataset
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
 ARCHITECTURE = Architecture(base=16, thin=2)
 REAL_MS = ("ms3seg", "openms_cross")
 HEALTHY_PATIENTS = 8
+FIRST_PARENT = "flair-base"
 
 
 @dataclass(frozen=True)
@@ -37,27 +35,31 @@ class Stage:
     """One training run.
 
     Attributes:
-        parent: stage that it starts from, or None for random weights.
+        parent: stage that it starts from, or a model of the FLAIR task, or None for random weights.
         recipe: how it is trained.
         hosts: weight by folder of prepared examples. A folder with a ``-healthy`` sibling lends its real lesions,
             others serve as they are.
         channels: input of the network.
+        gains: how the parent's first filters are shared out to the channels where the parent has one channel only.
     """
 
     parent: str | None
     recipe: TrainingRecipe
     hosts: dict[str, float]
     channels: tuple[str, ...] = ("subtraction",)
+    gains: tuple[float, ...] = ()
 
 
-_BASE = TrainingRecipe(steps=200, insertion=0.9, other_pathology=1.0, intensity=0.8)
-_FINE = TrainingRecipe(steps=600, patch=48, insertion=0.5, other_pathology=0.0, intensity=0.6, geometry=0.7)
+# the lesions are small; the time is better spent on more patches
+_BASE = TrainingRecipe(steps=400, patch=48, insertion=0.9, other_pathology=1.0, intensity=0.8)
+_FINE = TrainingRecipe(steps=1200, patch=48, insertion=0.5, other_pathology=0.0, intensity=0.6, geometry=0.7)
 _OTHER = {"ms3seg-healthy": 0.5, "openms_cross-healthy": 1.0, "brats-healthy": 1.5, "synthetic-healthy": 0.2}
 _MS = {"ms3seg": 1.0, "openms_cross": 2.5, "brats-healthy": 0.5, "synthetic-healthy": 0.05}
 
 STAGES: dict[str, Stage] = {
-    "new-base": Stage(None, _BASE, _OTHER),
+    "new-base": Stage(FIRST_PARENT, _BASE, _OTHER),
     "new-ms": Stage("new-base", _FINE, _MS),
+    "new-ms-three": Stage("new-base", _FINE, _MS, CHANNELS, gains=(1.0, 0.0, 0.0)),
 }
 # expected share of the time
 STEPS: dict[str, float] = {
@@ -68,6 +70,7 @@ STEPS: dict[str, float] = {
 
 def prepare_hosts(data: Path, work: Path, progress: Progress) -> None:
     """Prepare the scans that follow-ups are made of, with their lesions and without; finished ones are kept."""
+    adopt(FIRST_PARENT, work)
     healthy = write_dataset(
         work / "datasets" / "synthetic-healthy", HEALTHY_PATIENTS, mixture="healthy", progress=progress
     )
@@ -93,21 +96,7 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
     hosts = stage_hosts(stage, work / "examples")
     source = PairSource(hosts, stage.recipe, stage.channels, _shapes(data))
     card = _card(name, stage, source, work)
-    finished = work / "models" / name
-    if finished.exists():
-        old = read_card(finished)
-        if (old.recipe, old.training) != (card.recipe, card.training):
-            raise SettingsError(f"{finished} was trained in another way. Move it away to train it anew.")
-        return finished
-    torch.manual_seed(stage.recipe.seed)
-    network = build(card.architecture)
-    if stage.parent:
-        network.load_state_dict(load_model(work / "models" / stage.parent).network.state_dict())
-    checkpoint = work / "checkpoints" / f"{name}.pt"
-    train_network(network, source, stage.recipe, checkpoint=checkpoint, progress=progress)
-    saved = save_model(work / "models", network, card)
-    checkpoint.unlink(missing_ok=True)
-    return saved
+    return train_and_store(card, stage.recipe, source, work, progress, stage.gains)
 
 
 def stage_hosts(stage: Stage, folder: Path) -> list[Host]:
@@ -151,16 +140,8 @@ def run_steps(data: Path, work: Path, names: list[str], progress: Progress) -> P
 
 
 def _card(name: str, stage: Stage, source: PairSource, work: Path) -> ModelCard:
-    training = {
-        "hosts": len(source.hosts),
-        "by_source": dict(Counter(host.scan.folder.parent.name for host in source.hosts)),
-        "fingerprint": fingerprint(source.examples),
-    }
-    if stage.parent:
-        parent = work / "models" / stage.parent
-        if not parent.exists():
-            raise SettingsError(f"Stage '{name}' starts from '{stage.parent}': train that first.")
-        training["parent_sha256"] = read_card(parent).weights_sha256
+    training = training_facts(name, stage.parent, source.examples, work)
+    training["hosts"] = len(source.hosts)
     return ModelCard(
         name=name,
         task="new",

@@ -13,7 +13,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.store import read_card
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies import enhancing_model
+from MSLesionSegLib.studies import enhancing_measurement, enhancing_model
 from MSLesionSegLib.studies.default_models import stage_examples
 from MSLesionSegLib.studies.enhancing_examples import prepare_enhancing
 from MSLesionSegLib.studies.enhancing_measurement import plan, with_foci, write_enhancing_results
@@ -131,6 +131,7 @@ def test_measured_foci_are_in_the_scan_after_gadolinium_and_nowhere_else(data):
 def test_the_steps_train_measure_and_report(data, work, monkeypatch):
     tiny = enhancing_model.Architecture(base=4, levels=3, in_channels=2)
     monkeypatch.setattr(enhancing_model, "ARCHITECTURE", tiny)
+    monkeypatch.setattr(enhancing_measurement, "VERSIONS", 1)
     for name, stage in STAGES.items():
         quick = replace(stage, recipe=stage.recipe.but(steps=2, patch=16))
         monkeypatch.setitem(STAGES, name, quick)

@@ -13,7 +13,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import PATIENT_NAME, Head
+from heads import PATIENT_NAME, Head
 from typer.testing import CliRunner
 from visits import GONE_AT, LESIONS_OF_THE_PHANTOM, NEW_AT, scan, use_stand_ins
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hospital import add_patient
+from round_brains import add_patient
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
@@ -137,7 +137,7 @@ def test_a_stage_trains_from_its_parent_and_is_kept(examples, tmp_path, monkeypa
     assert (saved / "weights.safetensors").stat().st_mtime_ns == changed
 
     monkeypatch.setitem(stages, "new-ms", replace(stages["new-ms"], recipe=short.but(steps=3)))
-    with pytest.raises(SettingsError, match="trained in another way"):
+    with pytest.raises(SettingsError, match="another recipe"):
         study.train_stage("new-ms", tmp_path, work, Silent())
 
 

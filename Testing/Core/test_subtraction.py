@@ -5,7 +5,7 @@ from __future__ import annotations
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import centred, make_head
+from heads import centred, make_head
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging import comparability

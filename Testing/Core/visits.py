@@ -11,7 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from conftest import Head, centred, make_head
+from heads import Head, centred, make_head
 
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inference import Prediction
