@@ -43,20 +43,20 @@ def study_new_lesions(
     data: Annotated[Path, typer.Option(help="Folder with the public datasets.")],
     work: Annotated[Path, typer.Option(help="Folder for the results and what is computed once.")],
     part: Annotated[
-        list[str] | None, typer.Option(help="pairs, unchanged or registrations; can be repeated.")
+        list[str] | None, typer.Option(help="rules, pairs, unchanged or registrations; can be repeated.")
     ] = None,
     model: ModelOption = None,
     events: Events = False,
     stop_file: StopFile = None,
 ) -> None:
-    """Measure the comparison of two FLAIRs on real pairs, pairs without change and all registrations."""
+    """Measure the comparison of two FLAIRs: inserted lesions, real pairs, pairs without change, registrations."""
 
     def go_through(job: Job) -> Path:
         from MSLesionSegLib.studies.new_lesion_measurement import measure
 
         return measure(data, work, part or [], job, model=model)
 
-    shares = {"real pairs": 3.0, "pairs without change": 30.0, "registrations": 8.0}
+    shares = {"rules": 3.0, "real pairs": 3.0, "pairs without change": 30.0, "registrations": 8.0}
     cancelled = f"Cancelled. What was computed once stays in {work}."
     run(
         "study new-lesions",

@@ -18,6 +18,7 @@ _SMALLEST_OVERLAP_ML = 100.0
 _FWHM = 2.355
 _FIELD_STEP, _FIELD_SIGMA_MM = 4, 16.0
 _TRIM = 3.0
+_LEAST_TISSUE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +90,9 @@ def subtract(
     after = np.asarray(registration.apply(as_coarse_as(followup, baseline.affine), grid).dataobj)
     use = brain.copy()
     if lesions is not None:
-        use &= np.asarray(to_network_grid(_soft(lesions), spacing).dataobj) < 0.1
+        rest = brain & (np.asarray(to_network_grid(_soft(lesions), spacing).dataobj) < 0.1)
+        if rest.sum() > _LEAST_TISSUE * brain.sum():  # a mask of nearly everything is no mask of lesions
+            use = rest
     after = after / relative_field(after, before, use)
     mean, deviation = tissue_scale(before[use])
     before, after = (before - mean) / deviation, (after - mean) / deviation

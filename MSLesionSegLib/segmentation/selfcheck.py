@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 DIAMETERS_MM = (3.0, 4.5, 6.0, 9.0)
 PER_DIAMETER = 5
-_CONTRAST = 2.0  # brightness of the inserted lesions in standard deviations of the brain
+CONTRAST = 2.0
 _APART_MM = 14.0
 _FROM_EDGE_MM = 5.0
 
@@ -126,13 +126,14 @@ def self_check(
 
 
 def insert_known(
-    point: Timepoint, rng: np.random.Generator
+    point: Timepoint, rng: np.random.Generator, contrast: float = CONTRAST
 ) -> tuple[nib.Nifti1Image, nib.Nifti1Image, dict[int, float]]:
     """Put lesions of known size into normal tissue of a scan.
 
     Args:
         point: with lesion probability.
         rng: source of chance.
+        contrast: brightness of the lesions in standard deviations of the brain.
 
     Returns:
         The scan on its own grid, the ids of what was put in (int32) on a 1 mm grid, and the diameter of each id.
@@ -165,7 +166,7 @@ def insert_known(
         if min(corner) < 0 or added[box].shape != soft.shape:
             allowed[tuple(centre)] = False
             continue
-        added[box] += soft * _CONTRAST * deviation
+        added[box] += soft * contrast * deviation
         ids[box][soft > 0.5] = number
         diameters[number] = diameter
         radius = int(_APART_MM)

@@ -6,18 +6,22 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
+from scipy import ndimage
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.comparability import overall
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.registration import PRESETS, register
 from MSLesionSegLib.imaging.subtraction import subtract
 from MSLesionSegLib.lesions.components import label_components, smallest_voxel_count
 from MSLesionSegLib.lesions.metrics import compare_masks
+from MSLesionSegLib.lesions.states import Tracked
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.store import Model, load_model
 from MSLesionSegLib.progress import Progress
@@ -30,12 +34,14 @@ from MSLesionSegLib.segmentation.change import (
     with_lesions,
 )
 from MSLesionSegLib.segmentation.new_lesions import PairRequest, change_settings
-from MSLesionSegLib.segmentation.selfcheck import insert_known
+from MSLesionSegLib.segmentation.selfcheck import insert_known, score_inserted
 from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.synthesis.reacquire import scan_again
 
 SMALLEST_MM3 = 3.0
 PLAIN_RULE_Z = (1.0, 1.5, 2.0)
+FAINT = 1.2  # brightness of the lesions that rules are chosen by, in standard deviations of the brain
+THRESHOLDS, PEAKS, SUPPORTS = (0.2, 0.35, 0.5, 0.65), (0.0, 0.7, 0.85), (0.0, 0.1, 0.3)
 DATASETS = ("openms_long", "ms3seg", "openms_cross", "brats")
 
 
@@ -97,7 +103,11 @@ class Bench:
 def measure_real(bench: Bench, data: Path, progress: Progress) -> list[dict[str, Any]]:
     """Compare what is found on real pairs with the manual masks: the network, and plain rules on the subtraction.
 
-    A reference lesion of 3 mm3 or more is found if one voxel overlaps; what is found is true likewise.
+    The masks hold what became darker as well as what became brighter. ``reference`` "any change" is the whole mask,
+    to which change in both directions is compared; "brighter" are those of its lesions whose mean of follow-up minus
+    baseline is positive, to which only new and enlarged lesions are compared: lesions found that lie on one that
+    became darker are left out there. A reference lesion of 3 mm3 or more is found if one voxel overlaps; what is
+    found is true likewise.
     """
     rows = []
     pairs = list(real_pairs(data / "openms_long"))
@@ -106,44 +116,72 @@ def measure_real(bench: Bench, data: Path, progress: Progress) -> list[dict[str,
         baseline, followup = bench.timepoint(pair.baseline), bench.timepoint(pair.followup)
         change = find_change(baseline, followup, bench.model, bench.settings)
         common = read_scan(pair.common).image
-        truth = _at_least(np.asarray(read_mask(pair.change).dataobj) > 0, nib.load(pair.change).affine)
+        mask = read_mask(pair.change)
+        truth = _at_least(np.asarray(mask.dataobj) > 0, mask.affine)
         to_common = register(
             baseline.flair, common, moving_mask=baseline.brain, fixed_mask=brain_mask(common)
         )
-        methods = {"network": change.tracked.after & ~change.tracked.before}
+
+        def there(
+            volume: np.ndarray, image: nib.Nifti1Image = common, fit=to_common, grid=change
+        ) -> np.ndarray:
+            whole = nib.Nifti1Image(volume.astype(np.float32), grid.subtraction.affine)
+            return np.asarray(fit.apply(whole, image).dataobj)
+
+        brighter = _brighter(truth, there(change.subtraction.difference))
+        methods = {"network": change.tracked}
         for limit in PLAIN_RULE_Z:
             methods[f"subtraction above {limit:g}"] = _plain_rule(change, bench.settings, limit)
-        for method, mask in methods.items():
-            image = nib.Nifti1Image(mask.astype(np.float32), change.subtraction.affine)
-            there = np.asarray(to_common.apply(image, common).dataobj) >= 0.5
-            found = _at_least(there, common.affine)
-            agreement = compare_masks(found, truth, nib.affines.voxel_sizes(common.affine))
-            rows.append(
-                {
-                    "pair": pair.name,
-                    "method": method,
-                    "correlation": change.subtraction.correlation,
-                    "light": max(c.light for c in change.checks),
-                    **asdict(agreement),
-                }
-            )
+        for method, tracked in methods.items():
+            came = _at_least(there(tracked.after & ~tracked.before) >= 0.5, common.affine)
+            went = _at_least(there(tracked.before & ~tracked.after) >= 0.5, common.affine)
+            both = {"any change": (came | went, truth), "brighter": (_off(came, truth & ~brighter), brighter)}
+            for reference, (found, wanted) in both.items():
+                agreement = compare_masks(found, wanted, nib.affines.voxel_sizes(common.affine))
+                rows.append(
+                    {
+                        "pair": pair.name,
+                        "method": method,
+                        "reference": reference,
+                        "correlation": change.subtraction.correlation,
+                        "light": overall(change.checks),
+                        **asdict(agreement),
+                    }
+                )
     return rows
 
 
-def _plain_rule(change: Change, settings: ChangeSettings, limit: float) -> np.ndarray:
-    """What is brighter by ``limit`` z at follow-up where the FLAIR model supports it, and nothing else."""
+def _plain_rule(change: Change, settings: ChangeSettings, limit: float) -> Tracked:
+    """What differs by ``limit`` z where the FLAIR model supports it, and nothing else."""
     pair = change.subtraction
-    appeared = ((pair.difference > limit) & pair.brain).astype(np.float32)
-    nothing = np.zeros_like(appeared)
+    appeared, gone = (((sign * pair.difference > limit) & pair.brain).astype(np.float32) for sign in (1, -1))
     voxel_mm3 = abs(float(np.linalg.det(pair.affine[:3, :3])))
-    tracked = judge(appeared, nothing, change.lesions_before, change.lesions_after, settings, voxel_mm3)
-    return tracked.after & ~tracked.before
+    return judge(appeared, gone, change.lesions_before, change.lesions_after, settings, voxel_mm3)
+
+
+def _brighter(truth: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Those components of a mask whose mean difference is positive."""
+    labels, count = label_components(truth)
+    means = np.atleast_1d(ndimage.mean(difference, labels, np.arange(count + 1)))
+    keep = means > 0
+    keep[0] = False
+    return keep[labels]
+
+
+def _off(found: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """A mask without the components that touch another mask."""
+    labels, count = label_components(found)
+    keep = np.ones(count + 1, bool)
+    keep[np.unique(labels[other])] = False
+    keep[0] = False
+    return keep[labels]
 
 
 def measure_unchanged(bench: Bench, data: Path, progress: Progress) -> list[dict[str, Any]]:
     """Count new and enlarged lesions where nothing changed: a scan and itself, and the scan scanned again.
 
-    The FLAIR model's support is only asked for where the network finds anything, because it can only take away.
+    The FLAIR model's support is only asked for where the network finds anything, be it half of the threshold, because
+    it can only take away.
     """
     files = [f for name in DATASETS for f in sorted((data / name).glob("sub-*/**/anat/*_FLAIR.nii.gz"))]
     rows = []
@@ -161,14 +199,12 @@ def measure_unchanged(bench: Bench, data: Path, progress: Progress) -> list[dict
 
 
 def _false(bench: Bench, first: Timepoint, second: Timepoint) -> int:
-    def anything(point: Timepoint) -> Timepoint:
-        return replace(
-            point, lesions=nib.Nifti1Image(np.ones(point.flair.shape, np.float32), point.flair.affine)
-        )
+    def without_lesions(point: Timepoint) -> Timepoint:
+        none = np.zeros(point.flair.shape, np.float32)
+        return replace(point, lesions=nib.Nifti1Image(none, point.flair.affine))
 
-    free = replace(bench.settings, support=0.0)
-    change = find_change(anything(first), anything(second), bench.model, free)
-    if not (change.appeared >= free.rule.threshold).any():
+    change = find_change(without_lesions(first), without_lesions(second), bench.model, bench.settings)
+    if not (change.appeared >= bench.settings.rule.threshold / 2).any():
         return 0
     points = (with_lesions(p, bench.flair_model, bench.settings) for p in (first, second))
     states = find_change(*points, bench.model, bench.settings).tracked.counts()
@@ -212,7 +248,54 @@ def measure_registrations(bench: Bench, data: Path, progress: Progress) -> list[
     return rows
 
 
-PARTS = {"pairs": measure_real, "unchanged": measure_unchanged, "registrations": measure_registrations}
+def measure_rules(bench: Bench, data: Path, progress: Progress) -> list[dict[str, Any]]:
+    """Faint lesions are put into scans that no training saw and no pair is made of: found and false ones by rule.
+
+    Each scan with inserted lesions is also scanned again. The rule that ships was chosen by these numbers.
+    """
+    paired = {pair.name for pair in real_pairs(data / "openms_long")}
+    files = sorted((data / "openms_long").glob("sub-*/**/anat/*_FLAIR.nii.gz"))
+    files = [file for file in files if file.name.split("_")[0] not in paired]
+    rows: dict[tuple[float, float, float], dict[str, Any]] = {}
+    for k, file in enumerate(files):
+        progress.stage("rules", k / max(len(files), 1))
+        before = bench.timepoint(file)
+        image, truth, diameters = insert_known(before, np.random.default_rng(k), FAINT)
+        image, brain = scan_again(image, np.random.default_rng(k), also=(before.brain,))
+        after = with_lesions(Timepoint(image, brain), bench.flair_model, bench.settings)
+        change = find_change(before, after, bench.model, bench.settings)
+        for rule in product(THRESHOLDS, PEAKS, SUPPORTS):
+            threshold, peak, support = rule
+            wanted = replace(bench.settings.rule, threshold=threshold, minimum_peak=peak)
+            settings = replace(bench.settings, rule=wanted, support=support)
+            tracked = judge(
+                change.appeared, change.gone, change.lesions_before, change.lesions_after, settings,
+                bench.model.card.spacing_mm**3,
+            )  # fmt: skip
+            by_size, false = score_inserted(replace(change, tracked=tracked), truth, diameters)
+            row = rows.setdefault(
+                rule,
+                {
+                    "threshold": threshold,
+                    "peak": peak,
+                    "support": support,
+                    "inserted": 0,
+                    "found": 0,
+                    "false": 0,
+                },
+            )
+            row["inserted"] += sum(size.inserted for size in by_size)
+            row["found"] += sum(size.found for size in by_size)
+            row["false"] += false
+    return list(rows.values())
+
+
+PARTS = {
+    "rules": measure_rules,
+    "pairs": measure_real,
+    "unchanged": measure_unchanged,
+    "registrations": measure_registrations,
+}
 
 
 def measure(

@@ -44,15 +44,14 @@ def rows(work: Path, part: str) -> list[dict]:
 def test_a_real_pair_is_scored_against_its_mask_and_against_plain_rules(data, tmp_path, monkeypatch):
     monkeypatch.setattr(measurement, "PLAIN_RULE_Z", (2.5,))
     measure(data, tmp_path / "work", ["pairs"], Silent(), model="tiny-new", flair_model="tiny")
-    network, plain = rows(tmp_path / "work", "pairs")
-    assert (network["pair"], network["method"], plain["method"]) == (
-        "sub-01",
-        "network",
-        "subtraction above 2.5",
-    )
-    for row in (network, plain):  # the stand-in is that very rule
-        assert row["sensitivity"] == row["ppv"] == 1.0
-        assert row["reference_lesions"] == 1
+    measured = {(row["method"], row["reference"]): row for row in rows(tmp_path / "work", "pairs")}
+    assert len(measured) == 4
+    for method in ("network", "subtraction above 2.5"):  # the stand-in is that very rule
+        brighter, any_change = measured[method, "brighter"], measured[method, "any change"]
+        assert brighter["sensitivity"] == brighter["ppv"] == 1.0
+        assert brighter["reference_lesions"] == any_change["reference_lesions"] == 1
+        # the lesion that vanished is not in the mask
+        assert (any_change["sensitivity"], any_change["ppv"]) == (1.0, 0.5)
 
 
 def test_pairs_without_change_and_registrations_are_measured(data, tmp_path, monkeypatch):
@@ -68,6 +67,18 @@ def test_pairs_without_change_and_registrations_are_measured(data, tmp_path, mon
     assert rigid["ncc"] > 0.8
     assert rigid["jacobian"] == 1.0
     assert rigid["largest_volume_change"] < 0.1
+
+
+def test_rules_are_compared_on_faint_lesions_in_a_scan_that_belongs_to_no_pair(data, tmp_path, monkeypatch):
+    scan("baseline").save(data / "openms_long" / "sub-04" / "ses-1" / "anat", "sub-04_ses-1_FLAIR.nii.gz")
+    for name, value in {"FAINT": 5.0, "THRESHOLDS": (0.5, 1.0), "PEAKS": (0.0,), "SUPPORTS": (0.0,)}.items():
+        monkeypatch.setattr(measurement, name, value)
+    monkeypatch.setattr(selfcheck, "DIAMETERS_MM", (9.0,))
+    monkeypatch.setattr(selfcheck, "PER_DIAMETER", 1)
+    measure(data, tmp_path / "work", ["rules"], Silent(), model="tiny-new", flair_model="tiny")
+    usual, impossible = rows(tmp_path / "work", "rules")
+    assert usual["inserted"] == impossible["inserted"] == usual["found"] == 1
+    assert impossible["found"] == 0
 
 
 def test_an_unknown_part_is_named(tmp_path):

@@ -54,6 +54,11 @@ def test_gain_and_offset_of_the_scanner_vanish_and_a_new_lesion_stays():
     assert abs(np.median(found.difference[far])) < 0.1
 
 
+def test_a_lesion_mask_that_covers_the_brain_does_not_empty_the_comparison():
+    whole = make_head(AFFINE, SHAPE).brain
+    assert np.isfinite(pair(lesions=whole).difference).all()
+
+
 def test_scans_that_show_different_parts_of_the_head_are_refused():
     head = make_head(AFFINE, SHAPE)
     data = np.asarray(head.flair.dataobj)
