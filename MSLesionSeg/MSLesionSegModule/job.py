@@ -40,17 +40,18 @@ def corePython() -> str:
     return shutil.which("PythonSlicer") or sys.executable
 
 
-def coreEnvironment(extraFolders: Sequence[Path] = ()) -> dict[str, str]:
+def coreEnvironment(packagesFolder: Path | None = None) -> dict[str, str]:
     """Environment in which ``python -m MSLesionSegLib`` finds the core and writes UTF-8.
 
-    ``extraFolders`` come last on the path, so that they never hide a package of Slicer.
+    ``packagesFolder`` holds packages that Slicer does not have; the core puts it last on its path.
     """
     import MSLesionSegLib
 
     core = str(Path(MSLesionSegLib.__file__).resolve().parent.parent)
     before = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    path = [core, *before, *map(str, extraFolders)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path), "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    path = os.pathsep.join([core, *before])
+    extra = {} if packagesFolder is None else {"MSLESIONSEG_PACKAGES": str(packagesFolder)}
+    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", **extra}
 
 
 class Job:

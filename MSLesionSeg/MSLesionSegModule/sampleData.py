@@ -3,6 +3,8 @@
 import slicer
 from slicer.i18n import tr as _
 
+from .packages import coreImportable
+
 _CATEGORY = "MS Lesion Segmentation"
 _OPEN_MS = (
     "https://raw.githubusercontent.com/muschellij2/open_ms_data/65704901f60650824565aa5a4818611aa89716f4"
@@ -48,7 +50,15 @@ def register() -> None:
 
 
 def addSyntheticPatient():
-    """Make the synthetic patient's FLAIR and add it to the scene; returns the volume node."""
+    """Make the synthetic patient's FLAIR and add it to the scene; returns the volume node.
+
+    Returns None, after a word to the person, as long as the packages of the core are not installed.
+    """
+    if not coreImportable():
+        slicer.util.errorDisplay(
+            _("Open the module MS Lesion Segmentation first and install its packages there.")
+        )
+        return None
     from MSLesionSegLib.synthesis.patient import synthetic_patient
 
     from . import volumes

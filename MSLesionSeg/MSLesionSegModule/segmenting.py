@@ -26,7 +26,7 @@ class Segmenting:
         correctBias: whether the bias field is corrected first.
         onEvent: called with every event of the job.
         onFinished: called with the findings, or None, and with how the job ended.
-        extraFolders: where packages of the core lie that Slicer itself does not have.
+        packagesFolder: where packages of the core lie that Slicer itself does not have.
 
     Raises:
         ImageError: a volume holds no image.
@@ -42,7 +42,7 @@ class Segmenting:
         correctBias: bool = False,
         onEvent: Callable[[dict[str, Any]], None] = lambda event: None,
         onFinished: Callable[[Findings | None, JobOutcome], None] = lambda findings, outcome: None,
-        extraFolders: tuple[Path, ...] = (),
+        packagesFolder: Path | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix="segment-", dir=folder))
@@ -60,7 +60,7 @@ class Segmenting:
             arguments += ["--model", model]
         if correctBias:
             arguments += ["--n4"]
-        self.job = Job(arguments, onEvent, self._finished, coreEnvironment(extraFolders))
+        self.job = Job(arguments, onEvent, self._finished, coreEnvironment(packagesFolder))
 
     def _finished(self, outcome: JobOutcome) -> None:
         if outcome.state == DONE:

@@ -52,6 +52,29 @@ def test_every_dependency_is_pinned():
     assert {name.lower() for name in wanted} <= pinned
 
 
+# what Slicer and its PyTorch extension bring, what goes into a folder of its own, and what only the studies need
+NOT_FOR_PIP_IN_SLICER = {
+    "torch",
+    "numpy",
+    "scipy",
+    "simpleitk",
+    "antspyx",
+    "pandas",
+    "statsmodels",
+    "nilearn",
+}
+
+
+def test_the_slicer_module_installs_what_the_core_needs():
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    needed = re.search(r"\ndependencies = \[(.*?)\]", project, re.DOTALL).group(1)
+    lines = (ROOT / "MSLesionSeg/Resources/requirements.txt").read_text(encoding="utf-8").splitlines()
+    asked = {line.split(">=")[0].lower() for line in lines if line and not line.startswith("#")}
+    assert {
+        name.lower() for name in re.findall(r'"([A-Za-z0-9-]+)>=', needed)
+    } - NOT_FOR_PIP_IN_SLICER == asked
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
     """The unpacked wheel, built from a copy because setuptools leaves a build folder beside what it builds."""

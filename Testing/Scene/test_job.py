@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from MSLesionSegModule.job import CANCELLED, DONE, FAILED, Job
+from MSLesionSegModule.job import CANCELLED, DONE, FAILED, Job, coreEnvironment
 
 STUBBORN = """
 import json, subprocess, sys, time
@@ -79,3 +80,26 @@ def test_an_abandoned_job_tells_nobody(tmp_path):
     job = Job([], told.append, told.append, environment=program(tmp_path, STUBBORN))
     job.abandon()
     assert told == []
+
+
+def test_packages_of_the_module_s_own_folder_never_hide_those_of_this_python(tmp_path):
+    for name in ("nibabel", "only_here"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(f"raise SystemExit('{name} of the folder')")
+    code = (
+        "import atexit, importlib.util, runpy, sys\n"
+        "sys.argv = ['mslesionseg', '--version']\n"
+        "find = importlib.util.find_spec\n"
+        "atexit.register(lambda: print(find('nibabel').origin, find('only_here').origin, sep='|'))\n"
+        "runpy.run_module('MSLesionSegLib', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=coreEnvironment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    nibabel, only_here = done.stdout.strip().splitlines()[-1].split("|")
+    assert Path(only_here).is_relative_to(tmp_path)
+    assert not Path(nibabel).is_relative_to(tmp_path)
