@@ -18,11 +18,12 @@ sys.path[:0] = [str(ROOT), str(ROOT / "Testing" / "harness")]
 
 def main() -> None:
     import panel as harness
+    from folders import useFolders
 
     harness.start()
     importlib.import_module("__feature__").set_selection(2, __name__)
     with tempfile.TemporaryDirectory() as temporary:
-        os.environ["MSLESIONSEG_MODELS"] = str(Path(temporary) / "models")
+        useFolders(Path(temporary), os.environ.__setitem__)
         draw(harness, Path(temporary))
 
 

@@ -33,10 +33,16 @@ if MISSING:
 else:
     import panel as harness
     import scene as scenes
+    from folders import useFolders
 
     harness.start()
     for file in Path(__file__).parent.glob("test_*.py"):
         importlib.import_module("__feature__").set_selection(2, file.stem)
+
+    @pytest.fixture(autouse=True)
+    def own_folders(tmp_path, monkeypatch):
+        """A folder for models that holds none, and is not the user's."""
+        return useFolders(tmp_path / "own", monkeypatch.setenv)
 
     @pytest.fixture(scope="session")
     def models_folder(tmp_path_factory):
@@ -57,16 +63,13 @@ else:
         return path
 
     @pytest.fixture
-    def panel(models_folder, tmp_path, monkeypatch):
+    def panel(models_folder, own_folders):
         """The open panel over an empty scene, with models of its own and settings that hold nothing."""
         import shutil
 
         import qt
 
-        folder = tmp_path / "models"
-        shutil.copytree(models_folder, folder)
-        monkeypatch.setenv("MSLESIONSEG_MODELS", str(folder))
-        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        shutil.copytree(models_folder, own_folders)
         qt.QSettings().clear()
         slicer.harnessAnswers.clear()
         slicer.harnessErrors.clear()

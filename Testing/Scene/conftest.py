@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -27,8 +26,14 @@ def pytest_collection_modifyitems(items):
 
 if not MISSING:
     import scene as harness
+    from folders import useFolders
 
     harness.start()
+
+    @pytest.fixture(autouse=True)
+    def own_folders(tmp_path, monkeypatch):
+        """An empty folder for models, which is not the user's."""
+        return useFolders(tmp_path / "own", monkeypatch.setenv)
 
     @pytest.fixture
     def scene():
@@ -47,8 +52,7 @@ if not MISSING:
         return folder
 
     @pytest.fixture
-    def models(models_folder, monkeypatch):
+    def models(models_folder, own_folders, monkeypatch):
         """Use the small model's folder as the user's, here and in child processes."""
         monkeypatch.setenv("MSLESIONSEG_MODELS", str(models_folder))
-        monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "1")
         return models_folder
