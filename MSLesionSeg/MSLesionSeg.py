@@ -54,14 +54,16 @@ class MSLesionSeg(ScriptedLoadableModule):
             "learns from your corrections. For research use only."
         )
         self.parent.acknowledgementText = _("Built on 3D Slicer, PyTorch and MONAI.")
-        slicer.app.connect("startupCompleted()", registerSampleData)
+        slicer.app.connect("startupCompleted()", onStartupCompleted)
 
 
-def registerSampleData():
-    """Offer data to try the module with."""
+def onStartupCompleted():
+    """Offer data to try the module with, and go on where a restart for its packages left off."""
+    from MSLesionSegModule.packages import reopenModule
     from MSLesionSegModule.sampleData import register
 
     register()
+    reopenModule()
 
 
 @parameterNodeWrapper
@@ -132,7 +134,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.train = TrainSection(self.ui, self.logic, self.say)
         self.segment = SegmentSection(self.ui, self.logic, self.say, self.views)
         self.sections = (self.packages, self.review, self.models, self.cases, self.train, self.segment)
-        self.packages.onChanged = self.segment.update
+        self.packages.onChanged = self.onPackagesChanged
         self.segment.onFindings = self.onFindings
         self.cases.onChanged = self.train.update
         self.train.onModels = self.models.refresh
@@ -142,6 +144,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
         self.say("")
         self.initializeParameterNode()
         self.models.refresh()
@@ -181,6 +184,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event):
+        self.views.restore()
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -192,13 +196,25 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode:
             self.segment.proposeSoon()
 
+    def onNodeRemoved(self, caller, event):
+        if self.review.findings is not None and not self.review.findings.inScene:
+            self.onFindings(None)
+
     def onFindings(self, findings):
         """Show what was found, or nothing."""
+        before = self.review.findings
+        if before is not None and findings is not None and before.inScene:
+            before.hide()  # two outlines of the same lesions would confuse
         if findings is not None:
             # also when the person has gone to another module meanwhile
             self.logic.getParameterNode().segmentation = findings.node
         self.review.setFindings(findings)
         self.cases.setFindings(findings)
+
+    def onPackagesChanged(self):
+        self.models.refresh()
+        self.cases.update()
+        self.segment.update()
 
     def onModelsChanged(self):
         self.segment.refreshModels()
@@ -206,13 +222,18 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.train.update()
 
     def onParameterNodeModified(self, caller, event):
+        self.packages.setTask(self._parameterNode.task.value)
         self.segment.parametersChanged()
         self.review.parametersChanged()
 
     def initializeParameterNode(self):
         """Bind the panel to this scene's parameter node, go on with its review and propose scans."""
         self.setParameterNode(self.logic.getParameterNode())
-        self.onFindings(self.logic.findingsOf(self._parameterNode.segmentation))
+        shown, node = self.review.findings, self._parameterNode.segmentation
+        if shown is not None and shown.node is node and shown.inScene:
+            self.review.resume()
+        else:
+            self.onFindings(self.logic.findingsOf(node))
         self.segment.proposeInputs()
 
     def setParameterNode(self, parameterNode):
@@ -228,6 +249,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._parameterNode:
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
+            self.packages.setTask(self._parameterNode.task.value)
             self.segment.parametersChanged()
 
     def say(self, sentence: str, error: bool = False, details: str = "") -> None:
@@ -313,7 +335,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             correctBias,
             onEvent,
             onFinished,
-            (self.packages.antsFolder,),
+            self.packages.antsFolder,
         )
         self._segmenting = run
         self._jobs.append(run.job)
@@ -340,11 +362,10 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
     ):
         """As :meth:`addCase`, but return the job at once."""
         from MSLesionSegModule.filing import addArguments
-        from MSLesionSegModule.job import Job
 
         work = Path(tempfile.mkdtemp(prefix="case-", dir=self.workFolder()))
         arguments = addArguments(findings, Path(folder).absolute(), work, reviewer, minutes)
-        return self._started(Job(arguments, onFinished=onFinished))
+        return self._started(arguments, onFinished=onFinished)
 
     def fineTune(
         self,
@@ -374,10 +395,9 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             RuntimeError: it could not be done (with ``wait``); the sentence says why.
         """
         from MSLesionSegModule.filing import trainArguments
-        from MSLesionSegModule.job import Job
 
         arguments = trainArguments(Path(folder).absolute(), task, start, tune, minutes, replay, device)
-        job = self._started(Job(arguments, onEvent, onFinished))
+        job = self._started(arguments, onEvent=onEvent, onFinished=onFinished)
         return self._waited(job) if wait else job
 
     def poll(self) -> None:
@@ -408,7 +428,10 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             self._folder = Path(tempfile.mkdtemp(prefix="MSLesionSeg-", dir=slicer.app.temporaryPath))
         return self._folder
 
-    def _started(self, job):
+    def _started(self, arguments, **callbacks):
+        from MSLesionSegModule.job import Job, coreEnvironment
+
+        job = Job(arguments, environment=coreEnvironment(self.packages.antsFolder), **callbacks)
         self._jobs.append(job)
         return job
 
@@ -430,7 +453,7 @@ class MSLesionSegTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        from MSLesionSegModule.selfTest import runSelfTest
+        from MSLesionSegModule.selfTest import runPanelTest, runSelfTest
 
         self.setUp()
         logic = MSLesionSegLogic()
@@ -438,3 +461,7 @@ class MSLesionSegTest(ScriptedLoadableModuleTest):
             runSelfTest(self, logic)
         finally:
             logic.cleanup()
+        if slicer.util.mainWindow() is not None:
+            self.setUp()
+            slicer.util.selectModule("MSLesionSeg")
+            runPanelTest(self, slicer.util.getModuleWidget("MSLesionSeg"))

@@ -22,9 +22,8 @@ class CasesSection:
         self._say = say
         self._job = None
         self._began = 0.0
-        folder = filing.casesFolder()
-        if folder:
-            ui.casesFolderButton.directory = folder
+        if filing.casesFolder():
+            ui.casesFolderButton.directory = filing.casesFolder()
         ui.reviewerEdit.text = filing.reviewer()
         ui.casesFolderButton.directoryChanged.connect(self._folderChanged)
         ui.reviewerEdit.editingFinished.connect(self._reviewerChanged)
@@ -64,13 +63,9 @@ class CasesSection:
         cases = filing.listCases(filing.casesFolder(), None)
         lesions = sum(case["lesions"] for case in cases)
         validation = sum(case["split"] == "validation" for case in cases)
-        self.ui.casesLabel.text = (
-            _("{n} cases with {lesions} lesions; {validation} of them only for checking the model.").format(
-                n=len(cases), lesions=lesions, validation=validation
-            )
-            if cases
-            else _("No corrected cases yet.")
-        )
+        # without a text of its own the button shows Slicer's working directory
+        self.ui.casesFolderButton.text = filing.casesFolder() or _("Choose a folder...")
+        self.ui.casesLabel.text = texts.casesText(len(cases), lesions, validation)
         problem = texts.addCaseProblem(self.findings, filing.casesFolder(), self._job is not None)
         self.ui.addCaseButton.enabled = not problem
         self.ui.addCaseButton.toolTip = problem or _(

@@ -74,6 +74,8 @@ class Findings:
                     name = title.format(volume=volumeNode.GetName())
                     added.append(_addFile(files[role], name, role, on))
                     references[reference] = added[-1].GetID()
+            if _SUBTRACTION in references:
+                added.append(_withDisplay(references[_SUBTRACTION]))
             if "transform" in files:
                 added += _align(files["transform"], nodes["baseline"], references.get(_SUBTRACTION))
             node = segments.addSegmentation(volumeNode, task)
@@ -86,6 +88,7 @@ class Findings:
             record = {
                 "task": task,
                 "model": manifest["model"],
+                "device": settings["device"],
                 "threshold": settings["threshold"],
                 "minimum_mm3": settings["minimum_mm3"],
                 "minimum_peak": settings["minimum_peak"],
@@ -116,6 +119,17 @@ class Findings:
         masks = segments.getMasks(node, volume, _reviewed(node, record["task"]))
         review.restore(segments.union(masks, review.mask.shape), record["decisions"])
         return cls(node, volume, record, review)
+
+    @property
+    def inScene(self) -> bool:
+        """Whether everything that the review works on is still in the scene."""
+        nodes = (self.node, self.volume, self.node.GetNodeReference(_PROBABILITY))
+        return all(node is not None and slicer.mrmlScene.IsNodePresent(node) for node in nodes)
+
+    def hide(self) -> None:
+        """Take the lesions out of the views; they stay in the scene."""
+        if self.node.GetDisplayNode() is not None:
+            self.node.GetDisplayNode().SetVisibility(False)
 
     def volumeIds(self) -> dict[str, str]:
         """The volumes that were segmented, by input name, as far as they are still in the scene."""
@@ -220,6 +234,13 @@ def _addFile(path: Path, name: str, role: str, volumeNode):
         return volumes.addVolume(_fileOnto(path, volumeNode), volumes.affineOf(volumeNode), name, role)
     image = nib.load(path)
     return volumes.addVolume(np.asarray(image.dataobj), image.affine, name, role)
+
+
+def _withDisplay(volumeId: str):
+    """Give a volume a display node, without which views show nothing of it; returns that node."""
+    volume = slicer.mrmlScene.GetNodeByID(volumeId)
+    volume.CreateDefaultDisplayNodes()
+    return volume.GetDisplayNode()
 
 
 def _align(path: Path, baselineNode, subtractionId: str | None) -> list[Any]:

@@ -8,12 +8,14 @@ from MSLesionSegLib.errors import MSLesionSegError
 
 from . import texts
 from .segments import stateTitle
-from .views import crosshairRAS
+from .views import pointedRAS
 
-_EFFECTS = ("Paint", "Erase", "Threshold", "Islands", "Smoothing")
+_EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Islands", "Smoothing")
+_EDITOR = "MSLesionSeg"  # singleton tag: the state of Slicer's own Segment Editor is left alone
 _SETTLE_MS = 300  # painting sends many events; the table follows when they have ended
 _DRAG_MS = 30
 _UNDO_STATES = 10
+_ROW_HEIGHT = 22  # pixels
 
 
 class ReviewSection:
@@ -37,7 +39,6 @@ class ReviewSection:
         self._filling = False
         self._segmentation = None
         self._observers = []
-        self._editorNode = None
         self._settle = _delayed(_SETTLE_MS, self._takeEdits)
         self._drag = _delayed(_DRAG_MS, self._applyRule)
         self._shortcuts = []
@@ -51,11 +52,16 @@ class ReviewSection:
         self.findings = findings
         self._current = None
         self._came = []
+        self.ui.subtractionButton.checked = False
         if findings is not None and self.parameters is not None:
             rule = findings.review.rule
             self.parameters.threshold = rule.threshold
             self.parameters.minimumMm3 = rule.minimum_mm3
         self._observe(findings)
+        self.resume()
+
+    def resume(self) -> None:
+        """Go on with the same findings, such as when the module is entered again."""
         self._prepareEditor()
         self.update()
 
@@ -78,11 +84,13 @@ class ReviewSection:
             "M": self.missed,
             "H": self.toggleVisible,
             "X": self.flicker,
+            "U": self.undo,
         }
         for key, action in keys.items():
             shortcut = qt.QShortcut(qt.QKeySequence(key), parent)
             shortcut.activated.connect(action)
             self._shortcuts.append(shortcut)
+        self.ui.segmentEditor.installKeyboardShortcuts(parent)
         self.ui.segmentEditor.setupViewObservations()
         self.ui.segmentEditor.updateWidgetFromMRML()
 
@@ -93,6 +101,7 @@ class ReviewSection:
             shortcut.deleteLater()
         self._shortcuts = []
         self.ui.segmentEditor.setActiveEffect(None)
+        self.ui.segmentEditor.uninstallKeyboardShortcuts()
         self.ui.segmentEditor.removeViewObservations()
 
     def cleanup(self) -> None:
@@ -122,20 +131,17 @@ class ReviewSection:
         if row is None:
             return
         self.ui.editorCollapsibleButton.collapsed = False
+        self._jump(row)
         self.ui.segmentEditor.setCurrentSegmentID(row.state)
         self.ui.segmentEditor.setActiveEffectByName("Paint")
-        self._jump(row)
 
     def missed(self, *_args) -> None:
-        """Mark the lesion at the crosshair."""
+        """Mark the lesion where the mouse points, or else at the crosshair."""
         if self.findings is None:
             return
-        ras = crosshairRAS()
+        ras = pointedRAS()
         if ras is None:
-            self._say(
-                _("There is no crosshair in this scene. Click into the lesion in a slice view first."),
-                error=True,
-            )
+            self._say(_("There is no crosshair in this scene."), error=True)
             return
         try:
             number = self.findings.review.grow(self.findings.localPoint(ras))
@@ -174,7 +180,7 @@ class ReviewSection:
         review = self.findings.review
         rule = review.rule
         text = dictation(review.lesions, connectivity=rule.connectivity, minimum_mm3=rule.minimum_mm3)
-        qt.QApplication.clipboard().setText(text)
+        slicer.app.clipboard().setText(text)
         self._say(_("The findings were copied as text."))
 
     def saveTable(self, *_args) -> None:
@@ -204,6 +210,7 @@ class ReviewSection:
         ui.undoButton.enabled = review is not None and review.can_undo
         isPair = found is not None and found.record["task"] == "new"
         ui.flickerButton.visible = ui.subtractionButton.visible = isPair
+        ui.subtractionButton.enabled = isPair and found.subtraction() is not None
         if review is None:
             ui.countLabel.text = ""
             ui.reviewedLabel.text = _("Find lesions to review them here.")
@@ -267,6 +274,7 @@ class ReviewSection:
             table.setColumnWidth(column, width)
         table.horizontalHeader().stretchLastSection = True
         table.verticalHeader().visible = False
+        table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
 
     def _fill(self) -> None:
         table = self.ui.lesionTable
@@ -328,6 +336,8 @@ class ReviewSection:
         self._jump(self._shown[index])
 
     def _jump(self, row) -> None:
+        """Go there, without a brush in the hand."""
+        self.ui.segmentEditor.setActiveEffect(None)
         self._views.jumpTo(self.findings.worldPoint(row.lesion.centre_ras))
 
     def _step(self, by: int) -> None:
@@ -384,22 +394,25 @@ class ReviewSection:
 
     def _prepareEditor(self) -> None:
         editor = self.ui.segmentEditor
-        if self.findings is None:
+        if self.findings is None or self.parameters is None:
             editor.setActiveEffect(None)
             editor.setSegmentationNode(None)
             return
-        if self._editorNode is None or slicer.mrmlScene.GetNodeByID(self._editorNode.GetID()) is None:
-            self._editorNode = slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode")
-            if self._editorNode is None:
-                self._editorNode = slicer.vtkMRMLSegmentEditorNode()
-                self._editorNode.SetSingletonTag("SegmentEditor")
-                self._editorNode = slicer.mrmlScene.AddNode(self._editorNode)
+        node = slicer.mrmlScene.GetSingletonNode(_EDITOR, "vtkMRMLSegmentEditorNode")
+        if node is None:
+            node = slicer.vtkMRMLSegmentEditorNode()
+            node.SetSingletonTag(_EDITOR)
+            node = slicer.mrmlScene.AddNode(node)
             # a voxel may be of one state only
-            self._editorNode.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments)
-        editor.setMRMLSegmentEditorNode(self._editorNode)
+            node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments)
+        editor.autoShowSourceVolumeNode = False  # it would put the follow-up in the place of the baseline
+        editor.setMRMLSegmentEditorNode(node)
         editor.segmentationNodeSelectorVisible = False
         editor.sourceVolumeNodeSelectorVisible = False
         editor.switchToSegmentationsButtonVisible = False
+        # the segments and their voxels are fixed
+        editor.addRemoveSegmentButtonsVisible = False
+        editor.specifyGeometryButtonVisible = False
         editor.unorderedEffectsVisible = False
         editor.setEffectNameOrder(list(_EFFECTS))
         editor.maximumNumberOfUndoStates = _UNDO_STATES

@@ -176,10 +176,12 @@ class SegmentSection:
             self.ui.logText.appendPlainText(line)
         self._busy(None)
         if outcome.state == DONE:
+            self.ui.logText.appendPlainText(texts.howText(findings.record))
             self.ui.segmentStageLabel.text = "\n".join(
                 finding["sentence"] for finding in findings.record["findings"]
             )
-            self._views.show(findings.record["task"], findings.volumeIds())
+            if self.parameters is not None:  # else the person has gone to another module, and its views stay
+                self._views.show(findings.record["task"], findings.volumeIds())
             self.onFindings(findings)
         elif outcome.state == CANCELLED:
             self._say(_("Cancelled. The scene is as it was."))

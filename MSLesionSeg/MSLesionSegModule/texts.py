@@ -41,6 +41,11 @@ def progressText(event: Mapping[str, Any]) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def howText(record: Mapping[str, Any]) -> str:
+    """What looked for the lesions of a result."""
+    return _("Model {model} on {device}.").format(model=record["model"]["name"], device=record["device"])
+
+
 def regionTitle(region: str) -> str:
     """Name of a region of the core towards people."""
     return {
@@ -95,6 +100,17 @@ def totalsText(byRegion: Mapping[str, Mapping[str, float]], byState: Mapping[str
 
 def reviewedText(done: int, total: int) -> str:
     return _("{done} / {total} reviewed").format(done=done, total=total)
+
+
+def casesText(cases: int, lesions: int, validation: int) -> str:
+    """What a training set holds."""
+    if cases == 0:
+        return _("No corrected cases yet.")
+    number = _("1 case") if cases == 1 else _("{n} cases").format(n=cases)
+    marks = _("1 lesion") if lesions == 1 else _("{n} lesions").format(n=lesions)
+    return _("{cases} with {lesions}; kept for checking models, never trained on: {validation}.").format(
+        cases=number, lesions=marks, validation=validation
+    )
 
 
 def addCaseProblem(findings, folder: str, busy: bool) -> str:

@@ -3,6 +3,8 @@
 import qt
 from slicer.i18n import tr as _
 
+from MSLesionSegLib.errors import MSLesionSegError
+
 from . import filing, modelStore, texts
 from .job import CANCELLED, CANCELLING, DONE
 from .scorePlot import ScorePlot
@@ -62,15 +64,19 @@ class TrainSection:
 
     def useNew(self, *_args) -> None:
         """Put the new model in use, whatever the gate says."""
-        self._use(self._result["model"], _("The new model is in use now."))
+        from MSLesionSegLib.network.active import use_model
+
+        self._decide(lambda: use_model(self._result["model"]), _("The new model is in use now."))
 
     def keepOld(self, *_args) -> None:
         """Stay with the old model, or go back to it."""
         from MSLesionSegLib.network.active import roll_back
 
-        if modelStore.inUse(self._trained[1]) == self._result["model"]:
-            roll_back(self._trained[1])
-        self._decided(_("The old model stays in use; the new one is in the list of models."))
+        def keep() -> None:
+            if modelStore.inUse(self._trained[1]) == self._result["model"]:
+                roll_back(self._trained[1])
+
+        self._decide(keep, _("The old model stays in use; the new one is in the list of models."))
 
     def refreshModels(self) -> None:
         """List the models to start from; the first entry is the one in use."""
@@ -123,13 +129,12 @@ class TrainSection:
         self.update()
         self.onModels()
 
-    def _use(self, name: str, sentence: str) -> None:
-        from MSLesionSegLib.network.active import use_model
-
-        use_model(name)
-        self._decided(sentence)
-
-    def _decided(self, sentence: str) -> None:
+    def _decide(self, action, sentence: str) -> None:
+        try:
+            action()
+        except MSLesionSegError as error:
+            self._say(str(error), error=True)
+            return
         self._say(sentence)
         self.ui.useNewButton.visible = self.ui.keepOldButton.visible = False
         self.onModels()
@@ -158,6 +163,9 @@ class TrainSection:
             (_("Dice at {site}").format(site=site["site"]), site["dice_old"], site["dice_new"])
             for site in gate["earlier_sites"]
         ]
+        if gate["lesion_free"] is not None:
+            values = (gate["lesion_free"][name] for name in ("old", "new"))
+            rows.append((_("False lesions per lesion-free scan"), *values))
         table = ui.gateTable
         table.columnCount = 3
         table.setHorizontalHeaderLabels(["", _("Old model"), _("New model")])

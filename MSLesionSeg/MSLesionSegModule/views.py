@@ -30,13 +30,14 @@ def pairLayout() -> str:
 
 
 class Views:
-    """Sets up the slice views of this scene for a task and gives the person's layout and links back."""
+    """Sets up the slice views of this scene for a task and gives the person's layout, links and crosshair back."""
 
     def __init__(self) -> None:
         self._layoutBefore: int | None = None
         self._linkedBefore: dict[str, bool] = {}
         self._pair: dict[str, str] = {}
         self._flickering = False
+        self._crosshairBefore: int | None = None
 
     def show(self, task: str, volumes: Mapping[str, str]) -> None:
         """Show the inputs of a task (volume IDs by input name)."""
@@ -49,13 +50,16 @@ class Views:
             self._setLayers(None, background=volumes.get("flair"))
 
     def jumpTo(self, ras: Sequence[float]) -> None:
-        """Centre every slice view at a point in mm RAS and put the crosshair there."""
+        """Centre every slice view at a point in mm RAS and put a crosshair there that leaves its middle free."""
         slicer.vtkMRMLSliceNode.JumpAllSlices(
             slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.CenteredJumpSlice
         )
         crosshair = crosshairNode()
         if crosshair is not None:
             crosshair.SetCrosshairRAS(*ras)
+            if self._crosshairBefore is None:
+                self._crosshairBefore = crosshair.GetCrosshairMode()
+                crosshair.SetCrosshairMode(slicer.vtkMRMLCrosshairNode.ShowSmallIntersection)
 
     def flicker(self) -> bool:
         """Exchange the two scans of the pair in the views; True while they are exchanged."""
@@ -72,12 +76,12 @@ class Views:
         return self._flickering
 
     def overlay(self, volumeId: str | None) -> None:
-        """Lay a volume, such as the subtraction, half transparent over the follow-up; None takes it away."""
+        """Lay a volume, such as the subtraction, over the follow-up; None takes it away."""
         views = _PAIR_VIEWS["followup"] if self._pair else None
-        self._setLayers(views, foreground=volumeId, opacity=0.5 if volumeId else 0.0)
+        self._setLayers(views, foreground=volumeId, opacity=1.0 if volumeId else 0.0)
 
     def restore(self) -> None:
-        """Give back the layout and the links that the person had."""
+        """Give back the layout, the links and the crosshair that the person had."""
         layout = slicer.app.layoutManager()
         if self._layoutBefore is not None and layout is not None:
             layout.setLayout(self._layoutBefore)
@@ -85,7 +89,11 @@ class Views:
             node = slicer.mrmlScene.GetNodeByID(name)
             if node is not None:
                 node.SetLinkedControl(linked)
+        crosshair = crosshairNode()
+        if self._crosshairBefore is not None and crosshair is not None:
+            crosshair.SetCrosshairMode(self._crosshairBefore)
         self._layoutBefore, self._linkedBefore, self._pair, self._flickering = None, {}, {}, False
+        self._crosshairBefore = None
 
     def _showPair(self, volumes: Mapping[str, str]) -> None:
         layout = slicer.app.layoutManager()
@@ -102,6 +110,8 @@ class Views:
             if composite.GetLayoutName() in (*_PAIR_VIEWS["baseline"], *_PAIR_VIEWS["followup"]):
                 self._linkedBefore[composite.GetID()] = bool(composite.GetLinkedControl())
                 composite.SetLinkedControl(True)
+        if layout is not None:
+            layout.resetSliceViews()  # new views do not fit their scan yet
 
     def _setLayers(self, views: Sequence[str] | None, **layers) -> None:
         """Set layers of some views, or of all: unlinked, since linked ones would copy each other."""
@@ -123,7 +133,10 @@ def crosshairNode():
     return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
 
 
-def crosshairRAS() -> tuple[float, float, float] | None:
-    """Where the crosshair is, in mm RAS."""
+def pointedRAS() -> tuple[float, float, float] | None:
+    """Where the mouse is in a view, or else where the crosshair is, in mm RAS."""
     crosshair = crosshairNode()
-    return None if crosshair is None else tuple(crosshair.GetCrosshairRAS())
+    if crosshair is None:
+        return None
+    cursor = [0.0, 0.0, 0.0]
+    return tuple(cursor if crosshair.GetCursorPositionRAS(cursor) else crosshair.GetCrosshairRAS())

@@ -41,7 +41,8 @@ sys.meta_path.insert(0, Block())
 find = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *rest: None if name in GONE else find(name, *rest)
 import slicer
-slicer.packaging.pip_check = lambda requirement: False
+from slicer import packaging
+packaging.pip_check = lambda requirement: False
 panel = harness.openPanel()
 print(panel.ui.packagesLabel.text())
 print(panel.ui.segmentButton.isEnabled())

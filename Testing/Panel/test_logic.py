@@ -19,6 +19,16 @@ def test_the_self_test_goes_through_the_whole_story(panel, scan):
     assert panel.logic._jobs == []
 
 
+def test_the_self_test_presses_the_panel_s_buttons(panel, scan):
+    from MSLesionSegModule.selfTest import runPanelTest
+
+    class Case(unittest.TestCase):
+        def delayDisplay(self, text):
+            pass
+
+    runPanelTest(Case(), panel, volume=scenes.loadVolume(scan), model="bright")
+
+
 def test_the_working_folder_goes_with_the_module(panel):
     folder = panel.logic.workFolder()
     assert folder.is_dir() and str(folder).startswith(slicer.app.temporaryPath)

@@ -107,7 +107,7 @@ def test_a_scan_is_segmented_reviewed_and_filed(panel, scan, tmp_path):
     panel.ui.addCaseButton.click()
     harness.wait(lambda: panel.cases._job is None)
     assert "added" in panel.ui.messageLabel.text, panel.ui.messageLabel.text
-    assert panel.ui.casesLabel.text.startswith("1 cases with 3 lesions")
+    assert panel.ui.casesLabel.text.startswith("1 case with 3 lesions")
 
     from MSLesionSegLib.training.cases import list_cases
 
@@ -277,13 +277,123 @@ def test_a_scan_that_cannot_be_used_is_told_in_the_core_s_words(panel, tmp_path)
 
 
 def test_missing_packages_are_named_and_installed_only_when_asked(panel, scan, monkeypatch):
+    from slicer import packaging
+
     monkeypatch.setattr(panel.logic.packages, "missing", lambda task="flair": ["monai"])
     scenes.loadVolume(scan)
     panel.packages.refresh()
     panel.segment.update()
     assert not panel.ui.segmentButton.enabled
     assert "monai" in panel.ui.packagesLabel.text
-    assert slicer.packaging.installed == []
+    assert packaging.installed == []
     panel.ui.installButton.click()
-    assert slicer.packaging.installed
-    slicer.packaging.installed.clear()
+    assert packaging.installed
+    packaging.installed.clear()
+
+
+def test_older_versions_of_slicer_are_told_what_is_needed(panel, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "slicer.packaging", None)
+    panel.packages.refresh()
+    assert "5.12" in panel.ui.packagesLabel.text
+    panel.ui.installButton.click()
+    assert "5.12" in panel.ui.messageLabel.text
+
+
+def test_comparing_two_scans_asks_for_ants_in_a_folder_of_its_own(panel, monkeypatch):
+    from slicer import packaging
+
+    calls = []
+    monkeypatch.setattr(packaging, "pip_ensure", lambda wanted, **given: calls.append(given))
+    monkeypatch.setattr(packaging, "pip_install", lambda wanted, **given: calls.append((wanted, pins(given))))
+    monkeypatch.setattr(panel.logic.packages, "_antsThere", lambda: False)
+
+    def pins(given):
+        return Path(given["constraints"]).read_text(encoding="utf-8")
+
+    panel.packages.refresh()
+    assert "antspyx" not in panel.ui.packagesLabel.text
+    panel.ui.taskComboBox.currentIndex = 1
+    assert "antspyx" in panel.ui.packagesLabel.text
+    assert not panel.ui.packagesCollapsibleButton.collapsed
+    slicer.harnessAnswers.append(False)
+    panel.ui.installButton.click()
+    assert len(calls) == 1, "without a yes ANTs is not installed"
+    panel.ui.installButton.click()
+    wanted, pinned = calls[-1]
+    assert wanted[:2] == ["--target", str(panel.logic.packages.antsFolder)]
+    assert f"numpy=={np.__version__}\n" in pinned
+
+
+def test_a_missed_lesion_is_marked_where_the_mouse_points(panel, scan):
+    find_lesions(panel, scan)
+    crosshair = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode")
+    press(panel, "N")
+    press(panel, "M")
+    assert "already" in panel.ui.messageLabel.text, "the crosshair is in the lesion"
+    crosshair.SetCursorPositionRAS((0.0, -45.0, 0.0))
+    press(panel, "M")
+    assert panel.ui.lesionTable.rowCount == 5
+    press(panel, "U")
+    assert panel.ui.lesionTable.rowCount == 4
+
+
+def test_the_brush_is_put_away_when_the_person_goes_on(panel, scan):
+    find_lesions(panel, scan)
+    editor = panel.ui.segmentEditor
+    press(panel, "N")
+    press(panel, "E")
+    assert editor.activeEffectName() == "Paint"
+    press(panel, "A")
+    assert editor.activeEffectName() == ""
+    assert editor.mrmlSegmentEditorNode().GetSingletonTag() == "MSLesionSeg"
+    assert slicer.mrmlScene.GetSingletonNode("SegmentEditor", "vtkMRMLSegmentEditorNode") is None
+
+
+def test_a_result_that_comes_while_the_person_is_elsewhere_leaves_views_and_editor_alone(panel, scan):
+    view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
+    volume = scenes.loadVolume(scan)
+    harness.wait(lambda: panel.ui.segmentButton.enabled)
+    choose_model(panel)
+    panel.ui.segmentButton.click()
+    panel.exit()
+    panel.parent.isEntered = False
+    harness.wait(lambda: panel.segment._job is None)
+    assert view.GetBackgroundVolumeID() is None
+    assert panel.ui.segmentEditor.segmentationNode() is None
+    panel.parent.isEntered = True
+    panel.enter()
+    assert panel.ui.lesionTable.rowCount == 4
+    assert panel.ui.segmentEditor.sourceVolumeNode() is volume
+
+
+def test_undo_still_works_after_a_visit_to_another_module(panel, scan):
+    find_lesions(panel, scan)
+    press(panel, "N")
+    press(panel, "R")
+    panel.exit()
+    panel.enter()
+    press(panel, "U")
+    assert panel.ui.reviewedLabel.text == "0 / 4 reviewed"
+
+
+def test_a_new_search_hides_the_earlier_outlines(panel, scan):
+    find_lesions(panel, scan)
+    earlier = panel.review.findings.node
+    panel.ui.segmentButton.click()
+    harness.wait(lambda: panel.segment._job is None)
+    assert panel.review.findings.node is not earlier
+    assert not earlier.GetDisplayNode().GetVisibility()
+    assert panel.review.findings.node.GetDisplayNode().GetVisibility()
+
+
+@pytest.mark.parametrize("what", ["node", "volume"])
+def test_removing_what_is_reviewed_ends_the_review(panel, scan, what):
+    find_lesions(panel, scan)
+    press(panel, "N")
+    slicer.mrmlScene.RemoveNode(getattr(panel.review.findings, what))
+    assert panel.review.findings is None
+    assert panel.ui.lesionTable.rowCount == 0
+    assert not panel.ui.addCaseButton.enabled
+    press(panel, "A")

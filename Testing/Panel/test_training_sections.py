@@ -91,3 +91,49 @@ def test_scores_are_drawn_in_a_plot_of_the_scene(panel):
     view = panel.ui.trainPlot.mrmlPlotViewNode()
     table = view.GetPlotChartNode().GetNthPlotSeriesNode(0).GetTableNode().GetTable()
     assert [table.GetValue(row, 1).ToDouble() for row in range(2)] == [0.4, 0.6]
+
+
+def verdict(**changed) -> dict:
+    means = {"sensitivity": 0.5, "ppv": 0.6, "dice": 0.7, "false_positives": 2.0}
+    gate = {
+        "verdict": "refuse",
+        "sentence": "It is worse at site B.",
+        "old": means,
+        "new": means | {"ppv": None},
+        "earlier_sites": [{"site": "B", "dice_old": 0.8, "dice_new": 0.7}],
+        "lesion_free": {"old": 1.0, "new": 3.0},
+    }
+    return {"model": "bright", "in_use": "flair-ms", "gate": gate} | changed
+
+
+def test_the_gate_s_words_and_numbers_are_shown_for_this_site_and_earlier_ones(panel):
+    panel.train._showGate(verdict())
+    table = panel.ui.gateTable
+    rows = {table.item(i, 0).text(): [table.item(i, c).text() for c in (1, 2)] for i in range(table.rowCount)}
+    assert rows["Marks that are lesions (PPV)"] == ["0.60", "-"]
+    assert rows["Dice at B"] == ["0.80", "0.70"]
+    assert rows["False lesions per lesion-free scan"] == ["1.00", "3.00"]
+    assert panel.ui.gateLabel.text == "It is worse at site B."
+    assert panel.ui.useNewButton.text.endswith("anyway")
+
+
+def test_a_person_can_overrule_the_gate_and_go_back(panel):
+    from MSLesionSegLib.segmentation.tasks import model_in_use
+
+    before = model_in_use("flair")
+    panel.train._trained = ("", "flair")
+    panel.train._result = verdict()
+    panel.train._showGate(panel.train._result)
+    panel.ui.useNewButton.click()
+    assert model_in_use("flair") == "bright"
+    panel.train._showGate(panel.train._result)
+    panel.ui.keepOldButton.click()
+    assert model_in_use("flair") == before
+
+
+def test_a_choice_that_cannot_be_made_is_told(panel):
+    panel.train._trained = ("", "flair")
+    panel.train._result = verdict(model="gone")
+    panel.train._showGate(panel.train._result)
+    panel.ui.useNewButton.click()
+    assert "gone" in panel.ui.messageLabel.text

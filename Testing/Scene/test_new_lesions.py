@@ -54,7 +54,7 @@ def compared(folder: Path, *, withheld: bool = False) -> tuple[dict, dict, Path]
     manifest = {
         "task": "new",
         "model": {"name": "new-ms", "weights_sha256": "0"},
-        "settings": {"threshold": 0.5, "minimum_mm3": 0.0, "minimum_peak": 0.0},
+        "settings": {"threshold": 0.5, "minimum_mm3": 0.0, "minimum_peak": 0.0, "device": "cpu"},
         "comparability": {"counts": "withheld" if withheld else "given", "checks": checks},
         "findings": [],
         "files": names,
@@ -106,6 +106,7 @@ def test_the_baseline_is_put_onto_the_followup_by_the_registration(scene, tmp_pa
     moved = slicer.util.arrayFromVTKMatrix(transform.GetMatrixTransformToParent())
     assert moved[:3, 3] == pytest.approx([-SHIFT_LPS[0], -SHIFT_LPS[1], SHIFT_LPS[2]])
     assert found.subtraction().GetParentTransformNode() is transform
+    assert found.subtraction().GetDisplayNode() is not None, "without one no view shows it"
     assert nodes["followup"].GetParentTransformNode() is None
 
 

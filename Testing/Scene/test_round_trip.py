@@ -33,7 +33,7 @@ def findings_for(volume, path: Path, folder: Path, probability: np.ndarray) -> F
     manifest = {
         "task": "flair",
         "model": {"name": "bright", "weights_sha256": "0"},
-        "settings": {"threshold": 0.5, "minimum_mm3": 0.0, "minimum_peak": 0.0},
+        "settings": {"threshold": 0.5, "minimum_mm3": 0.0, "minimum_peak": 0.0, "device": "cpu"},
         "findings": [],
         "files": names,
     }

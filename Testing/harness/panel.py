@@ -38,6 +38,9 @@ class Application(scene.Application):
     def processEvents(self):
         QtWidgets.QApplication.processEvents()
 
+    def clipboard(self):
+        return QtWidgets.QApplication.clipboard()
+
     def connect(self, signal, slot):
         self.connected.append((signal, slot))
 
@@ -191,7 +194,7 @@ def _packaging() -> None:
     packaging.installed = []
     packaging.pip_ensure = lambda requirements, **kwargs: packaging.installed.extend(requirements)
     packaging.pip_install = lambda requirements, **kwargs: packaging.installed.append(requirements)
-    sys.modules["slicer.packaging"] = slicer.packaging = packaging
+    sys.modules["slicer.packaging"] = packaging  # as in Slicer no attribute before somebody imports it
 
 
 def _slicersOwn(folder: Path) -> None:

@@ -192,7 +192,7 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
         super().__init__(parent)
         self._segmentation = self._source = self._editor = None
         self._segment, self._effect, self._undo = "", "", 0
-        self.setText("Paint    Erase    Threshold    Islands    Smoothing      Undo  Redo")
+        self.setText("Paint   Draw   Erase   Threshold   Islands   Smoothing      Undo  Redo")
         self.setFrameShape(QtWidgets.QFrame.StyledPanel)
         self.setMinimumHeight(60)
 
@@ -204,6 +204,9 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
             raise TypeError(node)
         self._editor = node
 
+    def mrmlSegmentEditorNode(self):
+        return self._editor
+
     def setSegmentationNode(self, node):
         self._segmentation = node
 
@@ -212,6 +215,9 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
 
     def setSourceVolumeNode(self, node):
         self._source = node
+        if node is not None and self.autoShowSourceVolumeNode:
+            for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+                composite.SetBackgroundVolumeID(node.GetID())
 
     def sourceVolumeNode(self):
         return self._source
@@ -236,6 +242,12 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
         self._order = list(names)
 
     def updateWidgetFromMRML(self):
+        pass
+
+    def installKeyboardShortcuts(self, parent=None):
+        pass
+
+    def uninstallKeyboardShortcuts(self):
         pass
 
     def setupViewObservations(self):
@@ -263,6 +275,9 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
     segmentationNodeSelectorVisible = _flag("_selector")
     sourceVolumeNodeSelectorVisible = _flag("_sourceSelector")
     switchToSegmentationsButtonVisible = _flag("_switch")
+    autoShowSourceVolumeNode = _flag("_autoShow")
+    addRemoveSegmentButtonsVisible = _flag("_addRemove")
+    specifyGeometryButtonVisible = _flag("_geometry")
     unorderedEffectsVisible = _flag("_unordered")
     maximumNumberOfUndoStates = Property(
         int, lambda self: self._undo, lambda self, v: setattr(self, "_undo", v)
