@@ -70,11 +70,11 @@ def draw(harness, folder: Path) -> None:
 
     file_others(folder)
     ui.casesFolderButton.directory = str(folder / "cases")
-    ui.casesFolderButton.text = "/data/training-set"
     ui.reviewerEdit.text = "R1"
     ui.addCaseButton.click()
     harness.wait(lambda: panel.cases._job is None)
     only("cases")
+    ui.casesFolderButton.text = "/data/training-set"
     picture("training-set")
 
     only("train")

@@ -68,6 +68,7 @@ TASK_INPUTS = {
     "enhancing": ("pre", "post", "flair"),
 }
 OPTIONAL_INPUTS = {("enhancing", "flair")}
+DICTATED = {"flair": "", "new": "new or enlarged", "enhancing": "enhancing"}  # in the core's sentences
 REFERENCE = {"flair": "flair", "new": "followup", "enhancing": "post"}
 
 

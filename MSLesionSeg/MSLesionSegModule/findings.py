@@ -22,6 +22,7 @@ _SUBTRACTION = "MSLesionSeg.Subtraction"
 _STATES = "MSLesionSeg.States"
 _PROBABILITY = "MSLesionSeg.Probability"  # node references of the segmentation node
 _REGIONS = "MSLesionSeg.Regions"
+_DRAFT = "MSLesionSeg.Draft"
 _INPUT = "MSLesionSeg.Input."
 # roles of a result's files begin with the scan on whose voxels they lie, where a task has more than one
 _SPACE = {"flair": "", "new": "followup_", "enhancing": ""}
@@ -92,13 +93,20 @@ class Findings:
                 "threshold": settings["threshold"],
                 "minimum_mm3": settings["minimum_mm3"],
                 "minimum_peak": settings["minimum_peak"],
+                "found_by": [settings["threshold"], settings["minimum_mm3"]],
                 "inputs": {name: str(path) for name, path in inputs.items()},
                 "draft": str(files[f"{space}mask"]),
-                "findings": manifest["findings"],
+                "remarks": _remarks(manifest),
                 "decisions": {},
             }
             found = cls(node, volumeNode, record, _review(node, record))
-            found.review.restore(_fileOnto(files[f"{space}mask"], volumeNode) > 0, {})
+            draft = _fileOnto(files[f"{space}mask"], volumeNode) > 0
+            if not np.array_equal(draft, found.review.mask):
+                name = _("{volume} lesions as found").format(volume=volumeNode.GetName())
+                affine = volumes.affineOf(volumeNode)
+                added.append(volumes.addVolume(draft.astype(np.uint8), affine, name, "draft"))
+                node.SetNodeReferenceID(_DRAFT, added[-1].GetID())
+                found.review = _review(node, record)
             found._showStatic()
             found.show()
             return found
@@ -219,6 +227,13 @@ def _refuseIncomparable(manifest: Mapping[str, Any]) -> None:
         raise MSLesionSegError(_("These two scans cannot be compared.") + " " + reasons)
 
 
+def _remarks(manifest: Mapping[str, Any]) -> list[str]:
+    """What to know about the scans: sentences of the core, doubts about comparing two scans first."""
+    checks = manifest.get("comparability", {}).get("checks", ())
+    doubts = [check["sentence"] for check in checks if check["light"] != "green"]
+    return [*doubts, *(finding["sentence"] for finding in manifest["findings"])]
+
+
 def _fileOnto(path: Path, volumeNode) -> np.ndarray:
     import nibabel as nib
 
@@ -305,13 +320,19 @@ def _review(node, record):
         codes = np.array(volumes.voxelsOf(states)).astype(np.uint8)
         codes[~np.isin(codes, [code for code, state in named.items() if state in reviewed])] = 0
         images = ({code: state for code, state in named.items() if state in reviewed}, codes)
+    draft = node.GetNodeReference(_DRAFT)
+    found = None
+    if draft is not None:
+        threshold, minimumMm3 = record["found_by"]
+        foundBy = replace(rule, threshold=threshold, minimum_mm3=minimumMm3)
+        found = (foundBy, np.array(volumes.voxelsOf(draft)) > 0)
     regionMap = None
     if regions is not None:
         regionMap = regions_from_labels(nib.Nifti1Image(volumes.voxelsOf(regions), volumes.affineOf(regions)))
     image = nib.Nifti1Image(
         np.array(volumes.voxelsOf(probability), np.float32), volumes.affineOf(probability)
     )
-    return Review(image, rule, regionMap, images, default_state=reviewed[0])
+    return Review(image, rule, regionMap, images, default_state=reviewed[0], found=found)
 
 
 def originalFiles(findings: Findings, folder: Path) -> dict[str, Path]:

@@ -7,6 +7,7 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import MSLesionSegError
 
 from . import texts
+from .choices import DICTATED
 from .segments import stateTitle
 from .views import pointedRAS
 
@@ -15,6 +16,7 @@ _EDITOR = "MSLesionSeg"  # singleton tag: the state of Slicer's own Segment Edit
 _SETTLE_MS = 300  # painting sends many events; the table follows when they have ended
 _DRAG_MS = 30
 _UNDO_STATES = 10
+_REGION = 2  # column of the lesion table
 _ROW_HEIGHT = 22  # pixels
 
 
@@ -179,7 +181,12 @@ class ReviewSection:
 
         review = self.findings.review
         rule = review.rule
-        text = dictation(review.lesions, connectivity=rule.connectivity, minimum_mm3=rule.minimum_mm3)
+        text = dictation(
+            review.lesions,
+            connectivity=rule.connectivity,
+            minimum_mm3=rule.minimum_mm3,
+            kind=DICTATED[self.findings.record["task"]],
+        )
         slicer.app.clipboard().setText(text)
         self._say(_("The findings were copied as text."))
 
@@ -270,9 +277,9 @@ class ReviewSection:
         table.setHorizontalHeaderLabels(columns)
         for column, tip in enumerate(tips):
             table.horizontalHeaderItem(column).setToolTip(tip)
-        for column, width in enumerate((34, 62, 124, 48, 40, 40)):
+        for column, width in {0: 34, 1: 62, 3: 48, 4: 40, 5: 40, 6: 68}.items():
             table.setColumnWidth(column, width)
-        table.horizontalHeader().stretchLastSection = True
+        table.horizontalHeader().setSectionResizeMode(_REGION, qt.QHeaderView.Stretch)
         table.verticalHeader().visible = False
         table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
 
@@ -295,7 +302,7 @@ class ReviewSection:
                 )
                 for column, text in enumerate(cells):
                     item = qt.QTableWidgetItem(text)
-                    if column == 2:
+                    if column == _REGION:
                         item.setToolTip(lesion.region_rule)
                     if row.decision == "rejected":
                         font = item.font()

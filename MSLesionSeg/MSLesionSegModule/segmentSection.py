@@ -177,9 +177,7 @@ class SegmentSection:
         self._busy(None)
         if outcome.state == DONE:
             self.ui.logText.appendPlainText(texts.howText(findings.record))
-            self.ui.segmentStageLabel.text = "\n".join(
-                finding["sentence"] for finding in findings.record["findings"]
-            )
+            self.ui.segmentStageLabel.text = "\n".join(findings.record["remarks"])
             if self.parameters is not None:  # else the person has gone to another module, and its views stay
                 self._views.show(findings.record["task"], findings.volumeIds())
             self.onFindings(findings)

@@ -72,6 +72,8 @@ class Review:
         states: names of states by label, and their label image (X, Y, Z) on the grid of the mask; a lesion has the
             state of most of its labelled voxels, or ``default_state``.
         default_state: of lesions without a labelled voxel.
+        found: a rule and the mask (X, Y, Z) that was found by it, where more than the map decided; other rules look
+            at the map alone.
     """
 
     _MOST_UNDO = 50
@@ -83,6 +85,7 @@ class Review:
         regions: RegionMap | None = None,
         states: tuple[Mapping[int, str], np.ndarray] | None = None,
         default_state: str = LESION,
+        found: tuple[LesionRule, np.ndarray] | None = None,
     ) -> None:
         self.affine = probability.affine
         self.rule = rule
@@ -90,6 +93,7 @@ class Review:
         self._probability = np.asarray(probability.dataobj, dtype=np.float32)
         self._states = states
         self._default_state = default_state
+        self._found = found
         self._voxel_mm3 = abs(float(np.linalg.det(self.affine[:3, :3])))
         self._added = np.zeros(self._probability.shape, bool)
         self._removed = np.zeros(self._probability.shape, bool)
@@ -267,6 +271,10 @@ class Review:
         }
 
     def _find(self) -> None:
+        if self._found is not None and self._found[0] == self.rule:
+            self._automatic, _ = label_components(self._found[1], self.rule.connectivity)
+            self._compose()
+            return
         # most of a scan is no lesion: work on the part that may be
         box = bounding_box(self._probability >= self.rule.threshold)
         self._automatic = np.zeros(self._probability.shape, np.int32)

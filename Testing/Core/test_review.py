@@ -59,6 +59,18 @@ def test_begins_with_what_the_rule_finds(review, probability):
     assert not review.edited
 
 
+def test_a_mask_that_was_found_by_more_than_the_map_counts_as_long_as_its_rule_does(probability):
+    found = np.zeros(SHAPE, bool)
+    found[9:12, 9:12, 9:12] = True
+    review = Review(probability, LesionRule(0.5), found=(LesionRule(0.5), found))
+    assert np.array_equal(review.mask, found)
+    assert not review.edited
+    review.set_rule(LesionRule(0.4))
+    assert np.array_equal(review.mask, Review(probability, LesionRule(0.4)).mask)
+    review.set_rule(LesionRule(0.5))
+    assert np.array_equal(review.mask, found)
+
+
 def test_a_rejected_lesion_leaves_the_mask_and_stays_in_the_list(review):
     review.reject(review.number_at((28, 28, 10)))
     assert not review.mask[28, 28, 10]

@@ -48,7 +48,7 @@ def compared(folder: Path, *, withheld: bool = False) -> tuple[dict, dict, Path]
     save_image(np.zeros(labels.shape, np.float32), nib.load(files["baseline"]), result / names["subtraction"])
     sitk.WriteTransform(sitk.TranslationTransform(3, SHIFT_LPS), str(result / names["transform"]))
     checks = [
-        {"light": "red", "sentence": "The slices are too thick."},
+        {"light": "red" if withheld else "amber", "sentence": "The slices are too thick."},
         {"light": "green", "sentence": "Fine."},
     ]
     manifest = {
@@ -73,6 +73,7 @@ def test_new_lesions_are_reviewed_and_the_others_are_shown(scene, tmp_path):
     nodes, files, result = compared(tmp_path)
     found = Findings.load(result, nodes, files)
     assert [row.state for row in found.review.rows] == ["new"]
+    assert found.record["remarks"] == ["The slices are too thick."]
     counts = {
         name: int(mask.sum())
         for name, mask in segments.getMasks(found.node, found.volume, segments.TASK_STATES["new"]).items()
@@ -82,6 +83,23 @@ def test_new_lesions_are_reviewed_and_the_others_are_shown(scene, tmp_path):
     found.show()
     out = nib.load(writeCorrected(found, tmp_path / "corrected.nii.gz"))
     assert not np.any(out.dataobj), "lesions that did not change are no part of the mask"
+
+
+def test_what_was_found_is_no_correction_although_the_map_alone_shows_more(scene, tmp_path):
+    nodes, files, result = compared(tmp_path)
+    mask = nib.load(result / "mask.nii.gz")
+    smaller = np.asarray(mask.dataobj).copy()
+    smaller[np.argwhere(smaller)[0][0]] = 0
+    save_image(smaller, mask, result / "mask.nii.gz")
+    found = Findings.load(result, nodes, files)
+    assert not found.review.edited
+    start = found.review.mask.copy()
+    assert np.count_nonzero(start) == np.count_nonzero(smaller)
+    found.setRule(0.4, 0.0)
+    assert np.count_nonzero(found.review.mask) > np.count_nonzero(start)
+    found.setRule(0.5, 0.0)
+    again = Findings.ofNode(found.node)
+    assert np.array_equal(again.review.mask, start) and not again.review.edited
 
 
 def test_painting_a_new_lesion_counts_and_painting_a_stable_one_does_not(scene, tmp_path):
