@@ -78,7 +78,7 @@ class Findings:
             if _SUBTRACTION in references:
                 added.append(_withDisplay(references[_SUBTRACTION]))
             if "transform" in files:
-                added += _align(files["transform"], nodes["baseline"], references.get(_SUBTRACTION))
+                added += _align(files["transform"], nodes["baseline"], references)
             node = segments.addSegmentation(volumeNode, task)
             added += [node, node.GetDisplayNode()]
             for reference, part in references.items():
@@ -258,20 +258,28 @@ def _withDisplay(volumeId: str):
     return volume.GetDisplayNode()
 
 
-def _align(path: Path, baselineNode, subtractionId: str | None) -> list[Any]:
-    """Put the baseline scan, and what lies on its voxels, where the registration found it on the follow-up.
+def _align(path: Path, baselineNode, references: dict[str, str]) -> list[Any]:
+    """Put the baseline scan, and what lies in its space, where the registration found it on the follow-up.
 
     So linked views show the same place. A transform that is not linear, or a baseline that the person has placed,
     is left alone. Returns the nodes that were added.
     """
     matrix = linearMatrix(path)
-    if matrix is None or baselineNode.GetParentTransformNode() is not None:
+    if matrix is None:
+        references.pop(_REGIONS, None)  # they could not be told where the lesions are
+        return []
+    if _REGIONS in references:
+        # moved for good, because the review reads them without looking at transforms
+        regions = slicer.mrmlScene.GetNodeByID(references[_REGIONS])
+        moved = matrix @ volumes.affineOf(regions)
+        regions.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(moved))
+    if baselineNode.GetParentTransformNode() is not None:
         return []
     transform = slicer.mrmlScene.AddNewNodeByClass(
         "vtkMRMLLinearTransformNode", _("{volume} onto follow-up").format(volume=baselineNode.GetName())
     )
     transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
-    subtraction = slicer.mrmlScene.GetNodeByID(subtractionId) if subtractionId else None
+    subtraction = slicer.mrmlScene.GetNodeByID(references.get(_SUBTRACTION, ""))
     for node in (baselineNode, subtraction):
         if node is not None:
             node.SetAndObserveTransformNodeID(transform.GetID())

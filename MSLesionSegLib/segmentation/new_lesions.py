@@ -138,11 +138,13 @@ def segment_pair(request: PairRequest, progress: Progress) -> PairResult:
     change = find_change(*points, model, settings, previous=previous, progress=watch)
     withheld = overall(change.checks) == "red" and not request.force
     rows: list[FollowedLesion] = []
+    regions: nib.Nifti1Image | None = None
     if not withheld:
-        rows, problem = _table(change, watch)
+        rows, problem, regions = _table(change, watch)
         remarks += problem
     watch.stage(stages.WRITE)
-    return _write(request, scans, (model, flair_model), settings, change, rows, withheld, remarks, watch)
+    models = model, flair_model
+    return _write(request, scans, models, settings, change, rows, regions, withheld, remarks, watch)
 
 
 def pair_findings(baseline: Scan, followup: Scan) -> tuple[Finding, ...]:
@@ -236,7 +238,8 @@ def _timepoints(
 
 def _table(
     change: Change, watch: stages.StageWatch
-) -> tuple[list[FollowedLesion], tuple[Finding, ...]]:  # fmt: skip
+) -> tuple[list[FollowedLesion], tuple[Finding, ...], nib.Nifti1Image | None]:
+    """Rows, what is to be said about their regions, and the regions in the baseline's space if they are known."""
     watch.stage(stages.REGIONS)
     pair = change.subtraction
     on_grid = (
@@ -249,10 +252,11 @@ def _table(
         problem = (Finding("regions-undetermined", regions.problem),)
         watch.warning(problem[0].code, problem[0].sentence)
     strongest = np.maximum(change.appeared, change.gone)
-    return follow_table(change.tracked, strongest, pair.affine, regions), problem
+    rows = follow_table(change.tracked, strongest, pair.affine, regions)
+    return rows, problem, None if regions is None or problem else regions.labels
 
 
-def file_names(*, withheld: bool) -> dict[str, str]:
+def file_names(*, withheld: bool, regions: bool = False) -> dict[str, str]:
     """File names of a result by role. They tell the space, and nothing of the names of the inputs."""
     names = {"subtraction": "space-baseline_desc-subtraction_map.nii.gz"}
     for space in ("baseline", "followup"):
@@ -264,6 +268,8 @@ def file_names(*, withheld: bool) -> dict[str, str]:
             names[f"{space}_states"] = f"space-{space}_label-state_dseg.nii.gz"
     if not withheld:
         names["table"] = "lesions.csv"
+    if regions:
+        names["regions"] = "space-baseline_res-1mm_desc-regions_dseg.nii.gz"
     return names | {
         "transform": "from-followup_to-baseline_xfm.h5",
         "report": "report.html",
@@ -278,13 +284,14 @@ def _write(
     settings: ChangeSettings,
     change: Change,
     rows: list[FollowedLesion],
+    regions: nib.Nifti1Image | None,
     withheld: bool,
     remarks: tuple[Finding, ...],
     watch: stages.StageWatch,
 ) -> PairResult:
     from MSLesionSegLib.segmentation.pair_report import write_pair_report
 
-    names = file_names(withheld=withheld)
+    names = file_names(withheld=withheld, regions=regions is not None)
     shown = _shown_settings(request, settings)
     counts = None if withheld else count_followed(rows)
     light = overall(change.checks)
@@ -306,6 +313,8 @@ def _write(
     }
     with outputs.staged(request.output, TASK, overwrite=request.overwrite) as folder:
         _write_images(folder, names, scans, change)
+        if regions is not None:
+            outputs.save_image(np.asarray(regions.dataobj), regions, folder / names["regions"])
         watch.stage(stages.WRITE, 0.6)
         if not withheld:
             write_followed(rows, folder / names["table"])

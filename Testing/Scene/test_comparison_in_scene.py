@@ -16,12 +16,14 @@ from MSLesionSegModule import segments, volumes
 from MSLesionSegModule.findings import Findings, writeCorrected
 
 from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER
 from MSLesionSegLib.segmentation.outputs import save_image
 
 SHIFT_LPS = (4.0, -3.0, 2.0)
+REGIONS_AFFINE = np.array([[2.0, 0, 0, -60], [0, 2, 0, -60], [0, 0, 2, -60], [0, 0, 0, 1]])
 
 
-def compared(folder: Path, *, withheld: bool = False) -> tuple[dict, dict, Path]:
+def compared(folder: Path, *, withheld: bool = False, regions: bool = False) -> tuple[dict, dict, Path]:
     """Two scans in the scene and a result folder with a new lesion, a stable one and a vanished one."""
     files = {name: folder / f"{name}_FLAIR.nii.gz" for name in ("baseline", "followup")}
     lesions = {name: save_patient(path, "LAS", seed=n) for n, (name, path) in enumerate(files.items())}
@@ -46,6 +48,12 @@ def compared(folder: Path, *, withheld: bool = False) -> tuple[dict, dict, Path]
     save_image((labels == 1).astype(np.uint8), grid, result / names["followup_mask"])
     save_image(states, grid, result / names["followup_states"])
     save_image(np.zeros(labels.shape, np.float32), nib.load(files["baseline"]), result / names["subtraction"])
+    if regions:
+        names["regions"] = "regions.nii.gz"
+        labels = np.full((60, 60, 60), WHITE_MATTER, np.uint8)
+        labels[25:35, 25:35, 25:35] = VENTRICLES
+        labels[:3] = CORTEX
+        save_image(labels, nib.Nifti1Image(labels, REGIONS_AFFINE), result / names["regions"])
     sitk.WriteTransform(sitk.TranslationTransform(3, SHIFT_LPS), str(result / names["transform"]))
     checks = [
         {"light": "red" if withheld else "amber", "sentence": "The slices are too thick."},
@@ -126,6 +134,14 @@ def test_the_baseline_is_put_onto_the_followup_by_the_registration(scene, tmp_pa
     assert found.subtraction().GetParentTransformNode() is transform
     assert found.subtraction().GetDisplayNode() is not None, "without one no view shows it"
     assert nodes["followup"].GetParentTransformNode() is None
+
+
+def test_regions_of_the_baseline_s_space_lie_on_the_followup(scene, tmp_path):
+    nodes, files, result = compared(tmp_path, regions=True)
+    found = Findings.load(result, nodes, files)
+    moved = found.review.regions.labels.affine[:3, 3] - REGIONS_AFFINE[:3, 3]
+    assert moved == pytest.approx([-SHIFT_LPS[0], -SHIFT_LPS[1], SHIFT_LPS[2]])
+    assert all(lesion.region != "undetermined" for lesion in found.review.lesions)
 
 
 def test_counts_that_are_withheld_are_not_shown_and_the_reason_is_told(scene, tmp_path):
