@@ -151,10 +151,10 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.timer.start()
 
     def cleanup(self):
+        self.exit()  # Reload does not leave the module before it cleans up
         self.timer.stop()
         self.logic.cleanup()
         self.review.cleanup()
-        self.views.restore()
         self.removeObservers()
 
     def enter(self):
@@ -170,6 +170,8 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ]:
             del sys.modules[name]
         ScriptedLoadableModuleWidget.onReload(self)
+        if self.parent.isEntered:  # Slicer sets the new panel up, but does not enter it
+            slicer.util.getModuleWidget(self.moduleName).enter()
 
     def exit(self):
         self.review.exit()

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from slicer.i18n import tr as _
+
 RUNNING, CANCELLING, DONE, FAILED, CANCELLED = "running", "cancelling", "done", "failed", "cancelled"
 _LOG_LINES = 500
 _CANCELLED_CODE = "cancelled"
@@ -200,4 +202,5 @@ class Job:
         if kind == "error":
             return str(self._last["sentence"])
         last = next((line for line in reversed(self.log) if line.strip()), "")
-        return f"The work ended unexpectedly (exit code {self._process.returncode}). {last}".strip()
+        ended = _("The work ended unexpectedly (exit code {code}).").format(code=self._process.returncode)
+        return f"{ended} {last}".strip()

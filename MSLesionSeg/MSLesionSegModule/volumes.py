@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import slicer
 import vtk
+from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import ImageError
 
@@ -39,7 +40,7 @@ def sourceFile(volumeNode, folder: Path, name: str) -> Path:
         ImageError: the volume holds no image.
     """
     if volumeNode is None or volumeNode.GetImageData() is None:
-        raise ImageError("This volume holds no image. Choose another one.")
+        raise ImageError(_("This volume holds no image. Choose another one."))
     storage = volumeNode.GetStorageNode()
     path = Path(storage.GetFullNameFromFileName()) if storage and storage.GetFileName() else None
     if (
@@ -127,11 +128,11 @@ def _onto(data: np.ndarray, affine: np.ndarray, wanted: np.ndarray, shape: tuple
     between = np.linalg.solve(wanted, affine)
     orientation = io_orientation(between)
     if data.ndim != 3 or np.isnan(orientation).any():
-        raise ImageError("The volume and its result do not have the same voxels.")
+        raise ImageError(_("The volume and its result do not have the same voxels."))
     there = affine @ inv_ornt_aff(orientation, data.shape)
     reordered = apply_orientation(data, orientation)
     if reordered.shape != tuple(shape) or _farthest(there, wanted, shape) > _SAME_MM:
-        raise ImageError("The volume and its result do not have the same voxels.")
+        raise ImageError(_("The volume and its result do not have the same voxels."))
     return reordered
 
 

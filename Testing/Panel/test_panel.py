@@ -368,6 +368,16 @@ def test_a_result_that_comes_while_the_person_is_elsewhere_leaves_views_and_edit
     assert panel.ui.segmentEditor.sourceVolumeNode() is volume
 
 
+def test_reload_takes_the_keys_and_the_brush_away(panel, scan):
+    find_lesions(panel, scan)
+    press(panel, "N")
+    press(panel, "E")
+    panel.cleanup()
+    assert panel.review._shortcuts == []
+    assert panel.ui.segmentEditor.activeEffectName() == ""
+    assert panel._parameterNode is None
+
+
 def test_undo_still_works_after_a_visit_to_another_module(panel, scan):
     find_lesions(panel, scan)
     press(panel, "N")
