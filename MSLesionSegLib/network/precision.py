@@ -2,11 +2,86 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import json
+import os
+import platform
+import time
+from pathlib import Path
 
+_RUNS = 3
+_CLEARLY = 0.8  # bfloat16 must take less than this share of float32's time to be worth its rounding
+
+
+@functools.cache
 def has_fast_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 natively; emulation would be slower than float32."""
+    """Whether this CPU convolves faster in bfloat16 than in float32; emulation would be slower.
+
+    Intel and AMD processors tell by their instructions. On all others a convolution of a few milliseconds is tried,
+    once per processor and version of torch: the answer is kept in the user's cache folder (or
+    ``MSLESIONSEG_CACHE`` when that is set), so that the same scan never gets another result on another day.
+    """
+    if _has_instructions():
+        return True
+    import torch
+
+    processor = f"{platform.machine()} {platform.processor()} {torch.backends.cpu.get_cpu_capability()}"
+    key = f"{processor}, torch {torch.__version__}"
+    known = _read()
+    if key not in known:
+        known[key] = _is_faster()
+        _write(known)
+    return known[key]
+
+
+def _has_instructions() -> bool:
     import torch
 
     check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     amx = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return bool((check and check()) or (amx and amx()))
+
+
+def _is_faster() -> bool:
+    """Try a layer such as our networks have, in both formats by turns."""
+    import torch
+
+    layer = torch.nn.Conv3d(32, 32, 3, padding=1, bias=False).eval()
+    data = torch.zeros(1, 32, 24, 24, 24)
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    with torch.inference_mode():
+        for _ in range(_RUNS + 1):
+            for half, times in seconds.items():
+                with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                    begin = time.perf_counter()
+                    layer(data)
+                    times.append(time.perf_counter() - begin)
+    # the first run of each prepares
+    return min(seconds[True][1:]) < _CLEARLY * min(seconds[False][1:])
+
+
+def _file() -> Path:
+    chosen = os.environ.get("MSLESIONSEG_CACHE")
+    if chosen:
+        return Path(chosen) / "processor.json"
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("MSLesionSeg", appauthor=False)) / "processor.json"
+
+
+def _read() -> dict[str, bool]:
+    try:
+        content = json.loads(_file().read_text(encoding="utf-8"))
+        return {key: value for key, value in content.items() if isinstance(value, bool)}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _write(known: dict[str, bool]) -> None:
+    file = _file()
+    partial = file.with_name(f".{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError):  # it is tried again next time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        os.replace(partial, file)
