@@ -1,5 +1,6 @@
 # make demo [FLAIR=scan.nii.gz] [OUT=folder]   segment a synthetic patient, or a scan of yours
-# make test | bench | lint
+# make test | lint
+# make bench [COMPARE=1] [STORE=1]        how fast it is; against, or instead of, the figures in docs/performance.json
 #
 # The first run makes .venv with the exact versions of constraints.txt. On a computer without an NVIDIA GPU set
 # TORCH_INDEX_URL to the package index of PyTorch's CPU builds; PyTorch's own "Get Started" page names it.
@@ -26,6 +27,7 @@ test: $(READY)
 bench: $(READY)
 	$(RUN)/python Testing/benchmarks/bench.py
 	$(RUN)/python Testing/benchmarks/bench_training.py
+	OMP_NUM_THREADS=1 $(RUN)/python Testing/benchmarks/compare.py $(if $(STORE),--store) $(if $(COMPARE),--strict)
 
 lint: $(READY)
 	$(RUN)/ruff format --check .
