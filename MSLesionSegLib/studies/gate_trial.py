@@ -17,12 +17,13 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.studies.cells import Cell, Finished, Workplace
-from MSLesionSegLib.studies.executor import check_executor, run_cells
+from MSLesionSegLib.studies.executor import run_cells
 from MSLesionSegLib.studies.material import PREPARE, StudyCase, by_patient, native_centre
 from MSLesionSegLib.studies.page import Section, Table, shown, write_page
 from MSLesionSegLib.studies.recipes import stored_recipe, with_length
