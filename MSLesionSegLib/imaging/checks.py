@@ -34,6 +34,8 @@ class Finding:
 
 def check_shape(name: str, shape: tuple[int, ...]) -> None:
     """Refuse all but a 3D volume of several slices; axes of length 1 after the third are harmless."""
+    if 0 in shape:
+        raise ImageError(f"{name} holds no voxels ({_times(shape)}). Export the scan again.")
     spatial, extra = shape[:3], shape[3:]
     volumes = int(np.prod(extra, dtype=np.int64))
     if len(spatial) == 3 and len(extra) > 1 and extra[0] == 1 and volumes > 1:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Finding", "Scan", "read_mask", "read_scan"]
 
 _SAME_GRID_MM = 1e-3
+_LARGEST_LABELLED_SHARE, _MOST_LABELS = 0.1, 50  # above both it is a scan: lesions are small, regions few
 _GEOMETRY_FIELDS = (
     *("pixdim", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
     *("qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
@@ -83,8 +84,9 @@ def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = 
         uint8, 0 or 1, with the geometry of ``reference``, or else the file's own.
 
     Raises:
-        ImageError: the file cannot be read, holds anything but whole numbers from 0 up, or lies on another
-            grid (another shape, or an affine that differs by more than 1e-3 mm).
+        ImageError: the file cannot be read, holds anything but whole numbers from 0 up, looks like a scan (more than
+            50 labels in more than a tenth of the voxels), or lies on another grid (another shape, or an affine that
+            differs by more than 1e-3 mm).
     """
     path = Path(path)
     name = path.resolve().name
@@ -98,6 +100,12 @@ def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = 
             "probability map has to be cut at a threshold first."
         )
     mask = (labels > 0.5).astype(np.uint8)
+    if mask.mean() > _LARGEST_LABELLED_SHARE and len(np.unique(labels)) > _MOST_LABELS:
+        raise ImageError(
+            f"{name} looks like a scan and not like a mask: {100 * mask.mean():.0f} % of its voxels are above 0, "
+            f"with {len(np.unique(labels))} different values. Give the mask; a map of many regions has to be cut to "
+            "0 and 1 first."
+        )
     if reference is None:
         return _image(mask, volume)
     return nib.Nifti1Image(mask, reference.affine, clean_header(reference.header, np.uint8))

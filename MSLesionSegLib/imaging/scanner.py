@@ -23,7 +23,14 @@ _MAKER, _MODEL, _ACQUISITION = (
     ("MRAcquisitionType", "0018|0023"),
 )
 _MAKERS = ("Siemens", "GE", "Philips", "Canon", "Toshiba", "Hitachi", "Fujifilm", "Esaote", "UIH")
-_MODEL_NAME = re.compile(r"[A-Za-z][A-Za-z0-9 .+/_-]{0,30}")
+_MODEL_WORDS = """
+achieva aera airis altea ambition amira aperto architect artist avanto biograph biograph_mmr centurian cima.x creator cx
+discovery echelon elan elition essenza espree evolution explorer fit flow free.max free.star galan gyroscan harmony hdx
+hdxt hero impact ingenia intera lumina magnetom mmr optima orian oasis panorama pioneer premier prisma prisma_fit pro
+rise saturn signa skyra skyra_fit sola spectra symphony symphonytim terra terra.x tim titan trio triotim vantage
+velocity verio vida voyager x xq xr
+"""
+_TYPE_NUMBER = re.compile(r"(MR|uMR)?\d{1,3}(\.\d)?[A-Za-z]{0,2}", re.IGNORECASE)
 
 
 def scanner_facts(path: Path) -> dict[str, Any]:
@@ -67,9 +74,17 @@ def _allowed(content: dict[str, Any]) -> dict[str, Any]:
     maker = next((maker for maker in _MAKERS if maker.lower() in words), None)
     if maker:
         facts[_MAKER[0]] = maker
-        model = str(content.get(_MODEL[0], "")).strip()
-        if _MODEL_NAME.fullmatch(model):
+        model = _model(str(content.get(_MODEL[0], "")))
+        if model:
             facts[_MODEL[0]] = model
     if content.get(_ACQUISITION[0]) in ("2D", "3D"):
         facts[_ACQUISITION[0]] = content[_ACQUISITION[0]]
     return facts
+
+
+def _model(text: str) -> str:
+    """The words of a model's name that are names of known models or type numbers; all else could be a person's."""
+    words = text.split()
+    return " ".join(w for w in words if w.lower() in _MODEL_WORDS.split() or _TYPE_NUMBER.fullmatch(w))[
+        :31
+    ].strip()

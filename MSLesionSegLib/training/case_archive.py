@@ -105,8 +105,8 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
     """Add the cases of a zip file to a set, which is made if it does not exist.
 
     The file is checked as a whole before anything is added. Then each case comes in whole or not at all; repeating a
-    stopped import adds the rest. Scans that the set knows keep their patient and their side of the split; those
-    that it does not know bring theirs.
+    stopped import adds the rest. A patient of whom the set knows a single scan keeps id and side of the split here,
+    for all cases that come; others bring theirs.
 
     Raises:
         SettingsError: the file is damaged or no archive of cases; nothing was added.
@@ -123,10 +123,13 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
             raise SettingsError(f"{archive.name} holds no usable cases.")
         added: dict[str, Case] = {}
         known, findings = 0, []
+        scans: dict[str, set[str]] = {}
+        for case in versions:
+            scans.setdefault(case.subject, set()).update(case.scans.values())
         for k, case in enumerate(versions):
             progress.stage(IMPORT, k / len(versions))
             try:
-                brought = _bring(folder, case, findings)
+                brought = _bring(folder, case, scans[case.subject], findings)
             except MSLesionSegError as error:
                 findings.append(Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
                 continue
@@ -138,19 +141,25 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
     return Imported(tuple(added.values()), known, tuple(findings))
 
 
-def _bring(folder: Path, case: Case, findings: list[Finding]) -> Case | None:
-    """Add one version of a case that was unpacked; None where the set has it already."""
+def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -> Case | None:
+    """Add one version of a case that was unpacked; None where the set has it already.
+
+    Args:
+        scans: content hashes of all scans of the case's patient in the archive.
+    """
     material = _material(case)
     with changing(folder) as change:
         there = all_versions(folder)
         if any(other.contents["mask"] == case.contents["mask"] and _same(other, case) for other in there):
             return None
-        side = _side_here(read_roll(folder), case)
+        subject, side = _patient_here(read_roll(folder), there, case, scans)
         if side not in (None, case.split):
             text = f"{case.case_id} was for {case.split} elsewhere, but is and stays for {side} here."
             findings.append(Finding("case-side", text))
-        if side is not None:  # the patient is known here: site and side are this set's
-            material = replace(material, site=None, split=None)
+        if subject is not None:  # site and side are this set's
+            material = replace(material, subject=subject, site=None, split=None)
+        elif side is not None:
+            material = replace(material, split=side)
         written = write_case(folder, material, change)
     return read_record(folder, folder / written.record, read_roll(folder))
 
@@ -160,11 +169,26 @@ def _same(one: Case, other: Case) -> bool:
     return one.task == other.task and all(one.scans[name] == other.scans[name] for name in required)
 
 
-def _side_here(roll: Roll, case: Case) -> Split | None:
-    """The side that a set has for a patient already, by id or by scan."""
-    person = roll.participants.get(case.subject)
-    sides = [roll.scans[scan] for scan in case.scans.values() if scan in roll.scans]
-    return person.split if person else next(iter(sides), None)
+def _patient_here(
+    roll: Roll, there: Sequence[Case], case: Case, scans: set[str]
+) -> tuple[str | None, Split | None]:
+    """Id and side that a set has for a patient already, by any of the patient's scans or by id.
+
+    Raises:
+        SettingsError: the set knows scans of this patient under several ids, or on both sides.
+    """
+    owners = {other.subject for other in there if scans & set(other.scans.values())}
+    if len(owners) > 1:
+        raise SettingsError(
+            f"Scans of its patient are in the set under different ids ({', '.join(sorted(owners))})."
+        )
+    subject = next(iter(owners), None) or (case.subject if roll.person(case.subject) else None)
+    sides = {roll.scans[scan] for scan in scans if scan in roll.scans}
+    if subject is not None:
+        sides.add(roll.person(subject).split)
+    if len(sides) > 1:
+        raise SettingsError("Scans of its patient are in the training and in the validation part of the set.")
+    return subject, next(iter(sides), None)
 
 
 def _material(case: Case) -> Material:

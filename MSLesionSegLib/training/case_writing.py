@@ -187,7 +187,7 @@ def _subject(material: Material, known: Sequence[Case], roll: Roll) -> tuple[str
             "patient, or remove the case that is wrong."
         )
     named = material.subject and f"sub-{material.subject.removeprefix('sub-')}"
-    if named and named not in roll.participants:
+    if named and roll.person(named) is None:
         raise SettingsError(f"There is no patient {named} in the set. Leave the patient out for a new one.")
     owner = next(iter(owners), None)
     if named and owner and owner != named:
@@ -196,17 +196,17 @@ def _subject(material: Material, known: Sequence[Case], roll: Roll) -> tuple[str
     if subject:
         return subject, False
     if material.id_elsewhere:
-        return material.id_elsewhere, material.id_elsewhere not in roll.participants
+        return material.id_elsewhere, roll.person(material.id_elsewhere) is None
     while True:
         subject = "sub-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
-        if subject not in roll.participants:
+        if roll.person(subject) is None:
             return subject, True
 
 
 def _enrolled(roll: Roll, subject: str, material: Material, is_new: bool) -> Roll:
     site = material.site or next((person.site for person in roll.participants.values()), "local")
     if not is_new:
-        known_site = roll.participants[subject].site
+        known_site = roll.person(subject).site
         if material.site not in (None, known_site):
             raise SettingsError(
                 f"The patient {subject} belongs to the site {known_site}, not {material.site}."

@@ -32,14 +32,19 @@ class Participant:
 
 @dataclass(frozen=True)
 class Roll:
-    """All patients of a set, and the side of every scan that ever was in it.
+    """All patients of a set, and the side of every scan and every patient that ever was in it.
 
-    Scans are known by their content hash, also after their case was removed: what is added again returns to its
-    side, so that no model is ever measured on a scan that it may have been trained on.
+    Scans are known by their content hash and patients by their id, also after their cases were removed: who and
+    what is added again returns to its side, so that no model is ever measured on what it may have been trained on.
     """
 
     participants: Mapping[str, Participant] = field(default_factory=dict)
     scans: Mapping[str, Split] = field(default_factory=dict)
+    former: Mapping[str, Participant] = field(default_factory=dict)
+
+    def person(self, subject: str) -> Participant | None:
+        """A patient by id, also one all of whose cases were removed; None if there never was such a one."""
+        return self.participants.get(subject) or self.former.get(subject)
 
     def enrol(self, subject: str, site: str, scans: Iterable[str], wish: Split | None = None) -> Roll:
         """The roll with a case of ``subject``, who may be new or known.
@@ -54,7 +59,7 @@ class Roll:
             SettingsError: the wish contradicts what was decided before, or the scans were on both sides.
         """
         scans = list(scans)
-        known = self.participants.get(subject)
+        known = self.person(subject)
         decided = {self.scans[scan] for scan in scans if scan in self.scans} | (
             {known.split} if known else set()
         )
@@ -70,12 +75,16 @@ class Roll:
             )
         split = next(iter(decided), None) or wish or self._draw()
         person = known or Participant(subject, site, split)
-        return Roll({**self.participants, subject: person}, {**self.scans, **dict.fromkeys(scans, split)})
+        return Roll(
+            {**self.participants, subject: person},
+            {**self.scans, **dict.fromkeys(scans, split)},
+            {name: gone for name, gone in self.former.items() if name != subject},
+        )
 
     def without(self, subject: str) -> Roll:
-        """The roll after the last case of a patient was removed; the sides of the scans stay known."""
+        """The roll after the last case of a patient was removed; the sides of patient and scans stay known."""
         rest = {name: person for name, person in self.participants.items() if name != subject}
-        return replace(self, participants=rest)
+        return replace(self, participants=rest, former={**self.former, subject: self.participants[subject]})
 
     def _draw(self) -> Split:
         """By chance, so that in each four patients in a row one is for validation, whichever it is."""
@@ -99,8 +108,13 @@ class Roll:
     def splits_json(self) -> dict[str, object]:
         """The content of ``splits.json``."""
         return {
-            "Description": "The side of every scan that ever was in the set, by content hash; never changed.",
+            "Description": "The side of every scan that ever was in the set, by content hash, and of every patient "
+            "whose cases were removed; never changed.",
             "Scans": dict(sorted(self.scans.items())),
+            "FormerPatients": {
+                person.subject: {"site": person.site, "split": person.split}
+                for person in self.former.values()
+            },
         }
 
 
@@ -119,8 +133,12 @@ def read_roll(folder: Path) -> Roll:
         people = {row["participant_id"]: _participant(row) for row in table}
         if tuple(table.fieldnames or ()) != _COLUMNS:
             raise ValueError(f"the columns are {table.fieldnames}")
-        scans = json.loads((folder / SPLITS_FILE).read_text(encoding="utf-8"))["Scans"]
-        return Roll(people, {str(scan): _split(side) for scan, side in scans.items()})
+        sides = json.loads((folder / SPLITS_FILE).read_text(encoding="utf-8"))
+        former = {
+            name: _participant({"participant_id": name, **facts})
+            for name, facts in sides.get("FormerPatients", {}).items()
+        }
+        return Roll(people, {str(scan): _split(side) for scan, side in sides["Scans"].items()}, former)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MSLesionSegError(
             f"The list of patients of {folder} is missing or damaged ({PARTICIPANTS}, {SPLITS_FILE}). Restore it "

@@ -68,6 +68,32 @@ def test_a_scan_that_is_measured_on_here_is_not_trained_on_after_an_import(archi
     assert newest.version == 2 and newest.lesions == 0
 
 
+def test_a_patient_known_by_one_scan_keeps_id_and_side_for_all_that_is_imported(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    mine = add_flair(here, tmp_path / "in", 1, split="validation").case
+    same = add_flair(there, tmp_path / "in", 1, split="training").case
+    add_flair(there, tmp_path / "in", 2, subject=same.subject)
+    export_archive(there, tmp_path / "cases.zip")
+    imported = import_archive(here, tmp_path / "cases.zip")
+    assert [case.subject for case in imported.added] == [mine.subject]
+    found = read_cases(here)
+    assert len(found.validation) == 2 and not found.training
+
+
+def test_a_patient_who_is_two_here_is_left_out(tmp_path):
+    here, there = tmp_path / "here", tmp_path / "there"
+    add_flair(here, tmp_path / "in", 1, split="validation")
+    add_flair(here, tmp_path / "in", 2, split="training")
+    same = add_flair(there, tmp_path / "in", 1, split="training").case
+    for seed in (2, 3):
+        add_flair(there, tmp_path / "in", seed, subject=same.subject)
+    export_archive(there, tmp_path / "cases.zip")
+    imported = import_archive(here, tmp_path / "cases.zip")
+    assert not imported.added and imported.known == 2
+    assert "under different ids" in imported.findings[-1].sentence
+    assert len(read_cases(here).cases) == 2
+
+
 def test_an_archive_is_never_overwritten(archive, tmp_path):
     with pytest.raises(SettingsError, match="exists already"):
         export_archive(tmp_path / "set", archive)

@@ -71,7 +71,7 @@ def test_nothing_in_a_set_says_whose_scans_they_are(tmp_path):
     flair, mask, head = examination(tmp_path / "in", 1)
     sidecar = {
         "Manufacturer": "SIEMENS Healthineers",
-        "ManufacturersModelName": "Aera",
+        "ManufacturersModelName": "MAGNETOM Aera of Dr. DOE 1957",
         "MagneticFieldStrength": 1.5,
         "EchoTime": 0.1,
         "PatientName": PATIENT_NAME,
@@ -87,7 +87,7 @@ def test_nothing_in_a_set_says_whose_scans_they_are(tmp_path):
         "MagneticFieldStrength": 1.5,
         "EchoTime": 0.1,
         "Manufacturer": "Siemens",
-        "ManufacturersModelName": "Aera",
+        "ManufacturersModelName": "MAGNETOM Aera",
     }
     for path in (tmp_path / "set").rglob("*"):
         assert "DOE" not in path.name

@@ -10,6 +10,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.imaging.checks import check_shape
 from MSLesionSegLib.imaging.reading import Scan, read_scan
 from MSLesionSegLib.imaging.sequence import guess_sequence
 
@@ -55,6 +56,11 @@ def test_a_good_scan_has_no_findings(tmp_path: Path) -> None:
 def test_a_single_slice_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     with pytest.raises(ImageError, match=r"^slice\.nii is a single 2D slice .*Give the whole 3D scan"):
         read_scan(write(tmp_path / "slice.nii", noise(shape)))
+
+
+def test_a_volume_without_voxels_is_called_so() -> None:
+    with pytest.raises(ImageError, match=r"scan\.nii holds no voxels \(0 x 4 x 4\)"):
+        check_shape("scan.nii", (0, 4, 4))
 
 
 def test_a_giant_is_refused_before_its_voxels_are_read(tmp_path: Path) -> None:

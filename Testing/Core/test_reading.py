@@ -406,6 +406,15 @@ def test_a_probability_map_is_no_mask(tmp_path: Path, value: float) -> None:
         read_mask(write_nifti(tmp_path / "mask.nii.gz", values), scan)
 
 
+def test_a_scan_is_no_mask_but_a_map_of_few_regions_is(tmp_path: Path) -> None:
+    scan = read_scan(write_nifti(tmp_path / "scan.nii.gz", noise())).image
+    grey = np.round(np.abs(noise())).astype(np.int16)
+    with pytest.raises(ImageError, match="looks like a scan and not like a mask"):
+        read_mask(write_nifti(tmp_path / "grey.nii.gz", grey), scan)
+    regions = (np.indices(SHAPE).sum(0) % 40).astype(np.int16)
+    assert np.asarray(read_mask(write_nifti(tmp_path / "regions.nii.gz", regions), scan).dataobj).mean() > 0.9
+
+
 def test_importing_the_reader_does_not_load_heavy_packages() -> None:
     heavy = "{'torch', 'monai', 'SimpleITK'}"
     code = f"import sys, MSLesionSegLib.imaging.reading; print({heavy} & set(sys.modules))"

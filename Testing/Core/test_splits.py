@@ -39,17 +39,20 @@ def saved_and_read(roll: Roll, folder: Path) -> Roll:
 @given(st.integers(0, 2**32))
 def test_no_history_of_a_set_lets_a_validation_scan_be_trained_on(tmp_path_factory, seed):
     """Patients come, come again with known and further scans, go, and come back under another id."""
-    chance, roll, visits, subjects = random.Random(seed), Roll(), Counter(), {}
-    used = {"training": set(), "validation": set()}
+    chance, roll, visits, subjects, gone = random.Random(seed), Roll(), Counter(), {}, {}
+    used, sides = {"training": set(), "validation": set()}, {}
     for _ in range(60):
-        patient, before = chance.randrange(3), rows(roll)
+        patient = chance.randrange(3)
         if chance.random() < 0.3:
             subject = subjects.pop(patient, None)
-            roll = roll.without(subject) if subject else roll
+            if subject:
+                gone[patient], roll = subject, roll.without(subject)
         else:
             if patient not in subjects:
                 visits[patient] += 1
             subject = subjects.get(patient, f"sub-{patient}x{visits[patient]}")
+            if patient in gone and chance.random() < 0.3:  # comes back under the old id
+                subject = gone[patient]
             scans = {f"patient {patient} scan {n}" for n in chance.sample(range(3), chance.randint(1, 2))}
             wish = chance.choice([None, *SPLITS])
             try:
@@ -61,8 +64,8 @@ def test_no_history_of_a_set_lets_a_validation_scan_be_trained_on(tmp_path_facto
             used[rows(roll)[subject]] |= scans
         assert not used["training"] & used["validation"], "a scan was on both sides"
         after = rows(roll)
-        kept = before.keys() & after.keys()
-        assert all(after[name] == before[name] for name in kept), "a patient changed sides"
+        for name, side in after.items():
+            assert sides.setdefault(name, side) == side, "a patient changed sides"
     assert saved_and_read(roll, tmp_path_factory.getbasetemp() / "roll") == roll
 
 
@@ -94,6 +97,16 @@ def test_a_validation_case_that_was_removed_comes_back_for_validation(tmp_path):
         add_flair(folder, tmp_path / "in", 1, split="training")
     again = add_flair(folder, tmp_path / "in", 1).case
     assert again.subject != first.subject and again.split == "validation"
+
+
+def test_another_examination_of_a_patient_who_was_removed_is_for_validation_too(tmp_path):
+    folder = tmp_path / "set"
+    first = add_flair(folder, tmp_path / "in", 1, split="validation").case
+    remove_case(folder, first.case_id)
+    with pytest.raises(SettingsError, match="never changed"):
+        add_flair(folder, tmp_path / "in", 2, subject=first.subject, split="training")
+    again = add_flair(folder, tmp_path / "in", 2, subject=first.subject).case
+    assert (again.subject, again.split) == (first.subject, "validation")
 
 
 def test_sides_of_a_set_are_whole_patients(tmp_path):
