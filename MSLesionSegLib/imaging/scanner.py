@@ -24,11 +24,11 @@ _MAKER, _MODEL, _ACQUISITION = (
 )
 _MAKERS = ("Siemens", "GE", "Philips", "Canon", "Toshiba", "Hitachi", "Fujifilm", "Esaote", "UIH")
 _MODEL_WORDS = """
-achieva aera airis altea ambition amira aperto architect artist avanto biograph biograph_mmr centurian cima.x creator cx
-discovery echelon elan elition essenza espree evolution explorer fit flow free.max free.star galan gyroscan harmony hdx
-hdxt hero impact ingenia intera lumina magnetom mmr optima orian oasis panorama pioneer premier prisma prisma_fit pro
-rise saturn signa skyra skyra_fit sola spectra symphony symphonytim terra terra.x tim titan trio triotim vantage
-velocity verio vida voyager x xq xr
+achieva aera airis altea ambition amira aperto architect artist avanto biograph biograph_mmr centurian cima.x creator
+cx discovery echelon elan elition essenza espree evolution explorer fit flow free.max free.star galan gyroscan
+harmony hdx hdxt hero impact ingenia intera lumina magnetom mmr optima orian oasis panorama pioneer premier prisma
+prisma_fit pro rise saturn signa skyra skyra_fit sola spectra symphony symphonytim terra terra.x tim titan trio
+triotim vantage velocity verio vida voyager x xq xr
 """
 _TYPE_NUMBER = re.compile(r"(MR|uMR)?\d{1,3}(\.\d)?[A-Za-z]{0,2}", re.IGNORECASE)
 
