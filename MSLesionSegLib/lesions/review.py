@@ -14,7 +14,8 @@ import numpy as np
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule, bounding_box, find_lesions, label_components
 from MSLesionSegLib.lesions.regions import RegionMap
-from MSLesionSegLib.lesions.table import Lesion, lesion_table
+from MSLesionSegLib.lesions.remembered import RememberedTable
+from MSLesionSegLib.lesions.table import Lesion
 
 OPEN, ACCEPTED, REJECTED = "open", "accepted", "rejected"
 LESION = "lesion"
@@ -101,6 +102,7 @@ class Review:
         self._rejected: list[_Rejected] = []
         self._undo: list[_Snapshot] = []
         self._rows: tuple[ReviewedLesion, ...] | None = None
+        self._table = RememberedTable(nib.Nifti1Image(self._probability, self.affine), regions)
         self._find()
 
     @property
@@ -300,12 +302,8 @@ class Review:
         if self._rows is not None:
             return
         self._labels, _ = label_components(self._mask, self.rule.connectivity)
+        table = self._table.describe(self._labels)
         box = bounding_box(self._mask) or tuple(slice(0, 1) for _ in range(3))
-        corner = [part.start for part in box]
-        affine = self.affine.copy()
-        affine[:3, 3] = nib.affines.apply_affine(self.affine, corner)
-        images = (nib.Nifti1Image(part[box], affine) for part in (self._labels, self._probability))
-        table = lesion_table(*images, self.regions)
         peaks = self._peaks(len(table), box)
         accepted = {int(self._labels[voxel]) for voxel in self._accepted}
         rows = [

@@ -1,0 +1,59 @@
+"""A lesion table that is made again at every click, and describes no lesion twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.lesions.components import bounding_box
+from MSLesionSegLib.lesions.regions import RegionMap
+from MSLesionSegLib.lesions.table import Lesion, lesion_table
+
+
+class RememberedTable:
+    """The lesion table of changing labels over one probability map: only lesions of new voxels are described.
+
+    Args:
+        probability: 0 to 1, (X, Y, Z).
+        regions: as for :func:`~MSLesionSegLib.lesions.table.lesion_table`.
+    """
+
+    _MOST = 5000
+
+    def __init__(self, probability: nib.Nifti1Image, regions: RegionMap | None) -> None:
+        self._probability = np.asarray(probability.dataobj)
+        self._affine, self._regions = probability.affine, regions
+        self._known: dict[bytes, Lesion] = {}
+
+    def describe(self, labels: np.ndarray) -> list[Lesion]:
+        """The same rows as ``lesion_table`` gives for ``labels`` (X, Y, Z)."""
+        flat = np.flatnonzero(labels)
+        if not flat.size:
+            return []
+        ids = labels.ravel()[flat]
+        order = np.argsort(ids, kind="stable")
+        numbers, starts = np.unique(ids[order], return_index=True)
+        parts = np.split(flat[order], starts[1:])
+        keys = {int(n): part.tobytes() for n, part in zip(numbers, parts, strict=True)}
+        new = [number for number, key in keys.items() if key not in self._known]
+        if len(self._known) > self._MOST:
+            self._known.clear()
+            new = list(keys)
+        for lesion in self._described(labels, new):
+            self._known[keys[lesion.id]] = lesion
+        return [replace(self._known[key], id=number) for number, key in keys.items()]
+
+    def _described(self, labels: np.ndarray, numbers: list[int]) -> list[Lesion]:
+        if not numbers:
+            return []
+        chosen = np.zeros(int(labels.max()) + 1, bool)
+        chosen[numbers] = True
+        box = bounding_box(labels)
+        assert box is not None
+        affine = self._affine.copy()
+        affine[:3, 3] = nib.affines.apply_affine(self._affine, [part.start for part in box])
+        part = labels[box]
+        images = (nib.Nifti1Image(array, affine) for array in (part * chosen[part], self._probability[box]))
+        return lesion_table(*images, self._regions)
