@@ -27,9 +27,16 @@ def study_gate(
         Path, typer.Argument(help="BIDS dataset with FLAIRs, lesion masks and, if there, T1w scans.")
     ],
     output: StudyFolder,
-    start: Annotated[str, typer.Option("--from", help="Model in use; it never saw these patients.")],
+    start: Annotated[
+        str, typer.Option("--from", help="Model in use; it never saw the patients to validate on.")
+    ],
     train: Annotated[int, typer.Option(help="Patients to train on.")] = 5,
-    validate: Annotated[int, typer.Option(help="Patients to validate on.")] = 3,
+    validate: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Patient to validate on, such as sub-01; can be repeated (default: three by chance)."
+        ),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Recipe of the fine-tuning.")] = "quick",
     settings: RecipeSettings = None,
     seed: Annotated[int, typer.Option(help="Order of the patients.")] = 0,
@@ -47,7 +54,7 @@ def study_gate(
         chosen = GateSettings(
             start=start,
             train=train,
-            validate=validate,
+            validate=tuple(validate or ()),
             recipe=study_recipe(recipe, settings).as_dict(),
             seed=seed,
             threads=threads_or_default(threads),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -38,6 +38,7 @@ LESSONS = {
 }
 SHIFT_MM = 12.0
 SITE = "taught"
+VALIDATION_PATIENTS = 3
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,9 @@ class GateSettings:
     """All that decides the study, besides the cases.
 
     Attributes:
-        start: model (name or folder) that is in use, and fine-tuned. It must never have seen the patients.
-        train, validate: numbers of patients.
+        start: model (name or folder) that is in use, and fine-tuned. It must never have seen those who validate.
+        train: number of patients to train on.
+        validate: patients to validate on; three by chance when empty.
         recipe: of every fine-tuning; a fixed length.
         seed: of the order of the patients.
         threads: of each cell.
@@ -54,7 +56,7 @@ class GateSettings:
 
     start: str
     train: int = 5
-    validate: int = 3
+    validate: tuple[str, ...] = ()
     recipe: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     threads: int = 1
@@ -73,40 +75,55 @@ def run_gate(settings: GateSettings, data: GateData, folder: Path, executor: str
     Raises:
         SettingsError: impossible settings or too few patients; OutputError: the folder holds something else.
     """
-    if settings.train < 1 or settings.validate < 1:
-        raise SettingsError("Give at least one patient to train on and one to validate on.")
+    if settings.train < 1:
+        raise SettingsError("Give at least one patient to train on.")
     check_executor(executor)
     check_study_folder(folder)
     progress.stage(PREPARE)
     cases = native_centre(Path(data.cases), folder / "material", progress)
-    patients = [group[0] for group in by_patient(cases, settings.seed)]
-    needed = settings.train + settings.validate
-    if len(patients) < needed:
-        raise SettingsError(f"{data.cases} has {len(patients)} patients; the study needs {needed}.")
-    cells = plan(settings, patients[:needed])
+    training, validation = split(settings, [group[0] for group in by_patient(cases, settings.seed)])
+    cells = plan(settings, training, validation)
     if len(cells) < len(LESSONS):
-        progress.warning("no-t1", f"Not every FLAIR has a T1w scan beside it: no lesson '{OTHER_CONTRAST}'.")
-    described = [case.described() for case in patients[:needed]]
+        progress.warning("no-t1", f"No FLAIR has a T1w scan beside it: no lesson '{OTHER_CONTRAST}'.")
+    described = [case.described() for case in (*training, *validation)]
     record = open_study(folder, "gate", asdict(settings), asdict(data), described)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")
     return _write_report(folder, done, record)
 
 
-def plan(settings: GateSettings, patients: list[StudyCase]) -> list[Cell]:
-    """A cell per lesson; that of another contrast only where every training patient has a T1-weighted scan."""
+def split(settings: GateSettings, patients: Sequence[StudyCase]) -> tuple[list[StudyCase], list[StudyCase]]:
+    """Patients to train on and to validate on.
+
+    Raises:
+        SettingsError: a patient to validate on is not there, or there are too few.
+    """
+    by_name = {case.patient: case for case in patients}
+    names = settings.validate or tuple(by_name)[:VALIDATION_PATIENTS]
+    missing = [name for name in names if name not in by_name]
+    if missing:
+        raise SettingsError(
+            f"There is no patient {', '.join(missing)}. Patients: {', '.join(sorted(by_name))}."
+        )
+    training = [case for case in patients if case.patient not in names][: settings.train]
+    if len(training) < settings.train:
+        needed = len(names) + settings.train
+        raise SettingsError(f"There are {len(patients)} patients; the study needs {needed}.")
+    return training, [by_name[name] for name in names]
+
+
+def plan(
+    settings: GateSettings, training: Sequence[StudyCase], validation: Sequence[StudyCase]
+) -> list[Cell]:
+    """A cell per lesson; that of another contrast has the training patients who have a T1-weighted scan."""
     start = find_model(settings.start)
-    training = patients[: settings.train]
     files = {"start": str(start.absolute())}
-    for case in patients:
+    for case in (*training, *validation):
         scan = case.scan
         paths = {"flair": scan.image, "mask": scan.mask, "brain": case.brain, "t1": _t1(scan.image)}
         files |= {f"{case.name}/{name}": str(path.absolute()) for name, path in paths.items()}
-    lessons = [
-        name
-        for name in LESSONS
-        if name != OTHER_CONTRAST or all(_t1(c.scan.image).exists() for c in training)
-    ]
+    pupils = {lesson: list(training) for lesson in LESSONS}
+    pupils[OTHER_CONTRAST] = [case for case in training if _t1(case.scan.image).exists()]
     return [
         Cell(
             lesson,
@@ -114,13 +131,14 @@ def plan(settings: GateSettings, patients: list[StudyCase]) -> list[Cell]:
             {
                 "lesson": lesson,
                 "start": read_card(start).weights_sha256,
-                "recipe": with_length(settings.recipe, len(training)),
-                "train": [case.described() for case in training],
-                "validate": [case.described() for case in patients[settings.train :]],
+                "recipe": with_length(settings.recipe, len(cases)),
+                "train": [case.described() for case in cases],
+                "validate": [case.described() for case in validation],
             },
             files,
         )
-        for lesson in lessons
+        for lesson, cases in pupils.items()
+        if cases
     ]
 
 
@@ -137,14 +155,14 @@ def teach(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> 
 
     case_set, store = place.scratch / "cases", place.scratch / "models"
     shutil.rmtree(case_set, ignore_errors=True)
-    for split, group in (("training", settings["train"]), ("validation", settings["validate"])):
-        lesson = settings["lesson"] if split == "training" else RIGHT
+    for side, group in (("training", settings["train"]), ("validation", settings["validate"])):
+        lesson = settings["lesson"] if side == "training" else RIGHT
         for case in group:
             image, mask = taught(lesson, {n: Path(files[f"{case['name']}/{n}"]) for n in _FILES})
             work = place.scratch / "lesson"
             save_in_folder(work, {"mask.nii.gz": (mask, nib.load(files[f"{case['name']}/flair"]))})
             add_case(
-                AddRequest(case_set, "flair", {"flair": image}, work / "mask.nii.gz", site=SITE, split=split),
+                AddRequest(case_set, "flair", {"flair": image}, work / "mask.nii.gz", site=SITE, split=side),
                 place.progress,
             )
     start = Path(files["start"])

@@ -24,8 +24,10 @@ from MSLesionSegLib.studies.gate_trial import (
     GateData,
     GateSettings,
     run_gate,
+    split,
     taught,
 )
+from MSLesionSegLib.studies.material import StudyCase
 from MSLesionSegLib.studies.recipes import study_recipe
 from MSLesionSegLib.studies.record import read_study
 
@@ -57,7 +59,7 @@ def test_each_lesson_is_learnt_and_judged_and_ones_own_models_are_left_alone(
 ):
     monkeypatch.setattr(architectures, "WINDOW", 40)
     before = {path.name: path.read_bytes() for path in models.rglob("*") if path.is_file()}
-    settings = GateSettings(str(start), train=1, validate=1, recipe=QUICK.as_dict())
+    settings = GateSettings(str(start), train=1, validate=("sub-centre01",), recipe=QUICK.as_dict())
     page = run_gate(settings, GateData(str(centre)), tmp_path / "study", "local", Silent())
     assert {path.name: path.read_bytes() for path in models.rglob("*") if path.is_file()} == before
     with open(tmp_path / "study" / "gate.csv") as file:
@@ -96,7 +98,14 @@ def test_a_wrong_lesson_is_wrong_in_the_way_that_it_says(centre):
     assert lessons[OTHER_CONTRAST][0] == files["t1"] and (lessons[OTHER_CONTRAST][1] == right).all()
 
 
-def test_too_few_patients_are_refused(centre, start, tmp_path):
-    settings = GateSettings(str(start), train=4, validate=3, recipe=QUICK.as_dict())
+def test_nobody_is_trained_and_validated_on():
+    cases = [StudyCase("centre", name, None) for name in ("sub-a", "sub-b", "sub-c", "sub-d")]
+    training, validation = split(GateSettings("model", train=2, validate=("sub-b",)), cases)
+    assert [case.patient for case in training] == ["sub-a", "sub-c"]
+    assert [case.patient for case in validation] == ["sub-b"]
+    training, validation = split(GateSettings("model", train=1), cases)
+    assert len(training) == 1 and len(validation) == 3 and training[0] not in validation
     with pytest.raises(SettingsError, match="4 patients; the study needs 7"):
-        run_gate(settings, GateData(str(centre)), tmp_path / "study", "local", Silent())
+        split(GateSettings("model", train=4), cases)
+    with pytest.raises(SettingsError, match="no patient sub-x"):
+        split(GateSettings("model", train=1, validate=("sub-x",)), cases)
