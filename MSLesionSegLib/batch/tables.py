@@ -87,8 +87,8 @@ def _cells(folder: Path, row: Row) -> list[Any]:
         counts = manifest["counts"]
         content |= {name: counts[name] for name in ("lesions", "volume_mm3", "brain_volume_mm3")}
         content |= {
-            f"{region.replace(' ', '_')}_lesions": total["lesions"]
-            for region, total in counts["by_region"].items()
+            f"{region.replace(' ', '_')}_lesions": counts["by_region"].get(region, {}).get("lesions", 0)
+            for region in REGIONS
         }
         content |= {name: manifest["settings"][name] for name in _SETTINGS}
         content["model"] = manifest["model"]["name"]

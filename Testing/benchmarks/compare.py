@@ -57,7 +57,10 @@ def main() -> int:
     lines = []
     for benchmark in options.benchmarks or BENCHMARKS:
         now = run(benchmark)
-        lines += compare(now, stored[benchmark]) if benchmark in stored else []
+        if benchmark in stored:
+            lines += compare(now, stored[benchmark])
+        else:
+            print(f"{benchmark}: nothing is stored yet", file=sys.stderr)
         stored[benchmark] = now
     print(markdown([["figure", "stored", "now", "times better", ""], *lines]))
     if options.store:
