@@ -3,7 +3,7 @@
     python Testing/benchmarks/training_loop.py [--steps N] [--cases N] [--json]
 
 The plain loop is the usual one: CacheDataset, MONAI's random transforms for crops, flips, rotation, noise and
-contrast, Dice + cross-entropy, AdamW, float32. Ours is the product's loop with the recipe ``default``. Both begin
+contrast, Dice + cross-entropy, AdamW, float32. Ours is the product's loop with the recipe ``quick``. Both begin
 with the same weights and have the same patch size, patches per step, number of steps and validation scan; CPU
 seconds in one process and one thread. Memory is the peak of a fresh process that draws a few batches.
 """
@@ -134,7 +134,7 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
     rows = {}
     with tempfile.TemporaryDirectory() as temporary:
         *examples, validation = make_examples(Path(temporary), cases + 1)
-        recipe = get_recipe("default").but(patch=PATCH, batch=BATCH, steps=steps, minutes=0.0)
+        recipe = get_recipe("quick").but(patch=PATCH, batch=BATCH, steps=steps, minutes=0.0)
 
         def ours(tune: str) -> tuple[float, float]:
             model = load_model("flair-base")
@@ -173,7 +173,7 @@ def peak_gib(way: str, folder: Path) -> float:
         for _, _ in zip(range(6), plain_batches(examples), strict=False):
             pass
     else:
-        source = InterleavedSource(examples, get_recipe("default").but(patch=PATCH, batch=BATCH))
+        source = InterleavedSource(examples, get_recipe("quick").but(patch=PATCH, batch=BATCH))
         for step in range(6):
             source.batch(step)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
