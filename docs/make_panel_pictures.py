@@ -87,6 +87,7 @@ def draw(harness, folder: Path) -> None:
     harness.wait(lambda: panel.train._job is None, 600)
     picture("gate")
     only("models")
+    ui.modelTable.selectRow(ui.modelTable.rowCount - 1)
     picture("models")
     harness.closePanel(panel)
 
