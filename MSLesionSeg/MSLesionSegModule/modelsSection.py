@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import modelStore
+from . import modelStore, tables
 from .reviewSection import chosenFile
 
 
@@ -22,12 +22,10 @@ class ModelsSection:
         self._members = []
         table = ui.modelTable
         columns = [_("Model"), _("Task"), _("In use"), _("Date")]
-        table.columnCount = len(columns)
-        table.setHorizontalHeaderLabels(columns)
-        for column, width in enumerate((170, 70, 60)):
+        tables.prepare(table, columns)
+        for column, width in {1: 76, 2: 56, 3: 84}.items():
             table.setColumnWidth(column, width)
-        table.horizontalHeader().stretchLastSection = True
-        table.verticalHeader().visible = False
+        tables.stretch(table, 0)
         table.itemSelectionChanged.connect(self._update)
         for button, action in (
             (ui.useModelButton, self.use),

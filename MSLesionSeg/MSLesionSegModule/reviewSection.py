@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import texts
+from . import tables, texts
 from .choices import DICTATED
 from .segments import stateTitle
 from .views import pointedRAS
@@ -17,7 +17,6 @@ _SETTLE_MS = 300  # painting sends many events; the table follows when they have
 _DRAG_MS = 30
 _UNDO_STATES = 10
 _REGION = 2  # column of the lesion table
-_ROW_HEIGHT = 22  # pixels
 
 
 class ReviewSection:
@@ -273,15 +272,12 @@ class ReviewSection:
             _("Mean probability"),
             _("Your decision"),
         ]
-        table.columnCount = len(columns)
-        table.setHorizontalHeaderLabels(columns)
+        tables.prepare(table, columns)
         for column, tip in enumerate(tips):
             table.horizontalHeaderItem(column).setToolTip(tip)
         for column, width in {0: 34, 1: 62, 3: 48, 4: 40, 5: 40, 6: 68}.items():
             table.setColumnWidth(column, width)
-        table.horizontalHeader().setSectionResizeMode(_REGION, qt.QHeaderView.Stretch)
-        table.verticalHeader().visible = False
-        table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
+        tables.stretch(table, _REGION)
 
     def _fill(self) -> None:
         table = self.ui.lesionTable

@@ -5,7 +5,7 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import filing, modelStore, texts
+from . import filing, modelStore, tables, texts
 from .job import CANCELLED, CANCELLING, DONE
 from .scorePlot import ScorePlot
 
@@ -167,16 +167,13 @@ class TrainSection:
             values = (gate["lesion_free"][name] for name in ("old", "new"))
             rows.append((_("False lesions per lesion-free scan"), *values))
         table = ui.gateTable
-        table.columnCount = 3
-        table.setHorizontalHeaderLabels(["", _("Old model"), _("New model")])
+        tables.prepare(table, ["", _("Old model"), _("New model")])
         table.rowCount = len(rows)
         for index, (title, *values) in enumerate(rows):
             table.setItem(index, 0, qt.QTableWidgetItem(title))
             for column, value in enumerate(values, start=1):
                 table.setItem(index, column, qt.QTableWidgetItem("-" if value is None else f"{value:.2f}"))
-        table.setColumnWidth(0, 200)
-        table.verticalHeader().visible = False
-        table.horizontalHeader().stretchLastSection = True
+        tables.stretch(table, 0)
         ui.gateLabel.text = gate["sentence"]
         promoted = result["in_use"] == result["model"]
         ui.useNewButton.text = _("Use the new model") if promoted else _("Use the new model anyway")

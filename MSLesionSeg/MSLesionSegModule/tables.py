@@ -1,0 +1,18 @@
+"""What the panel's tables have in common."""
+
+import qt
+
+_ROW_HEIGHT = 22  # pixels
+
+
+def prepare(table, titles) -> None:
+    """Give a table its columns and low rows without numbers."""
+    table.columnCount = len(titles)
+    table.setHorizontalHeaderLabels(list(titles))
+    table.verticalHeader().visible = False
+    table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
+
+
+def stretch(table, column: int) -> None:
+    """Let a column take the width that is left, so that nothing has to be scrolled sideways."""
+    table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
