@@ -87,6 +87,7 @@ class Job:
         self._graceS = graceS
         self._cancelledAt: float | None = None
         self._last: dict[str, Any] = {}
+        self._lastWords = ""  # on the error stream, where a crash is told
         self._lines: queue.Queue[tuple[str, str | None]] = queue.Queue()
         self._open = 2
         self._folder = Path(tempfile.mkdtemp(prefix="mslesionseg-job-"))
@@ -127,6 +128,7 @@ class Job:
                 self._event(line)
             else:
                 self.log.append(line)
+                self._lastWords = line.strip() or self._lastWords
         if self._open == 0 and self._process.poll() is not None:
             self._finish()
             return False
@@ -201,6 +203,5 @@ class Job:
     def _failure(self, kind: str | None) -> str:
         if kind == "error":
             return str(self._last["sentence"])
-        last = next((line for line in reversed(self.log) if line.strip()), "")
         ended = _("The work ended unexpectedly (exit code {code}).").format(code=self._process.returncode)
-        return f"{ended} {last}".strip()
+        return f"{ended} {self._lastWords}".strip()
