@@ -184,7 +184,7 @@ class Job:
             self.log.append(line)
             return
         self._last = event
-        if event["event"] in ("warning", "error"):
+        if event["event"] == "error":
             self.log.append(event["sentence"])
         self._onEvent(event)
 
