@@ -30,6 +30,10 @@ def study_continual(
         typer.Argument(help="BIDS datasets, or folders of prepared examples, in the order of training."),
     ],
     output: StudyFolder,
+    base: Annotated[
+        str | None,
+        typer.Option(help="Base model that the first centre starts from (default: random weights)."),
+    ] = None,
     levels: Annotated[int, typer.Option(help="Levels of the U-Net: 3, 4 or 5.")] = 3,
     maps: Annotated[int, typer.Option(help="Feature maps at full resolution.")] = 32,
     buffer: Annotated[int, typer.Option(help="Cases of each earlier centre that replay keeps.")] = 20,
@@ -52,6 +56,7 @@ def study_continual(
         from MSLesionSegLib.studies.recipes import study_recipe
 
         chosen = ContinualSettings(
+            start=base,
             levels=levels,
             base=maps,
             recipe=study_recipe(recipe, settings).as_dict(),

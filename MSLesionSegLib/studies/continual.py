@@ -18,6 +18,7 @@ import numpy as np
 from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.cells import Cell, Workplace
 from MSLesionSegLib.studies.continual_report import (
@@ -40,7 +41,9 @@ class ContinualSettings:
     """All that decides the study, besides the cases.
 
     Attributes:
-        levels, base: of the U-Net; the paper's has 3 and 32.
+        start: base model (name or folder) that the first centre's training starts from, in its own architecture; None
+            for random weights, as in the paper.
+        levels, base: of the U-Net from random weights; the paper's has 3 and 32.
         recipe: of every training. Labels stay soft. A training with replay draws twice the patches, half of them
             from the buffer, so that its loss is that of the current centre plus that of the buffer.
         buffer: cases of each earlier centre that replay keeps, at most 20.
@@ -50,6 +53,7 @@ class ContinualSettings:
         threads: of each cell.
     """
 
+    start: str | None = None
     levels: int = 3
     base: int = 32
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -136,6 +140,7 @@ def plan(settings: ContinualSettings, centres: Sequence[Centre]) -> list[Cell]:
     """All cells of the study, each after those that it needs."""
     cells = []
     test = [case for centre in centres for case in centre.test]
+    architecture, start, base = _beginning(settings)
 
     def add(name: str, what: dict[str, Any], train, buffer=(), parent: str | None = None) -> None:
         recipe = {**with_length(settings.recipe, len(train)), "seed": what["seed"]}
@@ -143,15 +148,16 @@ def plan(settings: ContinualSettings, centres: Sequence[Centre]) -> list[Cell]:
             recipe["batch"] *= 2
         content = {
             "what": what,
-            "architecture": asdict(Architecture(levels=settings.levels, base=settings.base)),
-            "start": None if parent is None else {"cell": parent},
+            "architecture": asdict(architecture),
+            "start": start if parent is None else {"cell": parent},
             "seed": what["seed"],
             "recipe": recipe,
             "train": [case.described() for case in train],
             "buffer": [case.described() for case in buffer],
             "test": [case.described() for case in test],
         }
-        files = {f"{c.site}/{c.name}": str(c.example.folder.absolute()) for c in (*train, *buffer, *test)}
+        scans = {f"{c.site}/{c.name}": str(c.example.folder.absolute()) for c in (*train, *buffer, *test)}
+        files = scans if parent else {**scans, **base}
         cells.append(Cell(name, train_and_test, content, files, () if parent is None else (parent,)))
 
     for seed in settings.seeds:
@@ -172,6 +178,18 @@ def plan(settings: ContinualSettings, centres: Sequence[Centre]) -> list[Cell]:
                     add(name, what, centres[now].train, tuple(buffer), parent)
                     parent = name
     return cells
+
+
+def _beginning(
+    settings: ContinualSettings,
+) -> tuple[Architecture, dict[str, str] | None, dict[str, str]]:
+    """Architecture, start and files of trainings that follow no other one."""
+    if settings.start is None:
+        return Architecture(levels=settings.levels, base=settings.base), None, {}
+    folder = find_model(settings.start)
+    card = read_card(folder)
+    start = {"model": card.name, "sha256": card.weights_sha256}
+    return card.architecture, start, {"base": str(folder.absolute())}
 
 
 def kept(train: Sequence[StudyCase], most: int) -> list[StudyCase]:

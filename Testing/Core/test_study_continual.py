@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.network.store import read_card
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.store import ModelCard, read_card, save_model
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.backward_transfer import backward_transfer, zero_shot
 from MSLesionSegLib.studies.continual import (
@@ -104,6 +105,19 @@ def test_no_training_and_no_buffer_ever_holds_a_test_patient(centres, tmp_path):
     assert all(cell.settings["recipe"]["batch"] == 2 * QUICK.batch for cell in replays)
     sites = {case["site"] for case in replays[-1].settings["buffer"]}
     assert sites == {"bright", "brighter"}
+
+
+def test_trainings_that_follow_no_other_start_from_the_base_model_if_there_is_one(centres, tmp_path):
+    split = [split_centre(c.name, prepared_centre(c, tmp_path, Silent()), 0.2) for c in centres]
+    tiny = Architecture(base=4, levels=3)
+    base = save_model(tmp_path / "models", build(tiny), ModelCard("base", "flair", tiny, ("FLAIR",)))
+    for start, expected in ((None, None), (str(base), "base")):
+        cells = plan(ContinualSettings(start=start, recipe=QUICK.as_dict()), split)
+        first = [cell for cell in cells if not cell.needs]
+        assert {cell.name.split(".")[0] for cell in first} == {"single-domain", "multi-domain"}
+        assert {(cell.settings["start"] or {}).get("model") for cell in first} == {expected}
+        assert all(("base" in cell.files) == (start is not None) for cell in first)
+        assert all(cell.settings["start"] == {"cell": cell.needs[0]} for cell in cells if cell.needs)
 
 
 def test_whole_patients_are_split(tmp_path):
