@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -75,6 +76,12 @@ class Bench:
         self.flair_model: Model = load_model(flair_model or model_in_use("flair"), task="flair")
         request = PairRequest(Path(), Path(), Path(), device="cpu")
         self.settings: ChangeSettings = change_settings(request, self.model.card, self.flair_model.card)
+
+    @property
+    def key(self) -> str:
+        """Tells models and settings from others."""
+        weights = self.model.card.weights_sha256, self.flair_model.card.weights_sha256
+        return hashlib.sha256(json.dumps([asdict(self.settings), weights]).encode()).hexdigest()[:12]
 
     def timepoint(self, file: Path, *, lesions: bool = True) -> Timepoint:
         """A scan with its brain mask and, if asked for, lesion probability; both are kept on disk."""
@@ -187,15 +194,22 @@ def measure_unchanged(bench: Bench, data: Path, progress: Progress) -> list[dict
     rows = []
     for k, file in enumerate(files):
         progress.stage("pairs without change", k / len(files))
-        plain = bench.timepoint(file, lesions=False)
-        image, brain = scan_again(plain.flair, np.random.default_rng(k), also=(plain.brain,))
-        again = Timepoint(image, brain)
-        row: dict[str, Any] = {"scan": file.name}
-        for name, other in (("same", plain), ("again", again)):
-            row[name] = _false(bench, plain, other)
-        rows.append(row)
-        progress.metric("false lesions", row["same"] + row["again"], scan=file.name)
+        kept = bench.work / "unchanged" / f"{file.name.split('.')[0]}_{bench.key}.json"
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            partial = kept.with_suffix(".partial")
+            partial.write_text(json.dumps(_unchanged(bench, file, k)), encoding="utf-8")
+            partial.rename(kept)
+        rows.append(json.loads(kept.read_text(encoding="utf-8")))
+        progress.metric("false lesions", rows[-1]["same"] + rows[-1]["again"], scan=file.name)
     return rows
+
+
+def _unchanged(bench: Bench, file: Path, seed: int) -> dict[str, Any]:
+    plain = bench.timepoint(file, lesions=False)
+    image, brain = scan_again(plain.flair, np.random.default_rng(seed), also=(plain.brain,))
+    again = Timepoint(image, brain)
+    return {"scan": file.name, "same": _false(bench, plain, plain), "again": _false(bench, plain, again)}
 
 
 def _false(bench: Bench, first: Timepoint, second: Timepoint) -> int:

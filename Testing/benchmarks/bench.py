@@ -33,6 +33,7 @@ PAIRS = {
         ["--registration", "full-syn"],
     ),
 }
+ENHANCING = "enhancing, 1 mm"
 STANDARD = ("flair 1 mm", "flair thick slices")
 
 
@@ -74,8 +75,32 @@ def make_scan(folder: Path, spacing: tuple[float, float, float]) -> Path:
     return path
 
 
+def make_gadolinium_pair(folder: Path) -> tuple[Path, Path]:
+    """Save a T1-like scan (a brain-extracted synthetic FLAIR, inverted) and the same with enhancing vessels."""
+    import nibabel as nib
+    import numpy as np
+
+    from MSLesionSegLib.imaging.normalise import zscore
+    from MSLesionSegLib.synthesis.enhancement import enhance_normally
+    from MSLesionSegLib.synthesis.patient import synthetic_patient
+
+    patient = synthetic_patient(11, lesions=15, skull=False)
+    brain = np.asarray(patient.brain.dataobj) > 0
+    pre = -zscore(np.asarray(patient.flair.dataobj, dtype=np.float32), brain) * brain
+    post = enhance_normally(pre, brain, np.random.default_rng(0))
+    paths = folder / "pre.nii.gz", folder / "post.nii.gz"
+    for path, z in zip(paths, (pre, post), strict=True):
+        nib.save(
+            nib.Nifti1Image(np.where(brain, 500 + 100 * z, 0).astype(np.float32), patient.flair.affine), path
+        )
+    return paths
+
+
 def command(name: str, folder: Path) -> list[str]:
     """The command of a row, with its scans made."""
+    if name == ENHANCING:
+        pre, post = make_gadolinium_pair(folder)
+        return ["segment", "enhancing", "--pre", str(pre), "--post", str(post)]
     if name in PAIRS:
         spacings, extra = PAIRS[name]
         baseline, followup = (str(make_scan(folder, spacing)) for spacing in spacings)
@@ -87,7 +112,7 @@ def command(name: str, folder: Path) -> list[str]:
 def main() -> None:
     """Measure the rows and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    known = [*ROWS, *PAIRS]
+    known = [*ROWS, *PAIRS, ENHANCING]
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(known)}; or all")
     parser.add_argument("--model", help="another model than the shipped one")
     parser.add_argument("--repeat", type=int, default=1, help="runs per row; the fastest counts")
