@@ -272,8 +272,8 @@ def _validation(request, recipe, model, progress) -> Validation:
                 progress.metric(
                     f"validation_{name}", found[name], step=step, epoch=round(step / per_epoch, 2)
                 )
-        # without lesions in the validation cases only false ones can tell
-        good = (found["dice"] + found["f1"]) / 2 if "dice" in found else -found["false_positives"]
+        # the lower of both: one blob over all lesions has a perfect F1. Without lesions only false ones can tell
+        good = min(found["dice"], found["f1"]) if "dice" in found else -found["false_positives"]
         return {"score": good, **found}
 
     return Validation(score_now, recipe.interval, recipe.patience)

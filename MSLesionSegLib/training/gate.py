@@ -18,7 +18,7 @@ from MSLesionSegLib.training.examples import Example
 from MSLesionSegLib.training.scores import METRICS, Score, means, score
 
 FEWEST_CASES = 3
-LARGEST_FALL = 0.02  # of an earlier site's mean Dice
+LARGEST_FALL = 0.02  # of the mean Dice, at this site and at any earlier one
 RESAMPLES = 2000
 
 
@@ -118,8 +118,9 @@ def decide(
     """Decide from measured scores; old and new ones belong together place by place.
 
     Promoted is who does not find lesions worse at this site (mean lesion F1), does not lose more than 0.02 of Dice at
-    any earlier site and does not mark more on lesion-free scans. Below three validation cases nothing is promoted:
-    that is left to the person, unless an earlier site or a lesion-free scan decides against it.
+    this or any earlier site and does not mark more on lesion-free scans. The Dice is there because by any overlap one
+    blob over the whole brain finds every lesion and marks nothing else. Below three validation cases nothing is
+    promoted: that is left to the person, unless an earlier site or a lesion-free scan decides against it.
     """
     changes = {name: found for name in METRICS if (found := compare(old, new, name)) is not None}
     lesion_free = compare(
@@ -176,17 +177,23 @@ def _verdict(
             f"Refused: on {lesion_free.cases} lesion-free scans it marks {lesion_free.new:.1f} lesions per scan "
             f"instead of {lesion_free.old:.1f}."
         )
+    f1, dice = changes.get("f1"), changes.get("dice")
     if cases < FEWEST_CASES:
+        seen = "" if dice is None else f" The Dice is {dice.new:.2f} instead of {dice.old:.2f}."
         return "undecided", (
             f"Too few validation cases to tell ({cases}, at least {FEWEST_CASES} are needed): look at its masks and "
-            "decide yourself, or measure by leave-one-out."
+            f"decide yourself, or measure by leave-one-out.{seen}"
         )
-    f1 = changes.get("f1")
     if f1 is None:
         return "undecided", "None of the validation cases has lesions: nothing says whether it finds them."
     interval = f" (95 % interval of the change {f1.low:+.2f} to {f1.high:+.2f})" if f1.low is not None else ""
     measured = f"lesion F1 {f1.new:.2f} instead of {f1.old:.2f} on {f1.cases} validation cases{interval}"
     if f1.change < 0:
         return "refuse", f"Refused: {measured}."
+    if dice is not None and dice.change < -LARGEST_FALL:
+        return "refuse", (
+            f"Refused: on {dice.cases} validation cases of this site the Dice falls from {dice.old:.2f} to "
+            f"{dice.new:.2f}, more than {LARGEST_FALL:g}."
+        )
     kept = " and no earlier site loses" if sites else "; no earlier site was there to compare"
     return "promote", f"Promoted: {measured}{kept}."

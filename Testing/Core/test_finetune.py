@@ -23,6 +23,7 @@ from MSLesionSegLib.training.examples import read_examples
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe, recipe_from_card
 from MSLesionSegLib.training.finetune import FineTuning, finetune
 from MSLesionSegLib.training.loop import Validation, train_network
+from MSLesionSegLib.training.scores import Score
 
 TINY = Architecture(base=4, levels=3)
 RECIPE = FineTuningRecipe(
@@ -130,6 +131,19 @@ def test_the_best_state_is_kept_and_not_the_last_one():
     train_network(network, Source(), recipe, validation=validation)
     assert network.bias.item() == seen[2] != seen[3]
     assert [numbers["step"] for numbers in validation.history] == [0, 1, 2, 3]
+
+
+def test_a_blob_over_all_lesions_is_not_the_best_state(request_, monkeypatch):
+    """Any overlap gives such a blob a perfect F1."""
+    states = iter([(0.4, 0.4), (0.02, 1.0), (0.45, 0.4)])  # Dice and F1 of the start and of two states
+
+    def scored(*_, **__):
+        dice, f1 = next(states)
+        return [Score("kept", "here", False, dice, f1, 1.0, 1.0, 0)]
+
+    monkeypatch.setattr(module, "score", scored)
+    card = finetune(request_, Silent()).card
+    assert card.results["validation of the best state"]["dice"] == 0.45
 
 
 def test_training_ends_when_the_validation_no_longer_gets_better():

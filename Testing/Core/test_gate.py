@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.training.gate import compare, decide
 from MSLesionSegLib.training.scores import Score
 
@@ -40,6 +42,24 @@ def test_an_equal_model_is_promoted():
 def test_a_lower_lesion_f1_at_this_site_is_refused():
     verdict = decide(scores(0.5, 0.5, 0.5), [], scores(0.5, 0.5, 0.4), [])
     assert verdict.verdict == "refuse" and "lesion F1 0.47 instead of 0.50" in verdict.sentence
+
+
+def test_a_model_that_marks_the_whole_brain_is_refused_though_it_finds_every_lesion():
+    label = np.zeros((30, 30, 30), bool)
+    label[5:8, 5:8, 5:8] = label[20:24, 20:24, 20:24] = True
+    found = compare_masks(np.ones_like(label), label, (1.0, 1.0, 1.0))
+    assert found.f1 == 1.0  # one blob touches every lesion, and nothing is beside one
+    whole = [case(found.f1, dice=found.dice)] * 3
+    verdict = decide(scores(0.7, 0.7, 0.7), [], whole, [])
+    assert verdict.verdict == "refuse"
+    assert "of this site the Dice falls from 0.70 to 0.01, more than 0.02" in verdict.sentence
+    few = decide(scores(0.7, 0.7), [], whole[:2], [])
+    assert few.verdict == "undecided" and "Dice is 0.01 instead of 0.70" in few.sentence
+
+
+def test_a_dice_that_falls_by_less_than_two_hundredths_is_forgiven_at_this_site_too():
+    old, new = (scores(0.5, 0.5, 0.5, dice=dice) for dice in (0.7, 0.69))
+    assert decide(old, [], new, []).verdict == "promote"
 
 
 def test_an_earlier_site_that_loses_more_than_two_hundredths_is_named():
