@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from MSLesionSegLib.imaging.formats import file_sha256
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.network.store import ModelCard
 from MSLesionSegLib.segmentation.segment import SegmentRequest, request_settings
 

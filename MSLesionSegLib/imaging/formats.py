@@ -10,6 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging import checks
 from MSLesionSegLib.imaging.checks import Finding
@@ -192,12 +193,3 @@ def _first_bytes(path: Path) -> bytes:
             return file.read(132)
     except OSError:
         raise ImageError(f"{path.name} cannot be opened. Check that you may read it.") from None
-
-
-def file_sha256(path: Path) -> str:
-    """Fingerprint of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from MSLesionSegLib.errors import ModelError, OutputError
-from MSLesionSegLib.network.store import find_model, read_card, user_models_folder
+from MSLesionSegLib.network.store import find_model, read_card, user_models_folder, weights_file
+from MSLesionSegLib.progress import Progress
 
 _LONGEST = 50
 
@@ -30,10 +31,17 @@ def use_model(name: str) -> str:
     """Put a stored model in use for its task and return the task.
 
     Raises:
-        ModelError: no such model, or one that is for no task of the task table's kind (such as brain extraction).
+        ModelError: no such model, a path instead of a name, missing or damaged weights, or a model that is for no
+            task of the task table's kind (such as brain extraction).
         OutputError: the choice cannot be written.
     """
-    card = read_card(find_model(name))
+    if "/" in name or os.sep in name:
+        raise ModelError(
+            f"{name} is a path: a model is put in use by its name. Import it first (models import)."
+        )
+    folder = find_model(name)
+    card = read_card(folder)
+    weights_file(folder, card)
     if card.task == "brain":
         raise ModelError(f"The model '{name}' extracts brains; it is always in use and cannot be chosen.")
     history = _history()
@@ -61,17 +69,37 @@ def roll_back(task: str) -> str | None:
     return active_model(task)
 
 
+def warn_if_damaged(progress: Progress) -> None:
+    """Tell the person when the file that holds the choice is damaged, because shipped models are in use then."""
+    if _read() is None:
+        progress.warning(
+            "choice-of-model",
+            f"{_file()} is damaged: the shipped models are in use. Choose again with: mslesionseg models use NAME",
+        )
+
+
 def _file() -> Path:
     return user_models_folder() / "active.json"
 
 
 def _history() -> dict[str, list[str]]:
     """Names by task, the one in use last; nothing where the file is missing or damaged."""
+    return _read() or {}
+
+
+def _read() -> dict[str, list[str]] | None:
+    """What the file holds, nothing where there is none, None where it is damaged."""
     try:
         content = json.loads(_file().read_text(encoding="utf-8"))
-        return {task: [name for name in names if isinstance(name, str)] for task, names in content.items()}
-    except (OSError, ValueError, AttributeError, TypeError):
+    except FileNotFoundError:
         return {}
+    except (OSError, ValueError):
+        return None
+    if not isinstance(content, dict) or not all(isinstance(names, list) for names in content.values()):
+        return None
+    if not all(isinstance(name, str) for names in content.values() for name in names):
+        return None
+    return content
 
 
 def _write(history: dict[str, list[str]]) -> None:

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from MSLesionSegLib.lesions.components import bounding_box
+from MSLesionSegLib.network.activation import activate, normalise
 from MSLesionSegLib.network.precision import has_fast_bfloat16
 from MSLesionSegLib.network.store import Model
 from MSLesionSegLib.progress import Progress, Silent
@@ -55,8 +56,7 @@ def predict(
     import torch
 
     progress = progress or Silent()
-    network, window = model.network.to(device), model.card.architecture.window
-    relu = model.card.activation == "normalised-relu"
+    network = model.network.to(device)
     box = bounding_box(brain, MARGIN) or (slice(None),) * 3
     data = torch.from_numpy(np.ascontiguousarray(channels[(slice(None), *box)], dtype=np.float32)).to(device)
     inside = brain[box] > 0
@@ -66,7 +66,7 @@ def predict(
         for k, axes in enumerate(mirrorings):
             mirrored = torch.flip(data, axes) if axes else data
             mask = np.flip(inside, [axis - 1 for axis in axes]) if axes else inside
-            one = _windows(network, window, mirrored, mask, device, relu, progress, k, len(mirrorings))
+            one = _windows(model.card, network, mirrored, mask, device, progress, k, len(mirrorings))
             one = torch.flip(one, [axis - 1 for axis in axes]).numpy() if axes else one.numpy()
             total += one
             squares += one * one
@@ -81,8 +81,8 @@ def predict(
     return Prediction(probability, uncertainty)
 
 
-def _windows(network, window, data, inside, device, relu, progress, run, runs):
-    """Gaussian-weighted mean of the probabilities in cubes of edge ``window``, a CPU tensor (X, Y, Z).
+def _windows(card, network, data, inside, device, progress, run, runs):
+    """Gaussian-weighted mean of the probabilities in cubes of the window's edge, a CPU tensor (X, Y, Z).
 
     A normalised ReLU is divided by its maximum over the whole brain: by that over each cube, the faintest speck in a
     cube without lesions would become certain.
@@ -90,7 +90,7 @@ def _windows(network, window, data, inside, device, relu, progress, run, runs):
     import torch
     from monai.data.utils import compute_importance_map, dense_patch_slices
 
-    shape = data.shape[1:]
+    window, shape = card.architecture.window, data.shape[1:]
     padded = torch.nn.functional.pad(data, [v for n in reversed(shape) for v in (0, max(window - n, 0))])
     size = tuple(padded.shape[1:])
     cube, step = (window,) * 3, (round(window * (1 - OVERLAP)),) * 3
@@ -107,9 +107,7 @@ def _windows(network, window, data, inside, device, relu, progress, run, runs):
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or has_fast_bfloat16()):
             logits = network(padded[(slice(None), *place)][None])
         one = logits[0, 0].float()
-        total[place] += (torch.relu(one) if relu else torch.sigmoid(one)) * weight
+        total[place] += activate(one, card.activation) * weight
         share[place] += weight
-    mean = total / share.clamp(min=1e-6)
-    if relu:
-        mean = mean / mean.max().clamp(min=1e-6)
+    mean = normalise(total / share.clamp(min=1e-6), card.activation, (0, 1, 2))
     return mean[tuple(slice(n) for n in shape)].cpu()

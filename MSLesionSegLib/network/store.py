@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -11,8 +10,10 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.card_checks import check_card, check_model_name
 from MSLesionSegLib.resources import RESOURCES
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ def read_card(folder: Path) -> ModelCard:
     """Read card.json of a model folder.
 
     Raises:
-        ModelError: missing, unreadable, of a newer format, or with missing fields.
+        ModelError: missing, unreadable, of a newer format, with missing fields, or with values that are out of their
+            range or unknown to the program.
     """
     file = folder / "card.json"
     if not file.is_file():
@@ -133,15 +135,17 @@ def read_card(folder: Path) -> ModelCard:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         version = content.pop("format")
-        if version > FORMAT:
+        if int(version) > FORMAT:
             raise ModelError(f"Model {folder.name} was written by a newer MSLesionSeg; update to use it.")
         content["architecture"] = Architecture(**content["architecture"])
         content["channels"] = tuple(content["channels"])
         content["credits"] = tuple(content.get("credits", ()))
         known = {entry.name for entry in fields(ModelCard)}
-        return ModelCard(**{key: value for key, value in content.items() if key in known})
+        card = ModelCard(**{key: value for key, value in content.items() if key in known})
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise ModelError(f"The model card {file} cannot be read ({error}).") from error
+        raise ModelError(f"The card of model {folder.name} cannot be read ({error}).") from error
+    check_card(card)
+    return card
 
 
 def load_model(name: str | Path, task: str | None = None) -> Model:
@@ -165,22 +169,7 @@ def load_model(name: str | Path, task: str | None = None) -> Model:
     card = read_card(folder)
     if task is not None and card.task != task:
         raise ModelError(f"Model {card.name} is for the task '{card.task}', not for '{task}'.")
-    if len(card.channels) != card.architecture.in_channels:
-        raise ModelError(
-            f"Model {card.name} names {len(card.channels)} input channels but its network has "
-            f"{card.architecture.in_channels}."
-        )
-    file = folder / "weights.safetensors"
-    if not file.is_file():
-        others = sorted(
-            path.name for path in folder.iterdir() if path.suffix in {".pt", ".pth", ".pkl", ".ckpt"}
-        )
-        hint = f" ({others[0]} is refused: such files can run programs)" if others else ""
-        raise ModelError(f"Model {card.name} has no weights.safetensors{hint}.")
-    if card.weights_sha256 and file_hash(file) != card.weights_sha256:
-        raise ModelError(
-            f"The weights of model {card.name} are damaged: their checksum differs from the card's."
-        )
+    file = weights_file(folder, card)
     try:
         weights = load_file(file)
     except (SafetensorError, OSError) as error:
@@ -190,6 +179,26 @@ def load_model(name: str | Path, task: str | None = None) -> Model:
     network = build(card.architecture)
     _fill(network, weights, card)
     return Model(card, network.eval(), folder)
+
+
+def weights_file(folder: Path, card: ModelCard) -> Path:
+    """The weights of a model folder, which are the ones that its card was written for.
+
+    Raises:
+        ModelError: there are none, none as safetensors, or others than the card's.
+    """
+    file = folder / "weights.safetensors"
+    if not file.is_file():
+        others = sorted(
+            path.name for path in folder.iterdir() if path.suffix in {".pt", ".pth", ".pkl", ".ckpt"}
+        )
+        hint = f" ({others[0]} is refused: such files can run programs)" if others else ""
+        raise ModelError(f"Model {card.name} has no weights.safetensors{hint}.")
+    if card.weights_sha256 and file_sha256(file) != card.weights_sha256:
+        raise ModelError(
+            f"The weights of model {card.name} are damaged: their checksum differs from the card's."
+        )
+    return file
 
 
 def _fill(network: torch.nn.Module, weights: dict[str, torch.Tensor], card: ModelCard) -> None:
@@ -247,7 +256,7 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
                 card,
                 created=card.created or datetime.date.today().isoformat(),
                 code_version=__version__,
-                weights_sha256=file_hash(folder / "weights.safetensors"),
+                weights_sha256=file_sha256(folder / "weights.safetensors"),
             )
             write_card(folder, card)
             os.rename(folder, target)
@@ -263,12 +272,18 @@ def check_name(root: Path, name: str) -> None:
 
     Raises:
         ModelError: the name is not usable as a folder name.
-        OutputError: a model of that name exists.
+        OutputError: a model of that name exists, or ``root`` is the user's folder and one of the shipped models has
+            it: the user's would be taken for the shipped one.
     """
-    if not re.fullmatch(r"\w[\w.-]*", name):
-        raise ModelError(f"'{name}' cannot be a model name: use letters, digits, '.', '-' and '_'.")
+    check_model_name(name)
+    if _is_users(root) and name.lower() in {folder.name.lower() for folder in SHIPPED.iterdir()}:
+        raise OutputError(f"{name} is the name of a model that came with the program; choose another name.")
     if (root / name).exists():
         raise OutputError(f"A model named {name} exists already in {root}; choose another name.")
+
+
+def _is_users(root: Path) -> bool:
+    return root.resolve() == user_models_folder().resolve()
 
 
 def write_card(folder: Path, card: ModelCard) -> None:
@@ -277,20 +292,3 @@ def write_card(folder: Path, card: ModelCard) -> None:
     partial = folder / "card.json.partial"
     partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(partial, folder / "card.json")
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    with path.open("rb") as stream:
-        return (
-            hashlib.file_digest(stream, "sha256").hexdigest()
-            if hasattr(hashlib, "file_digest")
-            else _hash(stream)
-        )
-
-
-def _hash(stream) -> str:  # Python 3.10 has no hashlib.file_digest
-    digest = hashlib.sha256()
-    for chunk in iter(lambda: stream.read(1 << 20), b""):
-        digest.update(chunk)
-    return digest.hexdigest()

@@ -11,8 +11,6 @@ from pathlib import Path, PurePosixPath
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.network.card_page import card_html
 from MSLesionSegLib.network.store import (
-    SHIPPED,
-    ModelCard,
     check_name,
     load_model,
     read_card,
@@ -79,7 +77,7 @@ def import_model(source: Path, name: str | None = None) -> Path:
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".import-", dir=root) as temporary:
-            folder = Path(temporary) / "model"
+            folder = Path(temporary) / source.stem  # the name that sentences give
             folder.mkdir()
             _copy(source, folder)
             card = read_card(folder)
@@ -89,20 +87,15 @@ def import_model(source: Path, name: str | None = None) -> Path:
                 )
             load_model(folder)
             card = replace(card, name=name or card.name)
-            _require_free(card, root)
+            try:
+                check_name(root, card.name)
+            except OutputError as error:
+                raise OutputError(f"{error} Give it with --name.") from None
             write_card(folder, card)
             os.rename(folder, root / card.name)
     except OSError as error:
         raise OutputError(f"The model cannot be written to {root}: {error.strerror}.") from error
     return root / card.name
-
-
-def _require_free(card: ModelCard, root: Path) -> None:
-    try:
-        for place in (root, SHIPPED):
-            check_name(place, card.name)
-    except OutputError as error:
-        raise OutputError(f"{error} Give it with --name.") from None
 
 
 def _copy(source: Path, folder: Path) -> None:

@@ -19,6 +19,7 @@ from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.followup import FollowedLesion, count_followed, follow_table, write_followed
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.states import STATES
+from MSLesionSegLib.network.active import warn_if_damaged
 from MSLesionSegLib.network.device import check_device, choose_device
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
@@ -131,6 +132,8 @@ def segment_pair(request: PairRequest, progress: Progress) -> PairResult:
         watch.warning(finding.code, finding.sentence)
 
     watch.stage(stages.MODEL)
+    if None in (request.model, request.flair_model):
+        warn_if_damaged(watch)
     model, flair_model = load_model(names[0], task=TASK), load_model(names[1], task="flair")
     settings = change_settings(request, model.card, flair_model.card)
 

@@ -18,6 +18,7 @@ from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.confirmation import mark_unconfirmed
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
+from MSLesionSegLib.network.active import warn_if_damaged
 from MSLesionSegLib.network.device import check_device, choose_device
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
@@ -131,6 +132,8 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
 
     watch.stage(stages.MODEL)
     device = choose_device(request.device)
+    if request.model is None:
+        warn_if_damaged(watch)
     model = _load(request, task)
     settings = request_settings(request, model.card, device)
 

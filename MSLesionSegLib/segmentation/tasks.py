@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.normalise import PAIR_TAILS
+from MSLesionSegLib.network.card_checks import TASK_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ TASKS: dict[str, Task] = {
             kind="",
             inputs=(InputScan("flair", "FLAIR", "FLAIR"),),
             reference="flair",
-            channels=("flair",),
+            channels=TASK_CHANNELS["flair"][0],
             default_model="flair-ms",
         ),
         Task(
@@ -79,7 +80,7 @@ TASKS: dict[str, Task] = {
                 InputScan("followup", "FLAIR", "follow-up FLAIR"),
             ),
             reference="baseline",
-            channels=("subtraction",),
+            channels=TASK_CHANNELS["new"][0],
             default_model="new-ms",
         ),
         Task(
@@ -92,7 +93,7 @@ TASKS: dict[str, Task] = {
                 InputScan("flair", "FLAIR", "FLAIR", required=False),
             ),
             reference="post",
-            channels=("pre", "post"),
+            channels=TASK_CHANNELS["enhancing"][0],
             default_model="enhancing-ms",
             tails=PAIR_TAILS,
             before_after=("pre", "post"),

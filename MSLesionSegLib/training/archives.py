@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from MSLesionSegLib import __version__
+from MSLesionSegLib.checksums import stream_sha256
 from MSLesionSegLib.errors import OutputError, SettingsError
 
 MANIFEST = "manifest.json"
@@ -57,7 +58,7 @@ def pack(folder: Path, archive: Path, kind: str, facts: dict[str, Any]) -> None:
     files = {}
     for name in names:
         with (folder / name).open("rb") as stream:
-            files[name] = {"sha256": _hash(stream), "bytes": (folder / name).stat().st_size}
+            files[name] = {"sha256": stream_sha256(stream), "bytes": (folder / name).stat().st_size}
     manifest = {"format": FORMAT, "kind": kind, "version": __version__, **facts, "files": files}
     partial = archive.with_name(f".{secrets.token_hex(4)}-{archive.name}")
     try:
@@ -157,10 +158,3 @@ def _sentences(archive: Path) -> Iterator[None]:
 
 def _entry(name: str) -> zipfile.ZipInfo:
     return zipfile.ZipInfo(name, _NO_DATE)
-
-
-def _hash(stream: Any) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()

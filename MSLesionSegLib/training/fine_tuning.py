@@ -8,12 +8,13 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, get_type_hints
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.activation import ACTIVATIONS
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
 LOSSES = ("dice-ce", "ce", "dice")
 OPTIMISERS = ("adamw", "adam")
+LONGEST_MINUTES = 30 * 24 * 60
 SCHEDULES = ("cosine", "constant", "halving", "plateau")
-ACTIVATIONS = ("sigmoid", "normalised-relu")
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ class FineTuningRecipe(TrainingRecipe):
             raise SettingsError("A fine-tuning recipe needs steps, epochs or minutes above 0.")
         if min(self.steps, self.epochs, self.patience, self.minutes) < 0:
             raise SettingsError("A recipe's steps, epochs, patience and minutes cannot be negative.")
+        if self.minutes > LONGEST_MINUTES:
+            raise SettingsError(f"A recipe's minutes can be {LONGEST_MINUTES} at most, which is 30 days.")
         if min(self.patches, self.validations, self.halvings, self.plateau, self.cached_patches) < 1:
             raise SettingsError(
                 "A recipe's patches, validations, halvings, plateau and cached_patches must be at least 1."

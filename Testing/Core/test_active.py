@@ -7,10 +7,11 @@ import shutil
 import pytest
 
 from MSLesionSegLib.errors import ModelError
-from MSLesionSegLib.network.active import active_model, roll_back, use_model
+from MSLesionSegLib.network.active import active_model, roll_back, use_model, warn_if_damaged
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.family import list_family
 from MSLesionSegLib.network.store import SHIPPED, ModelCard, find_model, save_model
+from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
 
 TINY = Architecture(base=4, levels=3)
@@ -55,6 +56,32 @@ def test_unknown_models_and_the_brain_model_cannot_be_chosen(store):
     with pytest.raises(ModelError, match="extracts brains"):
         use_model("brain")
     assert model_in_use("flair") == DEFAULT
+
+
+def test_only_stored_models_are_put_in_use_and_only_with_their_own_weights(store, monkeypatch):
+    monkeypatch.chdir(store.parent)
+    with pytest.raises(ModelError, match="is a path"):
+        use_model(f"./{store.name}/one")
+    (store / "one" / "weights.safetensors").write_bytes(b"half")
+    with pytest.raises(ModelError, match="damaged"):
+        use_model("one")
+    assert model_in_use("flair") == DEFAULT and not (store / "active.json").exists()
+
+
+def test_a_damaged_choice_is_told_and_a_missing_one_is_not(store):
+    told = []
+
+    class Listener(Silent):
+        def warning(self, code, sentence):
+            told.append(sentence)
+
+    warn_if_damaged(Listener())
+    use_model("one")
+    warn_if_damaged(Listener())
+    assert told == []
+    (store / "active.json").write_text('{"flair": ["one"')
+    warn_if_damaged(Listener())
+    assert len(told) == 1 and "active.json is damaged: the shipped models are in use" in told[0]
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"flair": 3}', '{"flair": [1, null]}'])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from lesion_examples import add_example
 
-from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.errors import ModelError, SettingsError
 from MSLesionSegLib.network.activation import probabilities
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.parts import TUNE, cut, freeze
@@ -172,6 +172,8 @@ def test_quarter_turns_move_image_and_label_together(cases):
 
 def test_a_normalised_relu_ends_at_1_or_is_0_everywhere():
     output = torch.tensor([[-1.0, 2.0, 4.0], [-1.0, -2.0, -3.0]]).reshape(2, 1, 3, 1, 1)
+    with pytest.raises(ModelError, match="Unknown activation 'foo'"):
+        probabilities(output, "foo")
     found = probabilities(output, "normalised-relu").reshape(2, 3)
     torch.testing.assert_close(found, torch.tensor([[0.0, 0.5, 1.0], [0.0, 0.0, 0.0]]))
 

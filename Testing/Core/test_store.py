@@ -11,6 +11,7 @@ import torch
 
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.card_checks import TASK_CHANNELS
 from MSLesionSegLib.network.store import (
     ModelCard,
     find_model,
@@ -20,6 +21,7 @@ from MSLesionSegLib.network.store import (
     save_model,
     write_card,
 )
+from MSLesionSegLib.segmentation.tasks import TASKS
 
 TINY = Architecture(base=4, levels=3)
 
@@ -167,6 +169,54 @@ def test_a_broken_card_is_refused_and_left_out_of_the_list(saved, content):
     with pytest.raises(ModelError):
         read_card(saved[0])
     assert "mine" not in [card.name for card in list_models()]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"channels": ["T1w"]}, "gives its network flair, but it wants T1w"),
+        ({"task": "foo"}, "no task 'foo'"),
+        ({"task": ["flair"]}, "no task"),
+        ({"threshold": "abc"}, "threshold must be a number from 0 to 1, not 'abc'"),
+        ({"threshold": -1}, "threshold"),
+        ({"threshold": float("nan")}, "threshold"),
+        ({"minimum_peak": True}, "minimum_peak"),
+        ({"minimum_mm3": -5}, "minimum_mm3"),
+        ({"spacing_mm": 0}, "spacing_mm"),
+        ({"activation": "foo"}, "no activation 'foo', only sigmoid, normalised-relu"),
+        ({"results": "x"}, "results"),
+        ({"results": {"gate": "x"}}, "verdict"),
+        ({"training": 3}, "training"),
+        ({"parent": 3}, "parent"),
+        ({"flips": "no"}, "flips"),
+        ({"name": 5}, "cannot be a model name"),
+        ({"format": "x"}, "mine cannot be read"),
+        ({"architecture": {"kind": "foo"}}, "kind 'foo'"),
+        ({"architecture": {"base": 999_999}}, "base must be a whole number from 1 to 1024"),
+        ({"architecture": {"levels": "3"}}, "levels"),
+    ],
+)
+def test_a_card_with_an_impossible_value_is_refused_with_a_sentence_without_a_path(saved, change, reason):
+    file = saved[0] / "card.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    with pytest.raises(ModelError, match=reason) as refused:
+        read_card(saved[0])
+    assert str(saved[0].parent) not in str(refused.value)
+    assert "mine" not in [card.name for card in list_models()]
+
+
+def test_every_task_of_the_table_has_channels_that_a_card_can_name():
+    assert {name: TASK_CHANNELS[name][0] for name in TASKS} == {t.name: t.channels for t in TASKS.values()}
+    assert set(TASK_CHANNELS) == {*TASKS, "brain"}
+
+
+@pytest.mark.parametrize("name", ["flair-ms", "brain", "Flair-MS"])
+def test_the_name_of_a_shipped_model_is_refused_for_the_users_own(saved, tmp_path, name):
+    card = ModelCard(name, "flair", TINY, ("FLAIR",))
+    with pytest.raises(OutputError, match="came with the program"):
+        save_model(tmp_path, saved[1], card)
+    assert not (tmp_path / name).exists()
+    assert save_model(tmp_path / "elsewhere", saved[1], card).name == name  # where nobody looks for models
 
 
 def test_cards_may_hold_fields_of_later_versions(saved):

@@ -111,6 +111,8 @@ def _card(**changes):
         (_card(weights_sha256=""), "no checksum"),
         (_card(channels=["a", "b"]), "2 input channels"),
         (_card(architecture={"kind": "unet", "base": 8, "levels": 3}), "do not fit"),
+        (_card(channels=["T1w"]), "wants T1w"),
+        (_card(name=5), "cannot be a model name"),
         (_card(name="../up"), "cannot be a model name"),
         (lambda content: content.pop("mine/card.json"), "not a model"),
         (lambda content: content.update({"mine/run.sh": b"echo"}), r"Found: run\.sh"),
@@ -123,6 +125,18 @@ def test_what_is_no_sound_model_is_refused_and_leaves_nothing(exported, tmp_path
     with pytest.raises(ModelError, match=reason):
         import_model(source)
     assert list((tmp_path / "ours").iterdir()) == []
+
+
+def test_a_card_that_cannot_be_read_is_named_after_its_file_and_not_after_a_folder_that_has_gone(
+    exported, tmp_path
+):
+    def spoil(content):
+        content["mine/card.json"] = b'{"format": 1'
+
+    source = rezip(exported, tmp_path / "spoilt.zip", spoil)
+    with pytest.raises(ModelError, match="model spoilt cannot be read") as refused:
+        import_model(source)
+    assert ".import-" not in str(refused.value)
 
 
 def test_a_damaged_model_is_not_exported(exported, tmp_path):
