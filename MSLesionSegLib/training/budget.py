@@ -68,17 +68,38 @@ def check_memory(architecture: Architecture, recipe: FineTuningRecipe, weights: 
         )
 
 
+def check_patch(recipe: FineTuningRecipe, architecture: Architecture) -> None:
+    """Refuse a patch that the network cannot take.
+
+    Raises:
+        SettingsError: with the nearest edges that it can.
+    """
+    if recipe.adapt or _takes(architecture, recipe.patch):
+        return
+    step = architecture.multiple
+    lower = max(recipe.patch // step, 1) * step
+    offer = f"{architecture.patch}" if architecture.kind == "unetr" else f"{lower} or {lower + step}"
+    raise SettingsError(f"The network cannot take the recipe's patch of {recipe.patch} voxels: take {offer}.")
+
+
+def _takes(architecture: Architecture, patch: int) -> bool:
+    if architecture.kind == "unetr":
+        return patch == architecture.patch
+    return patch % architecture.multiple == 0
+
+
 def fit_sizes(
     recipe: FineTuningRecipe, architecture: Architecture, weights: int, device: str
 ) -> FineTuningRecipe:
     """Batch and patch for a recipe that adapts to the computer: the largest that fit into four fifths of memory.
 
-    The smallest pair is taken where none fits; other recipes are returned as they are.
+    The smallest pair that the network takes is the choice where none fits; other recipes are returned as they are.
     """
     if not recipe.adapt:
         return recipe
     free = 0.8 * free_memory_gib(device)
-    sized = [recipe.but(batch=batch, patch=patch) for batch, patch in _SIZES[device]]
+    pairs = [pair for pair in _SIZES[device] if _takes(architecture, pair[1])] or [(1, architecture.patch)]
+    sized = [recipe.but(batch=batch, patch=patch) for batch, patch in pairs]
     return next((one for one in sized if memory_needed_gib(architecture, one, weights) <= free), sized[-1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, TypeVar
 
@@ -64,6 +65,18 @@ class TrainingRecipe:
     def __post_init__(self) -> None:
         if self.steps < self.fewest_steps or self.batch < 1 or self.patch < 16:
             raise SettingsError("A recipe needs at least 1 step, 1 patch per step and a patch of 16 voxels.")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise SettingsError(f"The recipe's {field.name} must be a number, not {value}.")
+        if not 0 < self.learning_rate <= 1:
+            raise SettingsError(
+                f"The recipe's learning_rate must be above 0 and at most 1, not {self.learning_rate:g}."
+            )
+        if min(self.warm_up, self.weight_decay, self.intensity, self.geometry, self.seed) < 0:
+            raise SettingsError(
+                "A recipe's warm_up, weight_decay, intensity, geometry and seed cannot be negative."
+            )
         for name in self.shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"The recipe's {name} must lie between 0 and 1.")
