@@ -52,7 +52,8 @@ class ExitCode(IntEnum):
 class Job:
     """The :class:`~MSLesionSegLib.progress.Progress` of one running command.
 
-    ``stages`` maps each stage, in order, to its expected share of the time (any unit, only ratios count).
+    ``stages`` maps each stage, in order, to its expected share of the time (any unit, only ratios count), or to None
+    where nobody can know before :meth:`expect`; until then no remaining time is told.
     Cancelling is cooperative: a signal or the stop file is noticed at the next call, which raises
     :class:`Cancelled`, so that work is only ever left at a place where it can be left. ``ended`` is True from
     the moment when the result or the failure is announced.
@@ -64,13 +65,18 @@ class Job:
     def __init__(
         self,
         command: str,
-        stages: Mapping[str, float],
+        stages: Mapping[str, float | None],
         emit: Callable[[Event], None],
         stop_file: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.command = command
-        self._stages = dict(stages)
+        known = sum(share for share in stages.values() if share is not None)
+        self._stages = {name: 4 * known if share is None else share for name, share in stages.items()}
+        self._unknown = {name for name, share in stages.items() if share is None}
+        self._measured: dict[str, float] = {}
+        self._measured_at = self._reached = 0.0
+        self._since: tuple[float, float] | None = None
         self._emit = emit
         self._stop_file = stop_file
         self._clock = clock
@@ -103,7 +109,11 @@ class Job:
         """Report that stage ``name`` is ``fraction`` (0 to 1) done. The overall fraction never goes back."""
         self._check()
         fraction = min(max(float(fraction), 0.0), 1.0)
-        self._fraction = max(self._fraction, self._overall(name, fraction))
+        position = _position(self._measured, name, fraction)
+        if position is None and self._measured:  # a step inside a measured stage
+            position = self._reached
+        self._reached = position or 0.0
+        self._fraction = max(self._fraction, self._overall(name, fraction, position))
         now = self._clock()
         if name == self._stage and fraction < 1.0 and now - self._last_line < self._EVERY_S:
             return
@@ -115,9 +125,15 @@ class Job:
                 "stage_fraction": round(fraction, 4),
                 "fraction": round(self._fraction, 4),
                 "elapsed_s": round(self.elapsed_s, 2),
-                "eta_s": self._eta(),
+                "eta_s": self._eta(position),
             }
         )
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """Take over measured times of the stages that are still to come; the remaining time follows from them."""
+        self._measured, self._measured_at, self._since = dict(seconds), self.elapsed_s, None
+        self._reached = 0.0
+        self._unknown -= seconds.keys()
 
     def metric(self, name: str, value: float, **context: Any) -> None:
         """Report a measured number with what it belongs to, such as ``epoch=3``."""
@@ -142,20 +158,26 @@ class Job:
         with contextlib.suppress(OSError):  # the reader may be the very thing that has gone
             self._emit(event)
 
-    def _overall(self, name: str, fraction: float) -> float:
-        if name not in self._stages:
-            return self._fraction
-        before = 0.0
-        for stage, weight in self._stages.items():
-            if stage == name:
-                return (before + weight * fraction) / sum(self._stages.values())
-            before += weight
-        raise AssertionError
+    def _overall(self, name: str, fraction: float, position: float | None) -> float:
+        if position is not None:
+            return (self._measured_at + position) / (self._measured_at + sum(self._measured.values()))
+        place = _position(self._stages, name, fraction)
+        return self._fraction if place is None else place / sum(self._stages.values())
 
-    def _eta(self) -> float | None:
-        if self._fraction < self._ETA_FROM:
+    def _eta(self, position: float | None) -> float | None:
+        if position is not None:
+            return self._measured_eta(position)
+        if self._unknown or self._fraction < self._ETA_FROM:
             return None
         return round(self.elapsed_s * (1.0 - self._fraction) / self._fraction, 1)
+
+    def _measured_eta(self, position: float) -> float:
+        """Measured seconds that are left, at the pace of those that have passed since the first report."""
+        total = sum(self._measured.values())
+        self._since = self._since or (self.elapsed_s, position)
+        ran, passed = self.elapsed_s - self._since[0], position - self._since[1]
+        pace = ran / passed if passed > self._ETA_FROM * total else 1.0
+        return round((total - position) * pace, 1)
 
     def _check(self) -> None:
         if not self._cancelled and self._stop_file is not None:
@@ -173,6 +195,16 @@ class Job:
             raise Cancelled from None
 
 
+def _position(stages: Mapping[str, float], name: str, fraction: float) -> float | None:
+    """How far it is from the first of some stages to a place in one of them; None if it is none of them."""
+    before = 0.0
+    for stage, length in stages.items():
+        if stage == name:
+            return before + length * fraction
+        before += length
+    return None
+
+
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
     """How a job ended: the exit code, and what the work returned if it ended well."""
@@ -185,7 +217,7 @@ def run_job(
     command: str,
     work: Callable[[Job], T],
     *,
-    stages: Mapping[str, float],
+    stages: Mapping[str, float | None],
     describe: Callable[[T], dict[str, Any]] = lambda value: {},
     events: bool = False,
     stop_file: Path | None = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 
@@ -10,6 +11,9 @@ class Progress(Protocol):
 
     def stage(self, name: str, fraction: float = 0.0) -> None:
         """Say that stage ``name`` is ``fraction`` (0 to 1) done."""
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """Say how long stages that are still to come will take, as measured here, in their order."""
 
     def metric(self, name: str, value: float, **context: Any) -> None:
         """Report a measured number, such as a validation score."""
@@ -22,6 +26,9 @@ class Silent:
     """A :class:`Progress` that keeps quiet."""
 
     def stage(self, name: str, fraction: float = 0.0) -> None:
+        pass
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
         pass
 
     def metric(self, name: str, value: float, **context: Any) -> None:

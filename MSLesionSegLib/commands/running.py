@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -19,7 +19,7 @@ T = TypeVar("T")
 def run(
     command: str,
     work: Callable[[Job], T],
-    stages: dict[str, float],
+    stages: Mapping[str, float | None],
     describe: Callable[[T], dict[str, Any]],
     events: bool,
     stop_file: Path | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from MSLesionSegLib.progress import Progress
@@ -96,6 +97,9 @@ class StageWatch:
         self._close(name)
         self._progress.stage(name, fraction)
 
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        self._progress.expect(seconds)
+
     def metric(self, name: str, value: float, **context: Any) -> None:
         self._progress.metric(name, value, **context)
 
@@ -130,6 +134,9 @@ class Within:
 
     def stage(self, name: str, fraction: float = 0.0) -> None:
         self._progress.stage(self._name, fraction)
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """Times of inner stages say nothing about the outer one."""
 
     def metric(self, name: str, value: float, **context: Any) -> None:
         self._progress.metric(name, value, **context)

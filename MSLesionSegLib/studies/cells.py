@@ -161,6 +161,9 @@ class CellProgress:
         if self._progress is not None:
             self._progress.stage(self._stage, (self._index + 0.95 * self._fraction) / self._count)
 
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """A cell's time says nothing about the study's."""
+
     def metric(self, name: str, value: float, **context: Any) -> None:
         self._look()
         if self._progress is not None:

@@ -49,6 +49,35 @@ def steady_run(job: Job, clock: Clock) -> None:
             clock.now += 0.0 if step == 10 else seconds / 10
 
 
+def test_no_remaining_time_is_told_before_the_long_stage_was_measured(clock, events):
+    job = Job("test", {"prepare": 5.0, "train": None, "gate": 5.0}, events.append, clock=clock)
+    for step in range(11):
+        job.stage("prepare", step / 10)
+        clock.now += 1.0
+    assert all(event["eta_s"] is None for event in events) and events[-1]["fraction"] < 0.2
+    job.expect({"train": 1000.0, "gate": 100.0})
+    job.stage("train")
+    assert events[-1]["eta_s"] == 1100.0 and events[-1]["fraction"] < 0.2
+    clock.now += 1000.0  # twice as slow as measured
+    job.stage("train", 0.5)
+    assert events[-1]["eta_s"] == 2 * 600.0
+    job.stage("scoring", 0.5)
+    assert events[-1]["eta_s"] == 2 * 600.0
+    clock.now += 1000.0
+    job.stage("gate", 0.5)
+    assert events[-1]["eta_s"] == pytest.approx(50 * 2000 / 1050, abs=0.1)
+    fractions = [event["fraction"] for event in events]
+    assert fractions == sorted(fractions) and fractions[-1] > 0.9
+
+
+def test_a_run_that_goes_on_in_the_middle_of_a_stage_tells_what_is_left_of_it(clock, events):
+    job = Job("test", {"train": None}, events.append, clock=clock)
+    clock.now += 10.0
+    job.expect({"train": 1000.0})
+    job.stage("train", 0.9)
+    assert events[-1]["eta_s"] == 100.0
+
+
 def test_overall_fraction_goes_from_zero_to_one_and_never_back(job, clock, events):
     steady_run(job, clock)
     fractions = [event["fraction"] for event in events]
