@@ -23,11 +23,15 @@ Stored = Annotated[str, typer.Argument(help="Name of a stored model.")]
 @app.command("list")
 def models_list(events: Events = False) -> None:
     """The models on this computer as a family tree: shipped ones and your own; * marks those in use."""
-    from MSLesionSegLib.network.family import list_family
+    from MSLesionSegLib.network.active import warn_if_damaged
+    from MSLesionSegLib.network.family import Member, list_family
     from MSLesionSegLib.segmentation.tasks import TASKS
 
-    defaults = {task.name: task.default_model for task in TASKS.values()}
-    members = run("models list", lambda job: list_family(defaults), {}, _described, events, None)
+    def work(job: Job) -> list[Member]:
+        warn_if_damaged(job)
+        return list_family({task.name: task.default_model for task in TASKS.values()})
+
+    members = run("models list", work, {}, _described, events, None)
     if events:
         return
     table = new_table("Model", "Task", "In use", "Owner", "Date", "What it is")
@@ -89,7 +93,13 @@ def models_use(name: Stored, events: Events = False) -> None:
     """Put a model in use: its task takes it from now on, unless another one is named."""
     from MSLesionSegLib.network.active import use_model
 
-    task = run("models use", lambda job: use_model(name), {}, lambda task: _in_use(task, name), events, None)
+    def work(job: Job) -> str:
+        from MSLesionSegLib.network.store import load_model
+
+        load_model(name)  # what does not load would fail at the next patient
+        return use_model(name)
+
+    task = run("models use", work, {}, lambda task: _in_use(task, name), events, None)
     if not events:
         typer.echo(f"The task '{task}' uses {name} now.")
 
@@ -163,12 +173,13 @@ def models_compare(
 ) -> None:
     """Measure two models on the validation cases, as the gate does after training."""
 
+    from MSLesionSegLib.training.run_stages import COMPARE_STAGES, LOAD
+
     def work(job: Job) -> Verdict:
+        job.stage(LOAD)
         from MSLesionSegLib.training.train import compare_models
 
         return compare_models(old, new, cases, replay, device, job)
-
-    from MSLesionSegLib.training.run_stages import COMPARE_STAGES
 
     verdict = run("models compare", work, COMPARE_STAGES, lambda v: {"gate": v.as_dict()}, events, stop_file)
     if not events:

@@ -55,13 +55,14 @@ def train(
     again. Several processes or GPUs: torchrun --nproc-per-node N -m MSLesionSegLib train ...
     """
     from MSLesionSegLib.training.fine_tuning import get_recipe, with_settings
-    from MSLesionSegLib.training.run_stages import train_stages
+    from MSLesionSegLib.training.run_stages import LOAD, train_stages
     from MSLesionSegLib.training.team import is_led_here, team
 
     budget = [] if minutes is None else [f"minutes={minutes}"]
     chosen = or_exit(lambda: with_settings(get_recipe(recipe), [*(settings or []), *budget]))
 
     def work(job: Progress) -> Trained:
+        job.stage(LOAD)
         from MSLesionSegLib.network.device import choose_device
         from MSLesionSegLib.training.train import TrainRequest, buffer_for, train
 
@@ -83,10 +84,11 @@ def train(
     if not is_led_here():
         _follow(work)
         return
-    stages = train_stages(chosen.minutes, tune)
+    stages = train_stages(tune, leave_one_out)
     cancelled = (
         "Cancelled. The model in use stays. If a state of the new model had been scored by then, the best one is "
-        "stored under its name; otherwise nothing was stored, and the same command goes on from there."
+        "stored under its name; otherwise nothing was stored. Before any scoring and in the gate, the same command "
+        "goes on from there."
     )
     trained = run("train", work, stages, lambda result: result.as_dict(), events, stop_file, cancelled)
     if not events:

@@ -29,12 +29,15 @@ from MSLesionSegLib.network.store import (
     user_models_folder,
 )
 from MSLesionSegLib.progress import Progress, Silent
-from MSLesionSegLib.training.budget import check_memory, fit_sizes, seconds_per_step, steps_in
+from MSLesionSegLib.training.budget import check_memory, check_patch, fit_sizes, seconds_per_step, steps_in
 from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.features import FeatureSource
 from MSLesionSegLib.training.fine_tuning import FINE_TUNING, FineTuningRecipe, length
 from MSLesionSegLib.training.interleave import InterleavedSource
+from MSLesionSegLib.training.lineage import patient_codes
 from MSLesionSegLib.training.loop import Validation, train_network
+from MSLesionSegLib.training.run_folder import RUNS
+from MSLesionSegLib.training.run_stages import GATE, MEASURE, TRAINING
 from MSLesionSegLib.training.scores import means, score
 from MSLesionSegLib.training.team import ALONE, Team
 
@@ -59,6 +62,7 @@ class FineTuning:
         task, channels, architecture: of a model from random weights; otherwise the start's are taken.
         models: folder of the store that receives the model.
         work: folder for the checkpoint, continued from when it exists; below ``models`` when None.
+        run: what tells the run that this is part of from others; stands in the card of a model that it has finished.
         device: ``cpu`` or ``cuda``.
         keep_s: seconds of a time budget that are needed after training, for the gate.
         began: :func:`time.monotonic` of when the time budget began to count; now when None.
@@ -76,6 +80,7 @@ class FineTuning:
     architecture: Architecture = field(default_factory=lambda: Architecture(thin=2))
     models: Path = field(default_factory=user_models_folder)
     work: Path | None = None
+    run: str = ""
     device: str = "cpu"
     keep_s: float = 0.0
     began: float | None = None
@@ -121,7 +126,8 @@ def finetune(request: FineTuning, progress: Progress | None = None, team: Team =
         raise SettingsError("There are no training cases. Add corrected masks first.")
     check_name(request.models, request.name)
     model = _start(request)
-    work = request.work or request.models / ".runs" / request.name
+    work = request.work or request.models / RUNS / request.name
+    check_patch(request.recipe, model.card.architecture)
     freeze(model.network, model.card.architecture, request.tune)
     weights = sum(parameter.numel() for parameter in model.network.parameters())
     plan = _planned_sizes(request, request.recipe, model.card.architecture, weights, work, team)
@@ -129,11 +135,13 @@ def finetune(request: FineTuning, progress: Progress | None = None, team: Team =
 
     trained, source = _prepare_source(request, recipe, model, work, progress, team)
     if not plan.steps:
-        steps = team.share(_planned_steps(request, recipe, model, trained, source, began))
-        plan = replace(plan, steps=steps)
+        progress.stage(MEASURE)
+        plan = team.share(_planned_steps(request, recipe, model, trained, source, began, plan))
         if team.leads:
             _write_plan(work / "plan.json", plan)
     recipe = recipe.but(steps=plan.steps)
+    scorings = (recipe.validations + 1) * plan.scoring_s
+    progress.expect({TRAINING: plan.steps * plan.step_s + scorings, GATE: request.keep_s})
     validation = _validation(request, recipe, model, progress) if request.validation else None
     model = replace(model, card=_card(request, recipe, model.card))
     try:
@@ -190,7 +198,7 @@ def _prepare_source(request, recipe, model, work, progress, team):
         return model.network, cases
     begin, rest = parts
     size = recipe.cached_patches * len(request.training)
-    pool = work / f"features-{_digest(request, recipe)[:16]}"
+    pool = work / f"features-{training_key(request, recipe)[:16]}"
     return rest, FeatureSource(cases, begin, pool, size, request.device, progress)
 
 
@@ -198,18 +206,21 @@ def _prepare_source(request, recipe, model, work, progress, team):
 class _Plan:
     """What was measured or chosen once for a run, so that a run that goes on does the same.
 
-    ``key`` tells one run from another; ``steps`` is 0 as long as the length is not known.
+    ``key`` tells one run from another; ``steps`` is 0 as long as the length is not known. ``step_s`` and
+    ``scoring_s`` are the seconds that an optimiser step and a scoring of the validation cases take.
     """
 
     key: str
     batch: int
     patch: int
     steps: int = 0
+    step_s: float = 0.0
+    scoring_s: float = 0.0
 
 
 def _planned_sizes(request, recipe, architecture, weights, work, team) -> _Plan:
     """The plan of this run as it was left, or a new one without a length."""
-    key = _digest(request, recipe)
+    key = training_key(request, recipe)
     plan = None
     if team.leads:
         plan = _read_plan(work / "plan.json", key)
@@ -220,16 +231,17 @@ def _planned_sizes(request, recipe, architecture, weights, work, team) -> _Plan:
     return team.share(plan)
 
 
-def _planned_steps(request, recipe, model, trained, source, began) -> int:
-    """Optimiser steps by the recipe's epochs and its time budget, whichever are fewer."""
+def _planned_steps(request, recipe, model, trained, source, began, plan) -> _Plan:
+    """The plan with optimiser steps by the recipe's epochs and its time budget, whichever are fewer."""
     steps = length(recipe, len(request.training), bool(request.replay))
-    if not recipe.minutes:
-        return steps
     per_step = seconds_per_step(trained, source, recipe, request.device)
     scoring = seconds_to_score(model, request.validation, request.device)
+    plan = replace(plan, steps=steps, step_s=per_step, scoring_s=scoring)
+    if not recipe.minutes:
+        return plan
     left = recipe.minutes * 60 - (time.monotonic() - began) - request.keep_s
     fitting = steps_in(left - scoring * (recipe.validations + 1), per_step)
-    return min(fitting, steps) if steps else fitting
+    return replace(plan, steps=min(fitting, steps) if steps else fitting)
 
 
 def _read_plan(file: Path, key: str) -> _Plan | None:
@@ -247,7 +259,8 @@ def _write_plan(file: Path, plan: _Plan) -> None:
     os.replace(partial, file)
 
 
-def _digest(request: FineTuning, recipe: FineTuningRecipe) -> str:
+def training_key(request: FineTuning, recipe: FineTuningRecipe) -> str:
+    """What tells one training from another: recipe, tuned part, start and cases."""
     facts = [
         recipe.as_dict(),
         request.tune,
@@ -286,6 +299,7 @@ def _card(request: FineTuning, recipe: FineTuningRecipe, start: ModelCard) -> Mo
         "cases": len(request.training),
         "by_site": dict(sites),
         "fingerprint": fingerprint(request.training),
+        "patients": patient_codes(request.training),
         "validation_cases": len(request.validation),
         "validation_fingerprint": fingerprint(request.validation),
         "replay_examples": dict(Counter(example.site for example in request.replay)),
@@ -314,6 +328,8 @@ def _store(request, model: Model, validation: Validation | None, work: Path, *, 
         best = max((n for n in validation.history if n["step"]), key=lambda numbers: numbers["score"])
         results = {"validation at the start": validation.history[0], "validation of the best state": best}
     card = replace(model.card, results=results)
+    if request.run and not stopped:
+        card = replace(card, training={**card.training, "run": request.run})
     if stopped:
         card = replace(card, description=f"{card.description} Stopped early; the gate has not seen it.")
     save_model(request.models, model.network, card)

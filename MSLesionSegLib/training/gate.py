@@ -7,7 +7,7 @@ cases of earlier sites (backward transfer, Lopez-Paz and Ranzato 2017).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -109,7 +109,19 @@ def judge(
         for model in (old, new)
         for examples in (validation, earlier)
     ]
-    return decide(*scores)
+    return with_remarks(decide(*scores), mirroring_remark(old, new))
+
+
+def with_remarks(verdict: Verdict, *remarks: str) -> Verdict:
+    """The verdict with what a person should know beside it; empty remarks are left out."""
+    return replace(verdict, sentence=" ".join(filter(None, (verdict.sentence, *remarks))))
+
+
+def mirroring_remark(old: Model, new: Model) -> str:
+    """Says that the gate looks once where use looks eight times; empty where use looks once too."""
+    if not (old.card.flips or new.card.flips):
+        return ""
+    return "Both were measured without the averaging over mirrored inputs that they have in use."
 
 
 def decide(

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import hashlib
+import json
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.errors import Cancelled, SettingsError
-from MSLesionSegLib.network.active import use_model
+from MSLesionSegLib.errors import ModelError, SettingsError
+from MSLesionSegLib.network.active import use_model, warn_if_damaged
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.parts import check_part
 from MSLesionSegLib.network.store import (
+    Model,
+    ModelCard,
     check_name,
     find_model,
-    list_models,
     load_model,
     read_card,
     user_models_folder,
@@ -25,15 +29,18 @@ from MSLesionSegLib.network.store import (
 )
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation.stages import Within
-from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
+from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
 from MSLesionSegLib.training import case_examples
-from MSLesionSegLib.training.cases import list_cases, read_cases
-from MSLesionSegLib.training.examples import Example
+from MSLesionSegLib.training.budget import check_patch
+from MSLesionSegLib.training.cases import CaseSet, list_cases, read_cases
+from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
-from MSLesionSegLib.training.finetune import FineTuned, FineTuning, finetune, seconds_to_score
-from MSLesionSegLib.training.gate import FEWEST_CASES, Verdict, decide, judge
+from MSLesionSegLib.training.finetune import FineTuned, FineTuning, finetune, seconds_to_score, training_key
+from MSLesionSegLib.training.gate import FEWEST_CASES, Verdict, decide, judge, mirroring_remark, with_remarks
+from MSLesionSegLib.training.lineage import nearest_untouched, patient
 from MSLesionSegLib.training.replay import replay_examples
-from MSLesionSegLib.training.run_stages import GATE
+from MSLesionSegLib.training.run_folder import RunFolder, held_run
+from MSLesionSegLib.training.run_stages import GATE, LEAVE_ONE_OUT, MEASURE, TRAINING
 from MSLesionSegLib.training.scores import Score, score
 from MSLesionSegLib.training.team import ALONE, Team
 
@@ -104,7 +111,9 @@ class Trained:
 def train(request: TrainRequest, progress: Progress | None = None, team: Team = ALONE) -> Trained:
     """Fine-tune on a case set, let the gate compare the result with the model in use, and promote it if it may.
 
-    The new model is always stored. It takes the place of the model in use only with the verdict ``promote``.
+    The new model is always stored. It takes the place of the model in use only with the verdict ``promote``. A run
+    that ended before the gate had spoken, however it ended, is taken up where it was left when it is asked for again.
+    Prepared cases stay on the disk only while it runs.
 
     Raises:
         SettingsError: no usable cases, or settings that contradict each other.
@@ -112,20 +121,52 @@ def train(request: TrainRequest, progress: Progress | None = None, team: Team = 
     """
     progress = progress or Silent()
     began = time.monotonic()
-    device = choose_device(request.device)
     task = get_task(request.task)
+    warn_if_damaged(progress)
     old = load_model(model_in_use(task.name), task=task.name)
-    name = request.name or _free_name(task.name)
-    check_name(request.models, name)
     check_part(request.tune)
     start = _start(request, old.card.name)
-    work = request.models / ".runs" / name
-    training, validation = _prepared(request, work / "examples", progress, team)
+    check_patch(request.recipe, old.card.architecture if start is None else _card(start).architecture)
+    cases = read_cases(request.cases, request.task)
+    for finding in cases.findings:
+        progress.warning(finding.code, finding.sentence)
+    key = _run_key(request, start, cases)
+    if request.name and not _waits_for_gate(request.models / request.name, key):
+        check_name(request.models, request.name)
+    names = [request.name] if request.name else (f"{task.name}-tuned-{k}" for k in count(1))
+
+    def is_free(name: str) -> bool:
+        model = request.models / name
+        return not model.exists() or _waits_for_gate(model, key)
+
+    with contextlib.ExitStack() as stack:
+        run = None
+        if team.leads:
+            run = stack.enter_context(held_run(request.models, names, is_free))
+        return _run(request, task, old, start, cases, key, team.share(run), began, progress, team)
+
+
+def _run(
+    request: TrainRequest,
+    task: Task,
+    old: Model,
+    start: str | None,
+    cases: CaseSet,
+    key: str,
+    run: RunFolder,
+    began: float,
+    progress: Progress,
+    team: Team,
+) -> Trained:
+    """The run itself, in its folder."""
+    device = choose_device(request.device)
+    training, validation = _prepared(request, cases, run.examples, progress, team)
+    progress.stage(MEASURE)
     replay, earlier = share_out(request.buffer)
     if not request.replay:
         replay = []
     tuning = FineTuning(
-        name=name,
+        name=run.name,
         training=training,
         validation=validation,
         replay=replay,
@@ -136,20 +177,20 @@ def train(request: TrainRequest, progress: Progress | None = None, team: Team = 
         channels=old.card.channels,
         architecture=old.card.architecture,
         models=request.models,
-        work=work / "run",
+        work=run.training,
+        run=key,
         device=device,
         keep_s=2 * seconds_to_score(old, [*validation, *earlier], device),
         began=began,
     )
-    apart = _leave_one_out(tuning, old.card.name, progress, team) if request.leave_one_out else None
-    if apart is not None:
+    apart = None
+    if request.leave_one_out:
+        apart = _leave_one_out(tuning, old.folder, run.apart, task.default_model, progress, team)
         tuning = replace(tuning, began=None)
-    try:
+    if team.share(run.model.exists()):
+        tuned = FineTuned(run.model, read_card(run.model), ())
+    else:
         tuned = finetune(tuning, progress, team)
-    except Cancelled:
-        if team.leads and (request.models / name).exists():  # the run has ended with its best state
-            shutil.rmtree(work, ignore_errors=True)
-        raise
     progress.stage(GATE)
     verdict = (
         _judged(tuned, old, validation, earlier, apart, device, Within(progress, GATE))
@@ -159,8 +200,9 @@ def train(request: TrainRequest, progress: Progress | None = None, team: Team = 
     verdict = team.share(verdict)
     if team.leads:
         _conclude(tuned, old.card.name, verdict)
+        run.clear()
     team.wait()
-    return Trained(name, tuned.folder, model_in_use(task.name), verdict, tuned.history)
+    return Trained(run.name, tuned.folder, model_in_use(task.name), verdict, tuned.history)
 
 
 def compare_models(
@@ -218,11 +260,8 @@ def share_out(buffer: Sequence[Example]) -> tuple[list[Example], list[Example]]:
 
 
 def _prepared(
-    request: TrainRequest, out: Path, progress: Progress, team: Team
+    request: TrainRequest, cases: CaseSet, out: Path, progress: Progress, team: Team
 ) -> tuple[list[Example], list[Example]]:
-    cases = read_cases(request.cases, request.task)
-    for finding in cases.findings:
-        progress.warning(finding.code, finding.sentence)
     if team.leads:
         case_examples.prepare_cases(cases.cases, out, progress)
     team.wait()
@@ -245,9 +284,32 @@ def _start(request: TrainRequest, in_use: str) -> str | None:
     return start
 
 
-def _free_name(task: str) -> str:
-    taken = {card.name for card in list_models()}
-    return next(name for k in range(1, len(taken) + 2) if (name := f"{task}-tuned-{k}") not in taken)
+def _card(model: str) -> ModelCard:
+    return read_card(find_model(model))
+
+
+def _run_key(request: TrainRequest, start: str | None, cases: CaseSet) -> str:
+    """What tells one run from another, known before anything is prepared."""
+    facts = [
+        request.task,
+        request.recipe.as_dict(),
+        request.tune,
+        start and _card(start).weights_sha256,
+        request.replay,
+        request.leave_one_out,
+        [(case.case_id, case.sha256, case.split) for case in cases.cases],
+        fingerprint(request.buffer),
+    ]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _waits_for_gate(model: Path, key: str) -> bool:
+    """Whether there is a model that this very run has made, without a verdict."""
+    try:
+        card = read_card(model)
+    except ModelError:
+        return False
+    return card.training.get("run") == key and "gate" not in card.results
 
 
 def _judged(tuned: FineTuned, old, validation, earlier, apart, device, progress) -> Verdict:
@@ -258,46 +320,92 @@ def _judged(tuned: FineTuned, old, validation, earlier, apart, device, progress)
     scores = [
         score(m, e, device=device, progress=progress) for m in (old, new) for e in (validation, earlier)
     ]
-    old_apart, new_apart = apart
-    return decide([*old_apart, *scores[0]], scores[1], [*new_apart, *scores[2]], scores[3])
+    verdict = decide([*apart.old, *scores[0]], scores[1], [*apart.new, *scores[2]], scores[3])
+    return with_remarks(verdict, apart.remark, mirroring_remark(old, new))
 
 
 def _with_offer(verdict: Verdict, tuned: FineTuned) -> Verdict:
-    cases = tuned.card.training["cases"]
-    if verdict.verdict != "undecided" or verdict.cases >= FEWEST_CASES or cases < 2:
+    patients = len(tuned.card.training["patients"])
+    if verdict.verdict != "undecided" or verdict.cases >= FEWEST_CASES or patients < 2:
         return verdict
     minutes = tuned.card.recipe["minutes"]
-    takes = f" about {(cases + 1) * minutes:.0f} minutes," if minutes else ""
-    offer = f" Leave-one-out takes{takes} {cases + 1} trainings: --leave-one-out."
+    takes = f" about {(patients + 1) * minutes:.0f} minutes," if minutes else ""
+    offer = f" Leave-one-out takes{takes} {patients + 1} trainings: --leave-one-out."
     return replace(verdict, sentence=verdict.sentence + offer)
 
 
+@dataclass(frozen=True)
+class _Apart:
+    """What leave-one-out measured.
+
+    Attributes:
+        old, new: scores, case by case, of a model that never saw these patients and of models that were trained from
+            such a one without the scored patient.
+        remark: sentence for the verdict where the old model is not the one in use; may be empty.
+    """
+
+    old: list[Score]
+    new: list[Score]
+    remark: str
+
+
+class _Turn(Within):
+    """The progress of one of the trainings of leave-one-out, which are one stage together.
+
+    Args:
+        progress: of the run.
+        turn, turns: which training this is, and of how many.
+        gate_s: seconds that the gate will take.
+    """
+
+    def __init__(self, progress: Progress, turn: int, turns: int, gate_s: float) -> None:
+        super().__init__(progress, LEAVE_ONE_OUT)
+        self._turn, self._turns, self._gate_s = turn, turns, gate_s
+
+    def stage(self, name: str, fraction: float = 0.0) -> None:
+        super().stage(name, (self._turn + (fraction if name == TRAINING else 0.0)) / self._turns)
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        """The first one tells how long all of them take, and the training on all cases after them."""
+        one = seconds[TRAINING]
+        if self._turn == 0:
+            self._progress.expect({LEAVE_ONE_OUT: self._turns * one, TRAINING: one, GATE: self._gate_s})
+
+
 def _leave_one_out(
-    tuning: FineTuning, in_use: str, progress: Progress, team: Team
-) -> tuple[list[Score], list[Score]]:
-    """Scores of the model in use and of models that were trained without the scored case, case by case."""
-    if len(tuning.training) < 2:
-        raise SettingsError("Leave-one-out needs at least two training cases.")
-    old = load_model(in_use)
-    old_scores, new_scores = [], []
-    folder = tuning.work / "leave-one-out"
-    for k, left_out in enumerate(tuning.training):
-        others = [example for example in tuning.training if example is not left_out]
-        apart = replace(
-            tuning,
-            name=f"without-{k}",
-            training=others,
-            validation=(),
-            models=folder,
-            work=folder / f"run-{k}",
-            keep_s=0.0,
-            began=None,
+    tuning: FineTuning, in_use: Path, folder: Path, default: str, progress: Progress, team: Team
+) -> _Apart:
+    patients = list(dict.fromkeys(patient(example) for example in tuning.training))
+    if len(patients) < 2:
+        raise SettingsError("Leave-one-out needs training cases of at least two patients.")
+    # a model that was trained on the case that is left out would know it already
+    clean = {
+        model: nearest_untouched(model, tuning.training) or find_model(default)
+        for model in (in_use, tuning.start)
+        if model is not None
+    }
+    old = load_model(clean[in_use], task=tuning.task)
+    remark = ""
+    if clean[in_use] != in_use:
+        remark = (
+            f"Leave-one-out compares with {old.card.name}: {read_card(in_use).name} was trained on some of these "
+            "patients, or its card does not tell."
         )
-        if not (folder / apart.name).exists():
-            finetune(apart, progress, team)
-        old_scores += score(old, [left_out], device=tuning.device)
-        new_scores += score(load_model(folder / apart.name), [left_out], device=tuning.device)
-    return old_scores, new_scores
+        progress.warning("leave-one-out", remark)
+    scores: tuple[list[Score], list[Score]] = [], []
+    for k, left_out in enumerate(patients):
+        turn = _Turn(progress, k, len(patients), tuning.keep_s)
+        turn.stage(TRAINING)
+        members = [example for example in tuning.training if patient(example) == left_out]
+        others = [example for example in tuning.training if example not in members]
+        apart = replace(tuning, training=others, validation=(), run="", keep_s=0.0, began=None, models=folder)
+        apart = replace(apart, start=None if tuning.start is None else clean[tuning.start])
+        name = f"without-{training_key(apart, apart.recipe)[:16]}"
+        if not (folder / name).exists():
+            finetune(replace(apart, name=name, work=folder / f"run-{name}"), turn, team)
+        for found, model in zip(scores, (old, load_model(folder / name)), strict=True):
+            found += score(model, members, device=tuning.device)
+    return _Apart(*scores, remark)
 
 
 def _conclude(tuned: FineTuned, in_use: str, verdict: Verdict) -> None:
@@ -306,4 +414,3 @@ def _conclude(tuned: FineTuned, in_use: str, verdict: Verdict) -> None:
     write_card(tuned.folder, replace(card, results=results))
     if verdict.verdict == "promote":
         use_model(card.name)
-    shutil.rmtree(tuned.folder.parent / ".runs" / card.name, ignore_errors=True)

@@ -22,6 +22,7 @@ from MSLesionSegLib.training import finetune as module
 from MSLesionSegLib.training.examples import read_examples
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe, recipe_from_card
 from MSLesionSegLib.training.finetune import FineTuning, finetune
+from MSLesionSegLib.training.lineage import patient_codes
 from MSLesionSegLib.training.loop import Validation, train_network
 from MSLesionSegLib.training.scores import Score
 
@@ -58,7 +59,10 @@ def request_(tmp_path):
 
 class Listener(Silent):
     def __init__(self) -> None:
-        self.metrics, self.stages = [], []
+        self.metrics, self.stages, self.expected = [], [], {}
+
+    def expect(self, seconds):
+        self.expected = dict(seconds)
 
     def stage(self, name, fraction=0.0):
         self.stages.append((name, fraction))
@@ -86,6 +90,7 @@ def test_a_fine_tuned_model_is_better_and_says_what_it_was_made_of(request_):
     assert [context["step"] for _, context in told] == [0, 20, 40]
     assert told[-1][1]["epoch"] == 40 * 2 / (2 * RECIPE.patches)
     assert not (request_.models / ".runs" / "mine").exists()
+    assert card.training["patients"] == patient_codes(request_.training)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +147,7 @@ def test_a_blob_over_all_lesions_is_not_the_best_state(request_, monkeypatch):
         return [Score("kept", "here", False, dice, f1, 1.0, 1.0, 0)]
 
     monkeypatch.setattr(module, "score", scored)
+    monkeypatch.setattr(module, "seconds_to_score", lambda *_: 0.0)
     card = finetune(request_, Silent()).card
     assert card.results["validation of the best state"]["dice"] == 0.45
 
@@ -247,6 +253,19 @@ def test_a_time_budget_decides_the_length_once_and_for_all(request_, monkeypatch
         finetune(budget, listener)
     plan = (request_.models / ".runs" / "mine" / "plan.json").read_text()
     assert '"steps": 40' in plan  # 60 - 5 - 6 - 3 scorings of 2 s, and a reserve of 5 %
+
+
+def test_the_remaining_time_follows_from_measured_steps_also_when_a_run_goes_on(request_, monkeypatch):
+    monkeypatch.setattr(module, "seconds_per_step", lambda *_: 2.0)
+    monkeypatch.setattr(module, "seconds_to_score", lambda *_: 7.0)
+    request = replace(request_, keep_s=11.0)
+    for _ in range(2):
+        listener = StopsAfter(1 / 4)
+        with pytest.raises(Cancelled):
+            finetune(request, listener)
+        # 4 steps, and scorings at the start, in the middle and at the end
+        assert listener.expected == {"training": 4 * 2.0 + 3 * 7.0, "gate": 11.0}
+        monkeypatch.setattr(module, "seconds_per_step", lambda *_: pytest.fail("measured again"))
 
 
 def test_an_impossible_time_budget_still_makes_a_few_steps(request_, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from MSLesionSegLib.lesions.metrics import compare_masks
-from MSLesionSegLib.training.gate import compare, decide
+from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.store import Model, ModelCard
+from MSLesionSegLib.training.gate import compare, decide, mirroring_remark, with_remarks
 from MSLesionSegLib.training.scores import Score
 
 
@@ -127,6 +130,19 @@ def test_what_is_promoted_never_has_a_lower_mean_f1(pairs):
     assert (verdict.verdict == "promote") == (verdict.changes["f1"].change >= 0)
     again = decide(old, [], new, [])
     assert again == verdict
+
+
+def test_the_verdict_says_that_the_averaging_of_use_was_left_out():
+    same = scores(0.4, 0.5, 0.6)
+    verdict = decide(same, [], same, [])
+    plain, mirrored = (
+        Model(ModelCard("m", "flair", Architecture(), ("FLAIR",), flips=flips), None, Path())
+        for flips in (False, True)
+    )
+    assert with_remarks(verdict, mirroring_remark(plain, plain)) == verdict
+    assert with_remarks(verdict, mirroring_remark(plain, mirrored)).sentence.endswith(
+        "without the averaging over mirrored inputs that they have in use."
+    )
 
 
 def test_a_metric_is_compared_where_both_models_have_it():

@@ -16,6 +16,7 @@ from MSLesionSegLib.network.store import ModelCard, load_model, save_model
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.training import train as module
+from MSLesionSegLib.training.cases import CaseSet
 from MSLesionSegLib.training.examples import Example, write_example
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
 from MSLesionSegLib.training.finetune import FineTuning, finetune
@@ -81,6 +82,7 @@ def test_the_gate_refuses_and_the_model_in_use_stays(trained, tmp_path, monkeypa
     training = examples("training", range(20, 22), spoilt=True)
     validation = examples("validation", range(30, 33), spoilt=validation_too)
     buffer = examples("buffer", range(40, 43), spoilt=False)
+    monkeypatch.setattr(module, "read_cases", lambda *_: CaseSet(tmp_path, (), ()))
     monkeypatch.setattr(module, "_prepared", lambda *_: (training, validation))
     buffer = tuple(replace(example, site="earlier") for example in buffer)
     trained_model = train(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 
 import nibabel as nib
@@ -14,9 +17,11 @@ from lesion_examples import add_example
 from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
+from MSLesionSegLib.errors import Cancelled
 from MSLesionSegLib.network.active import active_model, use_model
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, load_model, read_card, save_model
+from MSLesionSegLib.training import train as module
 from MSLesionSegLib.training.case_examples import prepare_case
 from MSLesionSegLib.training.cases import read_cases
 from MSLesionSegLib.training.examples import fingerprint, read_examples
@@ -39,7 +44,9 @@ def store(tmp_path, monkeypatch):
     monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path / "models"))
     torch.manual_seed(0)
     save_model(
-        tmp_path / "models", build(TINY), ModelCard("start", "flair", TINY, ("FLAIR",), parent="flair-ms")
+        tmp_path / "models",
+        build(TINY),
+        ModelCard("start", "flair", TINY, ("FLAIR",), parent="flair-ms", training={"patients": []}),
     )
     use_model("start")
     return tmp_path / "models"
@@ -79,8 +86,12 @@ def test_a_case_becomes_a_stored_model_with_the_gates_verdict(case_set, store, t
     trained_on = share_out(read_examples(buffer))[0]
     assert card.training["replay_examples"] == {"earlier": len(trained_on)}
     assert sorted(p.name for p in (store / ".runs").iterdir()) == []
-    told = [e["fraction"] for e in events if e["event"] == "progress"]
+    progress = [e for e in events if e["event"] == "progress"]
+    told = [e["fraction"] for e in progress]
     assert told == sorted(told)
+    assert progress[0]["stage"] == "load model"
+    early = ("load model", "prepare cases", "measure speed")
+    assert all((e["eta_s"] is None) == (e["stage"] in early) for e in progress)
 
 
 def test_training_never_sees_a_validation_case(case_set, store, tmp_path):
@@ -118,6 +129,16 @@ def test_corrected_regions_are_the_examples_focus(tmp_path):
         (["--task", "tumour"], "tumour"),
         (["--name", "../up"], "cannot be a model name"),
         (["--name", "start"], "exists already"),
+        (["--set", "patch=33"], "patch of 33 voxels: take 32 or 40"),
+        (["--minutes", "nan"], "minutes must be a number, not nan"),
+        (["--minutes", "inf"], "minutes must be a number, not inf"),
+        (["--minutes", "1e9"], "30 days"),
+        (["--set", "learning_rate=nan"], "learning_rate must be a number"),
+        (["--set", "learning_rate=-1"], "learning_rate must be above 0"),
+        (["--set", "lesion_share=nan"], "lesion_share must be a number"),
+        (["--set", "weight_decay=-1"], "cannot be negative"),
+        (["--name", "flair-ms"], "came with the program"),
+        (["--name", "brain"], "came with the program"),
     ],
 )
 def test_a_wrong_wish_is_answered_with_a_sentence_and_changes_nothing(case_set, store, more, word):
@@ -172,6 +193,83 @@ def test_too_few_cases_to_split_are_measured_by_leaving_one_out(case_set, store)
     assert events[-1]["in_use"] == ("new" if gate["verdict"] == "promote" else "start")
     assert read_card(store / "new").training["cases"] == 2
     assert sorted(p.name for p in store.iterdir()) == [".runs", "active.json", "new", "start"]
+
+
+def test_the_second_leave_one_out_starts_from_what_never_saw_the_cases_and_compares_with_it(case_set, store):
+    code, _, errors = train(case_set)
+    assert code == 0, errors
+    use_model("new")
+    settings = [part for text in QUICK for part in ("--set", text)]
+    code, events, errors = mslesionseg(
+        "train", "--cases", case_set, *settings, "--name", "second", "--events", "--leave-one-out"
+    )
+    assert code == 0, errors
+    assert "compares with start: new was trained on some of these patients" in events[-1]["gate"]["sentence"]
+    assert any(e["event"] == "warning" and "compares with start" in e["sentence"] for e in events)
+
+
+def unnamed(case_set) -> list[str]:
+    settings = [part for text in QUICK for part in ("--set", text)]
+    return ["train", "--cases", str(case_set), *settings, "--events"]
+
+
+def never(*_, **__):
+    raise AssertionError("the model was trained already")
+
+
+DIES_IN_THE_GATE = """
+import os, signal, sys
+from MSLesionSegLib.cli import app
+from MSLesionSegLib.training import train
+train.judge = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
+def test_a_run_killed_in_the_gate_goes_on_with_the_gate(case_set, store, monkeypatch):
+    child = subprocess.run([sys.executable, "-c", DIES_IN_THE_GATE, *unnamed(case_set)], capture_output=True)
+    assert child.returncode == -signal.SIGKILL
+    weights = (store / "flair-tuned-1" / "weights.safetensors").read_bytes()
+    assert (store / ".runs" / "flair-tuned-1" / "examples").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "finetune", never)
+        code, events, errors = mslesionseg(*unnamed(case_set))
+    assert code == 0, errors
+    assert events[-1]["model"] == "flair-tuned-1" and events[-1]["gate"]["sentence"]
+    assert "gate" in read_card(store / "flair-tuned-1").results
+    assert (store / "flair-tuned-1" / "weights.safetensors").read_bytes() == weights
+    assert list((store / ".runs").iterdir()) == []
+
+
+def test_a_run_cancelled_in_the_gate_keeps_no_brains_and_goes_on_with_the_gate(case_set, store, monkeypatch):
+    def cancelled(*_, **__):
+        raise Cancelled
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "judge", cancelled)
+        code, events, _ = train(case_set)
+    assert code == 130 and "in the gate, the same command goes on" in events[-1]["sentence"]
+    assert (store / "new").exists() and list((store / ".runs").iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "finetune", never)
+        code, events, errors = train(case_set)
+    assert code == 0, errors
+    assert "gate" in read_card(store / "new").results
+    assert train(case_set)[1][-1]["sentence"].startswith("A model named new exists already")
+
+
+def test_a_run_that_ends_early_keeps_its_checkpoint_and_no_brains(case_set, store, monkeypatch):
+    def interrupted(tuning, *_):
+        (tuning.work / "features-1").mkdir(parents=True)
+        (tuning.work / "checkpoint.pt").write_bytes(b"weights")
+        assert list((store / ".runs" / "new" / "examples").iterdir())
+        raise Cancelled
+
+    monkeypatch.setattr(module, "finetune", interrupted)
+    assert train(case_set)[0] == 130
+    left = [path for path in (store / ".runs").rglob("*") if path.is_file()]
+    assert left == [store / ".runs" / "new" / "run" / "checkpoint.pt"]
 
 
 def test_leave_one_out_is_offered_with_its_time_when_there_are_too_few_cases(case_set, store):

@@ -1,0 +1,64 @@
+"""Which patients a model and its ancestors were trained on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from MSLesionSegLib.errors import ModelError
+from MSLesionSegLib.network.store import SHIPPED, ModelCard, find_model, read_card
+from MSLesionSegLib.training.examples import Example
+
+
+def patient(example: Example) -> str:
+    """The patient's label: what comes before the first underscore of an example's name."""
+    return example.name.partition("_")[0]
+
+
+def patient_codes(examples: Iterable[Example]) -> list[str]:
+    """What a model card holds of the patients that it was trained on: hashes of their labels, sorted."""
+    labels = {patient(example) for example in examples}
+    return sorted(hashlib.sha256(label.encode()).hexdigest()[:16] for label in labels)
+
+
+def nearest_untouched(model: str | Path, examples: Iterable[Example]) -> Path | None:
+    """Folder of a model, or of its nearest ancestor, that was made without any of these patients.
+
+    The whole line counts: what the parent has seen, the child has seen. Shipped models are taken to know no
+    hospital's patients.
+
+    Returns:
+        None where the cards do not tell: an ancestor is gone, was replaced, or does not list its patients.
+    """
+    codes = set(patient_codes(examples))
+    untouched = None
+    for folder, card in reversed(_line(model)):
+        if not _is_shipped(folder):
+            seen = card.training.get("patients")
+            if not isinstance(seen, list) or codes & {str(code) for code in seen}:
+                break
+        untouched = folder
+    return untouched
+
+
+def _line(model: str | Path) -> list[tuple[Path, ModelCard]]:
+    """A model and its ancestors up to a shipped one or one from random weights; empty where one of them is gone."""
+    line: list[tuple[Path, ModelCard]] = []
+    wanted, weights = model, None
+    while True:
+        try:
+            folder = find_model(wanted)
+            card = read_card(folder)
+        except ModelError:
+            return []
+        if (weights and card.weights_sha256 != weights) or folder in [known for known, _ in line]:
+            return []
+        line.append((folder, card))
+        if _is_shipped(folder) or card.parent is None:
+            return line
+        wanted, weights = card.parent, card.training.get("parent_sha256")
+
+
+def _is_shipped(folder: Path) -> bool:
+    return folder.resolve().parent == SHIPPED.resolve()
