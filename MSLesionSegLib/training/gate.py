@@ -18,6 +18,7 @@ from MSLesionSegLib.training.examples import Example
 from MSLesionSegLib.training.scores import METRICS, Score, means, score
 
 FEWEST_CASES = 3
+SYNTHETIC = "synthetic"  # site of the shipped buffer
 LARGEST_FALL = 0.02  # of the mean Dice, at this site and at any earlier one
 RESAMPLES = 2000
 
@@ -131,8 +132,9 @@ def decide(
 
     Promoted is who does not find lesions worse at this site (mean lesion F1), does not lose more than 0.02 of Dice at
     this or any earlier site and does not mark more on lesion-free scans. The Dice is there because by any overlap one
-    blob over the whole brain finds every lesion and marks nothing else. Below three validation cases nothing is
-    promoted: that is left to the person, unless an earlier site or a lesion-free scan decides against it.
+    blob over the whole brain finds every lesion and marks nothing else. The synthetic patients of the shipped buffer
+    are no hospital: there only the loss of half of the Dice counts. Below three validation cases nothing is promoted:
+    that is left to the person, unless an earlier site or a lesion-free scan decides against it.
     """
     changes = {name: found for name in METRICS if (found := compare(old, new, name)) is not None}
     lesion_free = compare(
@@ -178,7 +180,14 @@ def compare(old: Sequence[Score], new: Sequence[Score], metric: str) -> Change |
 def _verdict(
     cases: int, changes: dict[str, Change], lesion_free: Change | None, sites: Sequence[EarlierSite]
 ) -> tuple[str, str]:
-    worst = min(sites, key=lambda entry: entry.dice.change, default=None)
+    collapsed = next((entry.dice for entry in sites if entry.site == SYNTHETIC), None)
+    if collapsed is not None and collapsed.new < collapsed.old / 2:
+        return "refuse", (
+            f"Refused: on {collapsed.cases} synthetic patients the Dice falls from {collapsed.old:.2f} to "
+            f"{collapsed.new:.2f}, to less than half."
+        )
+    hospitals = [entry for entry in sites if entry.site != SYNTHETIC]
+    worst = min(hospitals, key=lambda entry: entry.dice.change, default=None)
     if worst is not None and worst.dice.change < -LARGEST_FALL:
         return "refuse", (
             f"Refused: on {worst.dice.cases} cases of the earlier site {worst.site} the Dice falls from "
@@ -207,5 +216,5 @@ def _verdict(
             f"Refused: on {dice.cases} validation cases of this site the Dice falls from {dice.old:.2f} to "
             f"{dice.new:.2f}, more than {LARGEST_FALL:g}."
         )
-    kept = " and no earlier site loses" if sites else "; no earlier site was there to compare"
+    kept = " and no earlier site loses" if hospitals else "; no earlier site was there to compare"
     return "promote", f"Promoted: {measured}{kept}."

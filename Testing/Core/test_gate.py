@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import Model, ModelCard
-from MSLesionSegLib.training.gate import compare, decide, mirroring_remark, with_remarks
+from MSLesionSegLib.training.gate import SYNTHETIC, compare, decide, mirroring_remark, with_remarks
 from MSLesionSegLib.training.scores import Score
 
 
@@ -82,6 +82,17 @@ def test_more_marks_on_lesion_free_scans_are_refused():
     verdict = decide(old, [], new, [])
     assert verdict.verdict == "refuse" and "3.0 lesions per scan instead of 1.0" in verdict.sentence
     assert decide(old, [], [*scores(0.9, 0.9, 0.9), case(None, false=1)], []).verdict == "promote"
+
+
+def test_synthetic_patients_may_move_but_not_collapse():
+    here = scores(0.4, 0.5, 0.6), scores(0.6, 0.6, 0.7)
+    old = scores(0.6, site=SYNTHETIC)
+    moved = decide(here[0], old, here[1], scores(0.4, site=SYNTHETIC))
+    assert moved.verdict == "promote" and "no earlier site was there to compare" in moved.sentence
+    assert moved.earlier_sites[0].dice.change == pytest.approx(-0.2)  # it is told, though it does not decide
+    collapsed = decide(here[0], old, here[1], scores(0.2, site=SYNTHETIC))
+    assert collapsed.verdict == "refuse"
+    assert "on 1 synthetic patients the Dice falls from 0.60 to 0.20" in collapsed.sentence
 
 
 def test_lesion_free_scans_of_earlier_sites_count_as_well():
