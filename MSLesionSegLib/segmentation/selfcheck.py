@@ -115,7 +115,7 @@ def self_check(
     unchanged = _again(before, lesion_model, settings, seed)
     again = _count(compare(before, unchanged), NEW, ENLARGED)
     progress.stage(stages.INSERT)
-    image, truth, diameters = insert_known(before, np.random.default_rng(seed))
+    image, truth, diameters = insert_known(before, np.random.default_rng(seed), CONTRAST)
     after = _again(Timepoint(image, brain), lesion_model, settings, seed)
     forth = compare(before, after)
     by_size, false = score_inserted(forth, truth, diameters)

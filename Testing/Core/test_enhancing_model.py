@@ -11,7 +11,8 @@ import pytest
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule
-from MSLesionSegLib.network.store import read_card
+from MSLesionSegLib.network.architectures import build
+from MSLesionSegLib.network.store import ModelCard, read_card, save_model
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies import enhancing_measurement, enhancing_model
 from MSLesionSegLib.studies.default_models import stage_examples
@@ -131,6 +132,8 @@ def test_measured_foci_are_in_the_scan_after_gadolinium_and_nowhere_else(data):
 def test_the_steps_train_measure_and_report(data, work, monkeypatch):
     tiny = enhancing_model.Architecture(base=4, levels=3, in_channels=2)
     monkeypatch.setattr(enhancing_model, "ARCHITECTURE", tiny)
+    parent = replace(tiny, in_channels=1)
+    save_model(work / "models", build(parent), ModelCard("flair-base", "flair", parent, ("FLAIR",)))
     monkeypatch.setattr(enhancing_measurement, "VERSIONS", 1)
     for name, stage in STAGES.items():
         quick = replace(stage, recipe=stage.recipe.but(steps=2, patch=16))

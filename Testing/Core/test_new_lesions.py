@@ -216,7 +216,7 @@ def test_the_command_prints_states_and_names_the_page(tmp_path, stand_ins):
 def test_the_self_check_finds_what_it_put_in(tmp_path, stand_ins, monkeypatch):
     monkeypatch.setattr(selfcheck, "DIAMETERS_MM", (6.0, 9.0))
     monkeypatch.setattr(selfcheck, "PER_DIAMETER", 2)
-    monkeypatch.setattr(selfcheck, "_CONTRAST", 6.0)  # the stand-in only knows very bright change
+    monkeypatch.setattr(selfcheck, "CONTRAST", 6.0)  # the stand-in only knows very bright change
     file = scan("baseline").save(tmp_path)
     found = selfcheck.self_check(file, Silent(), model="tiny-new", flair_model="tiny", device="cpu")
     assert found.same_scan == 0

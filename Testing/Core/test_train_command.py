@@ -152,7 +152,7 @@ def test_models_can_be_used_rolled_back_exported_and_imported(store, tmp_path, m
     save_model(store, build(TINY), ModelCard("second", "flair", TINY, ("FLAIR",), parent="start"))
     assert mslesionseg("models", "use", "second", "--events")[1][-1]["model"] == "second"
     listed = mslesionseg("models", "list", "--events")[1][-1]["models"]
-    assert [m["name"] for m in listed if m["in_use"]] == ["second"]
+    assert [m["name"] for m in listed if m["in_use"] and m["task"] == "flair"] == ["second"]
     assert {m["name"]: m["parent"] for m in listed}["second"] == "start"
     back = mslesionseg("models", "rollback", "--task", "flair", "--events")[1][-1]
     assert (back["task"], back["model"]) == ("flair", "start")
