@@ -9,7 +9,8 @@ import typer
 
 Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to make for the result.")]
 ModelOption = Annotated[
-    str | None, typer.Option("--model", help="Model name, or a folder such as ./mine (default: shipped).")
+    str | None,
+    typer.Option("--model", help="Model name, or a folder such as ./mine (default: the one in use)."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threshold = Annotated[

@@ -126,7 +126,7 @@ def self_check(
 
 
 def insert_known(
-    point: Timepoint, rng: np.random.Generator, contrast: float = CONTRAST
+    point: Timepoint, rng: np.random.Generator, contrast: float
 ) -> tuple[nib.Nifti1Image, nib.Nifti1Image, dict[int, float]]:
     """Put lesions of known size into normal tissue of a scan.
 

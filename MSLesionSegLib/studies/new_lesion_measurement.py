@@ -35,7 +35,7 @@ from MSLesionSegLib.segmentation.change import (
     with_lesions,
 )
 from MSLesionSegLib.segmentation.new_lesions import PairRequest, change_settings
-from MSLesionSegLib.segmentation.selfcheck import insert_known, score_inserted
+from MSLesionSegLib.segmentation.selfcheck import CONTRAST, insert_known, score_inserted
 from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.synthesis.reacquire import scan_again
 
@@ -231,7 +231,7 @@ def measure_registrations(bench: Bench, data: Path, progress: Progress) -> list[
     pairs = list(real_pairs(data / "openms_long"))
     for k, pair in enumerate(pairs):
         baseline, followup = bench.timepoint(pair.baseline), bench.timepoint(pair.followup)
-        image, ids, _ = insert_known(followup, np.random.default_rng(k))
+        image, ids, _ = insert_known(followup, np.random.default_rng(k), CONTRAST)
         for n, preset in enumerate(PRESETS):
             progress.stage("registrations", (k + n / len(PRESETS)) / len(pairs))
             start = time.process_time()

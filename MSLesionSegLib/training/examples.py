@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+SYNTHETIC_SITE = "synthetic"  # of the shipped replay buffer; no hospital may be called so
+
 
 @dataclass(frozen=True)
 class Example:

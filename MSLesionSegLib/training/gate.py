@@ -14,11 +14,10 @@ import numpy as np
 
 from MSLesionSegLib.network.store import Model
 from MSLesionSegLib.progress import Progress, Silent
-from MSLesionSegLib.training.examples import Example
+from MSLesionSegLib.training.examples import SYNTHETIC_SITE, Example
 from MSLesionSegLib.training.scores import METRICS, Score, means, score
 
 FEWEST_CASES = 3
-SYNTHETIC = "synthetic"  # site of the shipped buffer
 LARGEST_FALL = 0.02  # of the mean Dice, at this site and at any earlier one
 RESAMPLES = 2000
 
@@ -180,13 +179,13 @@ def compare(old: Sequence[Score], new: Sequence[Score], metric: str) -> Change |
 def _verdict(
     cases: int, changes: dict[str, Change], lesion_free: Change | None, sites: Sequence[EarlierSite]
 ) -> tuple[str, str]:
-    collapsed = next((entry.dice for entry in sites if entry.site == SYNTHETIC), None)
+    collapsed = next((entry.dice for entry in sites if entry.site == SYNTHETIC_SITE), None)
     if collapsed is not None and collapsed.new < collapsed.old / 2:
         return "refuse", (
             f"Refused: on {collapsed.cases} synthetic patients the Dice falls from {collapsed.old:.2f} to "
             f"{collapsed.new:.2f}, to less than half."
         )
-    hospitals = [entry for entry in sites if entry.site != SYNTHETIC]
+    hospitals = [entry for entry in sites if entry.site != SYNTHETIC_SITE]
     worst = min(hospitals, key=lambda entry: entry.dice.change, default=None)
     if worst is not None and worst.dice.change < -LARGEST_FALL:
         return "refuse", (

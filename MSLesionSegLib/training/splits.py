@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.training.examples import SYNTHETIC_SITE
 from MSLesionSegLib.training.layout import CODE, DESCRIPTION, PARTICIPANTS
 from MSLesionSegLib.training.layout import SPLITS as SPLITS_FILE
 
@@ -56,8 +57,13 @@ class Roll:
             wish: side for a new patient; decided by chance when None.
 
         Raises:
-            SettingsError: the wish contradicts what was decided before, or the scans were on both sides.
+            SettingsError: the wish contradicts what was decided before, the scans were on both sides, or the site has
+                the name of the synthetic patients, by whom no model is judged as by a hospital's.
         """
+        if site == SYNTHETIC_SITE:
+            raise SettingsError(
+                f"The site cannot be called '{SYNTHETIC_SITE}': give the code of the hospital."
+            )
         scans = list(scans)
         known = self.person(subject)
         decided = {self.scans[scan] for scan in scans if scan in self.scans} | (

@@ -7,7 +7,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -35,13 +35,13 @@ from MSLesionSegLib.training.budget import check_patch
 from MSLesionSegLib.training.cases import CaseSet, list_cases, read_cases
 from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
-from MSLesionSegLib.training.finetune import FineTuned, FineTuning, finetune, seconds_to_score, training_key
+from MSLesionSegLib.training.finetune import FineTuned, FineTuning, finetune, seconds_to_score
 from MSLesionSegLib.training.gate import FEWEST_CASES, Verdict, decide, judge, mirroring_remark, with_remarks
-from MSLesionSegLib.training.lineage import nearest_untouched, patient
+from MSLesionSegLib.training.leave_one_out import leave_one_out
 from MSLesionSegLib.training.replay import replay_examples
 from MSLesionSegLib.training.run_folder import RunFolder, held_run
-from MSLesionSegLib.training.run_stages import GATE, LEAVE_ONE_OUT, MEASURE, TRAINING
-from MSLesionSegLib.training.scores import Score, score
+from MSLesionSegLib.training.run_stages import GATE, MEASURE
+from MSLesionSegLib.training.scores import score
 from MSLesionSegLib.training.team import ALONE, Team
 
 SCRATCH = "scratch"
@@ -185,7 +185,7 @@ def _run(
     )
     apart = None
     if request.leave_one_out:
-        apart = _leave_one_out(tuning, old.folder, run.apart, task.default_model, progress, team)
+        apart = leave_one_out(tuning, old.folder, run.apart, task.default_model, progress, team)
         tuning = replace(tuning, began=None)
     if team.share(run.model.exists()):
         tuned = FineTuned(run.model, read_card(run.model), ())
@@ -332,80 +332,6 @@ def _with_offer(verdict: Verdict, tuned: FineTuned) -> Verdict:
     takes = f" about {(patients + 1) * minutes:.0f} minutes," if minutes else ""
     offer = f" Leave-one-out takes{takes} {patients + 1} trainings: --leave-one-out."
     return replace(verdict, sentence=verdict.sentence + offer)
-
-
-@dataclass(frozen=True)
-class _Apart:
-    """What leave-one-out measured.
-
-    Attributes:
-        old, new: scores, case by case, of a model that never saw these patients and of models that were trained from
-            such a one without the scored patient.
-        remark: sentence for the verdict where the old model is not the one in use; may be empty.
-    """
-
-    old: list[Score]
-    new: list[Score]
-    remark: str
-
-
-class _Turn(Within):
-    """The progress of one of the trainings of leave-one-out, which are one stage together.
-
-    Args:
-        progress: of the run.
-        turn, turns: which training this is, and of how many.
-        gate_s: seconds that the gate will take.
-    """
-
-    def __init__(self, progress: Progress, turn: int, turns: int, gate_s: float) -> None:
-        super().__init__(progress, LEAVE_ONE_OUT)
-        self._turn, self._turns, self._gate_s = turn, turns, gate_s
-
-    def stage(self, name: str, fraction: float = 0.0) -> None:
-        super().stage(name, (self._turn + (fraction if name == TRAINING else 0.0)) / self._turns)
-
-    def expect(self, seconds: Mapping[str, float]) -> None:
-        """The first one tells how long all of them take, and the training on all cases after them."""
-        one = seconds[TRAINING]
-        if self._turn == 0:
-            self._progress.expect({LEAVE_ONE_OUT: self._turns * one, TRAINING: one, GATE: self._gate_s})
-
-
-def _leave_one_out(
-    tuning: FineTuning, in_use: Path, folder: Path, default: str, progress: Progress, team: Team
-) -> _Apart:
-    patients = list(dict.fromkeys(patient(example) for example in tuning.training))
-    if len(patients) < 2:
-        raise SettingsError("Leave-one-out needs training cases of at least two patients.")
-    # a model that was trained on the case that is left out would know it already
-    clean = {
-        model: nearest_untouched(model, tuning.training) or find_model(default)
-        for model in (in_use, tuning.start)
-        if model is not None
-    }
-    old = load_model(clean[in_use], task=tuning.task)
-    remark = ""
-    if clean[in_use] != in_use:
-        remark = (
-            f"Leave-one-out compares with {old.card.name}: {read_card(in_use).name} was trained on some of these "
-            "patients, or its card does not tell."
-        )
-        progress.warning("leave-one-out", remark)
-    scores: tuple[list[Score], list[Score]] = [], []
-    for k, left_out in enumerate(patients):
-        turn = _Turn(progress, k, len(patients), tuning.keep_s)
-        turn.stage(TRAINING)
-        members = [example for example in tuning.training if patient(example) == left_out]
-        others = [example for example in tuning.training if example not in members]
-        apart = replace(tuning, training=others, validation=(), run="", keep_s=0.0, began=None, models=folder)
-        apart = replace(apart, start=None if tuning.start is None else clean[tuning.start])
-        name = f"without-{training_key(apart, apart.recipe)[:16]}"
-        if not (folder / name).exists():
-            finetune(replace(apart, name=name, work=folder / f"run-{name}"), turn, team)
-        for found, model in zip(scores, (old, load_model(folder / name)), strict=True):
-            found += score(model, members, device=tuning.device)
-    return _Apart(*scores, remark)
 
 
 def _conclude(tuned: FineTuned, in_use: str, verdict: Verdict) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from MSLesionSegLib.training.archives import pack
 from MSLesionSegLib.training.compact import STEP, write_compact
-from MSLesionSegLib.training.examples import read_examples
+from MSLesionSegLib.training.examples import SYNTHETIC_SITE, read_examples
 from MSLesionSegLib.training.replay import KIND
 
 PATIENTS = ("sub-ms00006", "sub-ms00012", "sub-ms00014", "sub-ms00016")
@@ -24,7 +24,7 @@ def main(work: Path) -> None:
     examples = {example.name: example for example in read_examples(work / "examples" / "synthetic-ms")}
     with tempfile.TemporaryDirectory() as temporary:
         for name in PATIENTS:
-            write_compact(replace(examples[name], site="synthetic", weight=1.0), Path(temporary))
+            write_compact(replace(examples[name], site=SYNTHETIC_SITE, weight=1.0), Path(temporary))
         TARGET.unlink(missing_ok=True)
         pack(Path(temporary), TARGET, KIND, {"task": "flair", "step": STEP})
     print(f"{TARGET.name}: {len(PATIENTS)} examples, {TARGET.stat().st_size / 1e6:.2f} MB")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import Model, ModelCard
-from MSLesionSegLib.training.gate import SYNTHETIC, compare, decide, mirroring_remark, with_remarks
+from MSLesionSegLib.training.examples import SYNTHETIC_SITE
+from MSLesionSegLib.training.gate import compare, decide, mirroring_remark, with_remarks
 from MSLesionSegLib.training.scores import Score
 
 
@@ -86,11 +87,11 @@ def test_more_marks_on_lesion_free_scans_are_refused():
 
 def test_synthetic_patients_may_move_but_not_collapse():
     here = scores(0.4, 0.5, 0.6), scores(0.6, 0.6, 0.7)
-    old = scores(0.6, site=SYNTHETIC)
-    moved = decide(here[0], old, here[1], scores(0.4, site=SYNTHETIC))
+    old = scores(0.6, site=SYNTHETIC_SITE)
+    moved = decide(here[0], old, here[1], scores(0.4, site=SYNTHETIC_SITE))
     assert moved.verdict == "promote" and "no earlier site was there to compare" in moved.sentence
     assert moved.earlier_sites[0].dice.change == pytest.approx(-0.2)  # it is told, though it does not decide
-    collapsed = decide(here[0], old, here[1], scores(0.2, site=SYNTHETIC))
+    collapsed = decide(here[0], old, here[1], scores(0.2, site=SYNTHETIC_SITE))
     assert collapsed.verdict == "refuse"
     assert "on 1 synthetic patients the Dice falls from 0.60 to 0.20" in collapsed.sentence
 

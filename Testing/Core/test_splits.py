@@ -109,6 +109,11 @@ def test_another_examination_of_a_patient_who_was_removed_is_for_validation_too(
     assert (again.subject, again.split) == (first.subject, "validation")
 
 
+def test_no_hospital_is_called_like_the_synthetic_patients(tmp_path):
+    with pytest.raises(SettingsError, match="cannot be called 'synthetic'"):
+        add_flair(tmp_path / "set", tmp_path / "in", 1, site="synthetic")
+
+
 def test_sides_of_a_set_are_whole_patients(tmp_path):
     folder = tmp_path / "set"
     for seed in range(4):
