@@ -17,6 +17,7 @@ from MSLesionSegLib.network.store import (
     user_models_folder,
     write_card,
 )
+from MSLesionSegLib.zip_files import extract, open_zip, write_zip
 
 NEEDED = ("card.json", "weights.safetensors")
 PAGE = "card.html"
@@ -37,20 +38,8 @@ def export_model(name: str | Path, target: Path) -> Path:
     """
     model = load_model(name)
     target = target if target.suffix == ".zip" else target.with_name(f"{target.name}.zip")
-    if target.exists():
-        raise OutputError(f"{target} exists already. Give another file name.")
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(partial, "w") as archive:
-            for file in NEEDED:
-                archive.write(model.folder / file, f"{model.card.name}/{file}")
-            archive.writestr(f"{model.card.name}/{PAGE}", card_html(model.card))
-        os.replace(partial, target)
-    except OSError as error:
-        raise OutputError(f"{target} cannot be written: {error.strerror}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    files = [(f"{model.card.name}/{file}", model.folder / file) for file in NEEDED]
+    write_zip(target, [*files, (f"{model.card.name}/{PAGE}", card_html(model.card).encode())])
     return target
 
 
@@ -105,7 +94,7 @@ def _copy(source: Path, folder: Path) -> None:
         for name in NEEDED:
             (folder / name).write_bytes((source / name).read_bytes())
         return
-    with zipfile.ZipFile(source) as archive:
+    with open_zip(source, ModelError) as archive:
         entries = {}
         for entry in archive.infolist():
             path = PurePosixPath(entry.filename)
@@ -115,12 +104,8 @@ def _copy(source: Path, folder: Path) -> None:
                 entries[path.name] = entry
         _require_only(source, list(entries))
         for name in NEEDED:
-            if entries[name].file_size > _LARGEST_BYTES:
+            if extract(archive, entries[name], folder / name, _LARGEST_BYTES) is None:
                 raise ModelError(f"{source} is too large for a model ({name}).")
-            try:
-                (folder / name).write_bytes(archive.read(entries[name]))
-            except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-                raise ModelError(f"{source} is damaged ({error}).") from error
 
 
 def _require_only(source: Path, names: list[str]) -> None:

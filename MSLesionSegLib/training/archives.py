@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import json
-import os
 import re
-import secrets
 import zipfile
-import zlib
-from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from MSLesionSegLib import __version__
-from MSLesionSegLib.checksums import stream_sha256
-from MSLesionSegLib.errors import OutputError, SettingsError
+from MSLesionSegLib.checksums import file_sha256
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.zip_files import check_new, extract, open_zip, write_zip
 
 MANIFEST = "manifest.json"
 FORMAT = 1
-_NO_DATE = (1980, 1, 1, 0, 0, 0)
-_BLOCK = 1 << 20
 _MOST_MANIFEST = 64 << 20
-_DAMAGED = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    ValueError,
-    KeyError,
-    TypeError,
-    AttributeError,
-    RuntimeError,  # encrypted, or compressed in a way that Python lacks
-)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
@@ -48,42 +31,19 @@ def pack(folder: Path, archive: Path, kind: str, facts: dict[str, Any]) -> None:
     Raises:
         OutputError: the file exists, or cannot be written.
     """
-    if archive.exists():
-        raise OutputError(f"{archive} exists already. Give another name.")
+    check_new(archive)  # before all is hashed
     names = sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
         if path.is_file() and not path.name.startswith(".")
     )
-    files = {}
-    for name in names:
-        with (folder / name).open("rb") as stream:
-            files[name] = {"sha256": stream_sha256(stream), "bytes": (folder / name).stat().st_size}
+    files = {
+        name: {"sha256": file_sha256(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in names
+    }
     manifest = {"format": FORMAT, "kind": kind, "version": __version__, **facts, "files": files}
-    partial = archive.with_name(f".{secrets.token_hex(4)}-{archive.name}")
-    try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(partial, "w") as packed:
-            packed.writestr(
-                _entry(MANIFEST), json.dumps(manifest, indent=1), compress_type=zipfile.ZIP_DEFLATED
-            )
-            for name in names:
-                entry = _entry(name)
-                # what ends in .gz cannot be made smaller
-                entry.compress_type = zipfile.ZIP_STORED if name.endswith(".gz") else zipfile.ZIP_DEFLATED
-                with (
-                    (folder / name).open("rb") as source,
-                    packed.open(entry, "w", force_zip64=True) as target,
-                ):
-                    while block := source.read(_BLOCK):
-                        target.write(block)
-        os.replace(partial, archive)
-    except OSError as error:
-        raise OutputError(
-            f"{archive} cannot be written ({error.strerror or error}). Choose another place."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    head = (MANIFEST, json.dumps(manifest, indent=1).encode())
+    write_zip(archive, [head, *((name, folder / name) for name in names)])
 
 
 def unpack(archive: Path, folder: Path, kind: str) -> dict[str, Any]:
@@ -95,7 +55,7 @@ def unpack(archive: Path, folder: Path, kind: str) -> dict[str, Any]:
     Raises:
         SettingsError: it is damaged, of another kind, of a newer version, or not made by :func:`pack`.
     """
-    with _sentences(archive), zipfile.ZipFile(archive) as packed:
+    with open_zip(archive, SettingsError) as packed:
         manifest = _manifest(packed, archive, kind)
         wanted: dict[str, Any] = manifest["files"]
         entries = {entry.filename: entry for entry in packed.infolist() if entry.filename != MANIFEST}
@@ -111,7 +71,7 @@ def unpack(archive: Path, folder: Path, kind: str) -> dict[str, Any]:
         for name, facts in wanted.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
-            if not _extract(packed, entries[name], target, int(facts["bytes"]), str(facts["sha256"])):
+            if extract(packed, entries[name], target, int(facts["bytes"])) != str(facts["sha256"]):
                 raise SettingsError(
                     f"{archive.name} is refused: {name} is not what the manifest says. Copy the archive again."
                 )
@@ -127,34 +87,3 @@ def _manifest(packed: zipfile.ZipFile, archive: Path, kind: str) -> dict[str, An
     if manifest["format"] > FORMAT:
         raise SettingsError(f"{archive.name} was made by a newer MSLesionSeg; update to use it.")
     return manifest
-
-
-def _extract(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, size: int, sha256: str) -> bool:
-    """Write one file; False as soon as it is larger than said, or when its hash differs."""
-    digest, written = hashlib.sha256(), 0
-    with packed.open(entry) as source, target.open("xb") as stream:
-        while block := source.read(_BLOCK):
-            written += len(block)
-            if written > size:
-                return False
-            digest.update(block)
-            stream.write(block)
-    return written == size and digest.hexdigest() == sha256
-
-
-@contextlib.contextmanager
-def _sentences(archive: Path) -> Iterator[None]:
-    try:
-        yield
-    except FileNotFoundError:
-        raise SettingsError(f"{archive} was not found. Check the name and the folder.") from None
-    except _DAMAGED as error:
-        raise SettingsError(
-            f"{archive.name} is damaged or no archive of MSLesionSeg. Copy it again."
-        ) from error
-    except OSError as error:
-        raise OutputError(f"{archive.name} cannot be unpacked ({error.strerror or error}).") from error
-
-
-def _entry(name: str) -> zipfile.ZipInfo:
-    return zipfile.ZipInfo(name, _NO_DATE)

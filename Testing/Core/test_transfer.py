@@ -127,6 +127,27 @@ def test_what_is_no_sound_model_is_refused_and_leaves_nothing(exported, tmp_path
     assert list((tmp_path / "ours").iterdir()) == []
 
 
+def test_a_zip_whose_compressed_bytes_are_spoilt_is_refused_in_a_sentence(exported, tmp_path):
+    with zipfile.ZipFile(exported) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    source = tmp_path / "spoilt.zip"
+    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+        start = archive.getinfo("mine/weights.safetensors").header_offset
+    spoilt = bytearray(source.read_bytes())
+    spoilt[start + 100 : start + 140] = b"\xff" * 40
+    source.write_bytes(spoilt)
+    with pytest.raises(ModelError, match="damaged"):
+        import_model(source)
+    assert list((tmp_path / "ours").iterdir()) == []
+
+
+def test_the_zip_holds_no_dates(exported):
+    with zipfile.ZipFile(exported) as archive:
+        assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
+
+
 def test_a_card_that_cannot_be_read_is_named_after_its_file_and_not_after_a_folder_that_has_gone(
     exported, tmp_path
 ):

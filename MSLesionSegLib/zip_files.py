@@ -1,0 +1,107 @@
+"""Zip files: written in one step and without dates, opened as something that nobody vouches for."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from MSLesionSegLib.errors import MSLesionSegError, OutputError
+
+_NO_DATE = (1980, 1, 1, 0, 0, 0)
+_BLOCK = 1 << 20
+# what cannot be made smaller
+_STORED = (".gz", ".safetensors")
+_DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    RuntimeError,  # encrypted, or compressed in a way that Python lacks
+)
+
+
+def check_new(archive: Path) -> None:
+    """Refuse a file that exists already.
+
+    Raises:
+        OutputError: it does.
+    """
+    if archive.exists():
+        raise OutputError(f"{archive} exists already. Give another name.")
+
+
+def write_zip(archive: Path, contents: Iterable[tuple[str, Path | bytes]]) -> None:
+    """Write a new zip file, which takes its name when it is complete.
+
+    Args:
+        archive: file to make.
+        contents: name within the zip file, and a file or the bytes themselves, in this order.
+
+    Raises:
+        OutputError: the file exists, or cannot be written.
+    """
+    check_new(archive)
+    partial = archive.with_name(f".{secrets.token_hex(4)}-{archive.name}")
+    try:
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(partial, "w") as packed:
+            for name, content in contents:
+                entry = zipfile.ZipInfo(name, _NO_DATE)
+                entry.compress_type = zipfile.ZIP_STORED if name.endswith(_STORED) else zipfile.ZIP_DEFLATED
+                if isinstance(content, bytes):
+                    packed.writestr(entry, content)
+                    continue
+                with content.open("rb") as source, packed.open(entry, "w", force_zip64=True) as target:
+                    while block := source.read(_BLOCK):
+                        target.write(block)
+        os.replace(partial, archive)
+    except OSError as error:
+        raise OutputError(
+            f"{archive} cannot be written ({error.strerror or error}). Choose another place."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def open_zip(archive: Path, refusal: type[MSLesionSegError]) -> Iterator[zipfile.ZipFile]:
+    """A zip file to read; whatever is wrong with it, also within the ``with`` block, becomes a sentence.
+
+    Args:
+        archive: the file.
+        refusal: kind of the error for a file that is missing or damaged.
+
+    Raises:
+        MSLesionSegError: of the kind ``refusal``; OutputError: what is unpacked cannot be written.
+    """
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            yield packed
+    except FileNotFoundError:
+        raise refusal(f"{archive} was not found. Check the name and the folder.") from None
+    except _DAMAGED as error:
+        raise refusal(f"{archive.name} is damaged or no archive of MSLesionSeg. Copy it again.") from error
+    except OSError as error:
+        raise OutputError(f"{archive.name} cannot be unpacked ({error.strerror or error}).") from error
+
+
+def extract(packed: zipfile.ZipFile, entry: zipfile.ZipInfo, target: Path, most: int) -> str | None:
+    """Write one entry into a new file; its SHA-256, or None as soon as it is larger than ``most`` bytes."""
+    digest, written = hashlib.sha256(), 0
+    with packed.open(entry) as source, target.open("xb") as stream:
+        while block := source.read(_BLOCK):
+            written += len(block)
+            if written > most:
+                return None
+            digest.update(block)
+            stream.write(block)
+    return digest.hexdigest()
