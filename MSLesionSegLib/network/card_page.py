@@ -8,7 +8,9 @@ from typing import Any
 
 from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.network.store import ModelCard
+from MSLesionSegLib.pages import fill_page
 
+_TEMPLATE = Path(__file__).with_name("card.html")
 _METRICS = {
     "dice": "Dice",
     "f1": "Lesion F1",
@@ -20,11 +22,6 @@ _METRICS = {
 
 def card_html(card: ModelCard) -> str:
     """One self-contained page: what it is, the gate's verdict, training set, recipe, results, limits, licence."""
-    import jinja2
-
-    template = jinja2.Environment(autoescape=True).from_string(
-        Path(__file__).with_name("card.html").read_text(encoding="utf-8")
-    )
     facts = {
         "task": card.task,
         "trained from": card.parent or "random weights",
@@ -45,7 +42,8 @@ def card_html(card: ModelCard) -> str:
         "Training set": _rows(card.training),
         "Recipe": _rows(card.recipe),
     }
-    return template.render(card=card, gate=card.results.get("gate"), metrics=_METRICS, sections=sections)
+    gate = card.results.get("gate")
+    return fill_page(_TEMPLATE, card=card, gate=gate, metrics=_METRICS, sections=sections)
 
 
 def write_card_page(card: ModelCard, file: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 from MSLesionSegLib.lesions.followup import FollowedLesion
 from MSLesionSegLib.lesions.states import ENLARGED, NEW, SHRUNKEN, STABLE, STATE_RULE, STATES, VANISHED
+from MSLesionSegLib.pages import fill_page
 from MSLesionSegLib.segmentation.change import Change
 from MSLesionSegLib.segmentation.pair_pictures import Triple, lesion_triples, overview_triples
 from MSLesionSegLib.segmentation.pictures import Colour
@@ -47,12 +48,10 @@ def render(
     overview: Sequence[Triple],
 ) -> str:
     """Return the page as text. Everything that comes from outside is escaped."""
-    from jinja2 import Environment
-
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page.filters["colour"] = lambda state: "#{:02x}{:02x}{:02x}".format(*STATE_COLOURS[state])
     by_state = sorted(rows, key=lambda row: (STATES.index(row.state), row.lesion.id))
-    return page.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    return fill_page(
+        _TEMPLATE,
+        {"colour": lambda state: "#{:02x}{:02x}{:02x}".format(*STATE_COLOURS[state])},
         manifest=manifest,
         counts=manifest["counts"],
         settings=manifest["settings"],

@@ -12,6 +12,7 @@ import numpy as np
 from MSLesionSegLib.lesions import regions
 from MSLesionSegLib.lesions.regions import REGION_RULE
 from MSLesionSegLib.lesions.table import Lesion, dictation
+from MSLesionSegLib.pages import fill_page
 from MSLesionSegLib.segmentation.close_ups import CloseUp, close_ups
 from MSLesionSegLib.segmentation.pictures import Colour, Pictures, Projection, SlicePicture
 from MSLesionSegLib.segmentation.tasks import get_task
@@ -73,14 +74,12 @@ def render(
     near: Sequence[CloseUp] = (),
 ) -> str:
     """Return the page as text. Everything that comes from outside is escaped."""
-    from jinja2 import Environment
-
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page.filters.update(colour=_css, number=_number, place=_place, spacing=_spacing)
     counts = manifest["counts"]
     task = get_task(manifest["task"])
     shown = {lesion for picture in slices for lesion in picture.lesions}
-    return page.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+    return fill_page(
+        _TEMPLATE,
+        {"colour": _css, "number": _number, "place": _place, "spacing": _spacing},
         manifest=manifest,
         task=task,
         counts=counts,

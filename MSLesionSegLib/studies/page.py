@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from MSLesionSegLib.pages import fill_page
 from MSLesionSegLib.segmentation.outputs import write_text
 
 _TEMPLATE = Path(__file__).with_name("study.html")
@@ -54,14 +55,9 @@ def write_page(
     Returns:
         The HTML page; everything from outside is escaped.
     """
-    from jinja2 import Environment
-
-    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    page.filters["picture"] = lambda name: _data_url(folder / "figures" / f"{name}.png")
     facts = study_facts(record)
-    html = page.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
-        title=title, lead=lead, sections=sections, facts=facts
-    )
+    pictures = {"picture": lambda name: _data_url(folder / "figures" / f"{name}.png")}
+    html = fill_page(_TEMPLATE, pictures, title=title, lead=lead, sections=sections, facts=facts)
     write_text(folder / "report.html", html)
     write_text(folder / "report.md", _markdown(title, lead, sections, facts))
     return folder / "report.html"
