@@ -26,7 +26,6 @@ test: $(READY)
 
 bench: $(READY)
 	$(RUN)/python Testing/benchmarks/bench.py
-	$(RUN)/python Testing/benchmarks/bench_training.py
 	OMP_NUM_THREADS=1 $(RUN)/python Testing/benchmarks/compare.py $(if $(STORE),--store) $(if $(COMPARE),--strict)
 
 lint: $(READY)

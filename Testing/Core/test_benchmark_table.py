@@ -25,6 +25,7 @@ def run(processor: str, **figures: tuple[float, str]) -> dict:
         (1.0, 1.3, "s", "FELL"),
         (1.0, 0.5, "s", ""),
         (1.0, 1.2, "s", ""),
+        (0.9, 0.5, "r", "FELL"),
     ],
 )
 def test_what_is_worse_by_more_than_a_fifth_is_marked(stored, now, unit, mark):

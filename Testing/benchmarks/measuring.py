@@ -24,7 +24,8 @@ class Figure:
     Attributes:
         name: unique in its benchmark.
         value: what came out.
-        unit: ``x`` for a ratio within the run, else ``s``, ``GiB`` ...; ``Dice`` and ``x`` are better when higher.
+        unit: ``x`` for a ratio within the run, ``Dice``, ``r`` for a correlation, ``1/h``: higher is better; ``s``,
+            ``GiB``, ``mm``: lower is better.
     """
 
     name: str
@@ -33,12 +34,12 @@ class Figure:
 
     @property
     def higher_is_better(self) -> bool:
-        return self.unit in ("x", "Dice", "1/h")
+        return self.unit in ("x", "Dice", "r", "1/h")
 
     @property
     def portable(self) -> bool:
         """Whether it can be compared between computers."""
-        return self.unit in ("x", "Dice")
+        return self.unit in ("x", "Dice", "r")
 
 
 def measure(call: Callable[[], Any], repeat: int = 1) -> tuple[float, float, Any]:

@@ -142,7 +142,7 @@ def main() -> None:
     torch.set_num_threads(1)
     tables = {
         "brain mask": (brain_rows(options.quick), "Dice", "Dice with the true brain"),
-        "resampling": (resampling_rows(), "", "correlation after there and back"),
+        "resampling": (resampling_rows(), "r", "correlation after there and back"),
         "registration": (registration_rows(options.quick), "mm", "mm left of a known motion"),
     }
     figures = []
