@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 from compare import compare
+from measuring import peak_gib
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 def run(processor: str, **figures: tuple[float, str]) -> dict:
@@ -41,3 +45,13 @@ def test_on_another_processor_only_ratios_are_compared():
 
 def test_a_new_figure_has_nothing_to_be_compared_with():
     assert compare(run("a", new=(1.0, "x")), run("a")) == []
+
+
+def test_the_peak_of_a_process_is_its_own_and_not_that_of_the_program_that_started_it():
+    ballast = bytearray(300 << 20)
+    ballast[::4096] = b"\1" * len(ballast[::4096])
+    code = "import measuring; print(measuring.peak_gib())"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=BENCHMARKS, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) < 0.25 < peak_gib()

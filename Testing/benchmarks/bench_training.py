@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from measuring import Figure, finish, machine, markdown
+from measuring import Figure, finish, machine, markdown, peak_gib
 
 TUNES = ("all", "encoder", "decoder", "last")
 GOALS = {"decoder": 1.5, "last": 3.0}  # times faster per step than all
@@ -35,8 +35,6 @@ SEED = 77  # of patients on whom no shipped model was trained
 
 def measure(tune: str, model: str, steps: int, patch: int, batch: int) -> dict[str, float]:
     """CPU seconds per step and per patch of the pool of frozen features, and peak memory in GiB; in this process."""
-    import resource
-
     import numpy as np
 
     from MSLesionSegLib.network.parts import cut, freeze
@@ -70,11 +68,10 @@ def measure(tune: str, model: str, steps: int, patch: int, batch: int) -> dict[s
         before = time.process_time()
         train_network(trained, source, recipe.but(steps=steps))
         per_step = (time.process_time() - before) / steps
-    per_gib = 2**30 if sys.platform == "darwin" else 2**20
     return {
         "step": per_step,
         "pool": pool,
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_gib,
+        "memory": peak_gib(),
         "expected": memory_needed_gib(
             architecture, recipe, sum(parameter.numel() for parameter in network.parameters())
         ),

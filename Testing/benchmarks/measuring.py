@@ -53,6 +53,21 @@ def measure(call: Callable[[], Any], repeat: int = 1) -> tuple[float, float, Any
     return min(cpu), min(wall), result
 
 
+def peak_gib() -> float:
+    """The most memory that this process has had resident so far.
+
+    The program that started it does not count: on Linux ``ru_maxrss`` of a child begins with its parent's peak.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) / 2**20
+    except (OSError, StopIteration):
+        import resource
+
+        per_gib = 2**30 if sys.platform == "darwin" else 2**20
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / per_gib
+
+
 def dice(one: Any, other: Any) -> float:
     """Of two boolean arrays; 1 for two empty ones."""
     size = int(one.sum()) + int(other.sum())

@@ -47,7 +47,7 @@ def template_brain(flair: nib.Nifti1Image, kind: str) -> np.ndarray:
     from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
 
     head, template, mask = (
-        ants.from_nibabel(image)
+        ants.from_nibabel_nifti(image)
         for image in (flair, load_mni152_template(resolution=1), load_mni152_brain_mask(resolution=1))
     )
     found = ants.registration(head, template, kind)
@@ -109,7 +109,7 @@ def registration_rows(quick: bool) -> dict[str, tuple[float, float]]:
         import ants
         import SimpleITK as sitk
 
-        scans = [ants.from_nibabel(image) for image in (fixed, moving)]
+        scans = [ants.from_nibabel_nifti(image) for image in (fixed, moving)]
         cpu, _, found = measure(lambda: ants.registration(*scans, kind))
         parts = []
         for file in found["fwdtransforms"]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Figure, finish, machine, markdown, measure
+from measuring import Figure, finish, machine, markdown, measure, peak_gib
 
 PATCH, BATCH = 64, 2
 MEMORY_CASES = (5, 20, 80)
@@ -162,7 +161,7 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
     return rows
 
 
-def peak_gib(way: str, folder: Path) -> float:
+def drawing_gib(way: str, folder: Path) -> float:
     """Peak memory of drawing six batches from all examples in a folder; in this process."""
     from MSLesionSegLib.training.examples import read_examples
     from MSLesionSegLib.training.fine_tuning import get_recipe
@@ -176,7 +175,7 @@ def peak_gib(way: str, folder: Path) -> float:
         source = InterleavedSource(examples, get_recipe("quick").but(patch=PATCH, batch=BATCH))
         for step in range(6):
             source.batch(step)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**30 if sys.platform == "darwin" else 2**20)
+    return peak_gib()
 
 
 def memory() -> dict[str, list[float]]:
@@ -206,7 +205,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="the figures as a last line of JSON")
     options = parser.parse_args()
     if options.memory:
-        print(json.dumps(peak_gib(options.memory[0], Path(options.memory[1]))))
+        print(json.dumps(drawing_gib(options.memory[0], Path(options.memory[1]))))
         return
 
     import torch
