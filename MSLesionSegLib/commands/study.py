@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import (
-    Events,
-    StopFile,
-)
-from MSLesionSegLib.commands.running import or_exit, run
+from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.running import or_exit
 from MSLesionSegLib.commands.study_continual import study_continual
 from MSLesionSegLib.commands.study_dynamics import study_dynamics
 from MSLesionSegLib.commands.study_gate import study_gate
 from MSLesionSegLib.commands.study_rerun import study_rerun
+from MSLesionSegLib.commands.study_steps import Data, Step, Work, run_study_steps
 from MSLesionSegLib.commands.study_transfer import study_transfer
-from MSLesionSegLib.jobs import Job
 
 app = typer.Typer(no_args_is_help=True, help="Repeat experiments: those of the papers, on your own cases.")
 app.command("continual")(study_continual)
@@ -29,26 +26,16 @@ app.command("rerun")(study_rerun)
 
 @app.command("default-models")
 def study_default_models(
-    data: Annotated[Path, typer.Option(help="Folder with the public datasets.")],
-    work: Annotated[Path, typer.Option(help="Folder for examples, checkpoints, models and measured maps.")],
-    step: Annotated[list[str] | None, typer.Option(help="Only this step; can be repeated.")] = None,
+    data: Data,
+    work: Work,
+    step: Step = None,
     events: Events = False,
     stop_file: StopFile = None,
 ) -> None:
     """Train and measure the shipped models step by step; a stopped run goes on where it was."""
-
     from MSLesionSegLib.studies.steps import STEPS, run_steps
 
-    def go_through(job: Job) -> Path:
-        return run_steps(data, work, step or [], job)
-
-    shares = {name: share for name, share in STEPS.items() if not step or name in step}
-
-    def describe(folder: Path) -> dict[str, Any]:
-        return {"folder": str(folder)}
-
-    cancelled = f"Cancelled. What was made so far stays in {work}; the same command goes on from there."
-    run("study default-models", go_through, shares, describe, events, stop_file, cancelled)
+    run_study_steps("study default-models", STEPS, run_steps, data, work, step, events, stop_file)
 
 
 @app.command("results")

@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from MSLesionSegLib.commands.options import Events, StopFile
-from MSLesionSegLib.commands.running import or_exit, run
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.commands.running import or_exit
+from MSLesionSegLib.commands.study_steps import Data, Step, Work, run_study_steps
 
 
 def study_enhancing_model(
-    data: Annotated[Path, typer.Option(help="Folder with the public datasets.")],
-    work: Annotated[Path, typer.Option(help="Folder for examples, checkpoints, models and measured maps.")],
-    step: Annotated[list[str] | None, typer.Option(help="Only this step; can be repeated.")] = None,
+    data: Data,
+    work: Work,
+    step: Step = None,
     events: Events = False,
     stop_file: StopFile = None,
 ) -> None:
     """Train and measure the model for enhancing lesions step by step; a stopped run goes on where it was."""
     from MSLesionSegLib.studies.enhancing_steps import STEPS, run_enhancing_steps
 
-    def go_through(job: Job) -> Path:
-        return run_enhancing_steps(data, work, step or [], job)
-
-    def describe(folder: Path) -> dict[str, Any]:
-        return {"folder": str(folder)}
-
-    shares = {name: share for name, share in STEPS.items() if not step or name in step}
-    cancelled = f"Cancelled. What was made so far stays in {work}; the same command goes on from there."
-    run("study enhancing-model", go_through, shares, describe, events, stop_file, cancelled)
+    run_study_steps("study enhancing-model", STEPS, run_enhancing_steps, data, work, step, events, stop_file)
 
 
 def study_enhancing_results(

@@ -9,34 +9,21 @@ import typer
 
 from MSLesionSegLib.commands.options import Events, ModelOption, StopFile
 from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.commands.study_steps import Data, Step, Work, run_study_steps
 from MSLesionSegLib.jobs import Job
 
 
 def study_new_models(
-    data: Annotated[Path, typer.Option(help="Folder with the public datasets.")],
-    work: Annotated[Path, typer.Option(help="Folder for examples, checkpoints and models.")],
-    step: Annotated[list[str] | None, typer.Option(help="Only this step; can be repeated.")] = None,
+    data: Data,
+    work: Work,
+    step: Step = None,
     events: Events = False,
     stop_file: StopFile = None,
 ) -> None:
     """Train the models of new lesions step by step; a stopped run goes on where it was."""
-
     from MSLesionSegLib.studies.new_lesion_models import STEPS, run_steps
 
-    def go_through(job: Job) -> Path:
-        return run_steps(data, work, step or [], job)
-
-    shares = {name: share for name, share in STEPS.items() if not step or name in step}
-    cancelled = f"Cancelled. What was made so far stays in {work}; the same command goes on from there."
-    run(
-        "study new-models",
-        go_through,
-        shares,
-        lambda folder: {"folder": str(folder)},
-        events,
-        stop_file,
-        cancelled,
-    )
+    run_study_steps("study new-models", STEPS, run_steps, data, work, step, events, stop_file)
 
 
 def study_new_lesions(

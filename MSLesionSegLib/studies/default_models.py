@@ -97,7 +97,7 @@ def make_synthetic(data: Path, work: Path, progress: Progress) -> None:
             work / "datasets" / f"synthetic-{mixture}",
             patients,
             mixture=mixture,
-            shapes=_shapes(data),
+            shapes=real_shapes(data),
             progress=progress,
         )
 
@@ -138,7 +138,7 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
         recipe=stage.recipe.as_dict(),
         training=training_facts(name, stage.parent, examples, work),
     )
-    source = PatchSource(examples, stage.recipe, _shapes(data))
+    source = PatchSource(examples, stage.recipe, real_shapes(data))
     return train_and_store(card, stage.recipe, source, work, progress)
 
 
@@ -226,6 +226,7 @@ def stage_examples(stage: Stage, folder: Path) -> list[Example]:
     return examples
 
 
-def _shapes(data: Path) -> Shape | None:
+def real_shapes(data: Path) -> Shape | None:
+    """The shapes of real lesions, where the folder of datasets has them."""
     file = data / "lesion_shapes" / "ms_lesion_masks_mni1mm_sparse.npz"
     return shapes_from_file(file) if file.exists() else None

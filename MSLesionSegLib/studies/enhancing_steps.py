@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.studies.default_models import adopt
 from MSLesionSegLib.studies.enhancing_examples import prepare_enhancing
 from MSLesionSegLib.studies.enhancing_measurement import measure_enhancing
 from MSLesionSegLib.studies.enhancing_model import FIRST_PARENT, STAGES, train_enhancing
+from MSLesionSegLib.studies.stepwise import go_through
 
 # expected share of the time
 STEPS: dict[str, float] = {
@@ -32,13 +31,8 @@ def run_enhancing_steps(data: Path, work: Path, names: Sequence[str], progress: 
     Raises:
         SettingsError: an unknown step, or a step whose forerunner is missing.
     """
-    unknown = set(names) - set(STEPS)
-    if unknown:
-        raise SettingsError(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(STEPS)}.")
-    for name in STEPS:
-        if names and name not in names:
-            continue
-        inner = Within(progress, name)
+
+    def do(name: str, inner: Progress) -> None:
         if name == "prepare":
             adopt(FIRST_PARENT, work)
             prepare_enhancing(data, work, inner)
@@ -46,4 +40,6 @@ def run_enhancing_steps(data: Path, work: Path, names: Sequence[str], progress: 
             measure_enhancing(data, work, inner)
         else:
             train_enhancing(name, work, inner)
+
+    go_through(STEPS, names, progress, do)
     return work

@@ -14,11 +14,9 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import ModelCard
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.segmentation.stages import Within
-from MSLesionSegLib.studies.default_models import adopt, train_and_store, training_facts
+from MSLesionSegLib.studies.default_models import adopt, real_shapes, train_and_store, training_facts
+from MSLesionSegLib.studies.stepwise import go_through
 from MSLesionSegLib.synthesis.dataset import write_dataset
-from MSLesionSegLib.synthesis.lesions import Shape
-from MSLesionSegLib.synthesis.shapes import shapes_from_file
 from MSLesionSegLib.training.examples import read_examples
 from MSLesionSegLib.training.pairs import CHANNELS, Host, PairSource
 from MSLesionSegLib.training.prepare import prepare_dataset
@@ -94,7 +92,7 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
         raise SettingsError(f"There is no stage '{name}'. Stages: {', '.join(STAGES)}.")
     stage = STAGES[name]
     hosts = stage_hosts(stage, work / "examples")
-    source = PairSource(hosts, stage.recipe, stage.channels, _shapes(data))
+    source = PairSource(hosts, stage.recipe, stage.channels, real_shapes(data))
     card = _card(name, stage, source, work)
     return train_and_store(card, stage.recipe, source, work, progress, stage.gains)
 
@@ -125,17 +123,14 @@ def run_steps(data: Path, work: Path, names: list[str], progress: Progress) -> P
     Raises:
         SettingsError: an unknown step, or a step whose forerunner is missing.
     """
-    unknown = set(names) - set(STEPS)
-    if unknown:
-        raise SettingsError(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(STEPS)}.")
-    for name in STEPS:
-        if names and name not in names:
-            continue
-        inner = Within(progress, name)
+
+    def do(name: str, inner: Progress) -> None:
         if name == "prepare":
             prepare_hosts(data, work, inner)
         else:
             train_stage(name, data, work, inner)
+
+    go_through(STEPS, names, progress, do)
     return work
 
 
@@ -151,8 +146,3 @@ def _card(name: str, stage: Stage, source: PairSource, work: Path) -> ModelCard:
         recipe=stage.recipe.as_dict(),
         training=training,
     )
-
-
-def _shapes(data: Path) -> Shape | None:
-    file = data / "lesion_shapes" / "ms_lesion_masks_mni1mm_sparse.npz"
-    return shapes_from_file(file) if file.exists() else None

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.studies.brain_model import train_brain_model
 from MSLesionSegLib.studies.default_models import STAGES, make_synthetic, prepare_examples, train_stage
 from MSLesionSegLib.studies.measurement import measure
+from MSLesionSegLib.studies.stepwise import go_through
 
 # expected share of the time
 STEPS: dict[str, float] = {
@@ -37,13 +36,8 @@ def run_steps(data: Path, work: Path, names: Sequence[str], progress: Progress) 
     Raises:
         SettingsError: an unknown step, or a step whose forerunner is missing.
     """
-    unknown = set(names) - set(STEPS)
-    if unknown:
-        raise SettingsError(f"There is no step {', '.join(sorted(unknown))}. Steps: {', '.join(STEPS)}.")
-    for name in STEPS:
-        if names and name not in names:
-            continue
-        inner = Within(progress, name)
+
+    def do(name: str, inner: Progress) -> None:
         if name == "synthesise":
             make_synthetic(data, work, inner)
         elif name == "brain":
@@ -54,4 +48,6 @@ def run_steps(data: Path, work: Path, names: Sequence[str], progress: Progress) 
             measure(data, work, inner)
         else:
             train_stage(name, data, work, inner)
+
+    go_through(STEPS, names, progress, do)
     return work
