@@ -5,15 +5,13 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import qt
 import slicer
 import vtk
-from slicer import vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
@@ -35,7 +33,7 @@ def ensureCoreOnPath() -> None:
 
 ensureCoreOnPath()
 
-from MSLesionSegModule.choices import DeviceChoice, OrderChoice, TaskChoice, TuneChoice  # noqa: E402
+from MSLesionSegModule.parameters import MSLesionSegParameterNode  # noqa: E402
 
 POLL_MS = 150
 
@@ -64,36 +62,6 @@ def onStartupCompleted():
 
     register()
     reopenModule()
-
-
-@parameterNodeWrapper
-class MSLesionSegParameterNode:
-    """What is saved with the scene.
-
-    task: what to look for.
-    flairVolume, baselineVolume, followupVolume, preVolume, postVolume: the scans of the tasks.
-    segmentation: the lesions found last.
-    device, correctBias: how they are looked for.
-    threshold, minimumMm3: what counts as a lesion.
-    order: of the lesion table.
-    tune, minutes, replay: how the model is fine-tuned.
-    """
-
-    task: TaskChoice = TaskChoice.flair
-    flairVolume: vtkMRMLScalarVolumeNode
-    baselineVolume: vtkMRMLScalarVolumeNode
-    followupVolume: vtkMRMLScalarVolumeNode
-    preVolume: vtkMRMLScalarVolumeNode
-    postVolume: vtkMRMLScalarVolumeNode
-    segmentation: vtkMRMLSegmentationNode
-    device: DeviceChoice = DeviceChoice.auto
-    correctBias: bool = False
-    threshold: Annotated[float, WithinRange(0.02, 0.98)] = 0.5
-    minimumMm3: Annotated[float, WithinRange(0.0, 100.0)] = 3.0
-    order: OrderChoice = OrderChoice.uncertain
-    tune: TuneChoice = TuneChoice.all
-    minutes: Annotated[int, WithinRange(1, 1440)] = 15
-    replay: bool = True
 
 
 class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -136,6 +104,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.sections = (self.packages, self.review, self.models, self.cases, self.train, self.segment)
         self.packages.onChanged = self.onPackagesChanged
         self.segment.onFindings = self.onFindings
+        self.cases.beforeAdding = self.review.takeEdits
         self.cases.onChanged = self.train.update
         self.train.onModels = self.models.refresh
         self.models.onChanged = self.onModelsChanged
@@ -226,6 +195,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onParameterNodeModified(self, caller, event):
         self.packages.setTask(self._parameterNode.task.value)
         self.segment.parametersChanged()
+        self.train.parametersChanged()
         self.review.parametersChanged()
 
     def initializeParameterNode(self):
@@ -253,6 +223,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
             self.packages.setTask(self._parameterNode.task.value)
             self.segment.parametersChanged()
+            self.train.parametersChanged()
 
     def say(self, sentence: str, error: bool = False, details: str = "") -> None:
         """Show a sentence on top of the panel; an error that has details also in a box."""
@@ -365,6 +336,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         """As :meth:`addCase`, but return the job at once."""
         from MSLesionSegModule.filing import addArguments
 
+        findings.takeEdits()
         work = Path(tempfile.mkdtemp(prefix="case-", dir=self.workFolder()))
         arguments = addArguments(findings, Path(folder).absolute(), work, reviewer, minutes)
         return self._started(arguments, onFinished=onFinished)

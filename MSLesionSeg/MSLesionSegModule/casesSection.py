@@ -12,13 +12,14 @@ from .job import DONE
 
 
 class CasesSection:
-    """``onChanged()`` is called when the set has changed."""
+    """``beforeAdding()`` is called before a review is filed, ``onChanged()`` when the set has changed."""
 
     def __init__(self, ui, logic, say) -> None:
         self.ui = ui
         self.logic = logic
         self.findings = None
         self.onChanged = lambda: None
+        self.beforeAdding = lambda: None
         self._say = say
         self._job = None
         self._began = 0.0
@@ -38,6 +39,7 @@ class CasesSection:
 
     def add(self, *_args) -> None:
         """File the corrected mask; asks if the review is not finished."""
+        self.beforeAdding()
         review = self.findings.review
         done, total = review.progress
         if done < total and not slicer.util.confirmYesNoDisplay(

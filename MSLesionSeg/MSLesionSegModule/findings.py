@@ -134,6 +134,12 @@ class Findings:
         nodes = (self.node, self.volume, self.node.GetNodeReference(_PROBABILITY))
         return all(node is not None and slicer.mrmlScene.IsNodePresent(node) for node in nodes)
 
+    @property
+    def visible(self) -> bool:
+        """Whether the views show the lesions."""
+        display = self.node.GetDisplayNode()
+        return display is not None and bool(display.GetVisibility())
+
     def hide(self) -> None:
         """Take the lesions out of the views; they stay in the scene."""
         if self.node.GetDisplayNode() is not None:

@@ -9,7 +9,7 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import MSLesionSegError
 
 from . import modelStore, tables
-from .reviewSection import chosenFile
+from .dialogs import fileToOpen, fileToSave
 
 
 class ModelsSection:
@@ -78,7 +78,7 @@ class ModelsSection:
         """Take over a model from a file."""
         from MSLesionSegLib.network.transfer import import_model
 
-        path = chosenFile(qt.QFileDialog.getOpenFileName(None, _("Import model"), "", "MSLesionSeg (*.zip)"))
+        path = fileToOpen(_("Import model"), "MSLesionSeg (*.zip)")
         if path:
             self._try(lambda: import_model(Path(path)), _("The model was imported."))
 
@@ -87,9 +87,7 @@ class ModelsSection:
         from MSLesionSegLib.network.transfer import export_model
 
         name = self._selected().card.name
-        path = chosenFile(
-            qt.QFileDialog.getSaveFileName(None, _("Export model"), f"{name}.zip", "MSLesionSeg (*.zip)")
-        )
+        path = fileToSave(_("Export model"), f"{name}.zip", "MSLesionSeg (*.zip)")
         if path:
             self._try(lambda: export_model(name, Path(path)), _("The model was saved."))
 

@@ -1,4 +1,4 @@
-"""The panel's review: threshold, lesion table, decisions by button and key, and the embedded editor."""
+"""The panel's review: threshold, lesion table, decisions by button and key, and what is painted by hand."""
 
 import qt
 import slicer
@@ -6,17 +6,18 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import tables, texts
+from . import texts
 from .choices import DICTATED
+from .dialogs import fileToSave
+from .editor import Editor
+from .lesionTable import LesionTable
+from .parameters import onSliders
 from .segments import stateTitle
+from .timers import delayed
 from .views import pointedRAS
 
-_EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Islands", "Smoothing")
-_EDITOR = "MSLesionSeg"  # singleton tag: the state of Slicer's own Segment Editor is left alone
 _SETTLE_MS = 300  # painting sends many events; the table follows when they have ended
 _DRAG_MS = 30
-_UNDO_STATES = 10
-_REGION = 2  # column of the lesion table
 
 
 class ReviewSection:
@@ -37,41 +38,43 @@ class ReviewSection:
         self._shown = []
         self._current = None  # voxel of the lesion that the person is at
         self._came = []  # where the person was before each step that can be undone
-        self._filling = False
+        self._table = LesionTable(ui.lesionTable)
+        self._table.onSelected = self._goTo
+        self._editor = Editor(ui.segmentEditor)
         self._segmentation = None
         self._observers = []
-        self._settle = _delayed(_SETTLE_MS, self._takeEdits)
-        self._drag = _delayed(_DRAG_MS, self._applyRule)
+        self._painted = False  # and not yet taken over
+        self._settle = delayed(_SETTLE_MS, self.takeEdits)
+        self._drag = delayed(_DRAG_MS, self._applyRule)
         self._shortcuts = []
         self._connect()
-        self._prepareTable()
         self.update()
 
     def setFindings(self, findings) -> None:
         """Show other findings, or none."""
         self._observe(None)
+        self._settle.stop()
+        self._painted = False  # what was painted into earlier lesions stays in their segments
         self.findings = findings
         self._current = None
         self._came = []
         self.ui.subtractionButton.checked = False
         if findings is not None and self.parameters is not None:
             rule = findings.review.rule
-            self.parameters.threshold = rule.threshold
-            self.parameters.minimumMm3 = rule.minimum_mm3
+            threshold, minimumMm3 = onSliders(rule.threshold, rule.minimum_mm3)
+            self.parameters.threshold, self.parameters.minimumMm3 = threshold, minimumMm3
         self._observe(findings)
         self.resume()
 
     def resume(self) -> None:
         """Go on with the same findings, such as when the module is entered again."""
-        self._prepareEditor()
+        self._editor.edit(self.findings if self.parameters is not None else None)
         self.update()
 
     def parametersChanged(self) -> None:
         """React to threshold, minimum size and order."""
-        if self.findings is not None:
-            rule = self.findings.review.rule
-            if (rule.threshold, rule.minimum_mm3) != (self.parameters.threshold, self.parameters.minimumMm3):
-                self._drag.start()
+        if self._ruleMoved():
+            self._drag.start()
         self.update()
 
     def enter(self, parent) -> None:
@@ -91,19 +94,16 @@ class ReviewSection:
             shortcut = qt.QShortcut(qt.QKeySequence(key), parent)
             shortcut.activated.connect(action)
             self._shortcuts.append(shortcut)
-        self.ui.segmentEditor.installKeyboardShortcuts(parent)
-        self.ui.segmentEditor.setupViewObservations()
-        self.ui.segmentEditor.updateWidgetFromMRML()
+        self._editor.enter(parent)
 
     def exit(self) -> None:
         """Leave the keys and the views to others; no effect stays active."""
+        self.takeEdits()
         for shortcut in self._shortcuts:
             shortcut.enabled = False
             shortcut.deleteLater()
         self._shortcuts = []
-        self.ui.segmentEditor.setActiveEffect(None)
-        self.ui.segmentEditor.uninstallKeyboardShortcuts()
-        self.ui.segmentEditor.removeViewObservations()
+        self._editor.exit()
 
     def cleanup(self) -> None:
         self._settle.stop()
@@ -133,8 +133,7 @@ class ReviewSection:
             return
         self.ui.editorCollapsibleButton.collapsed = False
         self._jump(row)
-        self.ui.segmentEditor.setCurrentSegmentID(row.state)
-        self.ui.segmentEditor.setActiveEffectByName("Paint")
+        self._editor.takeBrush(row.state)
 
     def missed(self, *_args) -> None:
         """Mark the lesion where the mouse points, or else at the crosshair."""
@@ -144,6 +143,7 @@ class ReviewSection:
         if ras is None:
             self._say(_("There is no crosshair in this scene."), error=True)
             return
+        self.takeEdits()
         try:
             number = self.findings.review.grow(self.findings.localPoint(ras))
         except MSLesionSegError as error:
@@ -154,16 +154,30 @@ class ReviewSection:
         self._show()
 
     def undo(self, *_args) -> None:
-        if self.findings is not None and self.findings.review.undo():
-            self._current = self._came.pop()
+        if self.findings is None:
+            return
+        self.takeEdits()
+        if self.findings.review.undo():
+            if self._came:  # steps made outside the panel have no place
+                self._current = self._came.pop()
             self._show()
+
+    def takeEdits(self) -> None:
+        """Take over what was painted since the table last followed; nothing else may change the mask before."""
+        if not self._painted:
+            return
+        self._painted = False
+        self._settle.stop()
+        if self.findings.takeEdits():
+            self._came.append(self._current)
+        self.update()
 
     def toggleVisible(self, *_args) -> None:
         """Hide or show the lesions in all views."""
         if self.findings is not None:
             display = self.findings.node.GetDisplayNode()
             display.SetVisibility(not display.GetVisibility())
-            self.ui.visibleButton.text = _("Hide (H)") if display.GetVisibility() else _("Show (H)")
+            self.update()
 
     def flicker(self, *_args) -> None:
         """Exchange baseline and follow-up in the views."""
@@ -178,6 +192,7 @@ class ReviewSection:
         """Copy the findings as sentences to dictate."""
         from MSLesionSegLib.lesions.table import dictation
 
+        self.takeEdits()
         review = self.findings.review
         rule = review.rule
         text = dictation(
@@ -191,12 +206,18 @@ class ReviewSection:
 
     def saveTable(self, *_args) -> None:
         """Save the table as it stands on the screen."""
-        from MSLesionSegLib.lesions.review import write_rows
+        from MSLesionSegLib.lesions.review_table import write_rows
 
-        path = chosenFile(qt.QFileDialog.getSaveFileName(None, _("Save table"), "lesions.csv", "CSV (*.csv)"))
-        if path:
+        self.takeEdits()
+        path = fileToSave(_("Save table"), "lesions.csv", "CSV (*.csv)")
+        if not path:
+            return
+        try:
             write_rows(self._shown, path)
-            self._say(_("The table was saved."))
+        except OSError as error:
+            self._say(_("The table could not be saved: {reason}.").format(reason=error.strerror), error=True)
+            return
+        self._say(_("The table was saved."))
 
     def update(self) -> None:
         """Show the state of the review in table, labels and buttons."""
@@ -205,7 +226,7 @@ class ReviewSection:
             slider.enabled = found is not None
         review = None if found is None else found.review
         self._shown = self._ordered()
-        self._fill()
+        self._table.fill(self._shown, self._index(), found is not None and found.record["task"] == "new")
         for button in (ui.nextButton, ui.previousButton):
             button.enabled = bool(self._shown)
         atLesion = self._row() is not None
@@ -214,6 +235,7 @@ class ReviewSection:
         for button in (ui.missedButton, ui.visibleButton, ui.copyButton, ui.saveTableButton):
             button.enabled = review is not None
         ui.undoButton.enabled = review is not None and review.can_undo
+        ui.visibleButton.text = _("Hide (H)") if found is None or found.visible else _("Show (H)")
         isPair = found is not None and found.record["task"] == "new"
         ui.flickerButton.visible = ui.subtractionButton.visible = isPair
         ui.subtractionButton.enabled = isPair and found.subtraction() is not None
@@ -222,7 +244,7 @@ class ReviewSection:
             ui.reviewedLabel.text = _("Find lesions to review them here.")
             ui.totalsLabel.text = ""
             return
-        from MSLesionSegLib.lesions.review import totals_by_state
+        from MSLesionSegLib.lesions.review_table import totals_by_state
         from MSLesionSegLib.lesions.table import totals_by_region
 
         ui.countLabel.text = texts.countText(review)
@@ -236,7 +258,7 @@ class ReviewSection:
     def _ordered(self):
         if self.findings is None:
             return []
-        from MSLesionSegLib.lesions.review import ORDERS, ordered
+        from MSLesionSegLib.lesions.review_table import ORDERS, ordered
 
         order = self.parameters.order.value if self.parameters is not None else ORDERS[0]
         return ordered(self.findings.review.rows, order)
@@ -258,62 +280,6 @@ class ReviewSection:
             (ui.saveTableButton, self.saveTable),
         ):
             button.clicked.connect(action)
-        ui.lesionTable.itemSelectionChanged.connect(self._selected)
-
-    def _prepareTable(self) -> None:
-        table = self.ui.lesionTable
-        columns = [_("No."), _("State"), _("Region"), _("mm3"), _("mm"), _("p"), _("Decision")]
-        tips = [
-            _("Number of the lesion"),
-            _("How the lesion changed"),
-            _("Where it lies"),
-            _("Volume in mm3"),
-            _("Longest axis in mm"),
-            _("Mean probability"),
-            _("Your decision"),
-        ]
-        tables.prepare(table, columns)
-        for column, tip in enumerate(tips):
-            table.horizontalHeaderItem(column).setToolTip(tip)
-        for column, width in {0: 34, 1: 62, 3: 48, 4: 40, 5: 40, 6: 68}.items():
-            table.setColumnWidth(column, width)
-        tables.stretch(table, _REGION)
-
-    def _fill(self) -> None:
-        table = self.ui.lesionTable
-        self._filling = True
-        try:
-            table.rowCount = len(self._shown)
-            for index, row in enumerate(self._shown):
-                lesion = row.lesion
-                mean = "" if lesion.mean_probability is None else f"{lesion.mean_probability:.2f}"
-                cells = (
-                    str(lesion.id),
-                    stateTitle(row.state),
-                    texts.regionTitle(lesion.region),
-                    f"{lesion.volume_mm3:.0f}",
-                    f"{lesion.longest_axis_mm:.0f}",
-                    mean,
-                    texts.decisionTitle(row.decision),
-                )
-                for column, text in enumerate(cells):
-                    item = qt.QTableWidgetItem(text)
-                    if column == _REGION:
-                        item.setToolTip(lesion.region_rule)
-                    if row.decision == "rejected":
-                        font = item.font()
-                        font.setStrikeOut(True)
-                        item.setFont(font)
-                    table.setItem(index, column, item)
-            table.setColumnHidden(1, self.findings is None or self.findings.record["task"] != "new")
-            index = self._index()
-            if index is None:
-                table.clearSelection()
-                table.setCurrentCell(-1, -1)
-            else:
-                table.selectRow(index)
-        finally:
-            self._filling = False
 
     def _index(self):
         """Row of the table that the person is at, or None."""
@@ -326,13 +292,6 @@ class ReviewSection:
         index = self._index()
         return None if index is None else self._shown[index]
 
-    def _selected(self) -> None:
-        if self._filling:
-            return
-        index = self.ui.lesionTable.currentRow()
-        if 0 <= index < len(self._shown):
-            self._goTo(index)
-
     def _goTo(self, index: int) -> None:
         self._current = self._shown[index].voxel
         self.update()
@@ -340,7 +299,7 @@ class ReviewSection:
 
     def _jump(self, row) -> None:
         """Go there, without a brush in the hand."""
-        self.ui.segmentEditor.setActiveEffect(None)
+        self._editor.putAway()
         self._views.jumpTo(self.findings.worldPoint(row.lesion.centre_ras))
 
     def _step(self, by: int) -> None:
@@ -353,6 +312,7 @@ class ReviewSection:
             self._goTo((index + by) % len(self._shown))
 
     def _decide(self, decide) -> None:
+        self.takeEdits()
         row, index = self._row(), self._index()
         if row is None:
             return
@@ -371,19 +331,26 @@ class ReviewSection:
         self._observe(self.findings)
         self.update()
 
+    def _ruleMoved(self) -> bool:
+        """Whether the sliders say something else than the rule that the lesions were found by."""
+        if self.findings is None or self.parameters is None:
+            return False
+        rule = self.findings.review.rule
+        return onSliders(rule.threshold, rule.minimum_mm3) != self._sliders()
+
+    def _sliders(self) -> tuple[float, float]:
+        return onSliders(self.parameters.threshold, self.parameters.minimumMm3)
+
     def _applyRule(self) -> None:
-        if self.findings is not None and self.parameters is not None:
+        if self._ruleMoved():
+            self.takeEdits()
             self._observe(None)
-            self.findings.setRule(self.parameters.threshold, self.parameters.minimumMm3)
+            self.findings.setRule(*self._sliders())
             self._observe(self.findings)
             self.update()
 
-    def _takeEdits(self) -> None:
-        if self.findings is not None and self.findings.takeEdits():
-            self._came.append(self._current)
-            self.update()
-
     def _edited(self, *_args) -> None:
+        self._painted = True
         self._settle.start()
 
     def _observe(self, findings) -> None:
@@ -394,48 +361,3 @@ class ReviewSection:
         if self._segmentation is not None:
             event = slicer.vtkSegmentation.SourceRepresentationModified
             self._observers = [self._segmentation.AddObserver(event, self._edited)]
-
-    def _prepareEditor(self) -> None:
-        editor = self.ui.segmentEditor
-        if self.findings is None or self.parameters is None:
-            editor.setActiveEffect(None)
-            editor.setSegmentationNode(None)
-            return
-        node = slicer.mrmlScene.GetSingletonNode(_EDITOR, "vtkMRMLSegmentEditorNode")
-        if node is None:
-            node = slicer.vtkMRMLSegmentEditorNode()
-            node.SetSingletonTag(_EDITOR)
-            node = slicer.mrmlScene.AddNode(node)
-            # a voxel may be of one state only
-            node.SetOverwriteMode(slicer.vtkMRMLSegmentEditorNode.OverwriteAllSegments)
-        editor.autoShowSourceVolumeNode = False  # it would put the follow-up in the place of the baseline
-        editor.setMRMLSegmentEditorNode(node)
-        editor.segmentationNodeSelectorVisible = False
-        editor.sourceVolumeNodeSelectorVisible = False
-        editor.switchToSegmentationsButtonVisible = False
-        # the segments and their voxels are fixed
-        editor.addRemoveSegmentButtonsVisible = False
-        editor.specifyGeometryButtonVisible = False
-        editor.unorderedEffectsVisible = False
-        editor.setEffectNameOrder(list(_EFFECTS))
-        editor.maximumNumberOfUndoStates = _UNDO_STATES
-        editor.setSegmentationNode(self.findings.node)
-        editor.setSourceVolumeNode(self.findings.volume)
-
-
-def chosenFile(answer) -> str:
-    """The path of a file dialog, which some versions of Qt's bindings give along with the filter."""
-    return answer[0] if isinstance(answer, tuple) else answer
-
-
-def _delayed(ms: int, action):
-    """A timer that calls ``action`` once when nothing has started it again for ``ms``."""
-    timer = qt.QTimer()
-    timer.interval = ms
-
-    def fire() -> None:
-        timer.stop()
-        action()
-
-    timer.timeout.connect(fire)
-    return timer

@@ -1,6 +1,5 @@
 """The panel's upper part: what to look for, on which scans, and the button that starts it or cancels it."""
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -9,8 +8,10 @@ from MSLesionSegLib.errors import MSLesionSegError
 from . import modelStore, texts, volumes
 from .choices import OPTIONAL_INPUTS, TASK_INPUTS
 from .job import CANCELLED, CANCELLING, DONE
+from .modelChoice import ModelChoice
 from .modelsSection import openCard
 from .proposals import proposeInputs
+from .timers import delayed
 
 _ALL_INPUTS = ("flair", "baseline", "followup", "pre", "post")
 
@@ -24,19 +25,28 @@ class SegmentSection:
     def __init__(self, ui, logic, say, views) -> None:
         self.ui = ui
         self.logic = logic
-        self.parameters = None
         self.onFindings = lambda findings: None
         self._say = say
         self._views = views
         self._job = None
         self._task = None
         self._hasModel = False
-        self._proposeTimer = qt.QTimer()
-        self._proposeTimer.interval = 0
-        self._proposeTimer.timeout.connect(self._proposeNow)
+        self._model = ModelChoice(ui.modelComboBox, "model")
+        self._parameters = None
+        self._proposeTimer = delayed(0, self.proposeInputs)
         ui.segmentButton.clicked.connect(self.toggle)
         ui.cardButton.clicked.connect(self.showCard)
         self._busy(None)
+
+    @property
+    def parameters(self):
+        """The scene's parameters, or None while the panel is not bound to any."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters) -> None:
+        self._parameters = parameters
+        self._model.bind(parameters)
 
     @property
     def task(self) -> str:
@@ -65,7 +75,7 @@ class SegmentSection:
             self._job = self.logic.segment(
                 self.task,
                 nodes,
-                model=self.ui.modelComboBox.itemData(self.ui.modelComboBox.currentIndex),
+                model=self._model.name,
                 device=self.parameters.device.value,
                 correctBias=self.parameters.correctBias,
                 wait=False,
@@ -109,22 +119,14 @@ class SegmentSection:
 
     def refreshModels(self) -> None:
         """List the models of the task; the first entry is the one in use."""
-        combo = self.ui.modelComboBox
-        before = combo.itemData(combo.currentIndex)
-        combo.clear()
-        combo.addItem(_("In use: {model}").format(model=modelStore.inUse(self.task) or _("none")), "")
         members = modelStore.modelsFor(self.task)
         self._hasModel = bool(members)
-        for member in members:
-            combo.addItem(member.card.name, member.card.name)
-        index = combo.findData(before) if before else 0
-        combo.currentIndex = max(index, 0)
+        inUse = modelStore.inUse(self.task) or _("none")
+        self._model.offer(_("In use: {model}").format(model=inUse), [member.card.name for member in members])
 
     def showCard(self, *_args) -> None:
         """Show the card of the chosen model."""
-        name = self.ui.modelComboBox.itemData(self.ui.modelComboBox.currentIndex) or modelStore.inUse(
-            self.task
-        )
+        name = self._model.name or modelStore.inUse(self.task)
         if name:
             openCard(name)
 
@@ -149,10 +151,6 @@ class SegmentSection:
     def _problem(self, chosen) -> str:
         missing = self.logic.packages.missing(self.task)
         return texts.segmentProblem(self.task, chosen, missing, self._hasModel)
-
-    def _proposeNow(self) -> None:
-        self._proposeTimer.stop()
-        self.proposeInputs()
 
     def _node(self, name: str):
         return getattr(self.parameters, f"{name}Volume")

@@ -7,6 +7,7 @@ from MSLesionSegLib.errors import MSLesionSegError
 
 from . import filing, modelStore, tables, texts
 from .job import CANCELLED, CANCELLING, DONE
+from .modelChoice import ModelChoice
 from .scorePlot import ScorePlot
 
 _METRICS = ("sensitivity", "ppv", "dice", "false_positives")
@@ -18,17 +19,29 @@ class TrainSection:
     def __init__(self, ui, logic, say) -> None:
         self.ui = ui
         self.logic = logic
-        self.parameters = None
         self.onModels = lambda: None
         self._say = say
         self._job = None
         self._result = None
+        self._start = ModelChoice(ui.startComboBox, "startModel")
+        self._parameters = None
+        self._task = None
         self._plot = ScorePlot(ui.trainPlot)
         ui.trainButton.clicked.connect(self.toggle)
         ui.useNewButton.clicked.connect(self.useNew)
         ui.keepOldButton.clicked.connect(self.keepOld)
         self._busy(False)
         self._showGate(None)
+
+    @property
+    def parameters(self):
+        """The scene's parameters, or None while the panel is not bound to any."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, parameters) -> None:
+        self._parameters = parameters
+        self._start.bind(parameters)
 
     @property
     def task(self) -> str:
@@ -51,7 +64,7 @@ class TrainSection:
         self._job = self.logic.fineTune(
             filing.casesFolder(),
             task=self.task,
-            start=self.ui.startComboBox.itemData(self.ui.startComboBox.currentIndex) or None,
+            start=self._start.name or None,
             tune=self.parameters.tune.value,
             minutes=self.parameters.minutes,
             replay=self.parameters.replay,
@@ -78,17 +91,18 @@ class TrainSection:
 
         self._decide(keep, _("The old model stays in use; the new one is in the list of models."))
 
+    def parametersChanged(self) -> None:
+        """React to another task: it has its own models and cases."""
+        if self.task != self._task:
+            self._task = self.task
+            self.refreshModels()
+            self.update()
+
     def refreshModels(self) -> None:
         """List the models to start from; the first entry is the one in use."""
-        combo = self.ui.startComboBox
-        before = combo.itemData(combo.currentIndex)
-        combo.clear()
-        combo.addItem(
-            _("The model in use ({model})").format(model=modelStore.inUse(self.task) or _("none")), ""
-        )
-        for member in modelStore.modelsFor(self.task):
-            combo.addItem(member.card.name, member.card.name)
-        combo.currentIndex = max(combo.findData(before) if before else 0, 0)
+        inUse = modelStore.inUse(self.task) or _("none")
+        names = [member.card.name for member in modelStore.modelsFor(self.task)]
+        self._start.offer(_("The model in use ({model})").format(model=inUse), names)
 
     def update(self) -> None:
         """Show how many cases are new and whether training can start."""

@@ -10,6 +10,7 @@ _PAIR_VIEWS = {
     "followup": ("FollowupAxial", "FollowupSagittal"),
 }
 _ORIENTATIONS = ("Axial", "Sagittal")
+_MARK = slicer.vtkMRMLCrosshairNode.ShowSmallIntersection
 _COLOURS = {"baseline": "#56B4E9", "followup": "#D55E00"}
 
 
@@ -59,7 +60,7 @@ class Views:
             crosshair.SetCrosshairRAS(*ras)
             if self._crosshairBefore is None:
                 self._crosshairBefore = crosshair.GetCrosshairMode()
-                crosshair.SetCrosshairMode(slicer.vtkMRMLCrosshairNode.ShowSmallIntersection)
+                crosshair.SetCrosshairMode(_MARK)
 
     def flicker(self) -> bool:
         """Exchange the two scans of the pair in the views; True while they are exchanged."""
@@ -83,14 +84,19 @@ class Views:
     def restore(self) -> None:
         """Give back the layout, the links and the crosshair that the person had."""
         layout = slicer.app.layoutManager()
-        if self._layoutBefore is not None and layout is not None:
+        # another layout than the pair's was chosen by the person meanwhile, and stays
+        if self._layoutBefore is not None and layout is not None and layout.layout == PAIR_LAYOUT:
             layout.setLayout(self._layoutBefore)
         for name, linked in self._linkedBefore.items():
             node = slicer.mrmlScene.GetNodeByID(name)
             if node is not None:
                 node.SetLinkedControl(linked)
         crosshair = crosshairNode()
-        if self._crosshairBefore is not None and crosshair is not None:
+        if (
+            self._crosshairBefore is not None
+            and crosshair is not None
+            and crosshair.GetCrosshairMode() == _MARK
+        ):
             crosshair.SetCrosshairMode(self._crosshairBefore)
         self._layoutBefore, self._linkedBefore, self._pair, self._flickering = None, {}, {}, False
         self._crosshairBefore = None

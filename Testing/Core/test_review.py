@@ -10,16 +10,8 @@ import pytest
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
-from MSLesionSegLib.lesions.review import (
-    ACCEPTED,
-    OPEN,
-    ORDERS,
-    REJECTED,
-    Review,
-    ordered,
-    totals_by_state,
-    write_rows,
-)
+from MSLesionSegLib.lesions.review import ACCEPTED, OPEN, REJECTED, Review
+from MSLesionSegLib.lesions.review_table import ORDERS, ordered, totals_by_state, write_rows
 
 SHAPE = (40, 40, 20)
 AFFINE = np.array([[-1.0, 0, 0, 20], [0, 1, 0, -20], [0, 0, 2, -20], [0, 0, 0, 1]])

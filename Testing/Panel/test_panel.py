@@ -15,35 +15,7 @@ import qt
 import scene as scenes
 import slicer
 from MSLesionSegModule import volumes
-
-
-def choose_model(panel) -> None:
-    combo = panel.ui.modelComboBox
-    combo.currentIndex = combo.findData("bright")
-
-
-def find_lesions(panel, scan: Path):
-    """Load the scan, press the button and wait for the real child process."""
-    volume = scenes.loadVolume(scan)
-    harness.wait(lambda: panel.ui.segmentButton.enabled)
-    choose_model(panel)
-    panel.ui.segmentButton.click()
-    harness.wait(lambda: panel.segment._job is None)
-    assert panel.review.findings is not None, panel.ui.messageLabel.text
-    return volume
-
-
-def press(panel, key: str) -> None:
-    """Press a key of the review, by the shortcut that carries it."""
-    for shortcut in panel.review._shortcuts:
-        if shortcut.key.toString() == key:
-            shortcut.activated.emit()
-            return
-    raise AssertionError(f"no shortcut {key}")
-
-
-def decisions(panel) -> list[str]:
-    return [row.decision for row in panel.review.findings.review.rows]
+from pressing import choose_model, decisions, find_lesions, press
 
 
 def test_without_a_scan_the_button_says_what_is_missing(panel):

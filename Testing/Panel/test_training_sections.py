@@ -137,3 +137,15 @@ def test_a_choice_that_cannot_be_made_is_told(panel):
     panel.train._showGate(panel.train._result)
     panel.ui.useNewButton.click()
     assert "gone" in panel.ui.messageLabel.text
+
+
+def test_another_task_has_other_cases_and_models_to_start_from(panel, tmp_path):
+    file_cases(panel, tmp_path)
+    starts = panel.ui.startComboBox
+    assert panel.ui.trainButton.enabled and starts.findData("bright") > 0
+    panel.ui.taskComboBox.currentIndex = 1
+    assert panel.ui.newCasesLabel.text == "No corrected cases yet."
+    assert not panel.ui.trainButton.enabled
+    assert starts.findData("bright") == -1 and starts.findData("new-ms") > 0
+    panel.ui.taskComboBox.currentIndex = 0
+    assert panel.ui.trainButton.enabled and starts.findData("bright") > 0

@@ -128,3 +128,20 @@ def test_the_mouse_points_before_the_crosshair(scene):
     assert pointedRAS() == (4.0, 5.0, 6.0)
     crosshair.SetCursorPositionInvalid()
     assert pointedRAS() == (1.0, 2.0, 3.0)
+
+
+def test_a_layout_that_the_person_chose_meanwhile_stays(layout, pair):
+    views = Views()
+    views.show("new", pair)
+    layout.setLayout(4)
+    views.restore()
+    assert layout.layout == 4
+
+
+def test_a_crosshair_that_the_person_chose_meanwhile_stays(layout):
+    crosshair = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode")
+    views = Views()
+    views.jumpTo((1.0, 2.0, 3.0))
+    crosshair.SetCrosshairMode(crosshair.ShowBasic)
+    views.restore()
+    assert crosshair.GetCrosshairMode() == crosshair.ShowBasic

@@ -65,7 +65,7 @@ def start() -> None:
 
     names = [f"MSLesionSegModule.{file.stem}" for file in (scene.MODULE / "MSLesionSegModule").glob("*.py")]
     feature = importlib.import_module("__feature__")  # comes with PySide6
-    for name in (MODULE, "strict", "connectors", *names):
+    for name in (MODULE, "strict", "connectors", "pressing", *names):
         feature.set_selection(_PROPERTIES, name)
     sys.modules["qt"] = _qt()
     sys.modules["ctk"] = _ctk()

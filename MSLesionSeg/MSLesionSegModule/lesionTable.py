@@ -1,0 +1,80 @@
+"""The table of lesions: one row each, in the order that the person chose."""
+
+import qt
+from slicer.i18n import tr as _
+
+from . import tables, texts
+from .segments import stateTitle
+
+_STATE, _REGION = 1, 2  # columns
+
+
+class LesionTable:
+    """Shows rows of a review in a QTableWidget.
+
+    ``onSelected(row)`` is called with the number of the row, from 0, that the person chose.
+    """
+
+    def __init__(self, widget) -> None:
+        self.onSelected = lambda row: None
+        self._widget = widget
+        self._filling = False
+        columns = {
+            _("No."): _("Number of the lesion"),
+            _("State"): _("How the lesion changed"),
+            _("Region"): _("Where it lies"),
+            _("mm3"): _("Volume in mm3"),
+            _("mm"): _("Longest axis in mm"),
+            _("p"): _("Mean probability"),
+            _("Decision"): _("Your decision"),
+        }
+        tables.prepare(widget, columns)
+        for column, tip in enumerate(columns.values()):
+            widget.horizontalHeaderItem(column).setToolTip(tip)
+        for column, width in {0: 34, _STATE: 62, 3: 48, 4: 40, 5: 40, 6: 68}.items():
+            widget.setColumnWidth(column, width)
+        tables.stretch(widget, _REGION)
+        widget.itemSelectionChanged.connect(self._selected)
+
+    def fill(self, rows, current: int | None, withStates: bool) -> None:
+        """Show reviewed lesions, with the row ``current`` selected; ``withStates``: how each has changed."""
+        self._filling = True
+        try:
+            self._widget.rowCount = len(rows)
+            for index, row in enumerate(rows):
+                for column, item in enumerate(_items(row)):
+                    self._widget.setItem(index, column, item)
+            self._widget.setColumnHidden(_STATE, not withStates)
+            if current is None:
+                self._widget.clearSelection()
+                self._widget.setCurrentCell(-1, -1)
+            else:
+                self._widget.selectRow(current)
+        finally:
+            self._filling = False
+
+    def _selected(self) -> None:
+        row = self._widget.currentRow()
+        if not self._filling and 0 <= row < self._widget.rowCount:
+            self.onSelected(row)
+
+
+def _items(row) -> list:
+    lesion = row.lesion
+    cells = (
+        str(lesion.id),
+        stateTitle(row.state),
+        texts.regionTitle(lesion.region),
+        f"{lesion.volume_mm3:.0f}",
+        f"{lesion.longest_axis_mm:.0f}",
+        "" if lesion.mean_probability is None else f"{lesion.mean_probability:.2f}",
+        texts.decisionTitle(row.decision),
+    )
+    items = [qt.QTableWidgetItem(text) for text in cells]
+    items[_REGION].setToolTip(lesion.region_rule)
+    if row.decision == "rejected":
+        for item in items:
+            font = item.font()
+            font.setStrikeOut(True)
+            item.setFont(font)
+    return items

@@ -1,0 +1,67 @@
+"""The lesions of a review as a table: in the order that a person wants, summed up, and as a file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.lesions.review import LESION, REJECTED, ReviewedLesion
+
+ORDERS = ("least certain first", "new first", "largest first")
+_NEW_FIRST = ("new", "enlarged", LESION, "shrunken", "vanished", "stable")
+
+
+def ordered(rows: Iterable[ReviewedLesion], order: str) -> list[ReviewedLesion]:
+    """Rows in one of :data:`ORDERS`; equal ones by volume, then by number."""
+
+    def volume(row: ReviewedLesion) -> tuple[float, int]:
+        return -row.lesion.volume_mm3, row.lesion.id
+
+    if order == ORDERS[0]:
+        return sorted(rows, key=lambda row: (row.lesion.mean_probability or 0.0, *volume(row)))
+    if order == ORDERS[1]:
+        return sorted(rows, key=lambda row: (_NEW_FIRST.index(row.state), *volume(row)))
+    if order == ORDERS[2]:
+        return sorted(rows, key=volume)
+    raise SettingsError(f"There is no order '{order}'. Known orders: {', '.join(ORDERS)}.")
+
+
+def totals_by_state(rows: Iterable[ReviewedLesion]) -> dict[str, dict[str, float]]:
+    """``{state: {"lesions": count, "volume_mm3": sum}}`` of the lesions that were not rejected."""
+    totals: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if row.decision != REJECTED:
+            total = totals.setdefault(row.state, {"lesions": 0, "volume_mm3": 0.0})
+            total["lesions"] += 1
+            total["volume_mm3"] += row.lesion.volume_mm3
+    return totals
+
+
+_COLUMNS = (
+    "number",
+    "state",
+    "decision",
+    "region",
+    "volume_mm3",
+    "longest_axis_mm",
+    "centre_right_mm",
+    "centre_anterior_mm",
+    "centre_superior_mm",
+    "mean_probability",
+)
+
+
+def write_rows(rows: Iterable[ReviewedLesion], path: Path) -> None:
+    """Write rows in their order as a CSV file (UTF-8, comma, units in the header); what is not known stays empty."""
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(_COLUMNS)
+        for row in rows:
+            lesion = row.lesion
+            mean = "" if lesion.mean_probability is None else f"{lesion.mean_probability:.3f}"
+            sizes = (
+                f"{value:.2f}" for value in (lesion.volume_mm3, lesion.longest_axis_mm, *lesion.centre_ras)
+            )
+            writer.writerow([lesion.id, row.state, row.decision, lesion.region, *sizes, mean])

@@ -1,0 +1,112 @@
+"""What a person painted or decided is never lost, whatever is pressed next and however fast."""
+
+from __future__ import annotations
+
+import numpy as np
+import panel as harness
+import pytest
+import slicer
+from pressing import choose_model, find_lesions, press
+
+
+@pytest.fixture
+def found(panel, scan):
+    """The findings of the small patient, a brush in the hand at the first of its four lesions."""
+    find_lesions(panel, scan)
+    press(panel, "N")
+    press(panel, "E")
+    return panel.review.findings
+
+
+def paint(panel) -> tuple[int, ...]:
+    """Paint a voxel outside all lesions, and do not wait until the table follows."""
+    free = tuple(int(v) for v in np.argwhere(~panel.review.findings.review.mask)[40_000])
+    panel.ui.segmentEditor.paint(free)
+    return free
+
+
+@pytest.mark.parametrize("key", ["A", "R", "M"])
+def test_a_stroke_is_kept_when_a_key_follows_at_once(panel, found, key):
+    free = paint(panel)
+    slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode").SetCrosshairRAS(0.0, -45.0, 0.0)
+    press(panel, key)
+    assert found.review.mask[free]
+    painted = slicer.util.arrayFromSegmentBinaryLabelmap(found.node, "lesion", found.volume)
+    assert painted.T[free]
+
+
+def test_a_stroke_is_kept_when_the_threshold_moves_at_once(panel, found):
+    free = paint(panel)
+    panel.ui.thresholdSlider.value = 0.3
+    harness.wait(lambda: found.review.rule.threshold == 0.3)
+    assert found.review.mask[free]
+
+
+def test_undo_right_after_a_stroke_takes_the_stroke_back(panel, found):
+    press(panel, "R")
+    free = paint(panel)
+    press(panel, "U")
+    assert not found.review.mask[free]
+    assert panel.ui.reviewedLabel.text == "1 / 4 reviewed"
+
+
+def test_a_case_that_is_filed_right_after_a_stroke_holds_it(panel, found, tmp_path):
+    import nibabel as nib
+
+    free = paint(panel)
+    case = panel.logic.addCase(found, tmp_path / "cases", reviewer="R1")
+    assert case["lesions"] == 5
+    (mask,) = (tmp_path / "cases").rglob("*_desc-v1_mask.nii.gz")
+    assert np.count_nonzero(nib.load(mask).dataobj) == np.count_nonzero(found.review.mask)
+    assert found.review.mask[free]
+
+
+def test_steps_made_in_the_console_can_be_taken_back_in_the_panel(panel, found):
+    found.review.reject(2)
+    found.show()
+    press(panel, "U")
+    assert panel.ui.reviewedLabel.text == "0 / 4 reviewed"
+
+
+def test_the_hide_button_says_what_it_will_do(panel, found):
+    press(panel, "H")
+    assert panel.ui.visibleButton.text == "Show (H)"
+    panel.ui.segmentButton.click()
+    harness.wait(lambda: panel.segment._job is None)
+    assert panel.review.findings.visible
+    assert panel.ui.visibleButton.text == "Hide (H)"
+
+
+def test_a_threshold_that_the_slider_cannot_show_is_left_alone(panel, found):
+    from dataclasses import replace
+
+    found.review.set_rule(replace(found.review.rule, threshold=0.456, minimum_mm3=20.4))
+    panel.review.setFindings(found)
+    assert panel.ui.thresholdSlider.value == pytest.approx(0.46)
+    assert not panel.review._ruleMoved()
+    panel._parameterNode.order = type(panel._parameterNode.order).largest
+    assert not panel.review._ruleMoved()
+    assert found.review.rule.threshold == 0.456
+
+
+def test_a_table_that_cannot_be_saved_is_told(panel, found, tmp_path, monkeypatch):
+    import qt
+
+    nowhere = str(tmp_path / "gone" / "lesions.csv")
+    monkeypatch.setattr(qt.QFileDialog, "getSaveFileName", staticmethod(lambda *args: nowhere))
+    panel.ui.saveTableButton.click()
+    assert "could not be saved" in panel.ui.messageLabel.text
+
+
+def test_the_chosen_models_are_kept_with_the_scene(panel):
+    choose_model(panel)
+    panel.ui.startComboBox.currentIndex = panel.ui.startComboBox.findData("bright")
+    panel.exit()
+    assert panel.ui.modelComboBox.currentIndex == 0
+    panel.enter()
+    assert panel.segment._model.name == "bright"
+    assert panel.train._start.name == "bright"
+    panel.models.refresh()
+    assert panel.segment._model.name == "bright", "a new list of models changes no choice"
+    panel.ui.taskComboBox.currentIndex = 1
+    assert panel.segment._model.name == ""

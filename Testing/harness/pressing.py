@@ -1,0 +1,40 @@
+"""What a person does at the open panel, for tests. Read with Qt's properties as attributes (see ``panel.py``)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import panel as harness
+import scene as scenes
+
+
+def choose_model(panel, name: str = "bright") -> None:
+    """Choose a model by its name; there must be such a one."""
+    combo = panel.ui.modelComboBox
+    combo.currentIndex = combo.findData(name)
+    assert combo.itemData(combo.currentIndex) == name
+
+
+def find_lesions(panel, scan: Path):
+    """Load the scan, press the button and wait for the real child process."""
+    volume = scenes.loadVolume(scan)
+    harness.wait(lambda: panel.ui.segmentButton.enabled)
+    choose_model(panel)
+    panel.ui.segmentButton.click()
+    harness.wait(lambda: panel.segment._job is None)
+    assert panel.review.findings is not None, panel.ui.messageLabel.text
+    return volume
+
+
+def press(panel, key: str) -> None:
+    """Press a key of the review, by the shortcut that carries it."""
+    for shortcut in panel.review._shortcuts:
+        if shortcut.key.toString() == key:
+            shortcut.activated.emit()
+            return
+    raise AssertionError(f"no shortcut {key}")
+
+
+def decisions(panel) -> list[str]:
+    """The decision of every row."""
+    return [row.decision for row in panel.review.findings.review.rows]
