@@ -8,14 +8,19 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.imaging.registration import register
+from MSLesionSegLib.imaging.subtraction import subtract
+from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.progress import Progress, Silent
-from MSLesionSegLib.segmentation.probability import network_input
+from MSLesionSegLib.segmentation.change import channels_of
+from MSLesionSegLib.segmentation.new_lesions import DEFAULT_REGISTRATION
+from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput, network_input
 from MSLesionSegLib.segmentation.session import bring_together
 from MSLesionSegLib.segmentation.stages import StageWatch
-from MSLesionSegLib.segmentation.tasks import TASKS
+from MSLesionSegLib.segmentation.tasks import get_task
 from MSLesionSegLib.training.case_checks import refuse_outside_brain
 from MSLesionSegLib.training.cases import Case
 from MSLesionSegLib.training.corrections import corrections
@@ -31,24 +36,55 @@ def prepare_case(case: Case, folder: Path) -> Example:
     the reviewer corrected are the example's focus.
 
     Raises:
-        ImageError: a file cannot be used, or most of the mask lies outside the brain.
-        SettingsError: the task cannot be trained yet.
+        ImageError: a file cannot be used, the scans cannot be brought together, or most of the mask lies outside the
+            brain.
     """
-    task = TASKS.get(case.task)
-    if task is None or not set(task.channels) <= case.images.keys() or case.grid != task.reference:
-        raise SettingsError(f"Cases of the task '{case.task}' cannot be trained on yet.")
-    scans = {name: read_scan(path) for name, path in case.images.items() if name in task.channels}
-    reference = scans[task.reference].image
-    mask = read_mask(case.mask, reference)
-    brain = brain_mask(reference)
+    scans = {name: read_scan(path).image for name, path in case.images.items()}
+    brain = brain_mask(scans[case.grid])
+    mask = read_mask(case.mask, scans[case.grid])
     refuse_outside_brain(mask, brain)
-    session = bring_together(task, scans, brain, brain_given=False, watch=StageWatch(Silent()))
-    seen = network_input([session.images[name] for name in task.channels], session.brain, tails=task.tails)
     changed = corrections(case)
     focus = nib.Nifti1Image((np.asarray(changed.dataobj) > 0).astype(np.uint8), mask.affine)
-    return write_example(
-        folder, seen.channels, fractions(mask, seen), seen.brain, site=case.site, focus=fractions(focus, seen)
+    bring = _compared if case.task == "new" else _one_session
+    seen, label, attention = bring(case, brain, mask, focus)
+    return write_example(folder, seen.channels, label, seen.brain, site=case.site, focus=attention)
+
+
+def _one_session(
+    case: Case, brain: nib.Nifti1Image, mask: nib.Nifti1Image, focus: nib.Nifti1Image
+) -> tuple[NetworkInput, np.ndarray, np.ndarray]:
+    """What a network sees of scans of one session, with mask and focus as fractions on its grid."""
+    task = get_task(case.task)
+    scans = {name: read_scan(path) for name, path in case.images.items() if name in task.channels}
+    session = bring_together(task, scans, brain, brain_given=False, watch=StageWatch(Silent()))
+    seen = network_input([session.images[name] for name in task.channels], session.brain, tails=task.tails)
+    return seen, fractions(mask, seen), fractions(focus, seen)
+
+
+def _compared(
+    case: Case, brain: nib.Nifti1Image, mask: nib.Nifti1Image, focus: nib.Nifti1Image
+) -> tuple[NetworkInput, np.ndarray, np.ndarray]:
+    """As :func:`_one_session` of two visits: in the space of the baseline, wherever the mask was drawn."""
+    images = {name: read_scan(case.images[name]).image for name in ("baseline", "followup")}
+    brains = {name: brain if name == case.grid else brain_mask(image) for name, image in images.items()}
+    registration = register(
+        images["followup"],
+        images["baseline"],
+        preset=DEFAULT_REGISTRATION,
+        moving_mask=brains["followup"],
+        fixed_mask=brains["baseline"],
     )
+    pair = subtract(
+        images["baseline"], images["followup"], brains["baseline"], brains["followup"], registration
+    )
+    box = bounding_box(pair.brain, margin=MARGIN_VOXELS)
+    inside = nib.Nifti1Image(pair.brain.astype(np.uint8), pair.affine).slicer[box]
+    channels = channels_of(get_task(case.task).channels, pair.baseline, pair.followup)
+    seen = NetworkInput(channels[(slice(None), *box)], pair.brain[box], inside.affine)
+    if case.grid == "baseline":
+        return seen, fractions(mask, seen), fractions(focus, seen)
+    moved = (np.asarray(registration.apply(drawn, inside).dataobj) * seen.brain for drawn in (mask, focus))
+    return seen, *moved
 
 
 def prepare_cases(cases: Sequence[Case], out: Path, progress: Progress) -> list[Example]:
