@@ -7,7 +7,7 @@ from typing import Any
 
 import qt
 
-from .findings import originalFiles, writeCorrected
+from .findings import originalFiles, writeCorrected, writeSegmentation
 from .packages import coreImportable
 
 _FOLDER, _REVIEWER, _TRAINED = ("MSLesionSeg/CasesFolder", "MSLesionSeg/Reviewer", "MSLesionSeg/TrainedCases")
@@ -16,12 +16,16 @@ _FOLDER, _REVIEWER, _TRAINED = ("MSLesionSeg/CasesFolder", "MSLesionSeg/Reviewer
 def addArguments(findings, folder: Path, work: Path, reviewer: str, minutes: float | None) -> list[str]:
     """Command that files the corrected mask; writes the mask into ``work`` on the original file's grid.
 
+    Slicer's own file of it, which lies on Slicer's axes, goes along for further editing.
+
     Raises:
         MSLesionSegError: the scan has gone, or the mask does not fit it.
     """
     task = findings.record["task"]
     mask = writeCorrected(findings, work / "corrected.nii.gz")
+    segmentation = writeSegmentation(findings, work / "corrected.seg.nrrd")
     arguments = ["cases", "add", "--cases", str(folder), "--task", task, "--mask", str(mask)]
+    arguments += ["--segmentation", str(segmentation)]
     for name, path in originalFiles(findings, work).items():
         arguments += [f"--{name}", str(path)]
     draft = Path(findings.record["draft"])

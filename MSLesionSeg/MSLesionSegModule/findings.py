@@ -168,18 +168,20 @@ class Findings:
 
     def show(self) -> None:
         """Put the review's mask into the segments, one per state."""
+        segments.setMask(self.node, self.volume, self.masks())
+        self.keep()
+
+    def masks(self) -> dict[str, np.ndarray]:
+        """The review's mask by state of the lesions: bool (i, j, k)."""
         states = segments.REVIEWED_STATES[self.record["task"]]
         if len(states) == 1:
-            masks = {states[0]: self.review.mask}
-        else:
-            labels = self.review.labels
-            byState = {state: [0] for state in states}
-            for row in self.review.rows:
-                if row.decision != "rejected":
-                    byState[row.state].append(row.lesion.id)
-            masks = {state: np.isin(labels, numbers[1:]) for state, numbers in byState.items()}
-        segments.setMask(self.node, self.volume, masks)
-        self.keep()
+            return {states[0]: self.review.mask}
+        labels = self.review.labels
+        byState = {state: [0] for state in states}
+        for row in self.review.rows:
+            if row.decision != "rejected":
+                byState[row.state].append(row.lesion.id)
+        return {state: np.isin(labels, numbers[1:]) for state, numbers in byState.items()}
 
     def subtraction(self):
         """The volume of what follow-up minus baseline shows, or None."""
@@ -384,4 +386,23 @@ def writeCorrected(findings: Findings, path: Path) -> Path:
     source = originalFiles(findings, path.parent)[REFERENCE[findings.record["task"]]]
     mask = volumes.ontoFile(findings.review.mask.astype(np.uint8), findings.volume, source)
     save_in_folder(path.parent, {path.name: (mask, nib.load(source))})
+    return path
+
+
+def writeSegmentation(findings: Findings, path: Path) -> Path:
+    """Write the reviewed lesions as Slicer's own file (.seg.nrrd), with this module's names of segments only.
+
+    Raises:
+        MSLesionSegError: the file could not be written.
+    """
+    node = segments.addSegmentation(findings.volume, findings.record["task"])
+    try:
+        segments.setMask(node, findings.volume, findings.masks())
+        storage = slicer.vtkMRMLSegmentationStorageNode()
+        storage.SetFileName(str(path))
+        if not storage.WriteData(node):
+            raise MSLesionSegError(_("The segmentation could not be written. Is the disk full?"))
+    finally:
+        slicer.mrmlScene.RemoveNode(node.GetDisplayNode())
+        slicer.mrmlScene.RemoveNode(node)
     return path

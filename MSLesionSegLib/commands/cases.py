@@ -41,6 +41,9 @@ def cases_add(
     model: Annotated[str, typer.Option(help="Name of the model that made the draft.")] = "",
     reviewer: Annotated[str, typer.Option(help="Code of the person who corrected it, not a name.")] = "",
     minutes: Annotated[float | None, typer.Option(help="Time spent.")] = None,
+    segmentation: Annotated[
+        Path | None, typer.Option(help="The mask as 3D Slicer's .seg.nrrd, kept for further editing.")
+    ] = None,
     site: Annotated[str | None, typer.Option(help="Code of the hospital (default: the set's).")] = None,
     subject: Annotated[
         str | None, typer.Option(help="Patient of the set whose further examination this is.")
@@ -67,6 +70,7 @@ def cases_add(
             model=model,
             reviewer=reviewer,
             minutes=minutes,
+            segmentation=segmentation,
             site=site,
             subject=subject,
             split=split,

@@ -35,6 +35,8 @@ class AddRequest:
         model: that made the draft.
         reviewer: a code of the person, not a name.
         minutes: time spent.
+        segmentation: Slicer's own file of the mask (.seg.nrrd), kept beside it for further editing; it is copied as
+            it is, so its segments' names must name nobody.
         site: code of the hospital; None takes that of the set's first patient, ``local`` in a new set.
         subject: id of a patient of the set whose further examination this is; None: a new patient, unless one of
             the scans is in the set.
@@ -49,6 +51,7 @@ class AddRequest:
     model: str = ""
     reviewer: str = ""
     minutes: float | None = None
+    segmentation: Path | None = None
     site: str | None = None
     subject: str | None = None
     split: Split | None = None
@@ -123,6 +126,8 @@ def _check(request: AddRequest) -> None:
             )
     if request.minutes is not None and not 0 <= request.minutes < 10_000:
         raise SettingsError("The minutes spent must be a number from 0 to 9999.")
+    if request.segmentation is not None and not _is_nrrd(request.segmentation):
+        raise SettingsError(f"{request.segmentation} is no segmentation of 3D Slicer (.seg.nrrd).")
     kind = layout.kind_of(request.task)
     if not kind.required <= request.images.keys() <= kind.known:
         optional = ", ".join(sorted(kind.known - kind.required))
@@ -132,6 +137,13 @@ def _check(request: AddRequest) -> None:
             f"{f' and may have {optional}' if optional else ''}, but these were given: "
             f"{', '.join(request.images) or 'none'}."
         )
+
+
+def _is_nrrd(path: Path) -> bool:
+    if not (path.is_file() and path.name.lower().endswith(".seg.nrrd")):
+        return False
+    with path.open("rb") as stream:
+        return stream.read(4) == b"NRRD"
 
 
 def _read(request: AddRequest) -> Material:
@@ -158,6 +170,7 @@ def _read(request: AddRequest) -> Material:
         subject=request.subject,
         split=request.split,
         findings=tuple(finding for scan in scans.values() for finding in scan.findings),
+        segmentation=request.segmentation,
     )
 
 

@@ -109,7 +109,7 @@ def _left_over(folder: Path) -> Iterator[CaseFinding]:
     """Files in the patients' folders that belong to no readable case."""
     wanted = set(records(folder))
     for case in all_versions(folder):
-        for path in (*case.images.values(), case.mask, case.draft):
+        for path in (*case.images.values(), case.mask, case.draft, case.segmentation):
             if path is not None:
                 wanted |= {path, folder / layout.record_name(path.relative_to(folder).as_posix())}
     for root in (folder, folder / layout.MANUAL):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -39,6 +40,7 @@ class Material:
         hashes: content hash of each original scan; ``contents`` those of the files, other ones if faces were removed.
         grid: name of the input on whose grid the masks lie.
         mask, draft: the corrected mask, and what the model had proposed.
+        segmentation: Slicer's own file of the mask, kept beside it.
         review: who, with what, how long; the counts are filled in here.
         site, subject, split: as in :class:`~MSLesionSegLib.training.case_adding.AddRequest`.
         id_elsewhere: what the patient is called in the set that the case comes from, taken if it is free here.
@@ -58,6 +60,7 @@ class Material:
     split: Split | None
     findings: tuple[Finding, ...] = ()
     id_elsewhere: str | None = None
+    segmentation: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,8 @@ class _StoredScan:
 
 
 def _files(case: Case) -> list[Path]:
-    return [path for path in (*case.images.values(), case.mask, case.draft) if path is not None]
+    files = (*case.images.values(), case.mask, case.draft, case.segmentation)
+    return [path for path in files if path is not None]
 
 
 def _same_scans(case: Case, material: Material) -> bool:
@@ -291,6 +295,9 @@ def _write_masks(
     data = np.asarray(material.mask.dataobj)
     mask = layout.mask_name(subject, session, label, version)
     save_image(data, material.mask, change.path(mask))
+    if material.segmentation is not None:
+        shutil.copyfile(material.segmentation, change.path(layout.segmentation_name(mask)))
+        change.path(f"{layout.MANUAL}/.bidsignore").write_text("*.seg.nrrd\n", encoding="utf-8")
     contents = {name: scan.content for name, scan in scans.items()} | {"mask": content_hash(material.mask)}
     review, draft = material.review, None
     if material.draft is not None:

@@ -89,6 +89,12 @@ class Case:
         """The image on whose grid the mask lies."""
         return self.images[self.grid]
 
+    @property
+    def segmentation(self) -> Path | None:
+        """Slicer's own file of the mask, where it was kept."""
+        path = self.mask.with_name(layout.segmentation_name(self.mask.name))
+        return path if path.is_file() else None
+
     def summary(self) -> dict[str, Any]:
         """What lists show, as JSON types."""
         return {

@@ -129,6 +129,11 @@ def mask_name(subject: str, session: str, label: str, version: int, *, draft: bo
     return f"{folder}/{subject}_{session}_label-{label}_desc-{desc}_mask.nii.gz"
 
 
+def segmentation_name(mask: str) -> str:
+    """Path of Slicer's segmentation beside a mask, for further editing."""
+    return f"{mask.removesuffix('.nii.gz')}.seg.nrrd"
+
+
 def record_name(mask: str) -> str:
     """Path of the record beside a mask."""
     return f"{mask.removesuffix('.nii.gz')}.json"

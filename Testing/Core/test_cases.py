@@ -16,6 +16,7 @@ from MSLesionSegLib.errors import Cancelled, ImageError, SettingsError
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.case_adding import AddRequest, add_case, remove_case
+from MSLesionSegLib.training.case_checks import check_cases
 from MSLesionSegLib.training.cases import list_cases, read_cases
 from MSLesionSegLib.training.corrections import ADDED, REJECTED, corrections
 
@@ -347,6 +348,27 @@ def test_a_removed_case_leaves_nothing_behind_but_what_others_need(tmp_path):
     assert not (folder / gone.subject).exists()
     with pytest.raises(SettingsError, match=f"There is no case.*{kept.case_id}"):
         remove_case(folder, gone.case_id)
+
+
+def test_slicer_s_file_of_the_mask_is_kept_beside_it_and_goes_with_the_case(tmp_path):
+    folder = tmp_path / "set"
+    flair, mask, _ = examination(tmp_path / "in", 1)
+    drawn = tmp_path / "drawn.seg.nrrd"
+    drawn.write_bytes(b"NRRD0004\n")
+    case = add_case(AddRequest(folder, "flair", {"flair": flair}, mask, segmentation=drawn)).case
+    assert case.segmentation.read_bytes() == drawn.read_bytes()
+    assert case.segmentation.name == case.mask.name.replace(".nii.gz", ".seg.nrrd")
+    assert (folder / "derivatives/manual/.bidsignore").read_text() == "*.seg.nrrd\n"
+    assert not [finding for finding in check_cases(folder) if finding.code == "left-over"]
+    remove_case(folder, case.case_id)
+    assert not list(folder.rglob("*.seg.nrrd"))
+
+
+def test_another_file_is_no_segmentation_of_slicer(tmp_path):
+    flair, mask, _ = examination(tmp_path / "in", 1)
+    with pytest.raises(SettingsError, match="no segmentation of 3D Slicer"):
+        add_case(AddRequest(tmp_path / "set", "flair", {"flair": flair}, mask, segmentation=mask))
+    assert not (tmp_path / "set").exists()
 
 
 def test_removing_one_case_keeps_the_scan_that_another_one_needs(tmp_path):
