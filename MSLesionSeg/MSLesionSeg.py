@@ -247,11 +247,12 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         from MSLesionSegModule.packages import Packages
+        from MSLesionSegModule.runningJobs import RunningJobs
 
         ScriptedLoadableModuleLogic.__init__(self)
         self._folder = None
         self._segmenting = None
-        self._jobs = []
+        self._jobs = RunningJobs()
         resources = Path(__file__).parent / "Resources"
         settings = Path(slicer.app.slicerUserSettingsFilePath).parent
         self.packages = Packages(resources / "requirements.txt", settings / "MSLesionSeg" / "ants")
@@ -311,10 +312,10 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             self.packages.antsFolder,
         )
         self._segmenting = run
-        self._jobs.append(run.job)
+        self._jobs.add(run.job)
         if not wait:
             return run.job
-        self._waited(run.job)
+        self._jobs.result(run.job)
         return run.findings
 
     def addCase(self, findings, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
@@ -323,7 +324,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             RuntimeError: it could not be done; the sentence says why.
         """
-        return self._waited(self.startAddCase(findings, folder, reviewer, minutes))
+        return self._jobs.result(self.startAddCase(findings, folder, reviewer, minutes))
 
     def startAddCase(
         self,
@@ -372,26 +373,21 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
 
         arguments = trainArguments(Path(folder).absolute(), task, start, tune, minutes, replay, device)
         job = self._started(arguments, onEvent=onEvent, onFinished=onFinished)
-        return self._waited(job) if wait else job
+        return self._jobs.result(job) if wait else job
 
     def poll(self) -> None:
         """Hand on what the running jobs have reported."""
-        for job in list(self._jobs):
-            if not job.poll() and job in self._jobs:
-                self._jobs.remove(job)
+        self._jobs.poll()
 
     def cancelSegmenting(self) -> None:
         """End the running search without a result, as its scene goes."""
-        if self._segmenting is not None and self._segmenting.job in self._jobs:
-            self._segmenting.job.abandon()
-            self._jobs.remove(self._segmenting.job)
-        self._segmenting = None
+        if self._segmenting is not None:
+            self._jobs.abandon(self._segmenting.job)
+            self._segmenting = None
 
     def cleanup(self) -> None:
         """End all jobs and remove the working folder."""
-        for job in self._jobs:
-            job.abandon()
-        self._jobs.clear()
+        self._jobs.abandonAll()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -406,18 +402,8 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         from MSLesionSegModule.job import Job, coreEnvironment
 
         job = Job(arguments, environment=coreEnvironment(self.packages.antsFolder), **callbacks)
-        self._jobs.append(job)
+        self._jobs.add(job)
         return job
-
-    def _waited(self, job) -> dict[str, Any]:
-        from MSLesionSegModule.job import DONE
-
-        outcome = job.wait(slicer.app.processEvents)
-        if job in self._jobs:
-            self._jobs.remove(job)
-        if outcome.state != DONE:
-            raise RuntimeError(outcome.sentence)
-        return outcome.result
 
 
 class MSLesionSegTest(ScriptedLoadableModuleTest):

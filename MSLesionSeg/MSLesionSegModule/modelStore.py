@@ -23,12 +23,8 @@ def family():
 
 
 def inUse(task: str) -> str:
-    """Name of the model that a task takes; empty if the core does not know the task or cannot be imported."""
-    if not coreImportable():
-        return ""
-    from MSLesionSegLib.segmentation.tasks import TASKS, model_in_use
-
-    return model_in_use(task) if task in TASKS else ""
+    """Name of the model that a task takes; empty while there is none on this computer."""
+    return next((member.card.name for member in modelsFor(task) if member.in_use), "")
 
 
 def cardPage(name: str) -> Path:

@@ -8,6 +8,7 @@ from MSLesionSegLib.errors import MSLesionSegError
 from . import modelStore, texts, volumes
 from .choices import OPTIONAL_INPUTS, TASK_INPUTS
 from .job import CANCELLED, CANCELLING, DONE
+from .memory import memoryWarning
 from .modelChoice import ModelChoice
 from .modelsSection import openCard
 from .proposals import proposeInputs
@@ -30,7 +31,8 @@ class SegmentSection:
         self._views = views
         self._job = None
         self._task = None
-        self._hasModel = False
+        self._inUse = ""
+        self._stage = ""
         self._model = ModelChoice(ui.modelComboBox, "model")
         self._parameters = None
         self._proposeTimer = delayed(0, self.proposeInputs)
@@ -68,8 +70,9 @@ class SegmentSection:
         if problem:
             self._say(problem, error=True)
             return
-        self._say("")
+        self._say(memoryWarning())
         self.ui.logText.clear()
+        self._stage = ""
         nodes = {name: node for name, node in chosen.items() if node is not None}
         try:
             self._job = self.logic.segment(
@@ -119,14 +122,13 @@ class SegmentSection:
 
     def refreshModels(self) -> None:
         """List the models of the task; the first entry is the one in use."""
-        members = modelStore.modelsFor(self.task)
-        self._hasModel = bool(members)
-        inUse = modelStore.inUse(self.task) or _("none")
-        self._model.offer(_("In use: {model}").format(model=inUse), [member.card.name for member in members])
+        self._inUse = modelStore.inUse(self.task)
+        names = [member.card.name for member in modelStore.modelsFor(self.task)]
+        self._model.offer(_("In use: {model}").format(model=self._inUse or _("none")), names)
 
     def showCard(self, *_args) -> None:
         """Show the card of the chosen model."""
-        name = self._model.name or modelStore.inUse(self.task)
+        name = self._model.name or self._inUse
         if name:
             openCard(name)
 
@@ -150,7 +152,7 @@ class SegmentSection:
 
     def _problem(self, chosen) -> str:
         missing = self.logic.packages.missing(self.task)
-        return texts.segmentProblem(self.task, chosen, missing, self._hasModel)
+        return texts.segmentProblem(self.task, chosen, missing, bool(self._model.name or self._inUse))
 
     def _node(self, name: str):
         return getattr(self.parameters, f"{name}Volume")
@@ -165,6 +167,9 @@ class SegmentSection:
         if kind == "progress" and self._job is not None and self._job.state != CANCELLING:
             self.ui.segmentProgressBar.value = round(100 * event["fraction"])
             self.ui.segmentStageLabel.text = texts.progressText(event)
+            if event["stage"] != self._stage:
+                self._stage = event["stage"]
+                self.ui.logText.appendPlainText(texts.stageText(event))
         elif kind == "warning":
             self.ui.logText.appendPlainText(event["sentence"])
 

@@ -35,9 +35,14 @@ def timeText(seconds: float | None) -> str:
     return _("about {n} min left").format(n=round(seconds / 60))
 
 
+def stageText(event: Mapping[str, Any]) -> str:
+    """Stage of a progress event."""
+    return str(event["stage"]).capitalize()
+
+
 def progressText(event: Mapping[str, Any]) -> str:
     """Stage and remaining time of a progress event."""
-    parts = [str(event["stage"]).capitalize(), timeText(event["eta_s"])]
+    parts = [stageText(event), timeText(event["eta_s"])]
     return ", ".join(part for part in parts if part)
 
 
@@ -122,13 +127,13 @@ def addCaseProblem(findings, folder: str, busy: bool) -> str:
     return _("Wait until the running step has ended.") if busy else ""
 
 
-def trainProblem(newCases: int, busy: bool, missingPackages: Sequence[str]) -> str:
-    """Why "Fine-tune" cannot be pressed, or an empty text."""
-    if busy:
-        return _("A training is running.")
+def trainProblem(newCases: int, missingPackages: Sequence[str], hasModel: bool) -> str:
+    """Why "Fine-tune" cannot be pressed, or an empty text. ``hasModel``: whether there is one to start from."""
     if missingPackages:
         return _("Python packages are missing. Install them under Packages first.")
-    return "" if newCases else _("Add corrected cases first: there is nothing new to learn from.")
+    if not newCases:
+        return _("Add corrected cases first: there is nothing new to learn from.")
+    return "" if hasModel else _("There is no model to start from. Import one under Models.")
 
 
 def newCasesText(new: int, total: int) -> str:

@@ -25,7 +25,8 @@ class TrainSection:
         self._result = None
         self._start = ModelChoice(ui.startComboBox, "startModel")
         self._parameters = None
-        self._task = None
+        self._shown = None  # task and model to start from
+        self._stage = ""
         self._plot = ScorePlot(ui.trainPlot)
         ui.trainButton.clicked.connect(self.toggle)
         ui.useNewButton.clicked.connect(self.useNew)
@@ -59,6 +60,7 @@ class TrainSection:
     def start(self) -> None:
         """Fine-tune in the background."""
         self._trained = (filing.casesFolder(), self.task)
+        self._stage = ""
         self._showGate(None)
         self._plot.clear()
         self._job = self.logic.fineTune(
@@ -92,10 +94,11 @@ class TrainSection:
         self._decide(keep, _("The old model stays in use; the new one is in the list of models."))
 
     def parametersChanged(self) -> None:
-        """React to another task: it has its own models and cases."""
-        if self.task != self._task:
-            self._task = self.task
+        """React to another task, which has its own models and cases, and to another model to start from."""
+        if self._shown is None or self._shown[0] != self.task:
             self.refreshModels()
+        if self._shown != (self.task, self._start.name):
+            self._shown = (self.task, self._start.name)
             self.update()
 
     def refreshModels(self) -> None:
@@ -111,7 +114,8 @@ class TrainSection:
         self.ui.newCasesLabel.text = texts.newCasesText(new, len(filing.listCases(folder, self.task)))
         if self._job is not None:
             return
-        problem = texts.trainProblem(new, False, self.logic.packages.missing(self.task))
+        hasModel = bool(self._start.name or modelStore.inUse(self.task))
+        problem = texts.trainProblem(new, self.logic.packages.missing(self.task), hasModel)
         self.ui.trainButton.enabled = not problem
         self.ui.trainButton.toolTip = problem or _(
             "Teach the model with the corrected cases, in the background."
@@ -121,6 +125,9 @@ class TrainSection:
         if event["event"] == "progress" and self._job is not None and self._job.state != CANCELLING:
             self.ui.trainProgressBar.value = round(100 * event["fraction"])
             self.ui.trainStageLabel.text = texts.progressText(event)
+            if event["stage"] != self._stage:
+                self._stage = event["stage"]
+                self.ui.logText.appendPlainText(texts.stageText(event))
         elif event["event"] == "metric":
             self._plot.add(event["name"], event["step"], event["value"])
         elif event["event"] == "warning":

@@ -60,6 +60,18 @@ def test_a_case_that_is_filed_right_after_a_stroke_holds_it(panel, found, tmp_pa
     assert np.count_nonzero(nib.load(mask).dataobj) == np.count_nonzero(found.review.mask)
     assert found.review.mask[free]
 
+    (kept,) = (tmp_path / "cases").rglob("*_desc-v1_mask.seg.nrrd")
+    again = slicer.vtkMRMLSegmentationNode()
+    storage = slicer.vtkMRMLSegmentationStorageNode()
+    storage.SetFileName(str(kept))
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
+    slicer.mrmlScene.AddNode(again)
+    assert storage.ReadData(again)
+    drawn = slicer.util.arrayFromSegmentBinaryLabelmap(again, "lesion", found.volume).T > 0
+    assert np.array_equal(drawn, found.review.mask)
+    slicer.mrmlScene.RemoveNode(again)
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
+
 
 def test_steps_made_in_the_console_can_be_taken_back_in_the_panel(panel, found):
     found.review.reject(2)
@@ -110,3 +122,28 @@ def test_the_chosen_models_are_kept_with_the_scene(panel):
     assert panel.segment._model.name == "bright", "a new list of models changes no choice"
     panel.ui.taskComboBox.currentIndex = 1
     assert panel.segment._model.name == ""
+
+
+def test_little_free_memory_is_told_before_a_search(panel, found, monkeypatch):
+    import types
+
+    import psutil
+
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: types.SimpleNamespace(available=2**30))
+    panel.ui.segmentButton.click()
+    assert panel.ui.messageLabel.text.startswith("Only 1.0 GiB")
+    panel.ui.segmentButton.click()
+    harness.wait(lambda: panel.segment._job is None)
+    assert panel.review.findings is found
+
+
+def test_a_task_without_a_model_says_so(panel, scan, monkeypatch):
+    import scene as scenes
+    from MSLesionSegModule import modelStore
+
+    monkeypatch.setattr(modelStore, "family", lambda: [])
+    panel.models.refresh()
+    scenes.loadVolume(scan)
+    harness.wait(lambda: "no model" in panel.ui.segmentButton.toolTip)
+    assert not panel.ui.segmentButton.enabled
+    assert panel.ui.modelComboBox.currentText == "In use: none"

@@ -16,7 +16,7 @@ def test_the_self_test_goes_through_the_whole_story(panel, scan):
             pass
 
     runSelfTest(Case(), panel.logic, volume=scenes.loadVolume(scan), model="bright")
-    assert panel.logic._jobs == []
+    assert len(panel.logic._jobs) == 0
 
 
 def test_the_self_test_presses_the_panel_s_buttons(panel, scan):
