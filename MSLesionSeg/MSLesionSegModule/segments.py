@@ -1,5 +1,6 @@
 """The segmentation node: fixed segments per state of a lesion, with terminology and colours all can tell apart."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -78,9 +79,10 @@ def setMask(node, volumeNode, masks: Mapping[str, np.ndarray]) -> None:
     """Set segments by state from masks (i, j, k) on the voxels of the volume."""
     wasModifying = node.StartModify()
     try:
-        for state, mask in masks.items():
-            voxels = np.ascontiguousarray(mask.T, dtype=np.uint8)
-            slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, state, volumeNode)
+        with _nothingLeft():
+            for state, mask in masks.items():
+                voxels = np.ascontiguousarray(mask.T, dtype=np.uint8)
+                slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, state, volumeNode)
     finally:
         node.EndModify(wasModifying)
 
@@ -90,10 +92,11 @@ def getMasks(node, volumeNode, names: Sequence[str]) -> dict[str, np.ndarray]:
 
     Segments are read one by one, because Slicer's export of several drops voxels where they overlap.
     """
-    return {
-        segmentId: slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, volumeNode).T > 0
-        for segmentId in names
-    }
+    with _nothingLeft():
+        return {
+            segmentId: slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, volumeNode).T > 0
+            for segmentId in names
+        }
 
 
 def union(masks: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray:
@@ -102,6 +105,19 @@ def union(masks: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray
     for mask in masks.values():
         whole |= mask
     return whole
+
+
+@contextlib.contextmanager
+def _nothingLeft():
+    """Slicer's conversions take away the volume that they work with, but leave its display node in the scene."""
+    kind = "vtkMRMLLabelMapVolumeDisplayNode"
+    before = {display.GetID() for display in slicer.util.getNodesByClass(kind)}
+    try:
+        yield
+    finally:
+        for display in slicer.util.getNodesByClass(kind):
+            if display.GetID() not in before:
+                slicer.mrmlScene.RemoveNode(display)
 
 
 def _addSegment(node, kind: SegmentClass) -> None:

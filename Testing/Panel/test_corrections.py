@@ -54,8 +54,10 @@ def test_a_case_that_is_filed_right_after_a_stroke_holds_it(panel, found, tmp_pa
     import nibabel as nib
 
     free = paint(panel)
+    nodes = slicer.mrmlScene.GetNumberOfNodes()
     case = panel.logic.addCase(found, tmp_path / "cases", reviewer="R1")
     assert case["lesions"] == 5
+    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
     (mask,) = (tmp_path / "cases").rglob("*_desc-v1_mask.nii.gz")
     assert np.count_nonzero(nib.load(mask).dataobj) == np.count_nonzero(found.review.mask)
     assert found.review.mask[free]
@@ -64,13 +66,10 @@ def test_a_case_that_is_filed_right_after_a_stroke_holds_it(panel, found, tmp_pa
     again = slicer.vtkMRMLSegmentationNode()
     storage = slicer.vtkMRMLSegmentationStorageNode()
     storage.SetFileName(str(kept))
-    nodes = slicer.mrmlScene.GetNumberOfNodes()
     slicer.mrmlScene.AddNode(again)
     assert storage.ReadData(again)
     drawn = slicer.util.arrayFromSegmentBinaryLabelmap(again, "lesion", found.volume).T > 0
     assert np.array_equal(drawn, found.review.mask)
-    slicer.mrmlScene.RemoveNode(again)
-    assert slicer.mrmlScene.GetNumberOfNodes() == nodes
 
 
 def test_steps_made_in_the_console_can_be_taken_back_in_the_panel(panel, found):

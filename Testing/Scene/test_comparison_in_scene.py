@@ -13,7 +13,7 @@ import SimpleITK as sitk
 import slicer
 from hospital import save_patient
 from MSLesionSegModule import segments, volumes
-from MSLesionSegModule.findings import Findings, writeCorrected
+from MSLesionSegModule.findings import Findings, writeCorrected, writeSegmentation
 
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER
@@ -108,6 +108,16 @@ def test_what_was_found_is_no_correction_although_the_map_alone_shows_more(scene
     found.setRule(0.5, 0.0)
     again = Findings.ofNode(found.node)
     assert np.array_equal(again.review.mask, start) and not again.review.edited
+
+
+def test_working_on_lesions_leaves_nothing_else_in_the_scene(scene, tmp_path):
+    nodes, files, result = compared(tmp_path)
+    found = Findings.load(result, nodes, files)
+    before = scene.GetNumberOfNodes()
+    found.setRule(0.4, 0.0)
+    found.takeEdits()
+    writeSegmentation(found, tmp_path / "drawn.seg.nrrd")
+    assert scene.GetNumberOfNodes() == before
 
 
 def test_painting_a_new_lesion_counts_and_painting_a_stable_one_does_not(scene, tmp_path):
