@@ -43,7 +43,7 @@ def models_list(events: Events = False) -> None:
             "*" if member.in_use else "",
             "shipped" if member.shipped else "own",
             card.created,
-            card.description,
+            card.description.split(". ")[0],  # the rest is for 'models show'
         )
     with printing():
         print_table(table)

@@ -173,7 +173,8 @@ def test_a_wrong_option_is_a_usage_error(command_environment):
 def test_models_are_listed_and_shown(command_environment):
     listed = run(command_environment, "models", "list")
     assert listed.returncode == 0
-    assert "tiny" in listed.stdout
+    assert "tiny" in listed.stdout and "flair-ms" in listed.stdout
+    assert "MS3SEG" not in listed.stdout  # of a description only the first sentence
     shown = run(command_environment, "models", "show", "tiny")
     assert json.loads(shown.stdout)["architecture"]["levels"] == 3
     unknown = run(command_environment, "models", "show", "nobody")
