@@ -118,7 +118,7 @@ def with_remarks(verdict: Verdict, *remarks: str) -> Verdict:
 
 
 def mirroring_remark(old: Model, new: Model) -> str:
-    """Says that the gate looks once where use looks eight times; empty where use looks once too."""
+    """Says that the gate looks once where use looks four times; empty where use looks once too."""
     if not (old.card.flips or new.card.flips):
         return ""
     return "Both were measured without the averaging over mirrored inputs that they have in use."
@@ -182,20 +182,20 @@ def _verdict(
     collapsed = next((entry.dice for entry in sites if entry.site == SYNTHETIC_SITE), None)
     if collapsed is not None and collapsed.new < collapsed.old / 2:
         return "refuse", (
-            f"Refused: on {collapsed.cases} synthetic patients the Dice falls from {collapsed.old:.2f} to "
-            f"{collapsed.new:.2f}, to less than half."
+            f"Refused: on {_counted(collapsed.cases, 'synthetic patient')} the Dice falls from "
+            f"{collapsed.old:.2f} to {collapsed.new:.2f}, to less than half."
         )
     hospitals = [entry for entry in sites if entry.site != SYNTHETIC_SITE]
     worst = min(hospitals, key=lambda entry: entry.dice.change, default=None)
     if worst is not None and worst.dice.change < -LARGEST_FALL:
         return "refuse", (
-            f"Refused: on {worst.dice.cases} cases of the earlier site {worst.site} the Dice falls from "
+            f"Refused: on {_counted(worst.dice.cases, 'case')} of the earlier site {worst.site} the Dice falls from "
             f"{worst.dice.old:.2f} to {worst.dice.new:.2f}, more than {LARGEST_FALL:g}."
         )
     if lesion_free is not None and lesion_free.change > 0:
         return "refuse", (
-            f"Refused: on {lesion_free.cases} lesion-free scans it marks {lesion_free.new:.1f} lesions per scan "
-            f"instead of {lesion_free.old:.1f}."
+            f"Refused: on {_counted(lesion_free.cases, 'lesion-free scan')} it marks "
+            f"{lesion_free.new:.1f} lesions per scan instead of {lesion_free.old:.1f}."
         )
     f1, dice = changes.get("f1"), changes.get("dice")
     if cases < FEWEST_CASES:
@@ -217,3 +217,7 @@ def _verdict(
         )
     kept = " and no earlier site loses" if hospitals else "; no earlier site was there to compare"
     return "promote", f"Promoted: {measured}{kept}."
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -93,7 +93,7 @@ def test_synthetic_patients_may_move_but_not_collapse():
     assert moved.earlier_sites[0].dice.change == pytest.approx(-0.2)  # it is told, though it does not decide
     collapsed = decide(here[0], old, here[1], scores(0.2, site=SYNTHETIC_SITE))
     assert collapsed.verdict == "refuse"
-    assert "on 1 synthetic patients the Dice falls from 0.60 to 0.20" in collapsed.sentence
+    assert "on 1 synthetic patient the Dice falls from 0.60 to 0.20" in collapsed.sentence
 
 
 def test_lesion_free_scans_of_earlier_sites_count_as_well():
