@@ -55,7 +55,7 @@ class PairRequest:
         device: ``auto``, ``cpu`` or ``cuda``.
         threshold, minimum_mm3, minimum_peak: what counts as change, see
             :class:`~MSLesionSegLib.lesions.components.LesionRule`.
-        flips: average over mirrored inputs in all three networks; eight times as long.
+        flips: average over mirrored inputs in all three networks; four times as long.
         n4: correct the bias field of both scans first.
         previous: label image of the baseline's lesions from an earlier comparison, where the baseline was the
             follow-up; lesions keep their ids.

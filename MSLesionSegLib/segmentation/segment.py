@@ -47,7 +47,7 @@ class SegmentRequest:
         minimum_mm3: smaller lesions are dropped.
         minimum_peak: lesions that nowhere reach this probability are dropped.
         brain_mask: mask on the grid of the reference scan; found automatically when None.
-        flips: average over mirrored inputs and write an uncertainty map; eight times as long in the network.
+        flips: average over mirrored inputs and write an uncertainty map; four times as long in the network.
         n4: correct the bias field first.
         overwrite: replace an earlier result of the same task in ``output``.
     """

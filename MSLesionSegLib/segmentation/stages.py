@@ -37,11 +37,11 @@ _SECONDS = {
     ALIGN: 30.0,
     BIAS: 8.0,
     PREPARE: 2.5,
-    NETWORK: 13.0,
+    NETWORK: 4.0,
     NATIVE: 0.7,
 }
 _SECONDS |= {REGIONS: 6.0, WRITE: 2.5}
-_FLIPS = 8
+_FLIPS = 4
 
 
 def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool, scans: int = 1) -> dict[str, float]:

@@ -44,7 +44,7 @@ def score(
 ) -> list[Score]:
     """Run a model over prepared examples and compare what it finds with their labels (cut at one half).
 
-    Mirrored inputs are not averaged, whatever the card says: old and new model are treated alike, in an eighth of the
+    Mirrored inputs are not averaged, whatever the card says: old and new model are treated alike, in a quarter of the
     time.
     """
     progress = progress or Silent()

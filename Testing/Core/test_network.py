@@ -70,8 +70,8 @@ class Brightness(torch.nn.Module):
         return (x[:, :1] - 2) * 20
 
 
-def model() -> Model:
-    return Model(ModelCard("bright", "flair", Architecture(), ("FLAIR",)), Brightness(), Path())
+def model(kind: str = "unet") -> Model:
+    return Model(ModelCard("bright", "flair", Architecture(kind=kind), ("FLAIR",)), Brightness(), Path())
 
 
 @pytest.fixture
@@ -85,9 +85,10 @@ def head():
     return image, brain
 
 
-def test_windows_join_without_seams_and_nothing_is_found_outside_the_brain(head):
+@pytest.mark.parametrize("kind", ["unet", "swinunetr"])
+def test_windows_join_without_seams_and_nothing_is_found_outside_the_brain(head, kind):
     image, brain = head
-    found = inference.predict(model(), image, brain).probability
+    found = inference.predict(model(kind), image, brain).probability
     assert found.shape == brain.shape and found.dtype == np.float32
     np.testing.assert_array_equal(found > 0.5, (image[0] > 2) & brain)
 
