@@ -1,8 +1,9 @@
-"""The shipped model of new lesions finds what is put into a small volume, and nothing where nothing is."""
+"""The shipped models of two scans find what is put into a small volume, and nothing where nothing is."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from scipy import ndimage
 
 from MSLesionSegLib.network.inference import predict
@@ -15,8 +16,9 @@ BRAIN = (PLACES**2).sum(0) < 30**2
 LESIONS = {(20, 32, 32): 2.5, (40, 32, 32): 3.0, (32, 45, 32): 4.5}  # centre and radius
 
 
-def test_the_default_model_of_new_lesions_ships_with_a_full_card():
-    card = load_model(SHIPPED / get_task("new").default_model, task="new").card
+@pytest.mark.parametrize("task", ["new", "enhancing"])
+def test_the_default_model_ships_with_a_full_card(task):
+    card = load_model(SHIPPED / get_task(task).default_model, task=task).card
     assert len(card.channels) == card.architecture.in_channels
     for content in (card.description, card.limits, card.licence, card.credits, card.hardware, card.results):
         assert content
@@ -29,12 +31,17 @@ def noise(deviation: float) -> np.ndarray:
     return (values * deviation / values.std()).astype(np.float32)
 
 
-def test_new_lesions_are_found_on_a_subtraction_and_vanished_ones_are_not_called_new():
-    model = load_model(SHIPPED / "new-ms")
-    difference = noise(0.25)
+def balls(contrast: float) -> np.ndarray:
+    found = np.zeros(SHAPE, np.float32)
     for centre, radius in LESIONS.items():
         ball = ((np.stack(np.indices(SHAPE)) - np.reshape(centre, (3, 1, 1, 1))) ** 2).sum(0) < radius**2
-        difference += 2.0 * ndimage.gaussian_filter(ball.astype(np.float32), 0.7)
+        found += contrast * ndimage.gaussian_filter(ball.astype(np.float32), 0.7)
+    return found
+
+
+def test_new_lesions_are_found_on_a_subtraction_and_vanished_ones_are_not_called_new():
+    model = load_model(SHIPPED / "new-ms")
+    difference = noise(0.25) + balls(2.0)
     new, vanished, nothing = (
         predict(model, (volume * BRAIN)[None], BRAIN).probability
         for volume in (difference, -difference, noise(0.25))
@@ -42,4 +49,17 @@ def test_new_lesions_are_found_on_a_subtraction_and_vanished_ones_are_not_called
     assert all(new[centre] > 0.5 for centre in LESIONS)
     assert (new > 0.5).sum() < 1500
     assert max(vanished[centre] for centre in LESIONS) < 0.1
+    assert (nothing > 0.5).sum() == 0
+
+
+def test_what_is_bright_after_gadolinium_alone_is_found_and_what_is_bright_in_both_is_not():
+    model = load_model(SHIPPED / "enhancing-ms")
+    pre, bright = noise(0.8), balls(2.0)  # z-scores: tails are clipped at about 2
+    post = pre + noise(0.1)[::-1]
+    enhanced, both, nothing = (
+        predict(model, np.stack(pair) * BRAIN, BRAIN, flips=True).probability
+        for pair in ((pre, post + bright), (pre + bright, post + bright), (pre, post))
+    )
+    assert all(enhanced[centre] > 0.5 for centre in LESIONS)
+    assert max(both[centre] for centre in LESIONS) < 0.5
     assert (nothing > 0.5).sum() == 0
