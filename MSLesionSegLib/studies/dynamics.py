@@ -74,6 +74,7 @@ def run_dynamics(
     cases = prepared_centre(source, folder / "material", progress)
     centre = split_centre(source.name, cases, settings.test_share)
     cells = plan(settings, centre)
+    _check_samples(cells[-1])
     warn_of_noise(cells, progress)
     described = [case.described() for case in (*centre.train, *centre.test)]
     record = open_study(folder, "dynamics", asdict(settings), asdict(data), described)
@@ -90,6 +91,19 @@ def _check(settings: DynamicsSettings) -> None:
         raise SettingsError("The base models have different architectures and cannot be compared.")
     if architectures.pop().kind != "unet":
         raise SettingsError("Only U-Nets can be compared layer by layer here.")
+
+
+def _check_samples(comparison: Cell) -> None:
+    """Say before the trainings, not after them, that the layers cannot be compared by so few places."""
+    import torch
+
+    from MSLesionSegLib.network.architectures import Architecture, build
+    from MSLesionSegLib.studies.layers import activations
+
+    wanted = comparison.settings
+    architecture = Architecture(**wanted["architecture"])
+    patch = torch.zeros(architecture.in_channels, *(wanted["patch"],) * 3)
+    activations(build(architecture).eval(), [patch] * wanted["patches"], wanted["samples"])
 
 
 def plan(settings: DynamicsSettings, centre: Centre) -> list[Cell]:

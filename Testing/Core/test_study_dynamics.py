@@ -104,10 +104,16 @@ def test_a_whole_study_and_its_rerun(models, tmp_path):
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [({"bases": ()}, "--base"), ({"points": 1}, "looked at"), ({"points": 7}, "looked at")],
+    [
+        ({"bases": ()}, "--base"),
+        ({"points": 1}, "looked at"),
+        ({"points": 7}, "looked at"),
+        ({"patches": 1, "samples": 5}, "take more patches"),
+    ],
 )
-def test_impossible_settings_are_refused(models, tmp_path, change, sentence):
+def test_impossible_settings_are_refused_before_anything_is_trained(models, tmp_path, change, sentence):
     write_examples(tmp_path / "target", 2)
     settings = replace(DynamicsSettings(bases=("tiny",), recipe=QUICK.as_dict(), points=3), **change)
     with pytest.raises(SettingsError, match=sentence):
         run_dynamics(settings, DynamicsData(str(tmp_path / "target")), tmp_path / "x", "local", Silent())
+    assert not (tmp_path / "x" / "cells").exists()
