@@ -7,6 +7,7 @@ earlier centre, and one network for all centres.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
@@ -95,9 +96,14 @@ def split_centre(name: str, cases: Sequence[StudyCase], test_share: float) -> Ce
 
 
 def sequences(centres: int, orders: int) -> list[tuple[int, ...]]:
-    """Orders of the centres: the given one, then random ones."""
-    given = [tuple(range(centres))]
-    return given + [tuple(map(int, np.random.default_rng(k).permutation(centres))) for k in range(1, orders)]
+    """Orders of the centres, all different: the given one, then random ones; at most as many as there are."""
+    found, seed = [tuple(range(centres))], 0
+    while len(found) < min(orders, math.factorial(centres)):
+        seed += 1
+        order = tuple(map(int, np.random.default_rng(seed).permutation(centres)))
+        if order not in found:
+            found.append(order)
+    return found
 
 
 def run_continual(
@@ -132,6 +138,9 @@ def _check(settings: ContinualSettings, data: ContinualData) -> None:
         raise SettingsError("Continual learning needs at least two centres.")
     if not 1 <= settings.buffer <= BUFFER:
         raise SettingsError(f"The buffer keeps 1 to {BUFFER} cases of each centre, not {settings.buffer}.")
+    most = math.factorial(len(data.centres))
+    if settings.orders > most:
+        raise SettingsError(f"{len(data.centres)} centres have {most} orders, not {settings.orders}.")
     if settings.orders < 1 or not settings.seeds or not 0 < settings.test_share < 1:
         raise SettingsError("Give at least one order and one seed, and a test share between 0 and 1.")
 

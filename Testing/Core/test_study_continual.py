@@ -88,7 +88,8 @@ def test_the_first_order_is_the_given_one_and_all_are_complete():
     orders = sequences(5, 4)
     assert orders[0] == (0, 1, 2, 3, 4)
     assert all(sorted(order) == [0, 1, 2, 3, 4] for order in orders)
-    assert len(set(orders)) > 1 and orders == sequences(5, 4)
+    assert len(set(orders)) == 4 and orders == sequences(5, 4)
+    assert len(set(sequences(3, 6))) == 6  # every order there is, none twice
 
 
 def test_no_training_and_no_buffer_ever_holds_a_test_patient(centres, tmp_path):
@@ -160,7 +161,12 @@ def test_another_contrast_is_forgotten_and_replay_protects_and_a_rerun_gives_the
 
 @pytest.mark.parametrize(
     ("change", "sentence"),
-    [({"buffer": 21}, "1 to 20"), ({"orders": 0}, "at least one order"), ({"test_share": 1.0}, "test share")],
+    [
+        ({"buffer": 21}, "1 to 20"),
+        ({"orders": 0}, "at least one order"),
+        ({"orders": 25}, "orders, not 25"),
+        ({"test_share": 1.0}, "test share"),
+    ],
 )
 def test_impossible_settings_are_refused(centres, tmp_path, change, sentence):
     settings = ContinualSettings(recipe=QUICK.as_dict(), **change)
