@@ -47,7 +47,7 @@ def predict(
         brain: brain mask (X, Y, Z); windows without brain are skipped.
         device: ``cpu`` or ``cuda``.
         flips: average over the input as it is and mirrored along each two of its axes (test-time augmentation);
-            takes four times as long and gives the uncertainty. All eight mirrorings were measured to be no better.
+            takes four times as long and gives the uncertainty. All eight gain 0.003 of Dice (docs/results.md).
         progress: told the fraction.
 
     Returns:
