@@ -50,6 +50,7 @@ def bar_figure(
     panels: Mapping[str, Mapping[str, Mapping[str, Bar]]],
     references: Mapping[str, Mapping[str, Bar]],
     xlabel: str,
+    legend: Sequence[str] = (),
 ) -> Figure:
     """Grouped bars with error bars, a panel per metric, like Figure 3A of Huang et al. 2023.
 
@@ -57,8 +58,9 @@ def bar_figure(
         panels: metric -> series (such as fine-tuned) -> group (such as n = 4) -> bar.
         references: metric -> name -> bar; drawn first, alone.
         xlabel: what the groups are.
+        legend: what the marks above the bars mean, a line each.
     """
-    figure, axes = new_figure(0.8 + 4.0 * len(panels), 3.6, len(panels))
+    figure, axes = new_figure(0.8 + 4.0 * len(panels), 3.6 + 0.18 * len(legend), len(panels))
     for ax, (metric, series) in zip(axes[0], panels.items(), strict=True):
         labels: list[str] = []
         place = 0.0
@@ -86,7 +88,9 @@ def bar_figure(
         ax.set_title(metric)
         ax.set_xlabel(xlabel)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].legend(frameon=False, fontsize=8, loc="upper left")
+    axes[0, -1].legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+    if legend:
+        figure.supxlabel("\n".join(legend), x=0.01, ha="left", fontsize=8)
     return figure
 
 
@@ -141,6 +145,7 @@ def curve_figure(
                 ax.fill_between(x, low, high, color=COLOURS[k % 8], alpha=0.18, linewidth=0)
         ax.set_title(title, fontsize=10)
         ax.set_xlabel(xlabel)
+        ax.xaxis.get_major_locator().set_params(integer=True)
         if limits:
             ax.set_ylim(*limits)
         ax.spines[["top", "right"]].set_visible(False)

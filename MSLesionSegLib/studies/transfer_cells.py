@@ -19,10 +19,12 @@ from MSLesionSegLib.studies.rotation import rotation
 
 if TYPE_CHECKING:
     from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.studies.pretraining import PretrainingSettings
     from MSLesionSegLib.studies.transfer import TransferSettings
 
 DEFAULT, SECOND = "default model", "second reader"
 FINE_TUNED, DE_NOVO = "fine-tuned", "de novo"
+PRE_TRAINED, TRANSFER = "pre-trained", "transfer"
 ROTATION, EXTERNAL, LEAVE_ONE_OUT = "rotation", "external", "external, leave one out"
 
 
@@ -36,6 +38,13 @@ class Network:
     files: dict[str, str]
     needs: tuple[str, ...] = ()
     segments: bool = True  # a base from `pretrain` finds nothing before it is fine-tuned
+    tuned: str = FINE_TUNED  # what training from the start is called
+    de_novo: bool = True  # whether the same architecture is trained from random weights as well
+
+    @property
+    def methods(self) -> dict[str, dict[str, str] | None]:
+        """Trainings to compare, each with where it starts; None is random weights."""
+        return {self.tuned: self.start} | ({DE_NOVO: None} if self.de_novo else {})
 
 
 def plan(
@@ -47,7 +56,7 @@ def plan(
     """All cells of the study, each after those that it needs."""
     cells = [_base_cell(settings, levels, others) for levels in settings.levels]
     for network in [*_given(settings), *_trained(settings)]:
-        cells += _network_cells(settings, network, subsets, external)
+        cells += network_cells(settings, network, subsets, external)
     if any(case.second for case in subsets[0]):
         what = {"network": "", "method": SECOND, "n": 0, "protocol": ROTATION}
         cells.append(_cell("second-reader", score_reader, {"what": what}, test=subsets[0]))
@@ -55,15 +64,16 @@ def plan(
 
 
 def _given(settings: TransferSettings) -> list[Network]:
-    networks = []
-    for model in settings.bases:
-        folder = find_model(model)
-        card = read_card(folder)
-        start = {"model": card.name, "sha256": card.weights_sha256}
-        files = {"base": str(folder.absolute())}
-        segments = "pretext" not in card.recipe
-        networks.append(Network(card.name, card.architecture, start, files, segments=segments))
-    return networks
+    return [given_network(model) for model in settings.bases]
+
+
+def given_network(model: str) -> Network:
+    """A model of the store, or of a folder, as a base."""
+    folder = find_model(model)
+    card = read_card(folder)
+    start = {"model": card.name, "sha256": card.weights_sha256}
+    files = {"base": str(folder.absolute())}
+    return Network(card.name, card.architecture, start, files, segments="pretext" not in card.recipe)
 
 
 def _trained(settings: TransferSettings) -> list[Network]:
@@ -91,12 +101,13 @@ def _base_cell(settings: TransferSettings, levels: int, others: Sequence[StudyCa
     return _cell(f"base-{levels}-levels", train_and_test, content, train=others)
 
 
-def _network_cells(
-    settings: TransferSettings,
+def network_cells(
+    settings: TransferSettings | PretrainingSettings,
     network: Network,
     subsets: Sequence[Sequence[StudyCase]],
     external: Sequence[StudyCase],
 ) -> list[Cell]:
+    """The trainings and tests of a network by rotation, and on another institution's scans if there are any."""
     common = {
         "architecture": asdict(network.architecture),
         "threshold": settings.threshold,
@@ -121,7 +132,7 @@ def _network_cells(
     if network.segments and external:
         cells.append(cell("default.external", DEFAULT, 0, EXTERNAL, network.start, test=external))
     for n in settings.sizes:
-        for method, start in ((FINE_TUNED, network.start), (DE_NOVO, None)):
+        for method, start in network.methods.items():
             stem = f"{method.replace(' ', '-')}.n{n}"
             for k, fold in enumerate(rotation(len(subsets), n // settings.subset)):
                 train = [case for index in fold.train for case in subsets[index]]
@@ -216,8 +227,14 @@ def _score(
     brain = read_mask(Path(files[f"brain:{case['site']}/{case['name']}"]), image)
     found = lesion_probability(model, [image], brain, progress=place.progress)
     mask = (found.probability >= threshold).astype(np.uint8)
-    save_in_folder(place.out / "masks", {f"{case['name']}_mask.nii.gz": (mask, image)})
+    target = mask_file(place.out, case)
+    save_in_folder(target.parent, {target.name: (mask, image)})
     return {"site": case["site"], "name": case["name"], **_numbers(mask, reference)}
+
+
+def mask_file(folder: Path, case: Mapping[str, str]) -> Path:
+    """Where a cell's folder keeps what was found on a scan: sites may have cases of the same name."""
+    return folder / "masks" / case["site"] / f"{case['name']}_mask.nii.gz"
 
 
 def _numbers(mask: np.ndarray, reference: nib.Nifti1Image) -> dict[str, Any]:
