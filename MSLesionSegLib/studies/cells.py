@@ -16,8 +16,12 @@ from typing import Any
 
 from MSLesionSegLib.errors import Cancelled
 from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.outputs import write_text
+from MSLesionSegLib.training.stopwatch import Stopwatch
 
 DESCRIPTION = "cell.json"
+SECONDS = "seconds.json"  # spent so far, in the scratch folder of an unfinished cell
+NOTE_EVERY = 5.0  # seconds
 STOP = ".stop"  # its presence tells workers on other machines to leave off
 _ALONE = threading.Lock()  # torch's random numbers and thread count belong to the process
 
@@ -63,7 +67,10 @@ class Cell:
 
 @dataclass(frozen=True)
 class Finished:
-    """A computed cell: its findings (equal for equal keys on the same machine), and the seconds that it took."""
+    """A computed cell: its findings (equal for equal keys on the same machine), and the seconds that it took.
+
+    The seconds of interrupted attempts count, those of a killed one but for its last few.
+    """
 
     name: str
     folder: Path
@@ -113,19 +120,59 @@ def compute(cell: Cell, key: str, root: Path, threads: int, progress: Progress) 
         scratch = root / "scratch" / cell.name
         for folder in (out, scratch):
             folder.mkdir(parents=True, exist_ok=True)
+        timed = _Timed(progress, scratch / SECONDS, key)
         try:
-            begin = time.perf_counter()
             needs = {name: root / "cells" / name for name in cell.needs}
-            findings = cell.work(cell.settings, cell.files, Workplace(out, scratch, needs, progress))
-            seconds = round(time.perf_counter() - begin, 2)
+            findings = cell.work(cell.settings, cell.files, Workplace(out, scratch, needs, timed))
+            seconds = round(timed.clock.seconds, 2)
             content = {"key": key, "settings": cell.settings, "findings": findings, "seconds": seconds}
             text = json.dumps(content, indent=1, allow_nan=False)
             (out / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
             _take_place(out, target)
         finally:
+            timed.note()
             shutil.rmtree(out, ignore_errors=True)
         shutil.rmtree(scratch, ignore_errors=True)
     return Finished(cell.name, target, json.loads(text)["findings"], seconds)
+
+
+class _Timed:
+    """The :class:`Progress` of a cell that keeps the seconds spent on it, for the case that it is interrupted."""
+
+    def __init__(self, progress: Progress, file: Path, key: str) -> None:
+        self._progress, self._file, self._key = progress, file, key
+        self.clock = Stopwatch(self._before())
+        self._noted = time.monotonic()
+
+    def _before(self) -> float:
+        try:
+            content = json.loads(self._file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return 0.0
+        return content["seconds"] if content["key"] == self._key else 0.0
+
+    def note(self) -> None:
+        """Write down the seconds until now."""
+        self._noted = time.monotonic()
+        write_text(self._file, json.dumps({"key": self._key, "seconds": self.clock.seconds}))
+
+    def _look(self) -> None:
+        if time.monotonic() - self._noted > NOTE_EVERY:
+            self.note()
+
+    def stage(self, name: str, fraction: float = 0.0) -> None:
+        self._look()
+        self._progress.stage(name, fraction)
+
+    def expect(self, seconds: Mapping[str, float]) -> None:
+        self._progress.expect(seconds)
+
+    def metric(self, name: str, value: float, **context: Any) -> None:
+        self._look()
+        self._progress.metric(name, value, **context)
+
+    def warning(self, code: str, sentence: str) -> None:
+        self._progress.warning(code, sentence)
 
 
 def _take_place(out: Path, target: Path) -> None:

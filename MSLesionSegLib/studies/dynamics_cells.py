@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, product
@@ -30,6 +29,7 @@ def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) ->
 
     from MSLesionSegLib.studies.networks import scored_dice, started_network, train
     from MSLesionSegLib.studies.recipes import stored_recipe
+    from MSLesionSegLib.training.stopwatch import Stopwatch
 
     architecture = Architecture(**settings["architecture"])
     model = started_network(architecture, settings["start"], files, place, settings["seed"])
@@ -39,12 +39,16 @@ def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) ->
     judged = replace(model, card=replace(model.card, activation=recipe.activation))
     kept = place.scratch / "kept"
     kept.mkdir(exist_ok=True)
-    clock = Stopwatch(kept / "seconds.json")
+    times = kept / "seconds.json"
+    seconds: dict[str, float] = json.loads(times.read_text()) if times.exists() else {}
+    clock = Stopwatch(max(seconds.values(), default=0.0))
 
     def look(step: int) -> None:
         if step not in settings["points"] or (kept / f"{step}.json").exists():
             return
-        with clock.paused(step):
+        with clock.paused():  # scoring is no training
+            seconds[str(step)] = round(clock.seconds, 3)
+            times.write_text(json.dumps(seconds))
             model.network.eval()
             weights = {name: value.detach().contiguous() for name, value in model.network.named_parameters()}
             save_file(weights, kept / f"{step}.safetensors")
@@ -63,7 +67,7 @@ def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) ->
     return {
         "points": points,
         "convergence": points[convergence(dices)]["step"],
-        "seconds_at_points": [clock.seconds[str(step)] for step in settings["points"]],
+        "seconds_at_points": [seconds[str(step)] for step in settings["points"]],
     }
 
 
@@ -71,29 +75,6 @@ def convergence(dices: Sequence[float]) -> int:
     """Index of the first point whose Dice is within 0.5 % of the best one."""
     best = max(dices)
     return next(k for k, dice in enumerate(dices) if dice >= best * (1 - TOLERANCE))
-
-
-class Stopwatch:
-    """Seconds of training at each point, without the scoring; survives an interruption in a file."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self.seconds: dict[str, float] = json.loads(file.read_text()) if file.exists() else {}
-        self._spent = max(self.seconds.values(), default=0.0)
-        self._since = time.perf_counter()
-
-    def paused(self, step: int) -> Stopwatch:
-        """Stop while the block runs, and note the time for this step."""
-        self._spent += time.perf_counter() - self._since
-        self.seconds[str(step)] = round(self._spent, 3)
-        self._file.write_text(json.dumps(self.seconds))
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self._since = time.perf_counter()
 
 
 def compare(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:

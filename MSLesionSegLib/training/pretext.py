@@ -16,6 +16,8 @@ from torch import nn
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 
+UNETR_ALONE = "Rotation and contrastive coding go with a U-Net or a Swin UNETR, not with a UNETR."
+
 
 def masked_autoencoder(network: nn.Module, architecture: Architecture, masked: float) -> nn.Module:
     """MONAI's masked autoencoder around the ViT of a UNETR: weights are shared, so training it trains the UNETR.
@@ -161,7 +163,5 @@ def build_pretext(
     if architecture.kind != "unetr":
         return Inpainting(network, architecture, masked, cube, rotation, contrastive)
     if rotation or contrastive:
-        raise SettingsError(
-            "Rotation and contrastive coding go with a U-Net or a Swin UNETR, not with a UNETR."
-        )
+        raise SettingsError(UNETR_ALONE)
     return BlockReconstruction(network, architecture, masked)

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.precision import has_fast_bfloat16
 from MSLesionSegLib.network.store import ModelCard, save_model
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.patches import PatchSource
-from MSLesionSegLib.training.pretext import build_pretext
+from MSLesionSegLib.training.pretext import UNETR_ALONE, build_pretext
 from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.stopwatch import Stopwatch
 
 CHECKPOINT_SECONDS = 60
 LIMITS = (
@@ -75,6 +76,21 @@ class PretrainingRecipe:
 
 
 @dataclass(frozen=True)
+class Pretrained:
+    """A pre-trained model's folder, and what its training was like.
+
+    Attributes:
+        folder: of the model.
+        losses: reconstruction loss of every step.
+        seconds: that the steps took, those before an interruption included.
+    """
+
+    folder: Path
+    losses: list[float]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Preset:
     """A network with the pre-training that suits it."""
 
@@ -123,7 +139,7 @@ def pretrain(
     checkpoint: Path,
     device: str = "cpu",
     progress: Progress | None = None,
-) -> Path:
+) -> Pretrained:
     """Pre-train an encoder and store it, with a fresh decoder, as a base model to fine-tune.
 
     Args:
@@ -134,18 +150,16 @@ def pretrain(
         models: folder of the model store.
         checkpoint: written about every minute; a stopped run of the same settings goes on from it.
 
-    Returns:
-        Folder of the model.
-
     Raises:
         SettingsError: a patch that the network cannot take, or no scans.
     """
     progress = progress or Silent()
-    _check(architecture, recipe, examples)
-    begin = time.perf_counter()
+    check_pretraining(architecture, recipe)
+    if not examples:
+        raise SettingsError("There are no scans to pre-train on.")
     torch.manual_seed(recipe.seed)
     network = build(architecture)
-    loss = _train(network, architecture, recipe, examples, checkpoint, device, progress)
+    losses, seconds = _train(network, architecture, recipe, examples, checkpoint, device, progress)
     card = ModelCard(
         name=name,
         task="flair",
@@ -153,18 +167,23 @@ def pretrain(
         channels=("FLAIR",),
         recipe={"pretext": "masked", **asdict(recipe)},
         training={"examples": len(examples), "fingerprint": fingerprint(examples)},
-        results={"reconstruction_loss": round(loss, 4), "seconds": round(time.perf_counter() - begin)},
+        results={"reconstruction_loss": round(float(np.mean(losses[-50:])), 4), "seconds": round(seconds)},
         description="Encoder pre-trained on scans without masks; a base model for fine-tuning.",
         limits=LIMITS,
     )
     saved = save_model(models, network.cpu(), card)
     checkpoint.unlink(missing_ok=True)
-    return saved
+    return Pretrained(saved, losses, seconds)
 
 
-def _check(architecture: Architecture, recipe: PretrainingRecipe, examples: Sequence[Example]) -> None:
-    if not examples:
-        raise SettingsError("There are no scans to pre-train on.")
+def check_pretraining(architecture: Architecture, recipe: PretrainingRecipe) -> None:
+    """Refuse what cannot work before any scan is prepared.
+
+    Raises:
+        SettingsError: a patch that the network cannot take, or a pretext that it does not offer.
+    """
+    if architecture.kind == "unetr" and (recipe.rotation or recipe.contrastive):
+        raise SettingsError(UNETR_ALONE)
     if architecture.kind == "unetr" and architecture.patch != recipe.patch:
         raise SettingsError(
             f"This UNETR takes patches of {architecture.patch} voxels, not of {recipe.patch}."
@@ -183,8 +202,8 @@ def _train(
     checkpoint: Path,
     device: str,
     progress: Progress,
-) -> float:
-    """Train the encoder in place; returns the mean reconstruction loss of the last 50 steps."""
+) -> tuple[list[float], float]:
+    """Train the encoder in place; returns the reconstruction loss of every step, and the seconds of all."""
     settings = {name: getattr(recipe, name) for name in ("masked", "cube", "rotation", "contrastive")}
     pretext = build_pretext(network, architecture, **settings).to(device).train()
     optimiser = torch.optim.AdamW(
@@ -194,27 +213,33 @@ def _train(
     key = hashlib.sha256(
         json.dumps([asdict(architecture), asdict(recipe), fingerprint(examples)]).encode()
     ).hexdigest()
-    first, losses = _resume(checkpoint, key, pretext, optimiser, device, progress)
-    saved = time.monotonic()
-    for step in range(first, recipe.steps):
-        progress.stage("training", step / recipe.steps)
-        torch.manual_seed(recipe.seed * 1_000_003 + step)  # what is hidden depends on the step alone
-        image = source.batch(step)[0].to(device)
-        with torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or has_fast_bfloat16()):
-            parts = pretext(image)
-        optimiser.zero_grad(set_to_none=True)
-        sum(parts.values()).backward()
-        torch.nn.utils.clip_grad_norm_(pretext.parameters(), 5.0)
-        optimiser.step()
-        losses.append(float(parts["reconstruction"].detach()))
-        if (step + 1) % 50 == 0:
-            progress.metric("loss", float(np.mean(losses[-50:])), step=step + 1)
-        if time.monotonic() - saved > CHECKPOINT_SECONDS or step + 1 == recipe.steps:
-            _save(checkpoint, key, pretext, optimiser, step + 1, losses)
-            saved = time.monotonic()
+    first, losses, before = _resume(checkpoint, key, pretext, optimiser, device, progress)
+    clock, saved = Stopwatch(before), time.monotonic()
+    step = first
+    try:
+        while step < recipe.steps:
+            progress.stage("training", step / recipe.steps)
+            torch.manual_seed(recipe.seed * 1_000_003 + step)  # what is hidden depends on the step alone
+            image = source.batch(step)[0].to(device)
+            with torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or has_fast_bfloat16()):
+                parts = pretext(image)
+            optimiser.zero_grad(set_to_none=True)
+            sum(parts.values()).backward()
+            torch.nn.utils.clip_grad_norm_(pretext.parameters(), 5.0)
+            optimiser.step()
+            losses.append(float(parts["reconstruction"].detach()))
+            step += 1
+            if time.monotonic() - saved > CHECKPOINT_SECONDS or step == recipe.steps:
+                _save(checkpoint, key, pretext, optimiser, step, losses, clock.seconds)
+                saved = time.monotonic()
+            if step % 50 == 0:
+                progress.metric("loss", float(np.mean(losses[-50:])), step=step)
+    except Cancelled:
+        _save(checkpoint, key, pretext, optimiser, step, losses, clock.seconds)
+        raise
     progress.stage("training", 1.0)
     network.eval()
-    return float(np.mean(losses[-50:]))
+    return losses, clock.seconds
 
 
 def _patches(recipe: PretrainingRecipe) -> TrainingRecipe:
@@ -235,9 +260,9 @@ def _patches(recipe: PretrainingRecipe) -> TrainingRecipe:
 
 def _resume(
     path: Path, key: str, pretext, optimiser, device: str, progress: Progress
-) -> tuple[int, list[float]]:
+) -> tuple[int, list[float], float]:
     if not path.exists():
-        return 0, []
+        return 0, [], 0.0
     try:
         state = torch.load(path, map_location=device, weights_only=True)
     except Exception:  # damaged bytes make the unpickler raise errors of any kind
@@ -247,15 +272,15 @@ def _resume(
             "other-checkpoint",
             f"{path} is damaged or belongs to another run: pre-training starts from the beginning.",
         )
-        return 0, []
+        return 0, [], 0.0
     pretext.load_state_dict(state["pretext"])
     optimiser.load_state_dict(state["optimiser"])
-    return state["step"], state["losses"]
+    return state["step"], state["losses"], state["seconds"]
 
 
-def _save(path: Path, key: str, pretext, optimiser, step: int, losses: list[float]) -> None:
+def _save(path: Path, key: str, pretext, optimiser, step: int, losses: list[float], seconds: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     state = {"key": key, "pretext": pretext.state_dict(), "optimiser": optimiser.state_dict()}
-    torch.save({**state, "step": step, "losses": losses}, partial)
+    torch.save({**state, "step": step, "losses": losses, "seconds": seconds}, partial)
     os.replace(partial, path)

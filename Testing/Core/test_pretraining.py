@@ -45,7 +45,7 @@ def scans(tmp_path_factory):
 def test_pre_training_changes_the_encoder_alone_and_the_model_can_be_fine_tuned(kind, scans, tmp_path):
     architecture, patch = NETWORKS[kind]
     recipe = PretrainingRecipe(steps=2, batch=1, patch=patch)
-    folder = pretrain("mine", architecture, recipe, scans, tmp_path, checkpoint=tmp_path / "c.pt")
+    folder = pretrain("mine", architecture, recipe, scans, tmp_path, checkpoint=tmp_path / "c.pt").folder
     model = load_model(folder)
     torch.manual_seed(recipe.seed)
     before = dict(build(architecture).named_parameters())
@@ -140,8 +140,8 @@ def test_the_reconstruction_gets_better(kind, tmp_path):
         "long", architecture, recipe, *arguments, checkpoint=tmp_path / "c.pt", progress=Listener()
     )
     short = pretrain("short", architecture, recipe.but(steps=1), *arguments, checkpoint=tmp_path / "d.pt")
-    losses = [read_card(folder).results["reconstruction_loss"] for folder in (short, one)]
-    assert losses[1] < 0.9 * losses[0] and len(seen) == 4
+    losses = [read_card(done.folder).results["reconstruction_loss"] for done in (short, one)]
+    assert losses[1] < 0.9 * losses[0] and len(seen) == 4 and len(one.losses) == 200
 
 
 def test_a_stopped_pre_training_goes_on_to_the_same_result(scans, tmp_path, monkeypatch):
@@ -165,6 +165,9 @@ def test_a_stopped_pre_training_goes_on_to_the_same_result(scans, tmp_path, monk
             checkpoint=tmp_path / "b.pt",
             progress=StopAt3(),
         )
+    state = torch.load(tmp_path / "b.pt", weights_only=True)
+    stopped = state["seconds"] + 1000
+    torch.save({**state, "seconds": stopped}, tmp_path / "b.pt")
     begun = []
 
     class Listener(Silent):
@@ -181,7 +184,9 @@ def test_a_stopped_pre_training_goes_on_to_the_same_result(scans, tmp_path, monk
         progress=Listener(),
     )
     assert begun[0] == 3 / 5
-    assert read_card(resumed).weights_sha256 == read_card(whole).weights_sha256
+    assert read_card(resumed.folder).weights_sha256 == read_card(whole.folder).weights_sha256
+    assert resumed.losses == whole.losses
+    assert resumed.seconds > stopped
 
 
 def test_the_paper_sizes_are_those_of_the_paper():
