@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 _BLOCK = 1 << 20
@@ -15,3 +16,8 @@ def file_sha256(path: Path) -> str:
         while block := stream.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """One SHA-256 of several files in their order, wherever they lie and whatever they are called."""
+    return hashlib.sha256("".join(map(file_sha256, paths)).encode()).hexdigest()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
@@ -18,6 +19,7 @@ from MSLesionSegLib.training.case_examples import prepare_cases
 from MSLesionSegLib.training.cases import read_cases, require_set
 from MSLesionSegLib.training.examples import Example, read_examples
 from MSLesionSegLib.training.prepare import TrainingScan, find_scans, prepare_dataset
+from MSLesionSegLib.training.unlabelled import prepare_unlabelled
 
 PREPARE = "prepare cases"
 SECOND_READER = "reader2"
@@ -34,6 +36,8 @@ class StudyCase:
         scan: files in native space, or None where the centre is a folder of prepared examples.
         brain: brain mask on the scan's grid, or None likewise.
         second: mask of a second reader (``..._desc-reader2_label-lesion_mask.nii.gz`` beside the first), or None.
+        files: SHA-256 of the files that the study reads for it besides the example: ``image``, ``mask``,
+            ``brain`` and ``second``, those that there are.
     """
 
     site: str
@@ -42,14 +46,15 @@ class StudyCase:
     scan: TrainingScan | None = None
     brain: Path | None = None
     second: Path | None = None
+    files: dict[str, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         return self.example.name
 
     def described(self) -> dict[str, str]:
-        """What ``study.json`` and a cell's settings hold of it."""
-        return {"name": self.name, "site": self.site, "sha256": self.example.sha256}
+        """What ``study.json`` and a cell's settings hold of it: a cell is not reused when any of it has changed."""
+        return {"name": self.name, "site": self.site, "sha256": self.example.sha256, **self.files}
 
 
 def patient_of(name: str) -> str:
@@ -76,6 +81,16 @@ def prepared_centre(source: Path, work: Path, progress: Progress) -> list[StudyC
     return [StudyCase(source.name, patient_of(example.name), example) for example in examples]
 
 
+def unlabelled_centre(source: Path, work: Path, progress: Progress) -> list[StudyCase]:
+    """Scans of a folder without looking for masks, for pre-training.
+
+    Raises:
+        SettingsError: no scans in ``source``.
+    """
+    examples = prepare_unlabelled(source, work / "scans" / source.name, progress)
+    return [StudyCase(source.name, patient_of(example.name), example) for example in examples]
+
+
 def native_centre(source: Path, work: Path, progress: Progress) -> list[StudyCase]:
     """Cases of one case set or other BIDS dataset for training, and for testing in native space.
 
@@ -89,13 +104,17 @@ def native_centre(source: Path, work: Path, progress: Progress) -> list[StudyCas
         raise SettingsError(f"{source} holds no FLAIRs with lesion masks under derivatives/manual.")
     cases = []
     for scan, example in pairs:
-        file = work / "brains" / source.name / f"{example.name}.nii.gz"
+        file = (
+            work / "brains" / source.name / f"{example.name}_{file_sha256(scan.image)[:12]}.nii.gz"
+        )  # of this very scan
         if not file.exists():
             progress.stage(PREPARE)
             image = read_scan(scan.image).image
             save_in_folder(file.parent, {file.name: (np.asarray(brain_mask(image).dataobj), image)})
         second = _second_reader(scan.mask)
-        cases.append(StudyCase(source.name, patient_of(example.name), example, scan, file, second))
+        read = {"image": scan.image, "mask": scan.mask, "brain": file, "second": second}
+        files = {what: file_sha256(path) for what, path in read.items() if path}
+        cases.append(StudyCase(source.name, patient_of(example.name), example, scan, file, second, files))
     return cases
 
 

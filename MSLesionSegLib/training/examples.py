@@ -25,12 +25,14 @@ class Example:
         site: where it comes from.
         weight: how often it is drawn, relative to the others.
         sha256: of the stored arrays.
+        source: SHA-256 of the files that it was prepared from; empty where that is not known.
     """
 
     folder: Path
     site: str
     weight: float = 1.0
     sha256: str = ""
+    source: str = ""
 
     @property
     def name(self) -> str:
@@ -49,13 +51,14 @@ def write_example(
     site: str,
     weight: float = 1.0,
     focus: np.ndarray | None = None,
+    source: str = "",
 ) -> Example:
     """Store a prepared scan.
 
     Args:
         folder: where; its last part becomes the example's name.
         image: (C, X, Y, Z) normalised intensities; label: (X, Y, Z) in [0, 1]; brain: (X, Y, Z).
-        site, weight: see :class:`Example`.
+        site, weight, source: see :class:`Example`.
         focus: (X, Y, Z), nonzero where the network should look harder, such as bright spots that are no lesions.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +75,7 @@ def write_example(
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
         digest.update(np.ascontiguousarray(array))
-    facts = {"site": site, "weight": weight, "sha256": digest.hexdigest()}
+    facts = {"site": site, "weight": weight, "sha256": digest.hexdigest(), "source": source}
     description = (
         folder / "example.json"
     )  # last and in one step: its presence says that the example is complete

@@ -12,6 +12,7 @@ import numpy as np
 from nibabel.processing import resample_from_to
 from scipy import ndimage
 
+from MSLesionSegLib.checksums import files_sha256
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
@@ -38,6 +39,11 @@ class TrainingScan:
     mask: Path
     focus: Path | None
     site: str
+
+    @property
+    def sha256(self) -> str:
+        """Of its files' content."""
+        return files_sha256(file for file in (self.image, self.mask, self.focus) if file)
 
 
 def find_scans(dataset: Path) -> Iterator[TrainingScan]:
@@ -96,7 +102,14 @@ def prepare_scan(
     label = fractions(mask, seen) * (0 if healing else 1)
     attention = None if focus is None else fractions(focus, seen)
     return write_example(
-        folder, seen.channels, label, seen.brain, site=scan.site, weight=weight, focus=attention
+        folder,
+        seen.channels,
+        label,
+        seen.brain,
+        site=scan.site,
+        weight=weight,
+        focus=attention,
+        source=scan.sha256,
     )
 
 
@@ -135,7 +148,7 @@ def prepare_dataset(
     healing: Healing | None = None,
     progress: Progress | None = None,
 ) -> list[Example]:
-    """Prepare every scan of a dataset; those that are prepared already are kept.
+    """Prepare every scan of a dataset; those that are prepared already are kept as long as their files are the same.
 
     A scan that cannot be used is reported as a warning and left out.
     """
@@ -145,9 +158,12 @@ def prepare_dataset(
     for k, scan in enumerate(scans):
         progress.stage("preparing cases", k / len(scans))
         folder = out / (f"{scan.name}_healthy" if healing else scan.name)
-        if (folder / "example.json").exists():
-            examples.append(replace(read_examples(folder)[0], weight=weight))
+        ready = read_examples(folder)
+        if ready and ready[0].source == scan.sha256:
+            examples.append(replace(ready[0], weight=weight))
             continue
+        if ready and ready[0].source:
+            progress.warning("changed-input", f"The files of {scan.name} have changed: it is prepared again.")
         try:
             examples.append(prepare_scan(scan, folder, weight=weight, healing=healing))
         except MSLesionSegError as error:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.segmentation.outputs import stem_of
 from MSLesionSegLib.segmentation.probability import network_input
 from MSLesionSegLib.training.examples import Example, read_examples, write_example
 
@@ -28,7 +28,9 @@ def unlabelled_scans(source: Path) -> list[Path]:
 def prepare_unlabelled(source: Path, out: Path, progress: Progress) -> list[Example]:
     """Prepare every scan of a folder without looking for masks; prepared ones are kept.
 
-    A folder of prepared examples is taken as it is. A scan that cannot be used is reported and left out.
+    A folder of prepared examples is taken as it is. A scan that cannot be used is reported and left out. Examples
+    are named after the content of their file: a changed file is prepared anew, a second copy is passed over, and no
+    file name, which may tell a patient's, comes into a record.
 
     Raises:
         SettingsError: no scans at all.
@@ -39,12 +41,15 @@ def prepare_unlabelled(source: Path, out: Path, progress: Progress) -> list[Exam
     scans = unlabelled_scans(source)
     if not scans:
         raise SettingsError(f"{source} holds no scans (NIfTI or NRRD files).")
-    examples = []
+    examples: dict[str, Example] = {}
     for k, file in enumerate(scans):
         progress.stage("prepare scans", k / len(scans))
-        folder = out / f"{k:04d}-{stem_of(file)}"
+        digest = file_sha256(file)
+        folder = out / f"scan-{digest[:16]}"
+        if digest in examples:
+            continue
         if (folder / "example.json").exists():
-            examples += read_examples(folder)
+            examples[digest] = read_examples(folder)[0]
             continue
         try:
             image = read_scan(file).image
@@ -53,5 +58,7 @@ def prepare_unlabelled(source: Path, out: Path, progress: Progress) -> list[Exam
             progress.warning(error.code, f"{file.name} is left out: {error}")
             continue
         nothing = np.zeros(seen.brain.shape, np.float32)
-        examples.append(write_example(folder, seen.channels, nothing, seen.brain, site=source.name))
-    return examples
+        examples[digest] = write_example(
+            folder, seen.channels, nothing, seen.brain, site=source.name, source=digest
+        )
+    return sorted(examples.values(), key=lambda example: example.name)
