@@ -7,8 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from MSLesionSegLib.cluster import LOCAL
 from MSLesionSegLib.commands.options import Device, Events, StopFile
 from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.commands.study_options import STAGES, Threads, absolute, stays, threads_or_default
 from MSLesionSegLib.jobs import Job
 
 
@@ -19,7 +21,7 @@ def pretrain(
     name: Annotated[str, typer.Option(help="Name of the new base model.")],
     work: Annotated[
         Path,
-        typer.Option(help="Folder for prepared scans and the checkpoint; a stopped run goes on from it."),
+        typer.Option(help="Folder for record, curve, page and checkpoint; a stopped run goes on from it."),
     ],
     preset: Annotated[
         str,
@@ -32,6 +34,7 @@ def pretrain(
         ),
     ] = None,
     device: Device = "auto",
+    threads: Threads = None,
     events: Events = False,
     stop_file: StopFile = None,
 ) -> None:
@@ -40,35 +43,22 @@ def pretrain(
     def make(job: Job) -> Path:
         from MSLesionSegLib.network.device import choose_device
         from MSLesionSegLib.network.store import check_name, user_models_folder
-        from MSLesionSegLib.studies.recipes import recipe_with
-        from MSLesionSegLib.training.pretraining import get_preset
-        from MSLesionSegLib.training.pretraining import pretrain as train
-        from MSLesionSegLib.training.unlabelled import prepare_unlabelled
+        from MSLesionSegLib.studies.pretraining import PretrainingData, PretrainingSettings, run_pretraining
+        from MSLesionSegLib.studies.pretraining_cells import store_encoder
+        from MSLesionSegLib.studies.pretraining_networks import chosen_networks
 
-        chosen = get_preset(preset)
-        recipe = recipe_with(chosen.recipe, settings)
+        chosen = PretrainingSettings(
+            networks=chosen_networks([preset], settings, seed=0),
+            threads=threads_or_default(threads),
+            device=choose_device(device),
+        )
         models = user_models_folder()
         check_name(models, name)
-        examples = [
-            example
-            for source in scans
-            for example in prepare_unlabelled(source, work / "examples" / source.name, job)
-        ]
-        return train(
-            name,
-            chosen.architecture,
-            recipe,
-            examples,
-            models,
-            checkpoint=work / f"{name}.pt",
-            device=choose_device(device),
-            progress=job,
-        )
+        run_pretraining(chosen, PretrainingData(absolute(scans)), work, LOCAL, job)
+        return store_encoder(work, preset, name, models)
 
     def describe(folder: Path) -> dict[str, Any]:
-        return {"model": folder.name, "folder": str(folder.absolute())}
+        page = work.absolute() / "report.html"
+        return {"model": folder.name, "folder": str(folder.absolute()), "report": str(page)}
 
-    cancelled = (
-        f"Cancelled. Prepared scans and a checkpoint stay in {work}; the same command goes on from there."
-    )
-    run("pretrain", make, {"prepare scans": 5.0, "training": 100.0}, describe, events, stop_file, cancelled)
+    run("pretrain", make, STAGES, describe, events, stop_file, stays(work))

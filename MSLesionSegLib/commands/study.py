@@ -12,6 +12,7 @@ from MSLesionSegLib.commands.running import or_exit
 from MSLesionSegLib.commands.study_continual import study_continual
 from MSLesionSegLib.commands.study_dynamics import study_dynamics
 from MSLesionSegLib.commands.study_gate import study_gate
+from MSLesionSegLib.commands.study_pretraining import study_pretraining
 from MSLesionSegLib.commands.study_rerun import study_rerun
 from MSLesionSegLib.commands.study_steps import Data, Step, Work, run_study_steps
 from MSLesionSegLib.commands.study_transfer import study_transfer
@@ -20,6 +21,7 @@ app = typer.Typer(no_args_is_help=True, help="Repeat experiments: those of the p
 app.command("continual")(study_continual)
 app.command("dynamics")(study_dynamics)
 app.command("gate")(study_gate)
+app.command("pretraining")(study_pretraining)
 app.command("transfer")(study_transfer)
 app.command("rerun")(study_rerun)
 

@@ -12,6 +12,7 @@ from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, run_continual
 from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
 from MSLesionSegLib.studies.gate_trial import GateData, GateSettings, run_gate
+from MSLesionSegLib.studies.pretraining import PretrainingData, PretrainingSettings, run_pretraining
 from MSLesionSegLib.studies.record import RECORD, read_study
 from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
 from MSLesionSegLib.versions import versions
@@ -22,6 +23,7 @@ STUDIES: dict[str, tuple[type, type, Run]] = {
     "continual": (ContinualSettings, ContinualData, run_continual),
     "dynamics": (DynamicsSettings, DynamicsData, run_dynamics),
     "gate": (GateSettings, GateData, run_gate),
+    "pretraining": (PretrainingSettings, PretrainingData, run_pretraining),
     "transfer": (TransferSettings, TransferData, run_transfer),
 }
 

@@ -74,18 +74,28 @@ def check_patch(recipe: FineTuningRecipe, architecture: Architecture) -> None:
     Raises:
         SettingsError: with the nearest edges that it can.
     """
-    if recipe.adapt or _takes(architecture, recipe.patch):
+    if not recipe.adapt:
+        refuse_patch(recipe.patch, architecture)
+
+
+def refuse_patch(patch: int, architecture: Architecture) -> None:
+    """Refuse an edge of patches that the network cannot take.
+
+    Raises:
+        SettingsError: with the nearest edges that it can.
+    """
+    if _takes(architecture, patch):
         return
     step = architecture.multiple
-    lower = max(recipe.patch // step, 1) * step
+    lower = max(patch // step, 2) * step
     offer = f"{architecture.patch}" if architecture.kind == "unetr" else f"{lower} or {lower + step}"
-    raise SettingsError(f"The network cannot take the recipe's patch of {recipe.patch} voxels: take {offer}.")
+    raise SettingsError(f"The network cannot take the recipe's patch of {patch} voxels: take {offer}.")
 
 
 def _takes(architecture: Architecture, patch: int) -> bool:
     if architecture.kind == "unetr":
         return patch == architecture.patch
-    return patch % architecture.multiple == 0
+    return patch % architecture.multiple == 0 and patch >= 2 * architecture.multiple
 
 
 def fit_sizes(

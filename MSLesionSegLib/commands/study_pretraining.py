@@ -1,0 +1,84 @@
+"""``mslesionseg study pretraining``: an encoder from scans without masks against training de novo."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from MSLesionSegLib.commands.options import Device, Events, StopFile
+from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.commands.study_options import (
+    STAGES,
+    Executor,
+    RecipeName,
+    RecipeSettings,
+    StudyFolder,
+    Threads,
+    absolute,
+    describe_study,
+    stays,
+    threads_or_default,
+)
+from MSLesionSegLib.jobs import Job
+
+
+def study_pretraining(
+    scans: Annotated[list[Path], typer.Argument(help="Folders with scans; masks are not looked at.")],
+    output: StudyFolder,
+    cases: Annotated[
+        list[Path], typer.Option(help="Dataset with masks to train and test on; can be repeated.")
+    ],
+    network: Annotated[
+        list[str] | None,
+        typer.Option(help="unet, unetr or swinunetr (default: all three), or their -paper sizes."),
+    ] = None,
+    pretrain_settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--pretrain-set",
+            help="Field of the pre-trainings' recipe, such as steps=1000, or of one network's: unetr:steps=500.",
+        ),
+    ] = None,
+    base: Annotated[
+        str | None, typer.Option(help="Also a model of other hospitals' masks, fine-tuned on the same ones.")
+    ] = None,
+    subset: Annotated[int, typer.Option(help="Patients per subset of the rotation.")] = 2,
+    n: Annotated[
+        list[int] | None, typer.Option("--n", help="Masks; can be repeated (default: 2 and 4).")
+    ] = None,
+    recipe: RecipeName = "default",
+    settings: RecipeSettings = None,
+    threshold: Annotated[float, typer.Option(help="Probability from which a voxel is lesion.")] = 0.5,
+    seed: Annotated[int, typer.Option(help="Order of the patients and random weights.")] = 0,
+    device: Device = "cpu",
+    threads: Threads = None,
+    executor: Executor = "local",
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Pre-training without masks against training de novo ("Pretrain once and finetune many times")."""
+
+    def work(job: Job) -> Path:
+        from MSLesionSegLib.network.device import choose_device
+        from MSLesionSegLib.studies.pretraining import PretrainingData, PretrainingSettings, run_pretraining
+        from MSLesionSegLib.studies.pretraining_networks import chosen_networks
+        from MSLesionSegLib.studies.recipes import study_recipe
+
+        chosen = PretrainingSettings(
+            networks=chosen_networks(network or ("unet", "unetr", "swinunetr"), pretrain_settings, seed),
+            base=base,
+            subset=subset,
+            sizes=tuple(n or (2, 4)),
+            recipe=study_recipe(recipe, settings).but(seed=seed).as_dict(),
+            threshold=threshold,
+            seed=seed,
+            threads=threads_or_default(threads),
+            device=choose_device(device),
+        )
+        return run_pretraining(
+            chosen, PretrainingData(absolute(scans), absolute(cases)), output, executor, job
+        )
+
+    run("study pretraining", work, STAGES, describe_study, events, stop_file, stays(output))

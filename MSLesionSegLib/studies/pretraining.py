@@ -1,0 +1,139 @@
+"""``study pretraining``: does an encoder that has learnt from scans without masks save masks?
+
+After "Pretrain once and finetune many times": each network is pre-trained once on scans without masks, then trained
+with n masks, from there and from random weights, by the rotation of ``study transfer``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from MSLesionSegLib.cluster import check_executor
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.segmentation.stages import Within
+from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
+from MSLesionSegLib.studies.material import PREPARE, StudyCase, check_names, native_centre, unlabelled_centre
+from MSLesionSegLib.studies.pretraining_cells import plan
+from MSLesionSegLib.studies.pretraining_report import write_pretraining_report
+from MSLesionSegLib.studies.record import check_study_folder, open_study
+from MSLesionSegLib.studies.rotation import make_subsets
+from MSLesionSegLib.training.budget import refuse_patch
+
+
+@dataclass(frozen=True)
+class PretrainingSettings:
+    """All that decides the study, besides the scans and the cases.
+
+    Attributes:
+        networks: by name, each with its ``architecture`` and the ``recipe`` of its pre-training.
+        base: a model that learnt from masks of other hospitals, fine-tuned on the same masks for comparison; or None.
+        subset: patients per subset of the rotation.
+        sizes: numbers n of training patients, multiples of ``subset``.
+        recipe: of every training with masks, whatever it starts from: equal budget.
+        threshold: probability from which a voxel is lesion; no minimum size.
+        seed: of the order of the patients and of random weights.
+        threads: of each cell.
+        device: of the pre-training; trainings with masks are few and run on the CPU.
+    """
+
+    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    base: str | None = None
+    subset: int = 2
+    sizes: tuple[int, ...] = (2, 4)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    threshold: float = 0.5
+    seed: int = 0
+    threads: int = 1
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class PretrainingData:
+    """Where the data is.
+
+    Attributes:
+        scans: folders with scans without masks, or with prepared examples.
+        cases: BIDS datasets with masks, to train and test on. None: the encoders are made and not compared.
+    """
+
+    scans: tuple[str, ...]
+    cases: tuple[str, ...] = ()
+
+
+def run_pretraining(
+    settings: PretrainingSettings, data: PretrainingData, folder: Path, executor: str, progress: Progress
+) -> Path:
+    """Run the study in ``folder``, or go on with it; returns its page.
+
+    Scans that are cases to test on as well are left out of the pre-training.
+
+    Raises:
+        SettingsError: impossible settings; OutputError: the folder holds something else.
+    """
+    _check(settings, data)
+    check_executor(executor)
+    check_study_folder(folder)
+    material = folder / "material"
+    progress.stage(PREPARE)
+    inner = Within(progress, PREPARE)
+    cases = [case for source in data.cases for case in native_centre(Path(source), material, progress)]
+    scans = [scan for source in data.scans for scan in unlabelled_centre(Path(source), material, inner)]
+    subsets = make_subsets(cases, settings.subset, settings.seed) if data.cases else []
+    used = [case for subset in subsets for case in subset]
+    scans = _without(scans, used, progress)
+    cells = plan(settings, scans, subsets)
+    warn_of_noise(cells, progress)
+    described = [case.described() for case in (*scans, *used)]
+    record = open_study(folder, "pretraining", asdict(settings), asdict(data), described)
+    done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
+    progress.stage("write report")
+    return write_pretraining_report(folder, settings, cells, done, used, record)
+
+
+def _without(scans: Sequence[StudyCase], cases: Sequence[StudyCase], progress: Progress) -> list[StudyCase]:
+    """Scans without those that are tested on: an encoder that has seen them would be judged too well."""
+    tested = {
+        digest
+        for case in cases
+        for digest in (case.files["image"], case.example.source, case.example.sha256)
+        if digest
+    }
+    left = [scan for scan in scans if not {scan.example.source, scan.example.sha256} & tested]
+    if len(left) < len(scans):
+        progress.warning(
+            "tested-scans",
+            f"{len(scans) - len(left)} of the scans to pre-train on are cases to test on as well. They are left out.",
+        )
+    if not left:
+        raise SettingsError("There are no scans to pre-train on but those to test on.")
+    return left
+
+
+def _check(settings: PretrainingSettings, data: PretrainingData) -> None:
+    from MSLesionSegLib.training.pretraining import PretrainingRecipe, check_pretraining
+
+    check_names([Path(source) for source in data.scans])
+    check_names([Path(source) for source in data.cases])
+    if not settings.networks or not data.scans:
+        raise SettingsError("Give at least one network, and scans to pre-train on.")
+    architectures = [Architecture(**network["architecture"]) for network in settings.networks.values()]
+    for architecture, network in zip(architectures, settings.networks.values(), strict=True):
+        check_pretraining(architecture, PretrainingRecipe(**network["recipe"]))
+    if not data.cases:
+        return
+    if settings.base is not None:
+        architectures.append(read_card(find_model(settings.base)).architecture)
+    for architecture in architectures:
+        refuse_patch(settings.recipe["patch"], architecture)
+    if settings.subset < 1 or not settings.sizes:
+        raise SettingsError("Subsets need at least one patient, and --n at least one number.")
+    if any(n < settings.subset or n % settings.subset for n in settings.sizes):
+        raise SettingsError(
+            f"The numbers of training patients must be multiples of the subset, {settings.subset}."
+        )

@@ -1,0 +1,45 @@
+"""The networks of a pre-training, from presets and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.studies.recipes import recipe_with
+from MSLesionSegLib.training.pretraining import PretrainingRecipe, get_preset
+
+
+def chosen_networks(
+    presets: Sequence[str], settings: Sequence[str] | None, seed: int
+) -> dict[str, dict[str, Any]]:
+    """Architecture and recipe of each preset, as :class:`PretrainingSettings` hold them.
+
+    Args:
+        presets: names.
+        settings: texts such as ``steps=400`` for all of them, or ``unetr:steps=400`` for one.
+        seed: of all.
+
+    Raises:
+        SettingsError: no such preset or field, a value of the wrong kind, or a preset that is not asked for.
+    """
+    texts: dict[str, list[str]] = {name: [] for name in presets}
+    for text in settings or []:
+        name, colon, own = text.partition(":")
+        if colon and name not in texts:
+            raise SettingsError(f"'{text}' is for a network that is not asked for.")
+        for preset in [name] if colon else presets:
+            texts[preset].append(own if colon else text)
+    chosen = {}
+    for name in presets:
+        preset = get_preset(name)
+        recipe = recipe_with(preset.recipe.but(seed=seed), texts[name])
+        chosen[name] = network_settings(preset.architecture, recipe)
+    return chosen
+
+
+def network_settings(architecture: Architecture, recipe: PretrainingRecipe) -> dict[str, Any]:
+    """What :class:`PretrainingSettings` hold of a network."""
+    return {"architecture": asdict(architecture), "recipe": asdict(recipe)}
