@@ -18,6 +18,7 @@ from MSLesionSegLib.commands.study_options import (
     Threads,
     absolute,
     describe_study,
+    model_reference,
     stays,
     threads_or_default,
 )
@@ -56,7 +57,7 @@ def study_continual(
         from MSLesionSegLib.studies.recipes import study_recipe
 
         chosen = ContinualSettings(
-            start=base,
+            start=model_reference(base) if base else None,
             levels=levels,
             base=maps,
             recipe=study_recipe(recipe, settings).as_dict(),

@@ -18,6 +18,7 @@ from MSLesionSegLib.commands.study_options import (
     Threads,
     absolute,
     describe_study,
+    model_reference,
     stays,
     threads_or_default,
 )
@@ -47,7 +48,7 @@ def study_dynamics(
         from MSLesionSegLib.studies.recipes import study_recipe
 
         chosen = DynamicsSettings(
-            bases=tuple(base),
+            bases=tuple(map(model_reference, base)),
             recipe=study_recipe(recipe, settings).as_dict(),
             points=points,
             patches=patches,

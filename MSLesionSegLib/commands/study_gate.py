@@ -16,6 +16,7 @@ from MSLesionSegLib.commands.study_options import (
     StudyFolder,
     Threads,
     describe_study,
+    model_reference,
     stays,
     threads_or_default,
 )
@@ -52,7 +53,7 @@ def study_gate(
         from MSLesionSegLib.studies.recipes import study_recipe
 
         chosen = GateSettings(
-            start=start,
+            start=model_reference(start),
             train=train,
             validate=tuple(validate or ()),
             recipe=study_recipe(recipe, settings).as_dict(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +34,11 @@ def threads_or_default(threads: int | None) -> int:
     import torch
 
     return threads or torch.get_num_threads()
+
+
+def model_reference(model: str) -> str:
+    """A model as study.json holds it: a name stays a name, a folder's path becomes absolute."""
+    return str(Path(model).expanduser().absolute()) if "/" in model or os.sep in model else model
 
 
 def absolute(paths: Sequence[Path] | None) -> tuple[str, ...]:

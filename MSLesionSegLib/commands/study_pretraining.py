@@ -18,6 +18,7 @@ from MSLesionSegLib.commands.study_options import (
     Threads,
     absolute,
     describe_study,
+    model_reference,
     stays,
     threads_or_default,
 )
@@ -68,7 +69,7 @@ def study_pretraining(
 
         chosen = PretrainingSettings(
             networks=chosen_networks(network or ("unet", "unetr", "swinunetr"), pretrain_settings, seed),
-            base=base,
+            base=model_reference(base) if base else None,
             subset=subset,
             sizes=tuple(n or (2, 4)),
             recipe=study_recipe(recipe, settings).but(seed=seed).as_dict(),

@@ -18,6 +18,7 @@ from MSLesionSegLib.commands.study_options import (
     Threads,
     absolute,
     describe_study,
+    model_reference,
     stays,
     threads_or_default,
 )
@@ -62,7 +63,7 @@ def study_transfer(
         from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
 
         chosen = TransferSettings(
-            bases=tuple(base or ()),
+            bases=tuple(map(model_reference, base or ())),
             levels=tuple(levels or ()),
             base=maps,
             subset=subset,

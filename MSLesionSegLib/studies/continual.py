@@ -21,6 +21,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.studies.base_models import look_at_bases
 from MSLesionSegLib.studies.cells import Cell, Workplace
 from MSLesionSegLib.studies.continual_report import (
     MULTI,
@@ -125,7 +126,9 @@ def run_continual(
     cells = plan(settings, centres)
     warn_of_noise(cells, progress)
     described = [case.described() for centre in centres for case in (*centre.train, *centre.test)]
-    record = open_study(folder, "continual", asdict(settings), asdict(data), described)
+    tested = [case for centre in centres for case in centre.test]
+    bases = look_at_bases([settings.start] if settings.start else [], tested, progress)
+    record = open_study(folder, "continual", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")
     orders = sequences(len(centres), settings.orders)

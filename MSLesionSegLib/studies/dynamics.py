@@ -15,6 +15,7 @@ from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.studies.base_models import look_at_bases
 from MSLesionSegLib.studies.cells import Cell
 from MSLesionSegLib.studies.continual import Centre, split_centre
 from MSLesionSegLib.studies.dynamics_cells import FROZEN, RANDOM, TRANSFER, compare, follow
@@ -77,7 +78,8 @@ def run_dynamics(
     _check_samples(cells[-1])
     warn_of_noise(cells, progress)
     described = [case.described() for case in (*centre.train, *centre.test)]
-    record = open_study(folder, "dynamics", asdict(settings), asdict(data), described)
+    bases = look_at_bases(settings.bases, centre.test, progress)
+    record = open_study(folder, "dynamics", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")
     return write_dynamics_report(folder, done, settings.seeds, record)

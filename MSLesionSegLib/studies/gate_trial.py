@@ -22,6 +22,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import save_in_folder
+from MSLesionSegLib.studies.base_models import look_at_bases
 from MSLesionSegLib.studies.cells import Cell, Finished, Workplace
 from MSLesionSegLib.studies.executor import run_cells
 from MSLesionSegLib.studies.material import PREPARE, StudyCase, by_patient, native_centre
@@ -86,7 +87,8 @@ def run_gate(settings: GateSettings, data: GateData, folder: Path, executor: str
     if len(cells) < len(LESSONS):
         progress.warning("no-t1", f"No FLAIR has a T1w scan beside it: no lesson '{OTHER_CONTRAST}'.")
     described = [case.described() for case in (*training, *validation)]
-    record = open_study(folder, "gate", asdict(settings), asdict(data), described)
+    bases = look_at_bases([settings.start], validation, progress)
+    record = open_study(folder, "gate", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")
     return _write_report(folder, done, record)

@@ -69,7 +69,8 @@ def study_facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
     for case in record["cases"]:
         sites[case["site"]] = sites.get(case["site"], 0) + 1
     cases = ", ".join(f"{count} of {site}" for site, count in sites.items())
-    lines = [("Cases", cases)]
+    lines = [("Careful", sentence) for sentence in record.get("cautions", ())]
+    lines.append(("Cases", cases))
     for name, value in record["settings"].items():
         if isinstance(value, dict):
             text = ", ".join(f"{key} {entry}" for key, entry in value.items())

@@ -17,6 +17,7 @@ from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.stages import Within
+from MSLesionSegLib.studies.base_models import look_at_bases
 from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
 from MSLesionSegLib.studies.material import PREPARE, StudyCase, check_names, native_centre, unlabelled_centre
 from MSLesionSegLib.studies.pretraining_cells import plan
@@ -90,7 +91,8 @@ def run_pretraining(
     cells = plan(settings, scans, subsets)
     warn_of_noise(cells, progress)
     described = [case.described() for case in (*scans, *used)]
-    record = open_study(folder, "pretraining", asdict(settings), asdict(data), described)
+    bases = look_at_bases([settings.base] if settings.base else [], used, progress)
+    record = open_study(folder, "pretraining", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")
     return write_pretraining_report(folder, settings, cells, done, used, record)

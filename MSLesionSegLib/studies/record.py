@@ -14,11 +14,13 @@ from typing import Any
 
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.segmentation.outputs import write_text
+from MSLesionSegLib.studies.base_models import Bases
 from MSLesionSegLib.versions import versions
 
 RECORD = "study.json"
 FORMAT = 1
 PROGRAM = "mslesionseg"
+NO_BASES = Bases()
 
 
 def open_study(
@@ -27,6 +29,7 @@ def open_study(
     settings: Mapping[str, Any],
     data: Mapping[str, Any],
     cases: Sequence[Mapping[str, str]],
+    bases: Bases = NO_BASES,
 ) -> dict[str, Any]:
     """Begin a study in a folder, or go on with the same one.
 
@@ -35,7 +38,8 @@ def open_study(
         study: its kind, such as ``transfer``.
         settings: all that decides the numbers, seeds and threads included (JSON types).
         data: where the inputs are (JSON types); moving them does not make another study.
-        cases: name, site and ``sha256`` of each case.
+        cases: name, site and ``sha256`` of each case, and of the files that the study reads for it.
+        bases: the models that the study starts from.
 
     Returns:
         The content of ``study.json``.
@@ -51,6 +55,8 @@ def open_study(
         "settings": dict(settings),
         "data": dict(data),
         "cases": [dict(case) for case in cases],
+        "models": bases.weights,
+        "cautions": bases.cautions,
         "versions": versions(),
         "machine": {"processor": platform.machine(), "system": platform.system(), "cores": os.cpu_count()},
         "created": datetime.datetime.now().isoformat(timespec="seconds"),
@@ -58,14 +64,29 @@ def open_study(
     content = json.loads(json.dumps(content))
     if file.exists():
         old = read_study(file)
-        different = [name for name in ("study", "settings", "cases") if old[name] != content[name]]
+        different = [name for name in ("study", "settings", "cases", "models") if old[name] != content[name]]
         if different:
+            changed = _changed(old, content)
+            told = f" (changed since: {', '.join(changed)})" if changed else ""
             raise OutputError(
-                f"{folder} holds a study with another {' and other '.join(different)}. Give another folder."
+                f"{folder} holds a study with another {' and other '.join(different)}{told}. Give another folder."
             )
         return old
     write_text(file, json.dumps(content, indent=1) + "\n")
     return content
+
+
+def _changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """Cases and models of the same name whose content is another one, with what differs, for people."""
+    before = {(case["site"], case["name"]): case for case in old["cases"]}
+    changed = []
+    for case in new["cases"]:
+        was = before.get((case["site"], case["name"]), case)
+        what = [name for name in (*was, *case) if was.get(name) != case.get(name) and name != "sha256"]
+        if was != case:
+            changed.append(f"{case['name']}: {', '.join(dict.fromkeys(what)) or 'prepared example'}")
+    models = old["models"]
+    return changed + [name for name, weights in new["models"].items() if models.get(name, weights) != weights]
 
 
 def check_study_folder(folder: Path) -> None:
@@ -92,6 +113,7 @@ def read_study(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
         known = content["program"] == PROGRAM and content["format"] <= FORMAT
         complete = {"study", "settings", "data", "cases"} <= set(content)
+        content.setdefault("models", {})  # records of the first version do not pin them
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"{file} is no study.json that can be read ({error}).") from error
     if not known or not complete:

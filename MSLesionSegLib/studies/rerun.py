@@ -9,6 +9,7 @@ from typing import Any
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.studies.base_models import check_pinned
 from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, run_continual
 from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
 from MSLesionSegLib.studies.gate_trial import GateData, GateSettings, run_gate
@@ -34,11 +35,12 @@ def rerun(record: Path, folder: Path, executor: str, progress: Progress) -> Path
     Other versions than those of the first run are told as a warning.
 
     Raises:
-        SettingsError: the record cannot be read, or the cases are no longer the same ones.
+        SettingsError: the record cannot be read, or the models or cases are no longer the same ones.
     """
     content = read_study(record)
     if content["study"] not in STUDIES:
         raise SettingsError(f"{record} is of the unknown study '{content['study']}'.")
+    check_pinned(content["models"])
     settings_type, data_type, run = STUDIES[content["study"]]
     now = versions()
     other = [

@@ -14,6 +14,7 @@ from typing import Any
 from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.studies.base_models import look_at_bases
 from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
 from MSLesionSegLib.studies.material import PREPARE, check_names, native_centre, prepared_centre
 from MSLesionSegLib.studies.record import check_study_folder, open_study
@@ -93,7 +94,8 @@ def run_transfer(
     cells = plan(settings, subsets, external, others)
     warn_of_noise(cells, progress)
     described = [case.described() for case in (*used, *external, *others)]
-    record = open_study(folder, "transfer", asdict(settings), asdict(data), described)
+    bases = look_at_bases(settings.bases, [*used, *external], progress)
+    record = open_study(folder, "transfer", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")
     return write_transfer_report(folder, cells, done, [*used, *external], record)

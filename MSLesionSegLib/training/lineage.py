@@ -42,6 +42,23 @@ def nearest_untouched(model: str | Path, examples: Iterable[Example]) -> Path | 
     return untouched
 
 
+def known_patients(model: str | Path, examples: Iterable[Example]) -> list[str]:
+    """Labels of those patients that the cards of a model and its ancestors name as trained on, sorted."""
+    seen = {str(code) for card in _told(model) for code in card.training.get("patients") or ()}
+    return sorted({patient(example) for example in examples if set(patient_codes([example])) & seen})
+
+
+def known_sources(model: str | Path) -> set[str]:
+    """Names of the datasets that the cards of a model and its ancestors name as trained on."""
+    return {name for card in _told(model) for name in card.training.get("by_source") or ()}
+
+
+def _told(model: str | Path) -> list[ModelCard]:
+    """Cards of a model and of its ancestors as far as they are there."""
+    line = [card for _, card in _line(model)]
+    return line or [read_card(find_model(model))]
+
+
 def _line(model: str | Path) -> list[tuple[Path, ModelCard]]:
     """A model and its ancestors up to a shipped one or one from random weights; empty where one of them is gone."""
     line: list[tuple[Path, ModelCard]] = []
