@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from cell_works import die_once, interrupted, trained_sum
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.studies import cells as module
 from MSLesionSegLib.studies.cells import Cell, keys_of
 from MSLesionSegLib.studies.executor import run_cells
 
@@ -60,6 +62,40 @@ def test_an_interrupted_cell_leaves_no_result_and_finds_its_scratch_again(tmp_pa
         assert not list((tmp_path / "cells").iterdir())
     assert run([cell], tmp_path)["c"].findings == {"tries": 3}
     assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_the_seconds_of_interrupted_attempts_count_unless_the_cell_is_another_one(tmp_path):
+    cell = Cell("c", interrupted, {})
+    with pytest.raises(RuntimeError):
+        run([cell], tmp_path)
+    file = tmp_path / "scratch" / "c" / "seconds.json"
+    noted = json.loads(file.read_text())
+    assert noted["seconds"] > 0
+    file.write_text(json.dumps({**noted, "seconds": 1000.0}))
+    with pytest.raises(RuntimeError):
+        run([cell], tmp_path)
+    assert json.loads(file.read_text())["seconds"] > 1000
+    assert run([cell], tmp_path)["c"].seconds >= 1000
+    assert run([cell], tmp_path)["c"].seconds >= 1000  # as it is stored
+    other = Cell("d", interrupted, {"other": True})
+    (tmp_path / "scratch" / "d").mkdir(parents=True)
+    (tmp_path / "scratch" / "d" / "seconds.json").write_text(json.dumps({**noted, "seconds": 1000.0}))
+    with pytest.raises(RuntimeError):
+        run([other], tmp_path)
+    assert json.loads((tmp_path / "scratch" / "d" / "seconds.json").read_text())["seconds"] < 1000
+
+
+def test_a_working_cell_notes_its_seconds_for_the_case_that_it_is_killed(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "NOTE_EVERY", 0.0)
+    seen = []
+
+    class Listener(Silent):
+        def stage(self, name, fraction=0.0):
+            file = tmp_path / "study" / "scratch" / "a" / "seconds.json"
+            seen.append(json.loads(file.read_text())["seconds"] if file.exists() else 0.0)
+
+    run(chain(tmp_path / "log")[:1], tmp_path / "study", Listener())
+    assert max(seen) > 0
 
 
 def test_cancelling_keeps_what_is_finished(tmp_path):
