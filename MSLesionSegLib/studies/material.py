@@ -17,7 +17,7 @@ from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.training.case_examples import prepare_cases
 from MSLesionSegLib.training.cases import read_cases, require_set
-from MSLesionSegLib.training.examples import Example, read_examples
+from MSLesionSegLib.training.examples import Example, check_untouched, read_examples
 from MSLesionSegLib.training.prepare import TrainingScan, find_scans, prepare_dataset
 from MSLesionSegLib.training.unlabelled import prepare_unlabelled
 
@@ -78,6 +78,8 @@ def prepared_centre(source: Path, work: Path, progress: Progress) -> list[StudyC
         examples = [example for _, example in _prepared_scans(source, work, progress)]
     if not examples:
         raise SettingsError(f"{source} holds neither scans with lesion masks nor prepared examples.")
+    for example in examples:
+        check_untouched(example)
     return [StudyCase(source.name, patient_of(example.name), example) for example in examples]
 
 
@@ -88,6 +90,8 @@ def unlabelled_centre(source: Path, work: Path, progress: Progress) -> list[Stud
         SettingsError: no scans in ``source``.
     """
     examples = prepare_unlabelled(source, work / "scans" / source.name, progress)
+    for example in examples:
+        check_untouched(example)
     return [StudyCase(source.name, patient_of(example.name), example) for example in examples]
 
 
@@ -104,6 +108,7 @@ def native_centre(source: Path, work: Path, progress: Progress) -> list[StudyCas
         raise SettingsError(f"{source} holds no FLAIRs with lesion masks under derivatives/manual.")
     cases = []
     for scan, example in pairs:
+        check_untouched(example)
         file = (
             work / "brains" / source.name / f"{example.name}_{file_sha256(scan.image)[:12]}.nii.gz"
         )  # of this very scan

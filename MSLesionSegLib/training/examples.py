@@ -11,6 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from MSLesionSegLib.errors import SettingsError
+
+ARRAYS = ("image", "label", "brain", "lesion_index", "focus_index", "brain_index")
 SYNTHETIC_SITE = "synthetic"  # of the shipped replay buffer; no hospital may be called so
 
 
@@ -71,11 +74,9 @@ def write_example(
         "focus_index": np.flatnonzero(np.zeros(0) if focus is None else focus > 0.5).astype(np.int32),
         "brain_index": inside[:: max(1, len(inside) // 200_000)].astype(np.int32),
     }
-    digest = hashlib.sha256()
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
-        digest.update(np.ascontiguousarray(array))
-    facts = {"site": site, "weight": weight, "sha256": digest.hexdigest(), "source": source}
+    facts = {"site": site, "weight": weight, "sha256": _sha256(arrays.values()), "source": source}
     description = (
         folder / "example.json"
     )  # last and in one step: its presence says that the example is complete
@@ -83,6 +84,30 @@ def write_example(
     partial.write_text(json.dumps(facts))
     os.replace(partial, description)
     return Example(folder, **facts)
+
+
+def check_untouched(example: Example) -> None:
+    """Refuse an example whose arrays are no longer those that were written.
+
+    Raises:
+        SettingsError: they have another SHA-256, or one is missing.
+    """
+    try:
+        found = _sha256(example.array(name) for name in ARRAYS)
+    except (OSError, ValueError):
+        found = ""
+    if found != example.sha256:
+        raise SettingsError(
+            f"The prepared example {example.folder} has been changed or damaged since it was made. Delete the folder "
+            "and prepare it again."
+        )
+
+
+def _sha256(arrays: Iterable[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
 
 
 def fingerprint(examples: Iterable[Example]) -> str:

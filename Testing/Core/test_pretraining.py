@@ -253,15 +253,38 @@ def test_masks_are_not_taken_for_scans_and_a_broken_scan_is_left_out(tmp_path):
         prepare_unlabelled(tmp_path / "nowhere", tmp_path / "no", Silent())
 
 
-def test_the_command_makes_a_base_model(scans, models, tmp_path, monkeypatch):
+def test_the_command_makes_a_base_model_and_leaves_its_record_and_curve(scans, models, tmp_path, monkeypatch):
     monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path / "store"))
-    source = str(scans[0].folder.parent)
-    arguments = ["pretrain", source, "--name", "base", "--work", str(tmp_path / "work"), "--device", "cpu"]
-    arguments += ["--set", "steps=1", "--set", "batch=1", "--set", "rotation=true", "--events"]
-    done = CliRunner().invoke(app, arguments)
+    work = tmp_path / "work"
+
+    def command(name: str, *more: str):
+        arguments = ["pretrain", str(scans[0].folder.parent), "--name", name, "--work", str(work), "--device"]
+        arguments += ["cpu", "--set", "steps=2", "--set", "batch=1", "--set", "rotation=true", "--events"]
+        return CliRunner().invoke(app, [*arguments, *more])
+
+    done = command("base")
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout.splitlines()[-1])
     assert result["model"] == "base" and Path(result["folder"]).parent == tmp_path / "store"
-    assert read_card(Path(result["folder"])).recipe["rotation"] is True
-    again = CliRunner().invoke(app, arguments)
+    card = read_card(Path(result["folder"]))
+    assert card.name == "base" and card.recipe["rotation"] is True and card.recipe["pretext"] == "masked"
+    record = json.loads((work / "study.json").read_text())
+    assert record["study"] == "pretraining" and len(record["cases"]) == 2
+    assert (work / "losses.csv").read_text().splitlines()[0] == "network,step,loss"
+    assert "data:image/png" in Path(result["report"]).read_text()
+    assert {p.name for p in (work / "figures").iterdir()} == {"losses.png", "losses.svg"}
+
+    again = command("base")
     assert again.exit_code == 1 and "exists already" in again.stdout
+    cell = work / "cells" / "unet.encoder" / "cell.json"
+    before = cell.stat().st_mtime_ns
+    assert command("other").exit_code == 0  # nothing is trained again
+    assert cell.stat().st_mtime_ns == before
+    assert read_card(tmp_path / "store" / "other").weights_sha256 == card.weights_sha256
+    changed = command("third", "--set", "steps=3")
+    assert changed.exit_code == 1 and "another settings" in changed.stdout
+
+    arguments = ["study", "rerun", str(work / "study.json"), "-o", str(tmp_path / "rerun"), "--events"]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert (tmp_path / "rerun" / "losses.csv").read_bytes() == (work / "losses.csv").read_bytes()
+    assert not (tmp_path / "store" / "rerun").exists()

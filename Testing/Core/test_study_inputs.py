@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from centres import write_centre
+from centres import write_centre, write_examples
 from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
@@ -19,7 +19,7 @@ from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.network.store import load_model, save_model
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.cells import keys_of
-from MSLesionSegLib.studies.material import native_centre
+from MSLesionSegLib.studies.material import native_centre, prepared_centre, unlabelled_centre
 from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.studies.rotation import make_subsets
 from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
@@ -170,6 +170,18 @@ def test_a_base_that_knows_the_tested_patients_is_told_on_the_page(models, tmp_p
         assert len(told) == (expected[name] is not None)
         assert ("Careful" in page) == bool(told)
         assert all(expected[name] in sentence for sentence in told)
+
+
+def test_prepared_examples_that_were_touched_are_refused(tmp_path):
+    examples = write_examples(tmp_path / "here", 2)
+    assert len(prepared_centre(tmp_path / "here", tmp_path, Silent())) == 2
+    label = examples[1].folder / "label.npy"
+    np.save(label, np.load(label) // 2)
+    with pytest.raises(SettingsError, match="sub-here01 has been changed"):
+        prepared_centre(tmp_path / "here", tmp_path, Silent())
+    label.unlink()
+    with pytest.raises(SettingsError, match="sub-here01 has been changed"):
+        unlabelled_centre(tmp_path / "here", tmp_path, Silent())
 
 
 def test_a_changed_scan_without_mask_is_another_scan_and_its_name_is_nowhere(tmp_path):
