@@ -93,6 +93,8 @@ def build(architecture: Architecture) -> torch.nn.Module:
 def _unet(a: Architecture) -> torch.nn.Module:
     from monai.networks.nets import DynUNet
 
+    from MSLesionSegLib.network.instance_norm import with_fast_norms
+
     if a.levels not in (3, 4, 5):
         raise ModelError(f"A U-Net has 3, 4 or 5 levels, not {a.levels}.")
     if a.thin < 1 or a.base % a.thin:
@@ -101,7 +103,7 @@ def _unet(a: Architecture) -> torch.nn.Module:
         )
     filters = [a.base * min(2**level, 16) for level in range(a.levels + 1)]
     filters[0] //= a.thin
-    return DynUNet(
+    network = DynUNet(
         spatial_dims=3,
         in_channels=a.in_channels,
         out_channels=a.out_channels,
@@ -112,3 +114,4 @@ def _unet(a: Architecture) -> torch.nn.Module:
         norm_name=("INSTANCE", {"affine": True}),
         res_block=False,
     )
+    return with_fast_norms(network)

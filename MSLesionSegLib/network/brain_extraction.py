@@ -106,7 +106,8 @@ def _head_mask(head: nib.Nifti1Image) -> nib.Nifti1Image:
     cut = data[box]
     padded = np.pad(cut, [(0, -n % model.card.architecture.multiple) for n in cut.shape])
     with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16()):
-        logits = model.network(torch.from_numpy(padded)[None, None])[0, 0].float().numpy()
+        network = model.network.to(memory_format=torch.channels_last_3d)
+        logits = network(torch.from_numpy(padded)[None, None])[0, 0].float().numpy()
     mask = np.zeros(data.shape, dtype=np.float32)
     mask[box] = _detach(logits[tuple(slice(n) for n in cut.shape)] > 0)
     return nib.Nifti1Image(mask, head.affine)

@@ -56,7 +56,7 @@ def predict(
     import torch
 
     progress = progress or Silent()
-    network = model.network.to(device)
+    network = model.network.to(device, memory_format=torch.channels_last_3d)
     box = bounding_box(brain, MARGIN) or (slice(None),) * 3
     data = torch.from_numpy(np.ascontiguousarray(channels[(slice(None), *box)], dtype=np.float32)).to(device)
     inside = brain[box] > 0
@@ -105,7 +105,8 @@ def _windows(card, network, data, inside, device, progress, run, runs):
     for n, place in enumerate(places):
         progress.stage("network", (run + n / len(places)) / runs)
         with torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or has_fast_bfloat16()):
-            logits = network(padded[(slice(None), *place)][None])
+            cut = padded[(slice(None), *place)][None]
+            logits = network(cut.to(memory_format=torch.channels_last_3d))
         one = logits[0, 0].float()
         total[place] += activate(one, card.activation) * weight
         share[place] += weight
