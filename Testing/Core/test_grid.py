@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
+from nibabel.processing import resample_from_to
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
@@ -90,3 +91,27 @@ def test_the_z_score_has_mean_0_and_deviation_1_in_the_brain_and_is_0_outside():
 def test_an_empty_mask_or_a_flat_brain_cannot_be_normalised(mask):
     with pytest.raises(ImageError):
         zscore(np.full((4, 4, 4), 7.0), mask)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(ORIENTATIONS),
+    st.floats(0, 0.6),
+    st.tuples(st.floats(0.5, 2), st.floats(0.5, 2), st.floats(0.8, 6)),
+    st.floats(0, 0.2),
+)
+def test_values_are_those_of_scipy_s_linear_interpolation(codes, rotation, spacing, shear):
+    image = smooth_image(shape=(12, 9, 11), spacing=spacing, codes=codes, rotation=rotation)
+    sheared = image.affine @ np.array([[1, shear, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    reference = nib.Nifti1Image(np.zeros((10, 8, 9), np.float32), smooth_image(shape=(10, 8, 9)).affine)
+    volume = nib.Nifti1Image(image.get_fdata(dtype=np.float32), sheared)
+    ours = np.asarray(to_native_grid(volume, reference).dataobj)
+    grid = (reference.shape, reference.affine)
+    theirs = np.asarray(resample_from_to(volume, grid, order=1, mode="constant", cval=0.0).dataobj)
+    voxels = nib.affines.apply_affine(
+        np.linalg.inv(sheared) @ reference.affine, np.stack(np.indices(reference.shape), -1)
+    )
+    beyond = np.maximum(-voxels, voxels - (np.array(volume.shape) - 1)).max(-1)
+    inside, outside = beyond < -0.01, beyond > 0.01
+    np.testing.assert_allclose(ours[inside], theirs[inside], rtol=1e-3)
+    assert not ours[outside].any()
