@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from MSLesionSegLib.network.inference import HALF_TURNS
 from MSLesionSegLib.progress import Progress
 
 SYNTHESIS = "make a patient"
@@ -31,17 +32,17 @@ SWAP = "swapped pair"
 
 # seconds on 2 CPU cores for one 1 mm FLAIR, measured with Testing/benchmarks/bench.py; only the ratios matter
 _SECONDS = {
-    READ: 0.8,
-    MODEL: 4.0,
-    BRAIN: 3.0,
+    READ: 0.4,
+    MODEL: 2.7,
+    BRAIN: 1.1,
     ALIGN: 30.0,
     BIAS: 8.0,
-    PREPARE: 2.5,
-    NETWORK: 4.0,
-    NATIVE: 0.7,
+    PREPARE: 0.4,
+    NETWORK: 3.0,
+    NATIVE: 0.3,
+    REGIONS: 2.9,
+    WRITE: 1.0,
 }
-_SECONDS |= {REGIONS: 6.0, WRITE: 2.5}
-_FLIPS = 4
 
 
 def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool, scans: int = 1) -> dict[str, float]:
@@ -58,13 +59,13 @@ def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool, scans: int 
     if not n4:
         del stages[BIAS]
     if flips:
-        stages[NETWORK] *= _FLIPS
+        stages[NETWORK] *= len(HALF_TURNS)
     return stages
 
 
 def pair_stages(*, n4: bool, flips: bool) -> dict[str, float]:
     """Return the stages of a comparison of two FLAIRs, in order, with expected seconds."""
-    network = _SECONDS[NETWORK] * (_FLIPS if flips else 1)
+    network = _SECONDS[NETWORK] * (len(HALF_TURNS) if flips else 1)
     stages = {READ: 2 * _SECONDS[READ], MODEL: _SECONDS[MODEL], BRAIN: 2 * _SECONDS[BRAIN]}
     if n4:
         stages[BIAS] = 2 * _SECONDS[BIAS]
