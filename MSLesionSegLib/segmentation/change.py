@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
 from MSLesionSegLib.imaging.comparability import Check, check_pair
@@ -23,6 +24,8 @@ from MSLesionSegLib.segmentation.probability import lesion_probability
 if TYPE_CHECKING:
     from MSLesionSegLib.network.store import Model
 
+# A lesion that the FLAIR model overlooks: bright where it is, tissue and not CSF where it is not, below the rim.
+_BRIGHT_Z, _TISSUE_Z, _DEPTH_MM = 1.0, -0.75, 5.0
 # Around change the outline of one timepoint says nothing about the other.
 _CHANGE_MARGIN_VOXELS = 2
 
@@ -44,7 +47,7 @@ class ChangeSettings:
         rule: what counts as change in the probability of change.
         flair_rule: what counts as a lesion in the probability of lesion.
         support: change counts where the FLAIR model gives at least this probability to one of its voxels, at the
-            timepoint at which the lesion is there.
+            timepoint at which the lesion is there; or where the scans speak for it, see :func:`supported`.
         registration: preset.
         device, flips: see :func:`~MSLesionSegLib.network.inference.predict`.
     """
@@ -152,7 +155,7 @@ def find_change(
         for first, second in ((pair.baseline, pair.followup), (pair.followup, pair.baseline))
     )
     progress.stage(stages.TRACK)
-    tracked = judge(appeared, gone, before, after, settings, model.card.spacing_mm**3, _ids(previous, grid))
+    tracked = judge(appeared, gone, before, after, pair, settings, _ids(previous, grid))
     checks = check_pair(baseline.flair, followup.flair, registration, pair)
     return Change(registration, pair, appeared, gone, before, after, tracked, checks)
 
@@ -168,20 +171,23 @@ def judge(
     gone: np.ndarray,
     before: np.ndarray,
     after: np.ndarray,
+    pair: Subtraction,
     settings: ChangeSettings,
-    voxel_mm3: float,
     previous: np.ndarray | None = None,
 ) -> Tracked:
     """From probabilities of change and of lesion to lesions with states.
 
     Args:
         appeared, gone: probability of change in both directions; before, after: of lesion; all (X, Y, Z).
+        pair: the scans on the same grid.
         settings: rules.
-        voxel_mm3: volume of a voxel.
         previous: ids of an earlier comparison.
     """
-    came = supported(appeared, after, settings, voxel_mm3)
-    went = supported(gone, before, settings, voxel_mm3)
+    sizes = voxel_sizes(pair.affine)
+    voxel_mm3 = float(np.prod(sizes))
+    depth = ndimage.distance_transform_edt(pair.brain, sampling=sizes)
+    came = supported(appeared, after, pair.followup, pair.baseline, depth, settings, voxel_mm3)
+    went = supported(gone, before, pair.baseline, pair.followup, depth, settings, voxel_mm3)
     changed = ndimage.binary_dilation(came | went, iterations=_CHANGE_MARGIN_VOXELS)
     both = np.where(changed, np.minimum(before, after), (before + after) / 2)
     lesions = find_lesions(both, settings.flair_rule, voxel_mm3)[0] > 0
@@ -192,12 +198,34 @@ def judge(
 
 
 def supported(
-    change: np.ndarray, lesion: np.ndarray, settings: ChangeSettings, voxel_mm3: float
+    change: np.ndarray,
+    lesion: np.ndarray,
+    there: np.ndarray,
+    absent: np.ndarray,
+    depth: np.ndarray,
+    settings: ChangeSettings,
+    voxel_mm3: float,
 ) -> np.ndarray:
-    """Mask of the change that the lesion probability bears out, bool (X, Y, Z)."""
+    """Mask of the change that is borne out, bool (X, Y, Z).
+
+    Either the FLAIR model sees a lesion there, or the scans themselves show a faint one: brighter than tissue (mean z
+    of 1 or more) at the one timepoint, tissue and not CSF (-0.75 or more) at the other, and reaching 5 mm or deeper
+    into the brain. What a fit that is a little off makes of sulci and ventricles is nothing of that.
+
+    Args:
+        change: probability of change; lesion: of lesion at the timepoint at which the lesion is there.
+        there, absent: z-scored scans with the lesion and without.
+        depth: distance to the surface of the brain in mm.
+    """
     labels, count = find_lesions(change, settings.rule, voxel_mm3)
-    highest = ndimage.maximum(lesion, labels, index=np.arange(count + 1)) if count else np.zeros(1)
-    keep = np.asarray(highest) >= settings.support
+    if not count:
+        return np.zeros(change.shape, bool)
+    ids = np.arange(count + 1)
+    seen = np.asarray(ndimage.maximum(lesion, labels, ids)) >= settings.support
+    bright = np.asarray(ndimage.mean(there, labels, ids)) >= _BRIGHT_Z
+    tissue = np.asarray(ndimage.mean(absent, labels, ids)) >= _TISSUE_Z
+    deep = np.asarray(ndimage.maximum(depth, labels, ids)) >= _DEPTH_MM
+    keep = seen | (bright & tissue & deep)
     keep[0] = False
     return keep[labels]
 

@@ -162,8 +162,7 @@ def _plain_rule(change: Change, settings: ChangeSettings, limit: float) -> Track
     """What differs by ``limit`` z where the FLAIR model supports it, and nothing else."""
     pair = change.subtraction
     appeared, gone = (((sign * pair.difference > limit) & pair.brain).astype(np.float32) for sign in (1, -1))
-    voxel_mm3 = abs(float(np.linalg.det(pair.affine[:3, :3])))
-    return judge(appeared, gone, change.lesions_before, change.lesions_after, settings, voxel_mm3)
+    return judge(appeared, gone, change.lesions_before, change.lesions_after, pair, settings)
 
 
 def _brighter(truth: np.ndarray, difference: np.ndarray) -> np.ndarray:
@@ -283,8 +282,8 @@ def measure_rules(bench: Bench, data: Path, progress: Progress) -> list[dict[str
             wanted = replace(bench.settings.rule, threshold=threshold, minimum_peak=peak)
             settings = replace(bench.settings, rule=wanted, support=support)
             tracked = judge(
-                change.appeared, change.gone, change.lesions_before, change.lesions_after, settings,
-                bench.model.card.spacing_mm**3,
+                change.appeared, change.gone, change.lesions_before, change.lesions_after,
+                change.subtraction, settings,
             )  # fmt: skip
             by_size, false = score_inserted(replace(change, tracked=tracked), truth, diameters)
             row = rows.setdefault(

@@ -145,15 +145,38 @@ def test_the_network_sees_the_channels_that_its_card_names():
     assert both[:, 0, 0, 0].tolist() == [0, -2, -2]
 
 
-def test_change_without_a_lesion_under_it_does_not_count():
-    settings = change.ChangeSettings(change.LesionRule(minimum_mm3=3), change.LesionRule(), support=0.3)
+SETTINGS = change.ChangeSettings(change.LesionRule(minimum_mm3=3), change.LesionRule(), support=0.3)
+ONE, OTHER = (slice(2, 6),) * 3, (slice(12, 16),) * 3
+
+
+def two_changes() -> tuple[np.ndarray, ...]:
+    """Two places of change in an even, deep piece of tissue: change, lesion, there, absent, depth."""
     found = np.zeros((20, 20, 20))
-    found[2:6, 2:6, 2:6] = found[12:16, 12:16, 12:16] = 0.9
-    lesion = np.zeros_like(found)
+    found[ONE] = found[OTHER] = 0.9
+    return found, np.zeros_like(found), np.zeros_like(found), np.zeros_like(found), np.full_like(found, 9.0)
+
+
+def test_change_counts_where_the_flair_model_sees_a_lesion():
+    found, lesion, there, absent, depth = two_changes()
     lesion[3, 3, 3] = 0.4
-    mask = change.supported(found, lesion, settings, 1.0)
-    assert mask[4, 4, 4]
-    assert not mask[14, 14, 14]
+    mask = change.supported(found, lesion, there, absent, depth, SETTINGS, 1.0)
+    assert mask[ONE].all()
+    assert not mask[OTHER].any()
+
+
+@pytest.mark.parametrize(
+    "brightness, before, depth_mm, counts",
+    [(1.2, 0.0, 9.0, True), (0.8, 0.0, 9.0, False), (1.2, -1.5, 9.0, False), (1.2, 0.0, 4.0, False)],
+    ids=["bright tissue", "not bright", "CSF before", "at the rim"],
+)
+def test_a_faint_lesion_counts_if_it_is_bright_and_was_tissue_below_the_rim(
+    brightness, before, depth_mm, counts
+):
+    found, lesion, there, absent, depth = two_changes()
+    there[OTHER], absent[OTHER], depth[OTHER] = brightness, before, depth_mm
+    mask = change.supported(found, lesion, there, absent, depth, SETTINGS, 1.0)
+    assert mask[OTHER].all() == counts
+    assert not mask[ONE].any()
 
 
 @pytest.mark.parametrize(
