@@ -14,10 +14,13 @@ class BackwardTransfer:
     Attributes:
         by_centre: (K,) R[K, j] - R[j, j]; 0 for the last centre by definition.
         mean: over all centres but the last, the paper's 1/(K-1) * sum over i < K of (R[K, i] - R[i, i]).
+        along_the_way: mean of R[i, j] - R[j, j] over all j < i, so over every earlier centre after every step (Diaz-
+            Rodriguez et al. 2018, arXiv:1810.13166): it also sees what was forgotten and learnt again before the end.
     """
 
     by_centre: np.ndarray
     mean: float
+    along_the_way: float
 
 
 def backward_transfer(scores: np.ndarray) -> BackwardTransfer:
@@ -32,8 +35,9 @@ def backward_transfer(scores: np.ndarray) -> BackwardTransfer:
     """
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
         raise ValueError(f"scores of shape {scores.shape} are no sequence of two or more centres")
-    by_centre = scores[-1] - np.diag(scores)
-    return BackwardTransfer(by_centre, float(np.nanmean(by_centre[:-1])))
+    change = scores - np.diag(scores)
+    earlier = change[np.tril_indices(len(scores), -1)]
+    return BackwardTransfer(change[-1], float(np.nanmean(change[-1, :-1])), float(np.nanmean(earlier)))
 
 
 def zero_shot(scores: np.ndarray) -> np.ndarray:

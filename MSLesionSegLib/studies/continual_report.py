@@ -89,6 +89,7 @@ def _transfer(
 ) -> Section:
     by_centre: dict[str, dict[str, list[float]]] = {SEQUENTIAL: {}, REPLAY: {}}
     means: dict[str, list[float]] = {SEQUENTIAL: [], REPLAY: []}
+    along: dict[str, list[float]] = {SEQUENTIAL: [], REPLAY: []}
     final: dict[str, list[float]] = {SEQUENTIAL: [], REPLAY: []}
     lines = []
     for (experiment, k, seed), matrix in every.items():
@@ -96,11 +97,13 @@ def _transfer(
             continue
         found = backward_transfer(matrix)
         means[experiment].append(found.mean)
+        along[experiment].append(found.along_the_way)
         final[experiment].append(float(np.nanmean(matrix[-1])))
         for place, centre in enumerate(orders[k]):
             by_centre[experiment].setdefault(names[centre], []).append(float(found.by_centre[place]))
             lines.append([experiment, k, seed, place, names[centre], float(found.by_centre[place])])
         lines.append([experiment, k, seed, "", "mean", found.mean])
+        lines.append([experiment, k, seed, "", "after every step", found.along_the_way])
     write_csv(
         folder / "backward-transfer.csv", ["experiment", "order", "seed", "place", "centre", "bwt"], lines
     )
@@ -111,6 +114,7 @@ def _transfer(
 
     rows = [[name, *(text(by_centre[e][name]) for e in (SEQUENTIAL, REPLAY))] for name in names]
     rows.append(["Mean of all but the last centre", *(text(means[e]) for e in (SEQUENTIAL, REPLAY))])
+    rows.append(["Mean after every step, not only the last", *(text(along[e]) for e in (SEQUENTIAL, REPLAY))])
     rows.append(["Mean test Dice at the end", *(text(final[e]) for e in (SEQUENTIAL, REPLAY))])
     count = len(means[SEQUENTIAL])
     table = Table(
@@ -119,12 +123,15 @@ def _transfer(
         ["Centre", "Fine-tuning", "Replay"],
         rows,
     )
-    better = sum(r > f for f, r in zip(means[SEQUENTIAL], means[REPLAY], strict=True))
-    sentence = (
-        f"Replay's mean backward transfer is higher than that of plain fine-tuning in {better} of {count} sequences: "
-        f"{shown(average(means[REPLAY]).mean, 3)} against {shown(average(means[SEQUENTIAL]).mean, 3)}."
-    )
-    return Section("Does replay protect the earlier centres?", [sentence], [table])
+    sentences = []
+    for values, when in ((means, "at the end"), (along, "after every step")):
+        better = sum(r > f for f, r in zip(values[SEQUENTIAL], values[REPLAY], strict=True))
+        replay, plain = (shown(average(values[e]).mean, 3) for e in (REPLAY, SEQUENTIAL))
+        sentences.append(
+            f"Replay's mean backward transfer {when} is higher than that of plain fine-tuning in {better} of {count} "
+            f"sequences: {replay} against {plain}."
+        )
+    return Section("Does replay protect the earlier centres?", sentences, [table])
 
 
 def _pictures(orders: int, seeds: int) -> list[Section]:

@@ -59,6 +59,13 @@ def test_backward_transfer_is_the_formula_of_the_paper():
     assert found.mean == pytest.approx(1 / (3 - 1) * ((0.3 - 0.6) + (0.8 - 0.7)))
 
 
+def test_backward_transfer_after_every_step_sees_what_is_learnt_again_later():
+    scores = np.array([[0.6, 0.2, 0.1], [0.1, 0.7, 0.3], [0.6, 0.7, 0.9]])
+    found = backward_transfer(scores)
+    assert found.mean == pytest.approx(0.0)
+    assert found.along_the_way == pytest.approx(((0.1 - 0.6) + (0.6 - 0.6) + (0.7 - 0.7)) / 3)
+
+
 def test_a_mean_of_the_papers_table_comes_out():
     bwt = np.array([-0.07, -0.171, -0.284, -0.083, -0.119, -0.061, -0.061, 0.0])
     scores = np.diag(np.full(8, 0.6))
@@ -151,7 +158,8 @@ def test_another_contrast_is_forgotten_and_replay_protects_and_a_rerun_gives_the
     with (tmp_path / "one" / "matrices.csv").open() as stream:
         assert len(list(csv.DictReader(stream))) == 3 * 9 + 3
     html = page.read_text()
-    assert "Replay&#39;s mean backward transfer is higher" in html and html.count("data:image/png") == 2
+    assert "Replay&#39;s mean backward transfer at the end is higher" in html
+    assert "backward transfer after every step is higher" in html and html.count("data:image/png") == 2
     figures = {p.name for p in (tmp_path / "one" / "figures").iterdir()}
     assert figures == {"matrices.png", "matrices.svg", "zero-shot.png", "zero-shot.svg"}
     rerun(tmp_path / "one" / "study.json", tmp_path / "two", "local", Silent())
