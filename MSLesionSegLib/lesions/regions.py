@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -49,6 +51,7 @@ _NO_FIT = "The brain atlas does not fit this scan, so the lesions' regions stay 
 _CSF_SHARE = 0.35  # a voxel this far from tissue towards CSF counts as CSF: partial volume on thick slices
 _VENTRICLE_REACH_MM = 8.0
 _CORTEX_DEPTH_MM = 6.0
+_BLOCK, _NEAREST = 8, 4  # voxels; blocks
 
 
 @dataclass(frozen=True)
@@ -56,18 +59,68 @@ class RegionMap:
     """Regions of one patient on one grid.
 
     ``labels``: uint8 (X, Y, Z), 0 outside the brain, 1 outer CSF, 2 cortex, 3 white and deep grey matter,
-    4 lateral and third ventricles, 5 infratentorial. ``distance_to_ventricles_mm``,
-    ``distance_to_cortex_mm``: float32 of the same shape, mm from voxel centre to the centre of the nearest
-    such voxel, 0 inside. ``correlation``: how well the atlas fits, -1 to 1; None if it was not tried.
-    ``problem``: a sentence if the atlas could not be fitted, then labels are 0, distances infinite and all
-    regions undetermined; else None.
+    4 lateral and third ventricles, 5 infratentorial. ``correlation``: how well the atlas fits, -1 to 1; None if
+    it was not tried. ``problem``: a sentence if the atlas could not be fitted, then labels are 0 and all regions
+    undetermined; else None.
     """
 
     labels: nib.Nifti1Image
-    distance_to_ventricles_mm: np.ndarray
-    distance_to_cortex_mm: np.ndarray
     correlation: float | None = None
     problem: str | None = None
+
+    def distance_mm(self, voxels: np.ndarray, label: int) -> float:
+        """Smallest distance in mm from any of ``voxels`` (N, 3; whole numbers) to a voxel of ``label``.
+
+        Between voxel centres; infinite if there is no such voxel. Only what is near is looked at: distances from
+        everywhere in a brain take half a second, and a review shall start at once.
+        """
+        from scipy.spatial import cKDTree
+
+        labels = np.asarray(self.labels.dataobj)
+        if (labels[tuple(voxels.T)] == label).any():
+            return 0.0
+        sizes = np.linalg.norm(self.labels.affine[:3, :3], axis=0)
+        lesion = cKDTree(voxels * sizes)
+        starts = self._edge(label)[1]
+        gaps = np.maximum(voxels.min(axis=0) - (starts + _BLOCK - 1), starts - voxels.max(axis=0))
+        at_least = np.sqrt((np.square(np.maximum(gaps, 0) * sizes)).sum(axis=1))
+        nearest, seen = np.inf, -1.0
+        for furthest in (np.sort(at_least)[:_NEAREST].max(initial=0.0), np.inf):
+            # what the first blocks hold spares most of the others
+            blocks = np.flatnonzero((at_least > seen) & (at_least <= furthest) & (at_least < nearest))
+            if blocks.size:
+                places = np.concatenate([self._voxels(label, tuple(starts[b])) for b in blocks]) * sizes
+                nearest = lesion.query(places, distance_upper_bound=nearest)[0].min(initial=nearest)
+            seen = furthest
+        return float(np.float32(nearest))
+
+    def _edge(self, label: int) -> tuple[np.ndarray, np.ndarray]:
+        """The outermost voxels of ``label`` (bool, X, Y, Z) and the first voxels (N, 3) of the blocks with some."""
+        if label not in self._found:
+            whole = np.asarray(self.labels.dataobj) == label
+            inside = whole.copy()
+            for axis in range(3):
+                moved, still = np.moveaxis(inside, axis, 0), np.moveaxis(whole, axis, 0)
+                moved[1:] &= still[:-1]
+                moved[:-1] &= still[1:]
+            edge = whole & ~inside
+            present = edge
+            for axis, size in enumerate(edge.shape):
+                present = np.logical_or.reduceat(present, np.arange(0, size, _BLOCK), axis=axis)
+            self._found[label] = edge, np.argwhere(present) * _BLOCK
+        return self._found[label]
+
+    def _voxels(self, label: int, start: tuple[int, ...]) -> np.ndarray:
+        """Outermost voxels (N, 3) of ``label`` in the block that begins at ``start``."""
+        key = (label, *start)
+        if key not in self._found:
+            part = self._edge(label)[0][tuple(slice(s, s + _BLOCK) for s in start)]
+            self._found[key] = np.argwhere(part) + start
+        return self._found[key]
+
+    @cached_property
+    def _found(self) -> dict[Any, Any]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -114,24 +167,7 @@ def fit_atlas(flair_1mm: nib.Nifti1Image, brain_1mm: nib.Nifti1Image) -> RegionM
         return _undetermined(flair_1mm, _NO_FIT)
     labels = refine_labels(z, inside, atlas, sizes)
     image = nib.Nifti1Image(_pasted(labels, brain.shape, box), flair_1mm.affine)
-    return regions_from_labels(image, fit.correlation)
-
-
-def regions_from_labels(labels: nib.Nifti1Image, correlation: float | None = None) -> RegionMap:
-    """Make the map again from its label image, such as one that was kept with a result.
-
-    ``labels``: as in :class:`RegionMap`, with some brain in it. ``correlation``: how well the atlas fitted.
-    """
-    data = np.asarray(labels.dataobj)
-    sizes = np.linalg.norm(labels.affine[:3, :3], axis=0)
-    box = bounding_box(data, margin=2)
-    part = data[box]
-    return RegionMap(
-        labels=labels,
-        distance_to_ventricles_mm=_spread(distance_to(part == VENTRICLES, sizes), data.shape, box),
-        distance_to_cortex_mm=_spread(distance_to(part == CORTEX, sizes), data.shape, box),
-        correlation=correlation,
-    )
+    return RegionMap(image, fit.correlation)
 
 
 def refine_labels(z: np.ndarray, brain: np.ndarray, atlas: np.ndarray, sizes: np.ndarray) -> np.ndarray:
@@ -167,16 +203,15 @@ def classify(lesion_voxels: np.ndarray, region_map: RegionMap | None) -> Locatio
     if region_map is None or region_map.problem:
         reason = region_map.problem if region_map else "No brain atlas was fitted to this scan."
         return Location(UNDETERMINED, None, reason)
-    shape = region_map.labels.shape
-    voxels = np.clip(np.rint(lesion_voxels).astype(int), 0, np.array(shape) - 1)
-    index = tuple(voxels.T)
-    share = float((np.asarray(region_map.labels.dataobj)[index] == INFRATENTORIAL).mean())
+    labels = np.asarray(region_map.labels.dataobj)
+    voxels = np.clip(np.rint(lesion_voxels).astype(int), 0, np.array(labels.shape) - 1)
+    share = float((labels[tuple(voxels.T)] == INFRATENTORIAL).mean())
     if share > 0.5:
         return Location(IN_INFRATENTORIAL, 0.0, f"{100 * share:.0f} % in brainstem or cerebellum")
-    to_ventricles = float(region_map.distance_to_ventricles_mm[index].min())
-    to_cortex = float(region_map.distance_to_cortex_mm[index].min())
+    to_ventricles = region_map.distance_mm(voxels, VENTRICLES)
     if to_ventricles <= PERIVENTRICULAR_WITHIN_MM:
         return Location(PERIVENTRICULAR, to_ventricles, f"{to_ventricles:.1f} mm from the ventricles")
+    to_cortex = region_map.distance_mm(voxels, CORTEX)
     if to_cortex <= JUXTACORTICAL_WITHIN_MM:
         return Location(JUXTACORTICAL, to_cortex, f"{to_cortex:.1f} mm from the cortex")
     return Location(
@@ -230,18 +265,11 @@ def _coverage_problem(brain: np.ndarray, sizes: np.ndarray) -> str | None:
 
 
 def _undetermined(grid: nib.Nifti1Image, problem: str) -> RegionMap:
-    nowhere = np.full(grid.shape, np.inf, dtype=np.float32)
     labels = nib.Nifti1Image(np.zeros(grid.shape, dtype=np.uint8), grid.affine)
-    return RegionMap(labels, nowhere, nowhere, None, problem)
+    return RegionMap(labels, None, problem)
 
 
 def _pasted(part: np.ndarray, shape: tuple[int, ...], box: tuple[slice, ...]) -> np.ndarray:
     whole = np.zeros(shape, dtype=part.dtype)
     whole[box] = part
     return whole
-
-
-def _spread(part: np.ndarray, shape: tuple[int, ...], box: tuple[slice, ...]) -> np.ndarray:
-    """Extend distances from the brain's box to the whole grid by the value at its edge."""
-    before_after = [(p.start, n - p.start - m) for p, n, m in zip(box, shape, part.shape, strict=True)]
-    return np.pad(part, before_after, mode="edge")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import nibabel as nib
@@ -9,7 +10,7 @@ import numpy as np
 
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.lesions.regions import RegionMap
-from MSLesionSegLib.lesions.table import Lesion, lesion_table
+from MSLesionSegLib.lesions.table import Lesion, each_lesion
 
 
 class RememberedTable:
@@ -29,25 +30,23 @@ class RememberedTable:
 
     def describe(self, labels: np.ndarray) -> list[Lesion]:
         """The same rows as ``lesion_table`` gives for ``labels`` (X, Y, Z)."""
-        flat = np.flatnonzero(labels)
-        if not flat.size:
-            return []
-        ids = labels.ravel()[flat]
-        order = np.argsort(ids, kind="stable")
-        numbers, starts = np.unique(ids[order], return_index=True)
-        parts = np.split(flat[order], starts[1:])
-        keys = {int(n): part.tobytes() for n, part in zip(numbers, parts, strict=True)}
-        new = [number for number, key in keys.items() if key not in self._known]
+        for _ in self.learn(labels):
+            pass
+        return [replace(self._known[key], id=number) for number, key in _keys(labels).items()]
+
+    def learn(self, labels: np.ndarray) -> Iterator[None]:
+        """Describe what is new in ``labels``, a lesion per step; afterwards :meth:`describe` is quick."""
+        keys = _keys(labels)
         if len(self._known) > self._MOST:
             self._known.clear()
-            new = list(keys)
-        for lesion in self._described(labels, new):
+        yield
+        for lesion in self._described(labels, [n for n, key in keys.items() if key not in self._known]):
             self._known[keys[lesion.id]] = lesion
-        return [replace(self._known[key], id=number) for number, key in keys.items()]
+            yield
 
-    def _described(self, labels: np.ndarray, numbers: list[int]) -> list[Lesion]:
+    def _described(self, labels: np.ndarray, numbers: list[int]) -> Iterator[Lesion]:
         if not numbers:
-            return []
+            return
         chosen = np.zeros(int(labels.max()) + 1, bool)
         chosen[numbers] = True
         box = bounding_box(labels)
@@ -56,4 +55,19 @@ class RememberedTable:
         affine[:3, 3] = nib.affines.apply_affine(self._affine, [part.start for part in box])
         part = labels[box]
         images = (nib.Nifti1Image(array, affine) for array in (part * chosen[part], self._probability[box]))
-        return lesion_table(*images, self._regions)
+        yield from each_lesion(*images, self._regions)
+
+
+def _keys(labels: np.ndarray) -> dict[int, bytes]:
+    """What a lesion is known by, its voxels, by its number."""
+    box = bounding_box(labels)
+    if box is None:
+        return {}
+    part = labels[box]
+    where = np.nonzero(part)
+    ids = part[where]
+    flat = np.ravel_multi_index([w + b.start for w, b in zip(where, box, strict=True)], labels.shape)
+    order = np.argsort(ids, kind="stable")
+    numbers, starts = np.unique(ids[order], return_index=True)
+    parts = np.split(flat[order], starts[1:])
+    return {int(n): voxels.tobytes() for n, voxels in zip(numbers, parts, strict=True)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,6 +98,7 @@ class Review:
         self._rejected: list[_Rejected] = []
         self._undo: list[_Snapshot] = []
         self._rows: tuple[ReviewedLesion, ...] | None = None
+        self._labels: np.ndarray | None = None
         self._table = RememberedTable(nib.Nifti1Image(self._probability, self.affine), regions)
         self._find()
 
@@ -109,15 +110,26 @@ class Review:
     @property
     def labels(self) -> np.ndarray:
         """Lesions of the mask numbered from the largest: int32 (X, Y, Z)."""
-        self._describe()
+        if self._labels is None:
+            self._labels, _ = label_components(self._mask, self.rule.connectivity)
         return self._labels
 
     @property
     def rows(self) -> tuple[ReviewedLesion, ...]:
         """All lesions, those in the mask first, then rejected ones."""
-        self._describe()
-        assert self._rows is not None
+        if self._rows is None:
+            self._rows = tuple(self._described())
         return self._rows
+
+    def describe(self) -> Iterator[None]:
+        """Prepare :attr:`rows` in steps of a lesion, for a window that is to stay alive meanwhile.
+
+        Nothing depends on it: whoever reads the rows before the end has the rest made at once.
+        """
+        if self._rows is None:
+            labels = self.labels
+            yield
+            yield from self._table.learn(labels)
 
     @property
     def lesions(self) -> list[Lesion]:
@@ -292,27 +304,25 @@ class Review:
                 mask &= ~np.isin(self._automatic, list(touched))
                 flat = mask.ravel()
         self._mask = mask | self._added
-        self._rows = None
+        self._rows = self._labels = None
 
-    def _describe(self) -> None:
-        if self._rows is not None:
-            return
-        self._labels, _ = label_components(self._mask, self.rule.connectivity)
-        table = self._table.describe(self._labels)
+    def _described(self) -> list[ReviewedLesion]:
+        table = self._table.describe(self.labels)
         box = bounding_box(self._mask) or tuple(slice(0, 1) for _ in range(3))
         peaks = self._peaks(len(table), box)
-        accepted = {int(self._labels[voxel]) for voxel in self._accepted}
+        states = self._states_of(len(table), box)
+        accepted = {int(self.labels[voxel]) for voxel in self._accepted}
         rows = [
-            ReviewedLesion(lesion, self._state(lesion.id), ACCEPTED if lesion.id in accepted else OPEN, peak)
-            for lesion, peak in zip(table, peaks, strict=True)
+            ReviewedLesion(lesion, state, ACCEPTED if lesion.id in accepted else OPEN, peak)
+            for lesion, state, peak in zip(table, states, peaks, strict=True)
         ]
         for number, rejected in enumerate(self._rejected, start=len(rows) + 1):
             rows.append(replace(rejected.row, lesion=replace(rejected.row.lesion, id=number)))
-        self._rows = tuple(rows)
+        return rows
 
     def _peaks(self, count: int, box: tuple[slice, ...]) -> list[Voxel]:
         """The most probable voxel of every lesion, the first of equals; all lesions lie in ``box``."""
-        labels = self._labels[box]
+        labels = self.labels[box]
         flat = np.flatnonzero(labels)
         ids, values = labels.ravel()[flat], self._probability[box].ravel()[flat]
         order = np.lexsort((flat, -values, ids))
@@ -321,13 +331,16 @@ class Review:
         where += [part.start for part in box]
         return [tuple(int(v) for v in voxel) for voxel in where]
 
-    def _state(self, number: int) -> str:
+    def _states_of(self, count: int, box: tuple[slice, ...]) -> list[str]:
+        """The state of every lesion; all lesions lie in ``box``."""
         if self._states is None:
-            return self._default_state
+            return [self._default_state] * count
         names, image = self._states
-        inside = image[self._labels == number]
-        counts = np.bincount(inside[inside > 0]) if inside.any() else np.zeros(1)
-        return names.get(int(counts.argmax()), self._default_state)
+        labels, codes = self.labels[box], image[box]
+        known = (labels > 0) & (codes > 0)
+        votes = np.zeros((count + 1, int(codes.max()) + 1), int)
+        np.add.at(votes, (labels[known], codes[known]), 1)
+        return [names.get(int(code), self._default_state) for code in votes[1:].argmax(axis=1)]
 
     def _row(self, number: int) -> ReviewedLesion:
         for row in self.rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,13 @@ def lesion_table(
     patient's regions on any grid in the same scanner space; None leaves the regions undetermined.
     Raises ValueError if ``probability`` has another shape.
     """
+    return list(each_lesion(dseg, probability, regions))
+
+
+def each_lesion(
+    dseg: nib.Nifti1Image, probability: nib.Nifti1Image | None, regions: RegionMap | None
+) -> Iterator[Lesion]:
+    """As :func:`lesion_table`, one lesion at a time."""
     labels = np.asarray(dseg.dataobj)
     likely = None if probability is None else np.asarray(probability.dataobj)
     if likely is not None and likely.shape != labels.shape:
@@ -54,27 +61,23 @@ def lesion_table(
     voxel_mm3 = abs(float(np.linalg.det(dseg.affine[:3, :3])))
     to_regions = None if regions is None else np.linalg.inv(regions.labels.affine) @ dseg.affine
 
-    lesions = []
     for number, voxels in _voxels_by_label(labels):
         world = nib.affines.apply_affine(dseg.affine, voxels)
         nearest = np.argmin(((world - world.mean(axis=0)) ** 2).sum(axis=1))
         values = None if likely is None else likely[tuple(voxels.T)].astype(np.float64)
         points = voxels if to_regions is None else nib.affines.apply_affine(to_regions, voxels)
         location = classify(points, regions)
-        lesions.append(
-            Lesion(
-                id=number,
-                volume_mm3=len(voxels) * voxel_mm3,
-                longest_axis_mm=longest_axis(voxels, dseg.affine),
-                centre_ras=tuple(float(value) for value in world[nearest]),
-                region=location.region,
-                region_distance_mm=location.distance_mm,
-                mean_probability=None if values is None else float(values.mean()),
-                peak_probability=None if values is None else float(values.max()),
-                region_rule=location.rule,
-            )
+        yield Lesion(
+            id=number,
+            volume_mm3=len(voxels) * voxel_mm3,
+            longest_axis_mm=longest_axis(voxels, dseg.affine),
+            centre_ras=tuple(float(value) for value in world[nearest]),
+            region=location.region,
+            region_distance_mm=location.distance_mm,
+            mean_probability=None if values is None else float(values.mean()),
+            peak_probability=None if values is None else float(values.max()),
+            region_rule=location.rule,
         )
-    return lesions
 
 
 def longest_axis(voxels: np.ndarray, affine: np.ndarray) -> float:

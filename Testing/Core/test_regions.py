@@ -29,6 +29,7 @@ from MSLesionSegLib.lesions.regions import (
     UNDETERMINED,
     RegionMap,
     classify,
+    distance_to,
     fit_atlas,
     refine_labels,
 )
@@ -85,8 +86,7 @@ def tiny_map() -> RegionMap:
     labels[30:] = VENTRICLES
     labels[:6] = CORTEX
     labels[:, :, :10] = INFRATENTORIAL
-    x = np.broadcast_to(np.arange(40)[:, None, None], labels.shape).astype(np.float32)
-    return RegionMap(nib.Nifti1Image(labels, np.eye(4)), np.maximum(30 - x, 0), np.maximum(x - 5, 0))
+    return RegionMap(nib.Nifti1Image(labels, np.eye(4)))
 
 
 def line(x_from: int, x_to: int, z: int = 20) -> np.ndarray:
@@ -143,13 +143,16 @@ def test_every_voxel_of_the_brain_gets_a_region_and_no_other_does() -> None:
     np.testing.assert_array_equal(np.asarray(fitted().labels.dataobj) > 0, brain)
 
 
-def test_distances_are_zero_inside_and_in_mm_outside() -> None:
-    labels, distance = np.asarray(fitted().labels.dataobj), fitted().distance_to_ventricles_mm
-    assert distance.shape == labels.shape
-    assert distance.dtype == np.float32
-    assert np.all(distance[labels == VENTRICLES] == 0)
-    assert distance[(labels > 0) & (labels != VENTRICLES)].min() == pytest.approx(1.5)
-    assert fitted().distance_to_cortex_mm[labels == CORTEX].max() == 0
+def test_distances_are_those_of_the_distance_transform() -> None:
+    labels, sizes = np.asarray(fitted().labels.dataobj), np.full(3, 1.5)
+    rng = np.random.default_rng(0)
+    for label in (VENTRICLES, CORTEX):
+        every = distance_to(labels == label, sizes)
+        for place in rng.choice(np.argwhere(labels > 0), 20):
+            voxels = place + np.argwhere(rng.random((3, 3, 2)) < 0.5)
+            voxels = np.minimum(voxels, np.array(labels.shape) - 1)
+            assert fitted().distance_mm(voxels, label) == every[tuple(voxels.T)].min()
+    assert fitted().distance_mm(voxels, 77) == np.inf
 
 
 def test_the_same_input_gives_the_same_bits() -> None:

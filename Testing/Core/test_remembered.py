@@ -8,9 +8,9 @@ import pytest
 
 from MSLesionSegLib.lesions import remembered
 from MSLesionSegLib.lesions.components import label_components
-from MSLesionSegLib.lesions.regions import regions_from_labels
+from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.remembered import RememberedTable
-from MSLesionSegLib.lesions.table import lesion_table
+from MSLesionSegLib.lesions.table import each_lesion, lesion_table
 
 AFFINE = np.array([[-1.0, 0, 0, 20], [0, 1, 0, -20], [0, 0, 2, -20], [0, 0, 0, 1]])
 SHAPE = (30, 32, 16)
@@ -26,7 +26,7 @@ def regions():
     labels = np.full(SHAPE, 3, np.uint8)
     labels[13:17, 14:18, 6:10] = 4
     labels[:, :3] = 2
-    return regions_from_labels(nib.Nifti1Image(labels, AFFINE))
+    return RegionMap(nib.Nifti1Image(labels, AFFINE))
 
 
 def labels_of(*corners: tuple[int, int, int]) -> np.ndarray:
@@ -44,9 +44,9 @@ def described(monkeypatch) -> list[int]:
 
     def counting(dseg, *rest):
         counts.append(len(np.unique(dseg.dataobj)) - 1)
-        return lesion_table(dseg, *rest)
+        return each_lesion(dseg, *rest)
 
-    monkeypatch.setattr(remembered, "lesion_table", counting)
+    monkeypatch.setattr(remembered, "each_lesion", counting)
     return counts
 
 

@@ -51,6 +51,23 @@ def test_begins_with_what_the_rule_finds(review, probability):
     assert not review.edited
 
 
+def test_the_rows_can_be_made_a_lesion_at_a_time(review, probability):
+    whole = Review(probability, LesionRule(0.5)).rows
+    steps = sum(1 for _ in review.describe())
+    assert steps >= len(whole)
+    assert review.rows == whole
+    assert list(review.describe()) == []
+
+
+def test_rows_that_are_asked_for_in_between_are_complete_and_those_of_now(review):
+    halfway = review.describe()
+    next(halfway)
+    review.set_rule(LesionRule(0.2))
+    assert len(review.rows) == 4
+    list(halfway)
+    assert len(review.rows) == 4
+
+
 def test_a_mask_that_was_found_by_more_than_the_map_counts_as_long_as_its_rule_does(probability):
     found = np.zeros(SHAPE, bool)
     found[9:12, 9:12, 9:12] = True

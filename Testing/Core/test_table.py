@@ -106,8 +106,7 @@ def test_regions_are_looked_up_by_place_in_space_and_not_by_voxel_number() -> No
     labels[:20] = 5  # infratentorial where x < -20 mm
     affine = np.diag([1.0, 1.0, 1.0, 1.0])
     affine[:3, 3] = -40.0
-    far = np.full(labels.shape, 50.0, np.float32)
-    regions = RegionMap(nib.Nifti1Image(labels, affine), far, far)
+    regions = RegionMap(nib.Nifti1Image(labels, affine))
     native = np.diag([-2.0, 2.0, 3.0, 1.0])
     native[:3, 3] = (-1, -39, -39)
     dseg = np.zeros((20, 20, 13), np.int32)

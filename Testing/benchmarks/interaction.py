@@ -50,7 +50,7 @@ IMPORTS = {
 def probability_map() -> tuple[nib.Nifti1Image, Any]:
     """A map with 200 smooth foci of 2 to 6 mm radius, and a map of the regions of an egg-shaped brain."""
     from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER
-    from MSLesionSegLib.lesions.regions import regions_from_labels
+    from MSLesionSegLib.lesions.regions import RegionMap
 
     rng = np.random.default_rng(0)
     middle = np.array(SHAPE) / 2
@@ -70,7 +70,7 @@ def probability_map() -> tuple[nib.Nifti1Image, Any]:
         near = np.stack(np.meshgrid(*(np.arange(s.start, s.stop) for s in box), indexing="ij"), -1) - place
         focus = 1 / (1 + np.exp(2 * (np.linalg.norm(near, axis=-1) - radius)))
         values[box] = np.maximum(values[box], focus)
-    regions = regions_from_labels(nib.Nifti1Image(labels.astype(np.uint8), np.eye(4)))
+    regions = RegionMap(nib.Nifti1Image(labels.astype(np.uint8), np.eye(4)))
     return nib.Nifti1Image(values, np.eye(4)), regions
 
 
