@@ -35,7 +35,7 @@ ensureCoreOnPath()
 
 from MSLesionSegModule.parameters import MSLesionSegParameterNode  # noqa: E402
 
-POLL_MS = 150
+POLL_MS = 50
 
 
 class MSLesionSeg(ScriptedLoadableModule):
@@ -350,6 +350,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         tune: str = "all",
         minutes: float = 15,
         replay: bool = True,
+        leaveOneOut: bool = False,
         device: str = "auto",
         wait: bool = False,
         onEvent=lambda event: None,
@@ -364,6 +365,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             tune: ``all``, ``decoder`` or ``last``.
             minutes: time budget.
             replay: mix in cases of earlier sites.
+            leaveOneOut: train once more without each patient, where too few cases are kept to check the model.
             wait: return the core's result (model, folder, gate); otherwise return the job at once.
 
         Raises:
@@ -371,7 +373,9 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         """
         from MSLesionSegModule.filing import trainArguments
 
-        arguments = trainArguments(Path(folder).absolute(), task, start, tune, minutes, replay, device)
+        arguments = trainArguments(
+            Path(folder).absolute(), task, start, tune, minutes, replay, leaveOneOut, device
+        )
         job = self._started(arguments, onEvent=onEvent, onFinished=onFinished)
         return self._jobs.result(job) if wait else job
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import qt
 
-from .findings import originalFiles, writeCorrected, writeSegmentation
+from .choices import REFERENCE
+from .corrected import draftFile, originalFiles, writeCorrected, writeSegmentation
 from .packages import coreImportable
 
 _FOLDER, _REVIEWER, _TRAINED = ("MSLesionSeg/CasesFolder", "MSLesionSeg/Reviewer", "MSLesionSeg/TrainedCases")
@@ -26,10 +27,11 @@ def addArguments(findings, folder: Path, work: Path, reviewer: str, minutes: flo
     segmentation = writeSegmentation(findings, work / "corrected.seg.nrrd")
     arguments = ["cases", "add", "--cases", str(folder), "--task", task, "--mask", str(mask)]
     arguments += ["--segmentation", str(segmentation)]
-    for name, path in originalFiles(findings, work).items():
+    files = originalFiles(findings, work)
+    for name, path in files.items():
         arguments += [f"--{name}", str(path)]
-    draft = Path(findings.record["draft"])
-    if draft.is_file():
+    draft = draftFile(findings, files[REFERENCE[task]], work)
+    if draft is not None:
         arguments += ["--draft", str(draft), "--model", findings.record["model"]["name"]]
     if reviewer:
         arguments += ["--reviewer", reviewer]
@@ -39,13 +41,22 @@ def addArguments(findings, folder: Path, work: Path, reviewer: str, minutes: flo
 
 
 def trainArguments(
-    folder: Path, task: str, start: str | None, tune: str, minutes: float, replay: bool, device: str
+    folder: Path,
+    task: str,
+    start: str | None,
+    tune: str,
+    minutes: float,
+    replay: bool,
+    leaveOneOut: bool,
+    device: str,
 ) -> list[str]:
     """Command that fine-tunes a model on a case set."""
     arguments = ["train", "--cases", str(folder), "--task", task, "--tune", tune, "--minutes", f"{minutes:g}"]
     arguments += ["--device", device]
     if start:
         arguments += ["--from", start]
+    if leaveOneOut:
+        arguments += ["--leave-one-out"]
     return arguments if replay else [*arguments, "--no-replay"]
 
 
@@ -76,6 +87,11 @@ def reviewer() -> str:
 
 def rememberReviewer(code: str) -> None:
     qt.QSettings().setValue(_REVIEWER, code)
+
+
+def patientsToLearnFrom(folder: str, task: str) -> int:
+    """How many patients of a set are trained on."""
+    return len({case["subject"] for case in listCases(folder, task) if case["split"] == "training"})
 
 
 def newCases(folder: str, task: str) -> list[str]:

@@ -11,8 +11,9 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from slicer.i18n import tr as _
 
 RUNNING, CANCELLING, DONE, FAILED, CANCELLED = "running", "cancelling", "done", "failed", "cancelled"
 _LOG_LINES = 500
+_STEPS_S = 0.02  # for steps of a completion in one poll; one that has begun is not broken off
 _CANCELLED_CODE = "cancelled"
 
 
@@ -61,7 +63,8 @@ class Job:
 
     Nothing happens between two calls of :meth:`poll`, which returns at once: the panel calls it from a timer, a
     script in a loop. Cancelling asks by stop file first; a process that does not stop within ``graceS`` seconds is
-    ended with all its children.
+    ended with all its children. ``completion()`` gives the steps that remain to be done here with a good result,
+    such as bringing it into the scene: each poll does a few, and the job is done after the last.
 
     Example::
 
@@ -77,6 +80,7 @@ class Job:
         environment: Mapping[str, str] | None = None,
         stoppable: bool = True,
         graceS: float = 15.0,
+        completion: Callable[[], Generator[None, None, None]] | None = None,
     ) -> None:
         self.arguments = list(arguments)
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
@@ -84,6 +88,8 @@ class Job:
         self.outcome: JobOutcome | None = None
         self._onEvent = onEvent
         self._onFinished = onFinished
+        self._completion = completion
+        self._completing: Generator[None, None, None] | None = None
         self._graceS = graceS
         self._cancelledAt: float | None = None
         self._last: dict[str, Any] = {}
@@ -117,6 +123,9 @@ class Job:
         """Hand on what has arrived; True while the job goes on."""
         if self.outcome is not None:
             return False
+        if self._completing is not None:
+            self._complete()
+            return self.outcome is None
         while True:
             try:
                 name, line = self._lines.get_nowait()
@@ -130,8 +139,8 @@ class Job:
                 self.log.append(line)
                 self._lastWords = line.strip() or self._lastWords
         if self._open == 0 and self._process.poll() is not None:
-            self._finish()
-            return False
+            self._ended()
+            return self.outcome is None
         if self._cancelledAt is not None and time.monotonic() - self._cancelledAt > self._graceS:
             self.kill()
         return True
@@ -164,9 +173,12 @@ class Job:
         self._process.wait()
 
     def abandon(self) -> None:
-        """End the process and its children now and tell nobody."""
+        """End the process and its children now, do nothing with a result and tell nobody."""
         self._onEvent = lambda event: None
         self._onFinished = lambda outcome: None
+        self._completion = None
+        if self._completing is not None:
+            self._completing.close()
         self.kill()
         self.wait()
 
@@ -188,17 +200,39 @@ class Job:
             self.log.append(event["sentence"])
         self._onEvent(event)
 
-    def _finish(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def _ended(self) -> None:
         kind = self._last.get("event")
         if self._process.returncode == 0 and kind == "result":
-            self.outcome = JobOutcome(DONE, self._last)
+            if self._completion is None:
+                self._finish(JobOutcome(DONE, self._last))
+            else:
+                self._completing = self._completion()
         elif self.state == CANCELLING or self._last.get("code") == _CANCELLED_CODE:
-            self.outcome = JobOutcome(CANCELLED, {}, self._last.get("sentence", ""))
+            self._finish(JobOutcome(CANCELLED, {}, self._last.get("sentence", "")))
         else:
-            self.outcome = JobOutcome(FAILED, {}, self._failure(kind))
-        self.state = self.outcome.state
-        self._onFinished(self.outcome)
+            self._finish(JobOutcome(FAILED, {}, self._failure(kind)))
+
+    def _complete(self) -> None:
+        """Do some steps of the completion."""
+        if self.state == CANCELLING:
+            self._completing.close()
+            self._finish(JobOutcome(CANCELLED, {}))
+            return
+        enough = time.monotonic() + _STEPS_S
+        try:
+            while time.monotonic() < enough:
+                next(self._completing)
+        except StopIteration:
+            self._finish(JobOutcome(DONE, self._last))
+        except Exception as error:
+            self.log.extend(traceback.format_exc().splitlines())
+            self._finish(JobOutcome(FAILED, {}, str(error)))
+
+    def _finish(self, outcome: JobOutcome) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self.outcome = outcome
+        self.state = outcome.state
+        self._onFinished(outcome)
 
     def _failure(self, kind: str | None) -> str:
         if kind == "error":

@@ -19,6 +19,7 @@ class LesionTable:
         self.onSelected = lambda row: None
         self._widget = widget
         self._filling = False
+        self._shown = []
         columns = {
             _("No."): _("Number of the lesion"),
             _("State"): _("How the lesion changed"),
@@ -41,7 +42,10 @@ class LesionTable:
         self._filling = True
         try:
             self._widget.rowCount = len(rows)
+            before, self._shown = self._shown, list(rows)
             for index, row in enumerate(rows):
+                if index < len(before) and before[index] == row:
+                    continue  # most lesions are as they were
                 for column, item in enumerate(_items(row)):
                     self._widget.setItem(index, column, item)
             self._widget.setColumnHidden(_STATE, not withStates)

@@ -13,11 +13,11 @@ from .editor import Editor
 from .lesionTable import LesionTable
 from .parameters import onSliders
 from .segments import stateTitle
-from .timers import delayed
+from .timers import Steps, delayed
 from .views import pointedRAS
 
 _SETTLE_MS = 300  # painting sends many events; the table follows when they have ended
-_DRAG_MS = 30
+_DRAG_MS = 30  # the mask follows a slider that is dragged this often, or as often as it can
 
 
 class ReviewSection:
@@ -46,6 +46,8 @@ class ReviewSection:
         self._painted = False  # and not yet taken over
         self._settle = delayed(_SETTLE_MS, self.takeEdits)
         self._drag = delayed(_DRAG_MS, self._applyRule)
+        self._following = Steps()  # of the table, after the mask
+        self._order = None
         self._shortcuts = []
         self._connect()
         self.update()
@@ -54,6 +56,7 @@ class ReviewSection:
         """Show other findings, or none."""
         self._observe(None)
         self._settle.stop()
+        self._following.stop()
         self._painted = False  # what was painted into earlier lesions stays in their segments
         self.findings = findings
         self._current = None
@@ -73,9 +76,10 @@ class ReviewSection:
 
     def parametersChanged(self) -> None:
         """React to threshold, minimum size and order."""
-        if self._ruleMoved():
+        if self._ruleMoved() and not self._drag.active:
             self._drag.start()
-        self.update()
+        if self.parameters is not None and self.parameters.order is not self._order:
+            self.update()
 
     def enter(self, parent) -> None:
         """Listen to the review's keys and prepare the editor."""
@@ -108,6 +112,7 @@ class ReviewSection:
     def cleanup(self) -> None:
         self._settle.stop()
         self._drag.stop()
+        self._following.stop()
         self._observe(None)
 
     def next(self, *_args) -> None:
@@ -128,6 +133,7 @@ class ReviewSection:
 
     def edit(self, *_args) -> None:
         """Open the editor with a brush on the current lesion's segment."""
+        self._following.finish()
         row = self._row()
         if row is None:
             return
@@ -164,6 +170,7 @@ class ReviewSection:
 
     def takeEdits(self) -> None:
         """Take over what was painted since the table last followed; nothing else may change the mask before."""
+        self._following.finish()
         if not self._painted:
             return
         self._painted = False
@@ -222,6 +229,7 @@ class ReviewSection:
     def update(self) -> None:
         """Show the state of the review in table, labels and buttons."""
         ui, found = self.ui, self.findings
+        self._order = None if self.parameters is None else self.parameters.order
         for slider in (ui.thresholdSlider, ui.minimumSlider):
             slider.enabled = found is not None
         review = None if found is None else found.review
@@ -260,7 +268,7 @@ class ReviewSection:
             return []
         from MSLesionSegLib.lesions.review_table import ORDERS, ordered
 
-        order = self.parameters.order.value if self.parameters is not None else ORDERS[0]
+        order = self._order.value if self._order is not None else ORDERS[0]
         return ordered(self.findings.review.rows, order)
 
     def _connect(self) -> None:
@@ -293,9 +301,10 @@ class ReviewSection:
         return None if index is None else self._shown[index]
 
     def _goTo(self, index: int) -> None:
-        self._current = self._shown[index].voxel
+        row = self._shown[index]
+        self._current = row.voxel
         self.update()
-        self._jump(self._shown[index])
+        self._jump(row)
 
     def _jump(self, row) -> None:
         """Go there, without a brush in the hand."""
@@ -303,6 +312,7 @@ class ReviewSection:
         self._views.jumpTo(self.findings.worldPoint(row.lesion.centre_ras))
 
     def _step(self, by: int) -> None:
+        self._following.finish()
         if not self._shown:
             return
         index = self._index()
@@ -325,10 +335,8 @@ class ReviewSection:
             self._jump(self._row())
 
     def _show(self) -> None:
-        """Put the review into the scene without taking that for an edit."""
-        self._observe(None)
+        """Put the review into the scene."""
         self.findings.show()
-        self._observe(self.findings)
         self.update()
 
     def _ruleMoved(self) -> bool:
@@ -342,16 +350,23 @@ class ReviewSection:
         return onSliders(self.parameters.threshold, self.parameters.minimumMm3)
 
     def _applyRule(self) -> None:
-        if self._ruleMoved():
-            self.takeEdits()
-            self._observe(None)
-            self.findings.setRule(*self._sliders())
-            self._observe(self.findings)
-            self.update()
+        """Show the mask by the sliders now, and let the table follow."""
+        if not self._ruleMoved():
+            return
+        self._following.stop()  # the table of the rule before need not come any more
+        self.takeEdits()
+        self.findings.setRule(*self._sliders())
+        self._following.begin(self._follow())
+
+    def _follow(self):
+        yield from self.findings.review.describe()
+        self.update()
+        yield
 
     def _edited(self, *_args) -> None:
-        self._painted = True
-        self._settle.start()
+        if not self.findings.showing:
+            self._painted = True
+            self._settle.start()
 
     def _observe(self, findings) -> None:
         for tag in self._observers:

@@ -1,7 +1,8 @@
 """Finding lesions on volumes of the scene: a job of the core, and its result brought back to the same volumes."""
 
+import contextlib
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ from slicer.i18n import tr as _
 from . import volumes
 from .choices import REFERENCE
 from .findings import Findings
-from .job import DONE, FAILED, Job, JobOutcome, coreEnvironment
+from .job import DONE, Job, JobOutcome, coreEnvironment
+from .resultFolder import loading
 
 
 class Segmenting:
@@ -60,21 +62,24 @@ class Segmenting:
             arguments += ["--model", model]
         if correctBias:
             arguments += ["--n4"]
-        self.job = Job(arguments, onEvent, self._finished, coreEnvironment(packagesFolder))
+        environment = coreEnvironment(packagesFolder)
+        self.job = Job(arguments, onEvent, self._finished, environment, completion=self._bring)
 
     def _finished(self, outcome: JobOutcome) -> None:
-        if outcome.state == DONE:
-            try:
-                self.findings = self._load()
-            except Exception as error:
-                outcome = JobOutcome(FAILED, {}, str(error))
-        self._onFinished(self.findings, outcome)
+        self._onFinished(self.findings if outcome.state == DONE else None, outcome)
 
-    def _load(self) -> Findings:
+    def _bring(self) -> Generator[None, None, None]:
+        """Bring the result into the scene, in steps."""
         nodes = {name: slicer.mrmlScene.GetNodeByID(node) for name, node in self._ids.items()}
-        if nodes[REFERENCE[self._task]] is None:
+        present = {name: node for name, node in nodes.items() if node is not None}
+        self._requireScan()
+        with contextlib.closing(loading(self._output, present, self._inputs)) as steps:
+            for self.findings in steps:
+                yield
+                self._requireScan()
+
+    def _requireScan(self) -> None:
+        if slicer.mrmlScene.GetNodeByID(self._ids[REFERENCE[self._task]]) is None:
             raise RuntimeError(
                 _("The scan was taken out of the scene meanwhile, so its lesions cannot be shown.")
             )
-        present = {name: node for name, node in nodes.items() if node is not None}
-        return Findings.load(self._output, present, self._inputs)

@@ -6,7 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
+from vtk.util.numpy_support import vtk_to_numpy
+
+from MSLesionSegLib.lesions.components import bounding_box
 
 
 @dataclass(frozen=True)
@@ -76,13 +80,19 @@ def addSegmentation(volumeNode, task: str):
 
 
 def setMask(node, volumeNode, masks: Mapping[str, np.ndarray]) -> None:
-    """Set segments by state from masks (i, j, k) on the voxels of the volume."""
+    """Set segments by state from masks (i, j, k) on the voxels of the volume.
+
+    Only the part around the lesions is handed over: most of a scan holds none, and a segment need not be as large.
+    """
+    logic = slicer.modules.segmentations.logic()
     wasModifying = node.StartModify()
     try:
-        with _nothingLeft():
-            for state, mask in masks.items():
-                voxels = np.ascontiguousarray(mask.T, dtype=np.uint8)
-                slicer.util.updateSegmentBinaryLabelmapFromArray(voxels, node, state, volumeNode)
+        for state, mask in masks.items():
+            name = vtk.vtkStringArray()
+            name.InsertNextValue(state)
+            image = _labelmap(mask, volumeNode)
+            if not logic.ImportLabelmapToSegmentationNode(image, node, name, _between(volumeNode, node)):
+                raise RuntimeError(_("The lesions could not be put into the scene."))
     finally:
         node.EndModify(wasModifying)
 
@@ -107,9 +117,34 @@ def union(masks: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray
     return whole
 
 
+def _labelmap(mask: np.ndarray, volumeNode):
+    """The part of a mask (i, j, k) that holds lesions, in its place; a single empty voxel where there are none."""
+    box = bounding_box(mask) or (slice(0, 1),) * 3
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(*(end for part in box for end in (part.start, part.stop - 1)))
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
+    voxels[:] = mask[box].ravel(order="F")
+    matrix = vtk.vtkMatrix4x4()
+    volumeNode.GetIJKToRASMatrix(matrix)
+    image.SetGeometryFromImageToWorldMatrix(matrix)
+    return image
+
+
+def _between(volumeNode, node):
+    """The transform from the volume's place to the segmentation's, or None where they are the same."""
+    if volumeNode.GetParentTransformNode() is node.GetParentTransformNode():
+        return None
+    transform = vtk.vtkGeneralTransform()
+    slicer.vtkMRMLTransformNode.GetTransformBetweenNodes(
+        volumeNode.GetParentTransformNode(), node.GetParentTransformNode(), transform
+    )
+    return transform
+
+
 @contextlib.contextmanager
 def _nothingLeft():
-    """Slicer's conversions take away the volume that they work with, but leave its display node in the scene."""
+    """Slicer's conversion takes away the volume that it works with, but leaves its display node in the scene."""
     kind = "vtkMRMLLabelMapVolumeDisplayNode"
     before = {display.GetID() for display in slicer.util.getNodesByClass(kind)}
     try:

@@ -15,15 +15,17 @@ def bounding_box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...] | None:
 
     ``margin`` adds that many voxels on each side, as far as the array reaches.
     """
-    box = []
-    for axis in range(mask.ndim):
+    box, wider = [], []
+    for axis, size in enumerate(mask.shape):
         others = tuple(other for other in range(mask.ndim) if other != axis)
-        filled = np.flatnonzero(mask.any(axis=others))
+        # only what the axes before have left is looked at
+        filled = np.flatnonzero(mask[tuple(box)].any(axis=others))
         if filled.size == 0:
             return None
-        start, stop = int(filled[0]) - margin, int(filled[-1]) + 1 + margin
-        box.append(slice(max(start, 0), min(stop, mask.shape[axis])))
-    return tuple(box)
+        start, stop = int(filled[0]), int(filled[-1]) + 1
+        box.append(slice(start, stop))
+        wider.append(slice(max(start - margin, 0), min(stop + margin, size)))
+    return tuple(wider)
 
 
 def label_components(mask: np.ndarray, connectivity: int = 26) -> tuple[np.ndarray, int]:

@@ -98,7 +98,7 @@ class RegionMap:
         """The outermost voxels of ``label`` (bool, X, Y, Z) and the first voxels (N, 3) of the blocks with some."""
         if label not in self._found:
             whole = np.asarray(self.labels.dataobj) == label
-            inside = whole.copy()
+            inside = whole.copy(order="K")
             for axis in range(3):
                 moved, still = np.moveaxis(inside, axis, 0), np.moveaxis(whole, axis, 0)
                 moved[1:] &= still[:-1]

@@ -249,11 +249,9 @@ class Review:
 
     def decisions(self) -> dict[str, list[list[int]]]:
         """The decisions as JSON types, to be kept with the mask; :meth:`restore` takes them back."""
-        by_kind: dict[str, list[list[int]]] = {ACCEPTED: [], REJECTED: []}
-        for row in self.rows:
-            if row.decision != OPEN:
-                by_kind[row.decision].append(list(row.voxel))
-        return by_kind
+        accepted = sorted(voxel for voxel in self._accepted if self._mask[voxel])
+        rejected = [rejected.row.voxel for rejected in self._rejected]
+        return {ACCEPTED: [list(v) for v in accepted], REJECTED: [list(v) for v in rejected]}
 
     def restore(self, mask: np.ndarray, decisions: Mapping[str, Iterable[Sequence[int]]]) -> None:
         """Go on with a review whose mask and decisions were kept; decisions whose lesion is gone are left out."""

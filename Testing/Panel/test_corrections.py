@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import panel as harness
 import pytest
+import qt
 import slicer
 from pressing import choose_model, find_lesions, press
 
@@ -40,6 +41,42 @@ def test_a_stroke_is_kept_when_the_threshold_moves_at_once(panel, found):
     panel.ui.thresholdSlider.value = 0.3
     harness.wait(lambda: found.review.rule.threshold == 0.3)
     assert found.review.mask[free]
+
+
+def test_while_the_slider_is_dragged_the_last_place_counts_and_the_mask_follows(panel, found):
+    shown = []
+    put = found.put
+    found.put = lambda masks: (put(masks), shown.append(found.review.rule.threshold))
+    for place in (0.8, 0.7, 0.6, 0.4, 0.3):
+        panel.ui.thresholdSlider.value = place
+    harness.wait(lambda: found.review.rule.threshold == 0.3 and not panel.review._following.waiting)
+    assert shown == [0.3]
+    drawn = slicer.util.arrayFromSegmentBinaryLabelmap(found.node, "lesion", found.volume).T > 0
+    assert np.array_equal(drawn, found.review.mask)
+    assert "0.30" in panel.ui.countLabel.text
+
+
+def test_a_slider_that_moves_on_and_on_does_not_keep_the_mask_from_following(panel, found):
+    places = iter(np.linspace(0.7, 0.2, 400).round(3))
+    moving = qt.QTimer()
+    moving.interval = 5
+    moving.timeout.connect(lambda: setattr(panel.ui.thresholdSlider, "value", next(places, 0.2)))
+    moving.start()
+    harness.wait(lambda: found.review.rule.threshold != 0.5)
+    assert next(places, None) is not None, "the slider has not come to its end"
+    moving.stop()
+
+
+@pytest.mark.parametrize("key", ["A", "R"])
+def test_a_key_that_comes_before_the_table_follows_decides_on_the_lesion_that_is_shown(panel, found, key):
+    at = panel.review._row().voxel
+    found.setRule(0.2, 0.0)
+    panel.review._following.begin(panel.review._follow())
+    press(panel, key)
+    assert not panel.review._following.waiting
+    decided = [row.voxel for row in found.review.rows if row.decision != "open"]
+    assert decided == [at]
+    assert panel.ui.lesionTable.rowCount == len(found.review.rows)
 
 
 def test_undo_right_after_a_stroke_takes_the_stroke_back(panel, found):
@@ -116,7 +153,7 @@ def test_the_chosen_models_are_kept_with_the_scene(panel):
     assert panel.ui.modelComboBox.currentIndex == 0
     panel.enter()
     assert panel.segment._model.name == "bright"
-    assert panel.train._start.name == "bright"
+    assert panel.train._model.name == "bright"
     panel.models.refresh()
     assert panel.segment._model.name == "bright", "a new list of models changes no choice"
     panel.ui.taskComboBox.currentIndex = 1

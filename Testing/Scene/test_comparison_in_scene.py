@@ -13,7 +13,9 @@ import SimpleITK as sitk
 import slicer
 from hospital import save_patient
 from MSLesionSegModule import segments, volumes
-from MSLesionSegModule.findings import Findings, writeCorrected, writeSegmentation
+from MSLesionSegModule.corrected import writeCorrected, writeSegmentation
+from MSLesionSegModule.findings import Findings
+from MSLesionSegModule.resultFolder import load, loading
 
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER
@@ -79,7 +81,7 @@ def nib_labels(mask: np.ndarray):
 
 def test_new_lesions_are_reviewed_and_the_others_are_shown(scene, tmp_path):
     nodes, files, result = compared(tmp_path)
-    found = Findings.load(result, nodes, files)
+    found = load(result, nodes, files)
     assert [row.state for row in found.review.rows] == ["new"]
     assert found.record["remarks"] == ["The slices are too thick."]
     counts = {
@@ -99,7 +101,7 @@ def test_what_was_found_is_no_correction_although_the_map_alone_shows_more(scene
     smaller = np.asarray(mask.dataobj).copy()
     smaller[np.argwhere(smaller)[0][0]] = 0
     save_image(smaller, mask, result / "mask.nii.gz")
-    found = Findings.load(result, nodes, files)
+    found = load(result, nodes, files)
     assert not found.review.edited
     start = found.review.mask.copy()
     assert np.count_nonzero(start) == np.count_nonzero(smaller)
@@ -110,9 +112,30 @@ def test_what_was_found_is_no_correction_although_the_map_alone_shows_more(scene
     assert np.array_equal(again.review.mask, start) and not again.review.edited
 
 
+def test_a_result_that_is_broken_off_at_any_step_leaves_the_scene_as_it_was(scene, tmp_path):
+    def names() -> list[str]:
+        nodes = slicer.util.getNodesByClass("vtkMRMLNode")
+        # Slicer always has a subject hierarchy
+        return [node.GetID() for node in nodes if not node.IsA("vtkMRMLSubjectHierarchyNode")]
+
+    nodes, files, result = compared(tmp_path, regions=True)
+    steps = sum(1 for _ in loading(result, nodes, files)) - 1
+    assert steps > 10
+    harness.clear()
+    nodes = {name: harness.loadVolume(path) for name, path in files.items()}
+    before = names()
+    for taken in range(1, steps + 1):
+        unfinished = loading(result, nodes, files)
+        for _step in range(taken):
+            assert next(unfinished) is None
+        unfinished.close()
+        assert names() == before
+        assert nodes["baseline"].GetParentTransformNode() is None
+
+
 def test_working_on_lesions_leaves_nothing_else_in_the_scene(scene, tmp_path):
     nodes, files, result = compared(tmp_path)
-    found = Findings.load(result, nodes, files)
+    found = load(result, nodes, files)
     before = scene.GetNumberOfNodes()
     found.setRule(0.4, 0.0)
     found.takeEdits()
@@ -122,7 +145,7 @@ def test_working_on_lesions_leaves_nothing_else_in_the_scene(scene, tmp_path):
 
 def test_painting_a_new_lesion_counts_and_painting_a_stable_one_does_not(scene, tmp_path):
     nodes, files, result = compared(tmp_path)
-    found = Findings.load(result, nodes, files)
+    found = load(result, nodes, files)
     before = found.review.mask.copy()
     stable = segments.getMasks(found.node, found.volume, ["stable"])["stable"]
     stable[2, 2, 2] = True
@@ -137,7 +160,7 @@ def test_painting_a_new_lesion_counts_and_painting_a_stable_one_does_not(scene, 
 
 def test_the_baseline_is_put_onto_the_followup_by_the_registration(scene, tmp_path):
     nodes, files, result = compared(tmp_path)
-    found = Findings.load(result, nodes, files)
+    found = load(result, nodes, files)
     transform = nodes["baseline"].GetParentTransformNode()
     moved = slicer.util.arrayFromVTKMatrix(transform.GetMatrixTransformToParent())
     assert moved[:3, 3] == pytest.approx([-SHIFT_LPS[0], -SHIFT_LPS[1], SHIFT_LPS[2]])
@@ -148,7 +171,7 @@ def test_the_baseline_is_put_onto_the_followup_by_the_registration(scene, tmp_pa
 
 def test_regions_of_the_baseline_s_space_lie_on_the_followup(scene, tmp_path):
     nodes, files, result = compared(tmp_path, regions=True)
-    found = Findings.load(result, nodes, files)
+    found = load(result, nodes, files)
     moved = found.review.regions.labels.affine[:3, 3] - REGIONS_AFFINE[:3, 3]
     assert moved == pytest.approx([-SHIFT_LPS[0], -SHIFT_LPS[1], SHIFT_LPS[2]])
     assert all(lesion.region != "undetermined" for lesion in found.review.lesions)
@@ -158,13 +181,13 @@ def test_counts_that_are_withheld_are_not_shown_and_the_reason_is_told(scene, tm
     nodes, files, result = compared(tmp_path, withheld=True)
     before = scene.GetNumberOfNodes()
     with pytest.raises(MSLesionSegError, match="slices are too thick"):
-        Findings.load(result, nodes, files)
+        load(result, nodes, files)
     assert scene.GetNumberOfNodes() == before
 
 
 def test_the_review_goes_on_from_the_nodes_of_a_scene(scene, tmp_path):
     nodes, files, result = compared(tmp_path)
-    found = Findings.load(result, nodes, files)
+    found = load(result, nodes, files)
     found.review.accept(1)
     found.show()
     again = Findings.ofNode(found.node)

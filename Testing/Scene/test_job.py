@@ -82,6 +82,62 @@ def test_an_abandoned_job_tells_nobody(tmp_path):
     assert told == []
 
 
+RESULT = """
+import json
+print(json.dumps({"event": "result"}), flush=True)
+"""
+
+
+def test_what_remains_to_be_done_here_is_done_a_little_per_poll(tmp_path):
+    done, told = [], []
+
+    def completion():
+        for step in range(3):
+            time.sleep(0.03)  # longer than a poll takes steps for
+            done.append(step)
+            yield
+
+    job = Job([], onFinished=told.append, environment=program(tmp_path, RESULT), completion=completion)
+    until(job, lambda: done)
+    assert done == [0] and job.outcome is None
+    assert job.poll()
+    assert done == [0, 1]
+    assert job.wait().state == DONE
+    assert done == [0, 1, 2] and [outcome.state for outcome in told] == [DONE]
+
+
+@pytest.mark.parametrize("how", ["cancel", "abandon"])
+def test_what_remains_is_broken_off_when_the_job_is_no_longer_wanted(tmp_path, how):
+    done, closed = [], []
+
+    def completion():
+        try:
+            while True:
+                time.sleep(0.03)
+                done.append(1)
+                yield
+        finally:
+            closed.append(1)
+
+    job = Job([], environment=program(tmp_path, RESULT), completion=completion)
+    until(job, lambda: done)
+    getattr(job, how)()
+    job.wait()
+    assert closed == [1] and done == [1]
+    assert how == "abandon" or job.outcome.state == CANCELLED
+
+
+def test_a_failure_in_what_remains_fails_the_job_and_its_place_is_in_the_log(tmp_path):
+    def completion():
+        yield
+        raise ValueError("The scene is full.")
+
+    job = Job([], environment=program(tmp_path, RESULT), completion=completion)
+    outcome = job.wait()
+    assert (outcome.state, outcome.sentence) == (FAILED, "The scene is full.")
+    assert any("in completion" in line for line in job.log)
+
+
 def test_packages_of_the_module_s_own_folder_never_hide_those_of_this_python(tmp_path):
     for name in ("nibabel", "only_here"):
         (tmp_path / name).mkdir()

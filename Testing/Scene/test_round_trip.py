@@ -12,8 +12,10 @@ import slicer
 import vtk
 from hospital import save_patient
 from MSLesionSegModule import segments, volumes
-from MSLesionSegModule.findings import Findings, writeCorrected
+from MSLesionSegModule.corrected import writeCorrected
+from MSLesionSegModule.findings import Findings
 from MSLesionSegModule.job import DONE, Job
+from MSLesionSegModule.resultFolder import load
 
 from MSLesionSegLib.errors import MSLesionSegError
 
@@ -38,7 +40,7 @@ def findings_for(volume, path: Path, folder: Path, probability: np.ndarray) -> F
         "files": names,
     }
     (folder / "result.json").write_text(json.dumps(manifest))
-    return Findings.load(folder, {"flair": volume}, {"flair": path})
+    return load(folder, {"flair": volume}, {"flair": path})
 
 
 @pytest.mark.parametrize(("orientation", "turned"), GRIDS)
@@ -124,7 +126,7 @@ def test_the_real_job_finds_the_lesions_and_they_survive_saving_the_scene(scene,
     outcome = job.wait()
     assert outcome.state == DONE, outcome.sentence
     assert {"started", "progress", "result"} <= {event["event"] for event in events}
-    found = Findings.load(tmp_path / "out", {"flair": volume}, {"flair": path})
+    found = load(tmp_path / "out", {"flair": volume}, {"flair": path})
     assert len(found.review.rows) == 4
     found.review.accept(1)
     found.review.reject(2)

@@ -1,0 +1,91 @@
+"""What leaves the scene: the corrected mask on the original file's grid, and the files that it belongs to."""
+
+from pathlib import Path
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from MSLesionSegLib.errors import MSLesionSegError
+
+from . import segments, volumes
+from .choices import REFERENCE, TASK_INPUTS
+from .findings import INPUT, Findings
+
+
+def originalFiles(findings: Findings, folder: Path) -> dict[str, Path]:
+    """The files that were segmented, by input name. What has gone since is written again into ``folder``.
+
+    Raises:
+        MSLesionSegError: neither the file nor the volume is there any more.
+    """
+    files = {}
+    for name in TASK_INPUTS[findings.record["task"]]:
+        path = Path(findings.record["inputs"].get(name, ""))
+        node = findings.node.GetNodeReference(INPUT + name)
+        if path.is_file():
+            files[name] = path.absolute()
+        elif node is not None:
+            files[name] = volumes.sourceFile(node, folder, name)
+        elif name in findings.record["inputs"]:
+            raise MSLesionSegError(
+                _("The scan is not in the scene any more. Load it and find lesions again.")
+            )
+    return files
+
+
+def writeCorrected(findings: Findings, path: Path) -> Path:
+    """Write the corrected mask on the original file's grid, whatever Slicer did to the axes; whole or not.
+
+    Raises:
+        MSLesionSegError: the scan has gone, or has other voxels than the volume.
+    """
+    import nibabel as nib
+
+    from MSLesionSegLib.segmentation.outputs import save_in_folder
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = originalFiles(findings, path.parent)[REFERENCE[findings.record["task"]]]
+    mask = volumes.ontoFile(findings.review.mask.astype(np.uint8), findings.volume, source)
+    save_in_folder(path.parent, {path.name: (mask, nib.load(source))})
+    return path
+
+
+def draftFile(findings: Findings, source: Path, folder: Path) -> Path | None:
+    """The mask as it was found, on the grid of ``source``; None where its file has gone.
+
+    Written again into ``folder`` where ``source`` is not the file that was segmented, and so has other axes.
+    """
+    draft = Path(findings.record["draft"])
+    if not draft.is_file():
+        return None
+    if source == Path(findings.record["inputs"][REFERENCE[findings.record["task"]]]).absolute():
+        return draft
+    import nibabel as nib
+
+    from MSLesionSegLib.segmentation.outputs import save_in_folder
+
+    image = nib.load(draft)
+    onNode = volumes.ontoNode(np.asarray(image.dataobj), image.affine, findings.volume)
+    mask = volumes.ontoFile(onNode, findings.volume, source)
+    save_in_folder(folder, {"draft.nii.gz": (mask, nib.load(source))})
+    return folder / "draft.nii.gz"
+
+
+def writeSegmentation(findings: Findings, path: Path) -> Path:
+    """Write the reviewed lesions as Slicer's own file (.seg.nrrd), with this module's names of segments only.
+
+    Raises:
+        MSLesionSegError: the file could not be written.
+    """
+    node = segments.addSegmentation(findings.volume, findings.record["task"])
+    try:
+        segments.setMask(node, findings.volume, findings.masks())
+        storage = slicer.vtkMRMLSegmentationStorageNode()
+        storage.SetFileName(str(path))
+        if not storage.WriteData(node):
+            raise MSLesionSegError(_("The segmentation could not be written. Is the disk full?"))
+    finally:
+        slicer.mrmlScene.RemoveNode(node.GetDisplayNode())
+        slicer.mrmlScene.RemoveNode(node)
+    return path

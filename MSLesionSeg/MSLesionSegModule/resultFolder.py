@@ -1,0 +1,222 @@
+"""A result folder of the core brought into the scene, step by step: volumes, segmentation and their review."""
+
+import importlib
+import json
+from collections.abc import Generator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from MSLesionSegLib.errors import MSLesionSegError
+
+from . import segments, volumes
+from .choices import REFERENCE
+from .findings import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, Findings, reviewOf
+
+# roles of a result's files begin with the scan on whose voxels they lie, where a task has more than one
+_SPACE = {"flair": "", "new": "followup_", "enhancing": ""}
+_NEEDED = (
+    "scipy.linalg",
+    "scipy.spatial",
+    "cc3d",
+)  # what describes lesions; loading them takes a moment each
+
+
+def load(folder: Path, nodes: Mapping[str, Any], inputs: Mapping[str, Path]) -> Findings:
+    """All steps of :func:`loading` at once."""
+    *_pauses, found = loading(folder, nodes, inputs)
+    return found
+
+
+def loading(
+    folder: Path, nodes: Mapping[str, Any], inputs: Mapping[str, Path]
+) -> Generator[Findings | None, None, None]:
+    """Bring a result folder into the scene in steps that leave the window alive; None after all but the last.
+
+    When a step fails, or no more are taken, the scene is as it was.
+
+    Args:
+        folder: with ``result.json``.
+        nodes: volume nodes by input name, with the task's reference among them.
+        inputs: the files that were segmented, by input name.
+    """
+    from MSLesionSegLib.segmentation.outputs import MANIFEST
+
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    task = manifest["task"]
+    _refuseIncomparable(manifest)
+    for module in _NEEDED:
+        importlib.import_module(module)
+        yield None
+    space = _SPACE[task]
+    files = {role: folder / name for role, name in manifest["files"].items()}
+    volumeNode = nodes[REFERENCE[task]]
+    added: list[Any] = []
+    try:
+        references = {}
+        for reference, role, title in (
+            (PROBABILITY, f"{space}probability", _("{volume} lesion probability")),
+            (STATES, f"{space}states", _("{volume} lesion states")),
+            (REGIONS, "regions", _("{volume} brain regions")),
+            (SUBTRACTION, "subtraction", _("{volume} subtraction")),
+        ):
+            if role in files:
+                voxels, affine = _read(
+                    files[role], volumeNode if reference in (PROBABILITY, STATES) else None
+                )
+                yield None
+                name = title.format(volume=volumeNode.GetName())
+                added.append(volumes.addVolume(voxels, affine, name, role))
+                references[reference] = added[-1].GetID()
+                yield None
+        if SUBTRACTION in references:
+            added.append(_withDisplay(references[SUBTRACTION]))
+        if "transform" in files:
+            added += _align(files["transform"], nodes["baseline"], references)
+        node = segments.addSegmentation(volumeNode, task)
+        added += [node, node.GetDisplayNode()]
+        for reference, part in references.items():
+            node.SetNodeReferenceID(reference, part)
+        for name, volume in nodes.items():
+            node.SetNodeReferenceID(INPUT + name, volume.GetID())
+        record = _record(manifest, inputs, files[f"{space}mask"])
+        yield None
+        review = reviewOf(node, record)
+        yield None
+        draft = _read(files[f"{space}mask"], volumeNode)[0] > 0
+        yield None
+        if not np.array_equal(draft, review.mask):
+            name = _("{volume} lesions as found").format(volume=volumeNode.GetName())
+            affine = volumes.affineOf(volumeNode)
+            added.append(volumes.addVolume(draft.astype(np.uint8), affine, name, "draft"))
+            node.SetNodeReferenceID(DRAFT, added[-1].GetID())
+            yield None
+            review = reviewOf(node, record)
+            yield None
+        for _step in review.describe():
+            yield None
+        found = Findings(node, volumeNode, record, review)
+        _showStatic(found)
+        yield None
+        found.show()
+    except BaseException:
+        for part in added:
+            if slicer.mrmlScene.IsNodePresent(part):  # else the scene was closed meanwhile
+                slicer.mrmlScene.RemoveNode(part)
+        raise
+    yield found
+
+
+def _record(manifest: Mapping[str, Any], inputs: Mapping[str, Path], draft: Path) -> dict[str, Any]:
+    settings = manifest["settings"]
+    return {
+        "task": manifest["task"],
+        "model": manifest["model"],
+        "device": settings["device"],
+        "threshold": settings["threshold"],
+        "minimum_mm3": settings["minimum_mm3"],
+        "minimum_peak": settings["minimum_peak"],
+        "found_by": [settings["threshold"], settings["minimum_mm3"]],
+        "inputs": {name: str(path) for name, path in inputs.items()},
+        "draft": str(draft),
+        "remarks": _remarks(manifest),
+        "decisions": {},
+    }
+
+
+def _refuseIncomparable(manifest: Mapping[str, Any]) -> None:
+    """Counts that the core withholds are not shown either."""
+    told = manifest.get("comparability", {})
+    if told.get("counts") == "withheld":
+        reasons = " ".join(check["sentence"] for check in told["checks"] if check["light"] == "red")
+        raise MSLesionSegError(_("These two scans cannot be compared.") + " " + reasons)
+
+
+def _remarks(manifest: Mapping[str, Any]) -> list[str]:
+    """What to know about the scans: sentences of the core, doubts about comparing two scans first."""
+    checks = manifest.get("comparability", {}).get("checks", ())
+    doubts = [check["sentence"] for check in checks if check["light"] != "green"]
+    return [*doubts, *(finding["sentence"] for finding in manifest["findings"])]
+
+
+def _read(path: Path, volumeNode) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels (i, j, k) and affine of an image file, on the voxels of ``volumeNode`` or on its own."""
+    import nibabel as nib
+
+    image = nib.load(path)
+    voxels = np.asarray(image.dataobj)
+    if volumeNode is None:
+        return voxels, image.affine
+    return volumes.ontoNode(voxels, image.affine, volumeNode), volumes.affineOf(volumeNode)
+
+
+def _showStatic(found: Findings) -> None:
+    """Put the states that are shown but not reviewed into their segments."""
+    task = found.record["task"]
+    states = found.node.GetNodeReference(STATES)
+    if states is None:
+        return
+    codes = np.array(volumes.voxelsOf(states))
+    shown = {
+        state: codes == code
+        for code, state in enumerate(segments.TASK_STATES[task], start=1)
+        if state not in segments.REVIEWED_STATES[task]
+    }
+    found.put(shown)
+
+
+def _withDisplay(volumeId: str):
+    """Give a volume a display node, without which views show nothing of it; returns that node."""
+    volume = slicer.mrmlScene.GetNodeByID(volumeId)
+    volume.CreateDefaultDisplayNodes()
+    return volume.GetDisplayNode()
+
+
+def _align(path: Path, baselineNode, references: dict[str, str]) -> list[Any]:
+    """Put the baseline scan, and what lies in its space, where the registration found it on the follow-up.
+
+    So linked views show the same place. A transform that is not linear, or a baseline that the person has placed,
+    is left alone. Returns the nodes that were added.
+    """
+    matrix = linearMatrix(path)
+    if matrix is None:
+        references.pop(REGIONS, None)  # they could not be told where the lesions are
+        return []
+    if REGIONS in references:
+        # moved for good, because the review reads them without looking at transforms
+        regions = slicer.mrmlScene.GetNodeByID(references[REGIONS])
+        moved = matrix @ volumes.affineOf(regions)
+        regions.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(moved))
+    if baselineNode.GetParentTransformNode() is not None:
+        return []
+    transform = slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLLinearTransformNode", _("{volume} onto follow-up").format(volume=baselineNode.GetName())
+    )
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
+    subtraction = slicer.mrmlScene.GetNodeByID(references.get(SUBTRACTION, ""))
+    for node in (baselineNode, subtraction):
+        if node is not None:
+            node.SetAndObserveTransformNodeID(transform.GetID())
+    return [transform]
+
+
+def linearMatrix(path: Path) -> np.ndarray | None:
+    """The matrix (RAS, mm, baseline to follow-up) of the core's transform file; None if it is not linear."""
+    import SimpleITK as sitk
+
+    transform = sitk.ReadTransform(str(path))
+    lps = np.diag([-1.0, -1.0, 1.0])
+
+    def mapped(points: np.ndarray) -> np.ndarray:
+        return np.array([transform.TransformPoint(point.tolist()) for point in points @ lps]) @ lps
+
+    origin = mapped(np.zeros((1, 3)))[0]
+    matrix = np.eye(4)
+    matrix[:3, :3] = (mapped(100.0 * np.eye(3)) - origin).T / 100.0
+    matrix[:3, 3] = origin
+    probes = np.array([[60.0, -45.0, 30.0], [-50.0, 70.0, -40.0], [35.0, 20.0, 65.0]])
+    linear = np.allclose(probes @ matrix[:3, :3].T + origin, mapped(probes), atol=1e-2)
+    return matrix if linear else None
