@@ -20,7 +20,7 @@ class MSLesionSegParameterNode:
     model, device, correctBias: how they are looked for; an empty model is the one in use.
     threshold, minimumMm3: what counts as a lesion.
     order: of the lesion table.
-    startModel, tune, minutes, replay: how a model is fine-tuned; an empty one is the one in use.
+    startModel, tune, minutes, replay, leaveOneOut: how a model is fine-tuned; an empty one is the one in use.
     """
 
     task: TaskChoice = TaskChoice.flair
@@ -40,6 +40,7 @@ class MSLesionSegParameterNode:
     tune: TuneChoice = TuneChoice.all
     minutes: Annotated[int, WithinRange(1, 1440)] = 15
     replay: bool = True
+    leaveOneOut: bool = False
 
 
 def onSliders(threshold: float, minimumMm3: float) -> tuple[float, float]:

@@ -9,21 +9,22 @@ from . import modelStore, texts, volumes
 from .choices import OPTIONAL_INPUTS, TASK_INPUTS
 from .job import CANCELLED, CANCELLING, DONE
 from .memory import memoryWarning
-from .modelChoice import ModelChoice
 from .modelsSection import openCard
 from .proposals import proposeInputs
+from .section import ModelSection
 from .timers import delayed
 
 _ALL_INPUTS = ("flair", "baseline", "followup", "pre", "post")
 
 
-class SegmentSection:
+class SegmentSection(ModelSection):
     """Maps task, scans and the running search to widgets.
 
     ``onFindings(findings)`` is called when a search has ended well.
     """
 
     def __init__(self, ui, logic, say, views) -> None:
+        super().__init__(ui.modelComboBox, "model")
         self.ui = ui
         self.logic = logic
         self.onFindings = lambda findings: None
@@ -33,26 +34,10 @@ class SegmentSection:
         self._task = None
         self._inUse = ""
         self._stage = ""
-        self._model = ModelChoice(ui.modelComboBox, "model")
-        self._parameters = None
         self._proposeTimer = delayed(0, self.proposeInputs)
         ui.segmentButton.clicked.connect(self.toggle)
         ui.cardButton.clicked.connect(self.showCard)
         self._busy(None)
-
-    @property
-    def parameters(self):
-        """The scene's parameters, or None while the panel is not bound to any."""
-        return self._parameters
-
-    @parameters.setter
-    def parameters(self, parameters) -> None:
-        self._parameters = parameters
-        self._model.bind(parameters)
-
-    @property
-    def task(self) -> str:
-        return "flair" if self.parameters is None else self.parameters.task.value
 
     def toggle(self, *_args) -> None:
         """Start, or cancel what is running."""

@@ -127,13 +127,28 @@ def addCaseProblem(findings, folder: str, busy: bool) -> str:
     return _("Wait until the running step has ended.") if busy else ""
 
 
-def trainProblem(newCases: int, missingPackages: Sequence[str], hasModel: bool) -> str:
-    """Why "Fine-tune" cannot be pressed, or an empty text. ``hasModel``: whether there is one to start from."""
+def trainProblem(newCases: int, missingPackages: Sequence[str], hasModel: bool, patients: int | None) -> str:
+    """Why "Fine-tune" cannot be pressed, or an empty text.
+
+    ``hasModel``: whether there is one to start from. ``patients``: to leave out one by one, which needs no new cases;
+    None for a training on all at once.
+    """
     if missingPackages:
         return _("Python packages are missing. Install them under Packages first.")
-    if not newCases:
+    if patients is not None and patients < 2:
+        return _("Leaving out patients in turn needs cases of two or more to learn from.")
+    if patients is None and not newCases:
         return _("Add corrected cases first: there is nothing new to learn from.")
     return "" if hasModel else _("There is no model to start from. Import one under Models.")
+
+
+def leaveOneOutText(patients: int, minutes: int) -> str:
+    """The choice of leave-one-out, with the time that it takes."""
+    if patients < 2:
+        return _("leave out patients in turn")
+    return _("leave out patients in turn ({n} trainings, {time} min)").format(
+        n=patients + 1, time=(patients + 1) * minutes
+    )
 
 
 def newCasesText(new: int, total: int) -> str:

@@ -7,25 +7,24 @@ from MSLesionSegLib.errors import MSLesionSegError
 
 from . import filing, modelStore, tables, texts
 from .job import CANCELLED, CANCELLING, DONE
-from .modelChoice import ModelChoice
 from .scorePlot import ScorePlot
+from .section import ModelSection
 
 _METRICS = ("sensitivity", "ppv", "dice", "false_positives")
 
 
-class TrainSection:
+class TrainSection(ModelSection):
     """``onModels()`` is called when there is a new model or another one is in use."""
 
     def __init__(self, ui, logic, say) -> None:
+        super().__init__(ui.startComboBox, "startModel")
         self.ui = ui
         self.logic = logic
         self.onModels = lambda: None
         self._say = say
         self._job = None
         self._result = None
-        self._start = ModelChoice(ui.startComboBox, "startModel")
-        self._parameters = None
-        self._shown = None  # task and model to start from
+        self._shown = None  # the choices that the texts and the button were made for
         self._stage = ""
         self._plot = ScorePlot(ui.trainPlot)
         ui.trainButton.clicked.connect(self.toggle)
@@ -33,20 +32,6 @@ class TrainSection:
         ui.keepOldButton.clicked.connect(self.keepOld)
         self._busy(False)
         self._showGate(None)
-
-    @property
-    def parameters(self):
-        """The scene's parameters, or None while the panel is not bound to any."""
-        return self._parameters
-
-    @parameters.setter
-    def parameters(self, parameters) -> None:
-        self._parameters = parameters
-        self._start.bind(parameters)
-
-    @property
-    def task(self) -> str:
-        return "flair" if self.parameters is None else self.parameters.task.value
 
     def toggle(self, *_args) -> None:
         """Start, or cancel what is running."""
@@ -66,10 +51,11 @@ class TrainSection:
         self._job = self.logic.fineTune(
             filing.casesFolder(),
             task=self.task,
-            start=self._start.name or None,
+            start=self._model.name or None,
             tune=self.parameters.tune.value,
             minutes=self.parameters.minutes,
             replay=self.parameters.replay,
+            leaveOneOut=self.parameters.leaveOneOut,
             device=self.parameters.device.value,
             onEvent=self._event,
             onFinished=self._finished,
@@ -97,15 +83,16 @@ class TrainSection:
         """React to another task, which has its own models and cases, and to another model to start from."""
         if self._shown is None or self._shown[0] != self.task:
             self.refreshModels()
-        if self._shown != (self.task, self._start.name):
-            self._shown = (self.task, self._start.name)
+        chosen = (self.task, self._model.name, *self._check())
+        if self._shown != chosen:
+            self._shown = chosen
             self.update()
 
     def refreshModels(self) -> None:
         """List the models to start from; the first entry is the one in use."""
         inUse = modelStore.inUse(self.task) or _("none")
         names = [member.card.name for member in modelStore.modelsFor(self.task)]
-        self._start.offer(_("The model in use ({model})").format(model=inUse), names)
+        self._model.offer(_("The model in use ({model})").format(model=inUse), names)
 
     def update(self) -> None:
         """Show how many cases are new and whether training can start."""
@@ -114,11 +101,21 @@ class TrainSection:
         self.ui.newCasesLabel.text = texts.newCasesText(new, len(filing.listCases(folder, self.task)))
         if self._job is not None:
             return
-        hasModel = bool(self._start.name or modelStore.inUse(self.task))
-        problem = texts.trainProblem(new, self.logic.packages.missing(self.task), hasModel)
+        hasModel = bool(self._model.name or modelStore.inUse(self.task))
+        patients = filing.patientsToLearnFrom(folder, self.task)
+        leaveOneOut, minutes = self._check()
+        self.ui.leaveOneOutCheckBox.text = texts.leaveOneOutText(patients, minutes)
+        apart = patients if leaveOneOut else None
+        problem = texts.trainProblem(new, self.logic.packages.missing(self.task), hasModel, apart)
         self.ui.trainButton.enabled = not problem
         self.ui.trainButton.toolTip = problem or _(
             "Teach the model with the corrected cases, in the background."
+        )
+
+    def _check(self) -> tuple[bool, int]:
+        """Whether patients are left out in turn, and the minutes of a training."""
+        return (
+            (False, 15) if self.parameters is None else (self.parameters.leaveOneOut, self.parameters.minutes)
         )
 
     def _event(self, event) -> None:

@@ -39,6 +39,29 @@ def test_without_new_cases_nothing_can_be_trained(panel):
     assert "nothing new" in panel.ui.trainButton.toolTip
 
 
+def test_leave_one_out_is_offered_with_its_time_and_needs_no_new_case(panel, tmp_path):
+    from MSLesionSegModule import filing
+
+    file_cases(panel, tmp_path)
+    ui, started = panel.ui, []
+    panel._parameterNode.minutes = 20
+    assert "3 trainings, 60 min" in ui.leaveOneOutCheckBox.text
+    filing.rememberTrained(filing.casesFolder(), "flair")
+    panel.train.update()
+    assert not ui.trainButton.enabled
+    ui.leaveOneOutCheckBox.checked = True
+    assert ui.trainButton.enabled
+    panel.logic._started = lambda arguments, **callbacks: started.append(arguments)
+    ui.trainButton.click()
+    assert "--leave-one-out" in started[0]
+
+
+def test_leave_one_out_of_a_single_patient_is_no_choice(panel, tmp_path):
+    panel.ui.leaveOneOutCheckBox.checked = True
+    assert not panel.ui.trainButton.enabled
+    assert "two or more" in panel.ui.trainButton.toolTip
+
+
 @pytest.mark.slow
 def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
     from MSLesionSegLib.network.active import use_model
