@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 import types
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def start() -> None:
     sys.path[:0] = [str(MODULE)]
     scene = slicer.vtkMRMLScene()
     slicer.mrmlScene = scene
+    slicer.harnessKeeps = _files(scene)
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
     logic.GetColorLogic().SetMRMLScene(scene)
@@ -62,12 +64,22 @@ def start() -> None:
         setattr(modules, name.lower(), types.SimpleNamespace(logic=lambda part=part: part))
     slicer.modules = modules
     slicer.app = Application()
-    slicer.harnessKeeps = kept  # Slicer's C++ holds no reference to them
+    slicer.harnessKeeps += kept  # Slicer's C++ holds no reference to them
 
     translation = types.ModuleType("slicer.i18n")
     translation.tr = lambda text: text
     translation.translate = lambda context, text: text
     sys.modules["slicer.i18n"] = slicer.i18n = translation
+
+
+def _files(scene) -> list:
+    """What a scene needs to unpack a file of its own."""
+    cache, manager = slicer.vtkCacheManager(), slicer.vtkDataIOManager()
+    cache.SetRemoteCacheDirectory(tempfile.mkdtemp(prefix="slicer-tests-"))
+    manager.SetCacheManager(cache)
+    scene.SetCacheManager(cache)
+    scene.SetDataIOManager(manager)
+    return [cache, manager]
 
 
 def clear() -> None:
