@@ -169,7 +169,9 @@ def _saved(network: str, methods: Sequence[Method]) -> str:
     means = {(m.name, m.n): m.mean("dice").mean for m in methods}
     sizes = sorted(n for name, n in means if name == DE_NOVO)
     goal = means[DE_NOVO, sizes[-1]]
-    enough = [n for n in sizes if goal is not None and (means[PRE_TRAINED, n] or 0.0) >= goal]
+    if goal is None:
+        return f"{network}: Dice is not defined, as no scan has lesions."
+    enough = [n for n in sizes if (means[PRE_TRAINED, n] or 0.0) >= goal]
     if not enough:
         return f"{network}: pre-trained never reaches the mean Dice of de novo with n = {sizes[-1]}."
     return (

@@ -113,7 +113,8 @@ def repeated_measures_anova(metric: str, methods: Mapping[str, Values]) -> Anova
         for name, values in methods.items()
         for patient in sorted(patients)
     ]
-    table = AnovaRM(pandas.DataFrame(rows), "value", "patient", within=["method"]).fit().anova_table
+    with np.errstate(invalid="ignore", divide="ignore"):  # methods without any error have no F
+        table = AnovaRM(pandas.DataFrame(rows), "value", "patient", within=["method"]).fit().anova_table
     f, between, error, p = (float(v) for v in table.iloc[0])
     defined = np.isfinite(f) and np.isfinite(p)
     return Anova(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Sequence
@@ -151,7 +152,7 @@ def pretrain(
         checkpoint: written about every minute; a stopped run of the same settings goes on from it.
 
     Raises:
-        SettingsError: a patch that the network cannot take, or no scans.
+        SettingsError: a patch that the network cannot take, no scans, or a loss that is no number any more.
     """
     progress = progress or Silent()
     check_pretraining(architecture, recipe)
@@ -228,6 +229,11 @@ def _train(
             torch.nn.utils.clip_grad_norm_(pretext.parameters(), 5.0)
             optimiser.step()
             losses.append(float(parts["reconstruction"].detach()))
+            if not math.isfinite(losses[-1]):
+                raise SettingsError(
+                    f"The pre-training went astray at step {step + 1}: its loss is no number any more. Lower the "
+                    f"recipe's learning_rate (now {recipe.learning_rate:g})."
+                )
             step += 1
             if time.monotonic() - saved > CHECKPOINT_SECONDS or step == recipe.steps:
                 _save(checkpoint, key, pretext, optimiser, step, losses, clock.seconds)

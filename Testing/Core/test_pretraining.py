@@ -253,6 +253,14 @@ def test_masks_are_not_taken_for_scans_and_a_broken_scan_is_left_out(tmp_path):
         prepare_unlabelled(tmp_path / "nowhere", tmp_path / "no", Silent())
 
 
+def test_a_pre_training_that_goes_astray_is_told_and_stores_nothing(scans, tmp_path):
+    architecture, patch = NETWORKS["unet"]
+    recipe = PretrainingRecipe(steps=5, batch=1, patch=patch, learning_rate=1e30)
+    with pytest.raises(SettingsError, match="Lower the recipe's learning_rate"):
+        pretrain("astray", architecture, recipe, scans, tmp_path / "models", checkpoint=tmp_path / "c.pt")
+    assert not (tmp_path / "models").exists()
+
+
 def test_the_command_makes_a_base_model_and_leaves_its_record_and_curve(scans, models, tmp_path, monkeypatch):
     monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path / "store"))
     work = tmp_path / "work"
