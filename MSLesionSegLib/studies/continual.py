@@ -30,7 +30,7 @@ from MSLesionSegLib.studies.continual_report import (
     SINGLE,
     write_continual_report,
 )
-from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
+from MSLesionSegLib.studies.executor import run_cells
 from MSLesionSegLib.studies.material import PREPARE, StudyCase, by_patient, check_names, prepared_centre
 from MSLesionSegLib.studies.recipes import with_length
 from MSLesionSegLib.studies.record import check_study_folder, open_study
@@ -124,7 +124,6 @@ def run_continual(
         cases = prepared_centre(source, folder / "material", progress)
         centres.append(split_centre(source.name, cases, settings.test_share))
     cells = plan(settings, centres)
-    warn_of_noise(cells, progress)
     described = [case.described() for centre in centres for case in (*centre.train, *centre.test)]
     tested = [case for centre in centres for case in centre.test]
     bases = look_at_bases([settings.start] if settings.start else [], tested, progress)

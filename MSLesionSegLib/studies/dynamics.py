@@ -20,7 +20,7 @@ from MSLesionSegLib.studies.cells import Cell
 from MSLesionSegLib.studies.continual import Centre, split_centre
 from MSLesionSegLib.studies.dynamics_cells import FROZEN, RANDOM, TRANSFER, compare, follow
 from MSLesionSegLib.studies.dynamics_report import write_dynamics_report
-from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
+from MSLesionSegLib.studies.executor import run_cells
 from MSLesionSegLib.studies.material import PREPARE, prepared_centre
 from MSLesionSegLib.studies.recipes import with_length
 from MSLesionSegLib.studies.record import check_study_folder, open_study
@@ -76,7 +76,6 @@ def run_dynamics(
     centre = split_centre(source.name, cases, settings.test_share)
     cells = plan(settings, centre)
     _check_samples(cells[-1])
-    warn_of_noise(cells, progress)
     described = [case.described() for case in (*centre.train, *centre.test)]
     bases = look_at_bases(settings.bases, centre.test, progress)
     record = open_study(folder, "dynamics", asdict(settings), asdict(data), described, bases)

@@ -14,27 +14,6 @@ from MSLesionSegLib.studies.cells import STOP, Cell, CellProgress, Finished, com
 STAGE = "train and test"
 
 
-def warn_of_noise(cells: Sequence[Cell], progress: Progress) -> None:
-    """Say so when a training is not repeatable bit for bit on this computer.
-
-    oneDNN's bfloat16 gradient is not where the deepest level of a network has fewer than four voxels per edge.
-    """
-    from MSLesionSegLib.network.architectures import Architecture
-    from MSLesionSegLib.network.precision import has_fast_bfloat16
-
-    deepest = [
-        cell.settings["recipe"]["patch"] / Architecture(**cell.settings["architecture"]).multiple
-        for cell in cells
-        if cell.settings.get("recipe")
-    ]
-    if has_fast_bfloat16() and min(deepest, default=4) < 4:
-        progress.warning(
-            "not-repeatable",
-            "The patches are small for the depth of the network: on this processor a rerun will differ in the last "
-            "digits. Larger patches, or fewer levels, make it exact.",
-        )
-
-
 def run_cells(
     cells: Sequence[Cell], root: Path, *, executor: str, threads: int, progress: Progress
 ) -> dict[str, Finished]:

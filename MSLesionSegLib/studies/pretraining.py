@@ -18,7 +18,7 @@ from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.studies.base_models import look_at_bases
-from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
+from MSLesionSegLib.studies.executor import run_cells
 from MSLesionSegLib.studies.material import PREPARE, StudyCase, check_names, native_centre, unlabelled_centre
 from MSLesionSegLib.studies.pretraining_cells import plan
 from MSLesionSegLib.studies.pretraining_report import write_pretraining_report
@@ -89,7 +89,6 @@ def run_pretraining(
     used = [case for subset in subsets for case in subset]
     scans = _without(scans, used, progress)
     cells = plan(settings, scans, subsets)
-    warn_of_noise(cells, progress)
     described = [case.described() for case in (*scans, *used)]
     bases = look_at_bases([settings.base] if settings.base else [], used, progress)
     record = open_study(folder, "pretraining", asdict(settings), asdict(data), described, bases)

@@ -15,7 +15,7 @@ from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.base_models import look_at_bases
-from MSLesionSegLib.studies.executor import run_cells, warn_of_noise
+from MSLesionSegLib.studies.executor import run_cells
 from MSLesionSegLib.studies.material import PREPARE, check_names, native_centre, prepared_centre
 from MSLesionSegLib.studies.record import check_study_folder, open_study
 from MSLesionSegLib.studies.rotation import make_subsets
@@ -92,7 +92,6 @@ def run_transfer(
         if case not in used:
             progress.warning("left-out", f"{case.name} is left out: the subsets are full without it.")
     cells = plan(settings, subsets, external, others)
-    warn_of_noise(cells, progress)
     described = [case.described() for case in (*used, *external, *others)]
     bases = look_at_bases(settings.bases, [*used, *external], progress)
     record = open_study(folder, "transfer", asdict(settings), asdict(data), described, bases)

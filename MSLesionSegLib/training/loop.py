@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from MSLesionSegLib.errors import Cancelled
-from MSLesionSegLib.network.precision import has_fast_bfloat16
+from MSLesionSegLib.network.precision import trains_in_bfloat16
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.losses import get_loss
@@ -83,8 +83,7 @@ def train_network(
         team: processes that train together; each draws its own part of every batch from its own ``source``.
 
     Returns:
-        The network, in evaluation mode. A resumed run equals an unbroken one bit for bit on the same CPU as long as
-        the deepest level keeps four or more voxels per edge; below that oneDNN's bfloat16 gradient is not repeatable.
+        The network, in evaluation mode. A resumed run equals an unbroken one bit for bit on the same CPU.
 
     Raises:
         Cancelled: the person stopped it. The best state so far is in the network then, if there is one.
@@ -131,6 +130,7 @@ class _Run:
         if team.size > 1:
             self.forward = torch.nn.parallel.DistributedDataParallel(network)
         self.saved = time.monotonic()
+        self.fast: bool | None = None  # whether in bfloat16, found out from the first batch
 
     def advance(self) -> None:
         """One optimiser step."""
@@ -138,8 +138,9 @@ class _Run:
             group["lr"] = learning_rate(self.recipe, self.step, self.losses)
         inputs, label = self.source.batch(self.step)
         inputs, label = _on(inputs, self.device), label.to(self.device)
-        fast = self.device != "cpu" or has_fast_bfloat16()
-        with torch.autocast(self.device, torch.bfloat16, enabled=fast):
+        if self.fast is None:
+            self.fast = trains_in_bfloat16(self.network, inputs, self.device)
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.fast):
             logits = self.forward(inputs)
         loss = self.loss(logits.float(), label)
         self.optimiser.zero_grad(set_to_none=True)

@@ -17,7 +17,7 @@ import torch
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.precision import has_fast_bfloat16
+from MSLesionSegLib.network.precision import trains_in_bfloat16
 from MSLesionSegLib.network.store import ModelCard, save_model
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training.examples import Example, fingerprint
@@ -216,13 +216,17 @@ def _train(
     ).hexdigest()
     first, losses, before = _resume(checkpoint, key, pretext, optimiser, device, progress)
     clock, saved = Stopwatch(before), time.monotonic()
-    step = first
+    step, fast = first, None
     try:
         while step < recipe.steps:
             progress.stage("training", step / recipe.steps)
             torch.manual_seed(recipe.seed * 1_000_003 + step)  # what is hidden depends on the step alone
             image = source.batch(step)[0].to(device)
-            with torch.autocast(device, torch.bfloat16, enabled=device != "cpu" or has_fast_bfloat16()):
+            if fast is None:
+                torch_state = torch.get_rng_state()
+                fast = trains_in_bfloat16(pretext, image, device)
+                torch.set_rng_state(torch_state)
+            with torch.autocast(device, torch.bfloat16, enabled=fast):
                 parts = pretext(image)
             optimiser.zero_grad(set_to_none=True)
             sum(parts.values()).backward()

@@ -5,8 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+import torch
+from centres import write_examples
 
 from MSLesionSegLib.network import precision
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.training.loop import train_network
+from MSLesionSegLib.training.patches import PatchSource
+from MSLesionSegLib.training.recipe import TrainingRecipe
 
 
 @pytest.fixture(autouse=True)
@@ -64,3 +70,26 @@ def test_a_cache_that_cannot_be_written_does_no_harm(trials, tmp_path):
 
 def test_the_trial_itself_gives_an_answer():
     assert precision._is_faster() in (True, False)
+
+
+@pytest.mark.parametrize(("patch", "fast"), [(16, False), (24, False), (32, True)])
+def test_networks_whose_deepest_maps_are_tiny_are_not_trained_in_bfloat16(monkeypatch, patch, fast):
+    monkeypatch.setattr(precision, "_has_instructions", lambda: True)
+    network = build(Architecture(base=4, levels=3))
+    image = torch.zeros(1, 1, patch, patch, patch)
+    assert precision.trains_in_bfloat16(network, image, "cpu") is fast
+    assert precision.trains_in_bfloat16(network, image, "cuda") is True
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_a_training_over_tiny_maps_is_finite_and_repeatable(tmp_path):
+    examples = write_examples(tmp_path / "here", 1)
+    recipe = TrainingRecipe(steps=3, patch=32, batch=1, warm_up=1, insertion=0, thick_slices=0)
+    weights = []
+    for _ in range(3):
+        torch.manual_seed(0)
+        network = build(Architecture(base=16, levels=4, thin=2))
+        train_network(network, PatchSource(examples, recipe), recipe)
+        weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
+        assert torch.isfinite(weights[-1]).all()
+    assert torch.equal(weights[0], weights[1]) and torch.equal(weights[0], weights[2])
