@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from MSLesionSegLib.network.store import Model
 
 # A lesion that the FLAIR model overlooks: bright where it is, tissue and not CSF where it is not, below the rim.
-_BRIGHT_Z, _TISSUE_Z, _DEPTH_MM = 1.0, -0.75, 5.0
+_BRIGHT_Z, _TISSUE_Z, _DEPTH_MM = 0.6, -0.75, 6.0
 # Around change the outline of one timepoint says nothing about the other.
 _CHANGE_MARGIN_VOXELS = 2
 
@@ -209,7 +209,7 @@ def supported(
     """Mask of the change that is borne out, bool (X, Y, Z).
 
     Either the FLAIR model sees a lesion there, or the scans themselves show a faint one: brighter than tissue (mean z
-    of 1 or more) at the one timepoint, tissue and not CSF (-0.75 or more) at the other, and reaching 5 mm or deeper
+    of 0.6 or more) at the one timepoint, tissue and not CSF (-0.75 or more) at the other, and reaching 6 mm or deeper
     into the brain. What a fit that is a little off makes of sulci and ventricles is nothing of that.
 
     Args:

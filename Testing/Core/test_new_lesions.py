@@ -166,7 +166,7 @@ def test_change_counts_where_the_flair_model_sees_a_lesion():
 
 @pytest.mark.parametrize(
     "brightness, before, depth_mm, counts",
-    [(1.2, 0.0, 9.0, True), (0.8, 0.0, 9.0, False), (1.2, -1.5, 9.0, False), (1.2, 0.0, 4.0, False)],
+    [(1.2, 0.0, 9.0, True), (0.4, 0.0, 9.0, False), (1.2, -1.5, 9.0, False), (1.2, 0.0, 4.0, False)],
     ids=["bright tissue", "not bright", "CSF before", "at the rim"],
 )
 def test_a_faint_lesion_counts_if_it_is_bright_and_was_tissue_below_the_rim(
