@@ -251,7 +251,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
 
         ScriptedLoadableModuleLogic.__init__(self)
         self._folder = None
-        self._segmenting = None
+        self._searches = []
         self._jobs = RunningJobs()
         resources = Path(__file__).parent / "Resources"
         settings = Path(slicer.app.slicerUserSettingsFilePath).parent
@@ -311,7 +311,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             onFinished,
             self.packages.antsFolder,
         )
-        self._segmenting = run
+        self._searches = [job for job in self._searches if job.outcome is None] + [run.job]
         self._jobs.add(run.job)
         if not wait:
             return run.job
@@ -384,10 +384,10 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         self._jobs.poll()
 
     def cancelSegmenting(self) -> None:
-        """End the running search without a result, as its scene goes."""
-        if self._segmenting is not None:
-            self._jobs.abandon(self._segmenting.job)
-            self._segmenting = None
+        """End the running searches without a result, as their scene goes."""
+        for job in self._searches:
+            self._jobs.abandon(job)
+        self._searches = []
 
     def cleanup(self) -> None:
         """End all jobs and remove the working folder."""

@@ -40,8 +40,8 @@ class CasesSection:
     def add(self, *_args) -> None:
         """File the corrected mask; asks if the review is not finished."""
         self.beforeAdding()
-        review = self.findings.review
-        done, total = review.progress
+        findings, began = self.findings, self._began  # a search may end while the question is open
+        done, total = findings.review.progress
         if done < total and not slicer.util.confirmYesNoDisplay(
             _("{open} of {total} lesions were not reviewed. Add the case as it is?").format(
                 open=total - done, total=total
@@ -49,10 +49,10 @@ class CasesSection:
         ):
             return
         self._reviewerChanged()
-        minutes = (time.monotonic() - self._began) / 60
+        minutes = (time.monotonic() - began) / 60
         try:
             self._job = self.logic.startAddCase(
-                self.findings, filing.casesFolder(), filing.reviewer(), minutes, self._added
+                findings, filing.casesFolder(), filing.reviewer(), minutes, self._added
             )
         except (MSLesionSegError, OSError) as error:
             self._say(str(error), error=True)

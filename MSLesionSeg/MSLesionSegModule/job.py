@@ -176,9 +176,7 @@ class Job:
         """End the process and its children now, do nothing with a result and tell nobody."""
         self._onEvent = lambda event: None
         self._onFinished = lambda outcome: None
-        self._completion = None
-        if self._completing is not None:
-            self._completing.close()
+        self.state = CANCELLING  # nothing more is done with a result
         self.kill()
         self.wait()
 

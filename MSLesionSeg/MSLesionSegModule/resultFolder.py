@@ -36,7 +36,7 @@ def loading(
 ) -> Generator[Findings | None, None, None]:
     """Bring a result folder into the scene in steps that leave the window alive; None after all but the last.
 
-    When a step fails, or no more are taken, the scene is as it was.
+    When a step fails, or they are not taken to the end, the scene is as it was.
 
     Args:
         folder: with ``result.json``.
@@ -75,7 +75,7 @@ def loading(
         if SUBTRACTION in references:
             added.append(_withDisplay(references[SUBTRACTION]))
         if "transform" in files:
-            added += _align(files["transform"], nodes["baseline"], references)
+            added += _align(files["transform"], nodes.get("baseline"), references)
         node = segments.addSegmentation(volumeNode, task)
         added += [node, node.GetDisplayNode()]
         for reference, part in references.items():
@@ -102,12 +102,12 @@ def loading(
         _showStatic(found)
         yield None
         found.show()
+        yield found
     except BaseException:
         for part in added:
             if slicer.mrmlScene.IsNodePresent(part):  # else the scene was closed meanwhile
                 slicer.mrmlScene.RemoveNode(part)
         raise
-    yield found
 
 
 def _record(manifest: Mapping[str, Any], inputs: Mapping[str, Path], draft: Path) -> dict[str, Any]:
@@ -178,8 +178,8 @@ def _withDisplay(volumeId: str):
 def _align(path: Path, baselineNode, references: dict[str, str]) -> list[Any]:
     """Put the baseline scan, and what lies in its space, where the registration found it on the follow-up.
 
-    So linked views show the same place. A transform that is not linear, or a baseline that the person has placed,
-    is left alone. Returns the nodes that were added.
+    So linked views show the same place. A transform that is not linear is not taken; a baseline that has a place
+    already, by the person or by an earlier search, is left there. Returns the nodes that were added.
     """
     matrix = linearMatrix(path)
     if matrix is None:
@@ -190,16 +190,18 @@ def _align(path: Path, baselineNode, references: dict[str, str]) -> list[Any]:
         regions = slicer.mrmlScene.GetNodeByID(references[REGIONS])
         moved = matrix @ volumes.affineOf(regions)
         regions.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(moved))
-    if baselineNode.GetParentTransformNode() is not None:
+    subtraction = slicer.mrmlScene.GetNodeByID(references.get(SUBTRACTION, ""))
+    unplaced = [
+        node for node in (baselineNode, subtraction) if node is not None and not node.GetTransformNodeID()
+    ]
+    if not unplaced:
         return []
     transform = slicer.mrmlScene.AddNewNodeByClass(
-        "vtkMRMLLinearTransformNode", _("{volume} onto follow-up").format(volume=baselineNode.GetName())
+        "vtkMRMLLinearTransformNode", _("{volume} onto follow-up").format(volume=unplaced[0].GetName())
     )
     transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
-    subtraction = slicer.mrmlScene.GetNodeByID(references.get(SUBTRACTION, ""))
-    for node in (baselineNode, subtraction):
-        if node is not None:
-            node.SetAndObserveTransformNodeID(transform.GetID())
+    for node in unplaced:
+        node.SetAndObserveTransformNodeID(transform.GetID())
     return [transform]
 
 

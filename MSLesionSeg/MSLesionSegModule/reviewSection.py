@@ -62,15 +62,16 @@ class ReviewSection:
         self._current = None
         self._came = []
         self.ui.subtractionButton.checked = False
-        if findings is not None and self.parameters is not None:
-            rule = findings.review.rule
-            threshold, minimumMm3 = onSliders(rule.threshold, rule.minimum_mm3)
-            self.parameters.threshold, self.parameters.minimumMm3 = threshold, minimumMm3
         self._observe(findings)
         self.resume()
 
     def resume(self) -> None:
         """Go on with the same findings, such as when the module is entered again."""
+        if self.findings is not None and self.parameters is not None:
+            # also of a result that came while the person was in another module
+            rule = self.findings.review.rule
+            threshold, minimumMm3 = onSliders(rule.threshold, rule.minimum_mm3)
+            self.parameters.threshold, self.parameters.minimumMm3 = threshold, minimumMm3
         self._editor.edit(self.findings if self.parameters is not None else None)
         self.update()
 
@@ -102,6 +103,8 @@ class ReviewSection:
 
     def exit(self) -> None:
         """Leave the keys and the views to others; no effect stays active."""
+        self._drag.stop()
+        self._applyRule()
         self.takeEdits()
         for shortcut in self._shortcuts:
             shortcut.enabled = False

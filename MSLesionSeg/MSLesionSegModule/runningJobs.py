@@ -3,6 +3,7 @@
 from typing import Any
 
 import slicer
+from slicer.i18n import tr as _
 
 from .job import DONE
 
@@ -34,7 +35,7 @@ class RunningJobs:
         outcome = job.wait(slicer.app.processEvents)
         self._forget(job)
         if outcome.state != DONE:
-            raise RuntimeError(outcome.sentence)
+            raise RuntimeError(outcome.sentence or _("The work was cancelled."))
         return outcome.result
 
     def abandon(self, job) -> None:

@@ -96,6 +96,9 @@ class TrainSection(ModelSection):
 
     def update(self) -> None:
         """Show how many cases are new and whether training can start."""
+        if self.parameters is None:
+            self._shown = None  # all of it is shown when the panel is bound again
+            return
         folder = filing.casesFolder()
         new = len(filing.newCases(folder, self.task))
         self.ui.newCasesLabel.text = texts.newCasesText(new, len(filing.listCases(folder, self.task)))
@@ -114,9 +117,7 @@ class TrainSection(ModelSection):
 
     def _check(self) -> tuple[bool, int]:
         """Whether patients are left out in turn, and the minutes of a training."""
-        return (
-            (False, 15) if self.parameters is None else (self.parameters.leaveOneOut, self.parameters.minutes)
-        )
+        return self.parameters.leaveOneOut, self.parameters.minutes
 
     def _event(self, event) -> None:
         if event["event"] == "progress" and self._job is not None and self._job.state != CANCELLING:

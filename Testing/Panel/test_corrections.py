@@ -67,6 +67,13 @@ def test_a_slider_that_moves_on_and_on_does_not_keep_the_mask_from_following(pan
     moving.stop()
 
 
+def test_the_last_move_of_a_slider_counts_when_the_person_leaves_the_module(panel, found):
+    panel.ui.thresholdSlider.value = 0.3
+    panel.exit()
+    panel.enter()
+    assert found.review.rule.threshold == panel.ui.thresholdSlider.value == 0.3
+
+
 @pytest.mark.parametrize("key", ["A", "R"])
 def test_a_key_that_comes_before_the_table_follows_decides_on_the_lesion_that_is_shown(panel, found, key):
     at = panel.review._row().voxel

@@ -193,6 +193,25 @@ def test_the_review_goes_on_after_saving_and_loading_the_scene(panel, scan, tmp_
     assert panel.ui.reviewedLabel.text == "1 / 4 reviewed"
 
 
+def test_the_case_that_was_asked_about_is_filed_although_a_search_has_ended_meanwhile(
+    panel, scan, tmp_path, monkeypatch
+):
+    find_lesions(panel, scan)
+    asked, filed = panel.review.findings, []
+    panel.ui.casesFolderButton.directory = str(tmp_path / "cases")
+    panel.ui.segmentButton.click()
+
+    def answerLate(text):
+        harness.wait(lambda: panel.segment._job is None)
+        return True
+
+    monkeypatch.setattr(slicer.util, "confirmYesNoDisplay", answerLate)
+    monkeypatch.setattr(panel.logic, "startAddCase", lambda findings, *rest: filed.append(findings))
+    panel.ui.addCaseButton.click()
+    assert panel.review.findings is not asked
+    assert filed == [asked]
+
+
 def test_cancelling_leaves_the_scene_as_it_was(panel, scan):
     scenes.loadVolume(scan)
     harness.wait(lambda: panel.ui.segmentButton.enabled)
@@ -338,6 +357,20 @@ def test_a_result_that_comes_while_the_person_is_elsewhere_leaves_views_and_edit
     panel.enter()
     assert panel.ui.lesionTable.rowCount == 4
     assert panel.ui.segmentEditor.sourceVolumeNode() is volume
+
+
+def test_the_sliders_show_the_rule_of_a_result_that_came_while_the_person_was_elsewhere(panel, scan):
+    scenes.loadVolume(scan)
+    harness.wait(lambda: panel.ui.segmentButton.enabled)
+    choose_model(panel)
+    panel._parameterNode.threshold = 0.9
+    panel.ui.segmentButton.click()
+    panel.exit()
+    panel.parent.isEntered = False
+    harness.wait(lambda: panel.segment._job is None)
+    panel.parent.isEntered = True
+    panel.enter()
+    assert panel.ui.thresholdSlider.value == panel.review.findings.review.rule.threshold != 0.9
 
 
 def test_reload_takes_the_keys_and_the_brush_away(panel, scan):

@@ -56,6 +56,19 @@ def test_leave_one_out_is_offered_with_its_time_and_needs_no_new_case(panel, tmp
     assert "--leave-one-out" in started[0]
 
 
+def test_a_training_that_ends_while_the_person_is_elsewhere_changes_no_choice(panel, tmp_path):
+    from MSLesionSegModule import filing
+
+    file_cases(panel, tmp_path)
+    filing.rememberTrained(filing.casesFolder(), "flair")
+    panel._parameterNode.minutes, panel._parameterNode.leaveOneOut = 20, True
+    panel.exit()
+    panel.train.update()
+    panel.enter()
+    assert "60 min" in panel.ui.leaveOneOutCheckBox.text
+    assert panel.ui.trainButton.enabled
+
+
 def test_leave_one_out_of_a_single_patient_is_no_choice(panel, tmp_path):
     panel.ui.leaveOneOutCheckBox.checked = True
     assert not panel.ui.trainButton.enabled

@@ -11,6 +11,7 @@ import pytest
 import scene as harness
 import SimpleITK as sitk
 import slicer
+import vtk
 from hospital import save_patient
 from MSLesionSegModule import segments, volumes
 from MSLesionSegModule.corrected import writeCorrected, writeSegmentation
@@ -119,15 +120,15 @@ def test_a_result_that_is_broken_off_at_any_step_leaves_the_scene_as_it_was(scen
         return [node.GetID() for node in nodes if not node.IsA("vtkMRMLSubjectHierarchyNode")]
 
     nodes, files, result = compared(tmp_path, regions=True)
-    steps = sum(1 for _ in loading(result, nodes, files)) - 1
+    steps = sum(1 for _ in loading(result, nodes, files))
     assert steps > 10
     harness.clear()
     nodes = {name: harness.loadVolume(path) for name, path in files.items()}
     before = names()
     for taken in range(1, steps + 1):
         unfinished = loading(result, nodes, files)
-        for _step in range(taken):
-            assert next(unfinished) is None
+        for step in range(1, taken + 1):
+            assert (next(unfinished) is None) == (step < steps)
         unfinished.close()
         assert names() == before
         assert nodes["baseline"].GetParentTransformNode() is None
@@ -167,6 +168,25 @@ def test_the_baseline_is_put_onto_the_followup_by_the_registration(scene, tmp_pa
     assert found.subtraction().GetParentTransformNode() is transform
     assert found.subtraction().GetDisplayNode() is not None, "without one no view shows it"
     assert nodes["followup"].GetParentTransformNode() is None
+
+
+def test_the_subtraction_of_a_second_search_lies_on_the_followup_too(scene, tmp_path):
+    nodes, files, result = compared(tmp_path)
+    load(result, nodes, files)
+    placed = nodes["baseline"].GetParentTransformNode()
+    again = load(result, nodes, files)
+    assert nodes["baseline"].GetParentTransformNode() is placed
+    moved = vtk.vtkMatrix4x4()
+    again.subtraction().GetParentTransformNode().GetMatrixTransformToParent(moved)
+    assert slicer.util.arrayFromVTKMatrix(moved)[:3, 3] == pytest.approx([-4.0, 3.0, 2.0])
+
+
+def test_lesions_are_shown_although_the_baseline_was_taken_out_of_the_scene(scene, tmp_path):
+    nodes, files, result = compared(tmp_path, regions=True)
+    scene.RemoveNode(nodes.pop("baseline"))
+    found = load(result, nodes, files)
+    assert [row.state for row in found.review.rows] == ["new"]
+    assert found.subtraction().GetParentTransformNode() is not None
 
 
 def test_regions_of_the_baseline_s_space_lie_on_the_followup(scene, tmp_path):
