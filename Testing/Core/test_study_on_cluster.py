@@ -20,21 +20,26 @@ TABLES = ("scans.csv", "matrices.csv", "backward-transfer.csv")
 
 
 class Killer(Silent):
-    """Kills, once, the worker process that is in the middle of a training."""
+    """Kills, once, one of two worker processes while both are in the middle of a training."""
 
     def __init__(self, cluster, folder) -> None:
         self._cluster, self._folder = cluster, folder
         self.interrupted: list[str] = []
 
     def stage(self, name: str, fraction: float = 0.0) -> None:
-        begun = [path.name for path in self._folder.glob("cells/.*.unfinished-*")]
-        if begun and not self.interrupted:
-            busy = self._cluster.scheduler.workers
-            nannies = {nanny.worker_address: nanny for nanny in self._cluster.workers.values()}
-            at_work = [address for address, state in busy.items() if state.processing]
-            if at_work:
-                self.interrupted = begun
-                os.kill(nannies[at_work[0]].pid, signal.SIGKILL)
+        if self.interrupted or len(self._begun()) < 2:
+            return
+        pids = [nanny.pid for nanny in self._cluster.workers.values()]
+        for pid in pids:  # nothing is finished while it is looked at
+            os.kill(pid, signal.SIGSTOP)
+        if len(begun := self._begun()) == 2:
+            self.interrupted = begun
+            os.kill(pids.pop(), signal.SIGKILL)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+    def _begun(self) -> list[str]:
+        return [path.name for path in self._folder.glob("cells/.*.unfinished-*")]
 
 
 @pytest.mark.slow
