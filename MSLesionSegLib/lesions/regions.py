@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
@@ -19,6 +19,9 @@ from MSLesionSegLib.lesions.atlas import (
     warp_regions,
 )
 from MSLesionSegLib.lesions.components import bounding_box, label_components
+
+if TYPE_CHECKING:
+    from scipy.spatial import cKDTree
 
 PERIVENTRICULAR = "periventricular"
 JUXTACORTICAL = "juxtacortical"
@@ -51,7 +54,6 @@ _NO_FIT = "The brain atlas does not fit this scan, so the lesions' regions stay 
 _CSF_SHARE = 0.35  # a voxel this far from tissue towards CSF counts as CSF: partial volume on thick slices
 _VENTRICLE_REACH_MM = 8.0
 _CORTEX_DEPTH_MM = 6.0
-_BLOCK, _NEAREST = 8, 4  # voxels; blocks
 
 
 @dataclass(frozen=True)
@@ -71,55 +73,36 @@ class RegionMap:
     def distance_mm(self, voxels: np.ndarray, label: int) -> float:
         """Smallest distance in mm from any of ``voxels`` (N, 3; whole numbers) to a voxel of ``label``.
 
-        Between voxel centres; infinite if there is no such voxel. Only what is near is looked at: distances from
-        everywhere in a brain take half a second, and a review shall start at once.
+        Between voxel centres; infinite if there is no such voxel.
         """
-        from scipy.spatial import cKDTree
-
-        labels = np.asarray(self.labels.dataobj)
-        if (labels[tuple(voxels.T)] == label).any():
+        if (np.asarray(self.labels.dataobj)[tuple(voxels.T)] == label).any():
             return 0.0
-        sizes = np.linalg.norm(self.labels.affine[:3, :3], axis=0)
-        lesion = cKDTree(voxels * sizes)
-        starts = self._edge(label)[1]
-        gaps = np.maximum(voxels.min(axis=0) - (starts + _BLOCK - 1), starts - voxels.max(axis=0))
-        at_least = np.sqrt((np.square(np.maximum(gaps, 0) * sizes)).sum(axis=1))
-        nearest, seen = np.inf, -1.0
-        for furthest in (np.sort(at_least)[:_NEAREST].max(initial=0.0), np.inf):
-            # what the first blocks hold spares most of the others
-            blocks = np.flatnonzero((at_least > seen) & (at_least <= furthest) & (at_least < nearest))
-            if blocks.size:
-                places = np.concatenate([self._voxels(label, tuple(starts[b])) for b in blocks]) * sizes
-                nearest = lesion.query(places, distance_upper_bound=nearest)[0].min(initial=nearest)
-            seen = furthest
+        nearest = self._surface(label).query(voxels * self._sizes)[0].min(initial=np.inf)
         return float(np.float32(nearest))
 
-    def _edge(self, label: int) -> tuple[np.ndarray, np.ndarray]:
-        """The outermost voxels of ``label`` (bool, X, Y, Z) and the first voxels (N, 3) of the blocks with some."""
-        if label not in self._found:
-            whole = np.asarray(self.labels.dataobj) == label
-            inside = whole.copy(order="K")
-            for axis in range(3):
-                moved, still = np.moveaxis(inside, axis, 0), np.moveaxis(whole, axis, 0)
-                moved[1:] &= still[:-1]
-                moved[:-1] &= still[1:]
-            edge = whole & ~inside
-            present = edge
-            for axis, size in enumerate(edge.shape):
-                present = np.logical_or.reduceat(present, np.arange(0, size, _BLOCK), axis=axis)
-            self._found[label] = edge, np.argwhere(present) * _BLOCK
-        return self._found[label]
+    @property
+    def _sizes(self) -> np.ndarray:
+        return np.linalg.norm(self.labels.affine[:3, :3], axis=0)
 
-    def _voxels(self, label: int, start: tuple[int, ...]) -> np.ndarray:
-        """Outermost voxels (N, 3) of ``label`` in the block that begins at ``start``."""
-        key = (label, *start)
-        if key not in self._found:
-            part = self._edge(label)[0][tuple(slice(s, s + _BLOCK) for s in start)]
-            self._found[key] = np.argwhere(part) + start
-        return self._found[key]
+    def _surface(self, label: int) -> cKDTree:
+        """The outermost voxels of ``label`` in mm, searchable: a tenth of a second once, where distances from
+        everywhere in a brain take half a second and a review shall start at once.
+        """
+        if label not in self._surfaces:
+            from scipy.ndimage import binary_erosion
+            from scipy.spatial import cKDTree
+
+            whole = np.asarray(self.labels.dataobj) == label
+            box = bounding_box(whole, margin=1) or (slice(0, 1),) * 3
+            edge = whole[box] & ~binary_erosion(whole[box])
+            places = np.argwhere(edge) + [part.start for part in box]
+            # a plain tree is built in half the time of a balanced one
+            tree = cKDTree(places * self._sizes, leafsize=64, balanced_tree=False, compact_nodes=False)
+            self._surfaces[label] = tree
+        return self._surfaces[label]
 
     @cached_property
-    def _found(self) -> dict[Any, Any]:
+    def _surfaces(self) -> dict[int, cKDTree]:
         return {}
 
 

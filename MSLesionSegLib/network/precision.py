@@ -39,6 +39,38 @@ def has_fast_bfloat16() -> bool:
     return known[key]
 
 
+def trains_in_bfloat16(network: torch.nn.Module, inputs: Any, device: str) -> bool:
+    """Whether a training may compute in bfloat16.
+
+    On a CPU oneDNN's bfloat16 gradient of a convolution over fewer than four voxels per edge holds numbers of no
+    meaning, infinite ones too, so that such a network is trained in float32.
+
+    Args:
+        network: called once, without gradients; torch's random numbers stay where they were.
+        inputs: what it will be trained on, one batch.
+        device: ``cpu`` or another one.
+    """
+    import torch
+
+    if device != "cpu":
+        return True
+    if not has_fast_bfloat16():
+        return False
+    edges = []
+    hooks = [
+        module.register_forward_hook(lambda _module, _inputs, output: edges.append(min(output.shape[2:])))
+        for module in network.modules()
+        if isinstance(module, torch.nn.Conv3d)
+    ]
+    try:
+        with torch.random.fork_rng(devices=[]), torch.no_grad(), torch.autocast(device, torch.bfloat16):
+            network(inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return min(edges, default=4) >= 4
+
+
 def _has_instructions() -> bool:
     import torch
 
@@ -89,35 +121,3 @@ def _write(known: dict[str, bool]) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         partial.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         os.replace(partial, file)
-
-
-def trains_in_bfloat16(network: torch.nn.Module, inputs: Any, device: str) -> bool:
-    """Whether a training may compute in bfloat16.
-
-    On a CPU oneDNN's bfloat16 gradient of a convolution over fewer than four voxels per edge holds numbers of no
-    meaning, infinite ones too, so that such a network is trained in float32.
-
-    Args:
-        network: called once, without gradients.
-        inputs: what it will be trained on, one batch.
-        device: ``cpu`` or another one.
-    """
-    import torch
-
-    if device != "cpu":
-        return True
-    if not has_fast_bfloat16():
-        return False
-    edges = []
-    hooks = [
-        module.register_forward_hook(lambda _module, _inputs, output: edges.append(min(output.shape[2:])))
-        for module in network.modules()
-        if isinstance(module, torch.nn.Conv3d)
-    ]
-    try:
-        with torch.no_grad(), torch.autocast(device, torch.bfloat16):
-            network(inputs)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return min(edges, default=4) >= 4

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from MSLesionSegLib.network.store import Model
 
 # A lesion that the FLAIR model overlooks: bright where it is, tissue and not CSF where it is not, below the rim.
-_BRIGHT_Z, _TISSUE_Z, _DEPTH_MM = 0.6, -0.75, 6.0
+BRIGHT_Z, TISSUE_Z, DEPTH_MM = 0.6, -0.75, 6.0
 # Around change the outline of one timepoint says nothing about the other.
 _CHANGE_MARGIN_VOXELS = 2
 
@@ -222,9 +222,9 @@ def supported(
         return np.zeros(change.shape, bool)
     ids = np.arange(count + 1)
     seen = np.asarray(ndimage.maximum(lesion, labels, ids)) >= settings.support
-    bright = np.asarray(ndimage.mean(there, labels, ids)) >= _BRIGHT_Z
-    tissue = np.asarray(ndimage.mean(absent, labels, ids)) >= _TISSUE_Z
-    deep = np.asarray(ndimage.maximum(depth, labels, ids)) >= _DEPTH_MM
+    bright = np.asarray(ndimage.mean(there, labels, ids)) >= BRIGHT_Z
+    tissue = np.asarray(ndimage.mean(absent, labels, ids)) >= TISSUE_Z
+    deep = np.asarray(ndimage.maximum(depth, labels, ids)) >= DEPTH_MM
     keep = seen | (bright & tissue & deep)
     keep[0] = False
     return keep[labels]

@@ -24,6 +24,9 @@ from MSLesionSegLib.network.device import check_device, choose_device
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.change import (
+    BRIGHT_Z,
+    DEPTH_MM,
+    TISSUE_Z,
     Change,
     ChangeSettings,
     Timepoint,
@@ -379,6 +382,7 @@ def _shown_settings(request: PairRequest, settings: ChangeSettings) -> dict[str,
         "flair_threshold": settings.flair_rule.threshold,
         "flair_minimum_mm3": settings.flair_rule.minimum_mm3,
         "support": settings.support,
+        "faint_lesions": {"bright_z": BRIGHT_Z, "tissue_z": TISSUE_Z, "depth_mm": DEPTH_MM},
         "registration": settings.registration,
         "device": settings.device,
         "flips": settings.flips,

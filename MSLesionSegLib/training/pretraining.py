@@ -216,16 +216,12 @@ def _train(
     ).hexdigest()
     first, losses, before = _resume(checkpoint, key, pretext, optimiser, device, progress)
     clock, saved = Stopwatch(before), time.monotonic()
-    step, fast = first, None
+    step, fast = first, trains_in_bfloat16(pretext, source.batch(first)[0].to(device), device)
     try:
         while step < recipe.steps:
             progress.stage("training", step / recipe.steps)
             torch.manual_seed(recipe.seed * 1_000_003 + step)  # what is hidden depends on the step alone
             image = source.batch(step)[0].to(device)
-            if fast is None:
-                torch_state = torch.get_rng_state()
-                fast = trains_in_bfloat16(pretext, image, device)
-                torch.set_rng_state(torch_state)
             with torch.autocast(device, torch.bfloat16, enabled=fast):
                 parts = pretext(image)
             optimiser.zero_grad(set_to_none=True)
