@@ -139,6 +139,20 @@ def test_scans_that_cannot_be_compared_get_pictures_but_no_counts(tmp_path, stan
     assert states(forced)["new"] == 1
 
 
+def test_page_and_manifest_name_every_limit_by_which_change_counts(tmp_path, stand_ins):
+    result = compare(tmp_path, scan("baseline"), scan("followup", NEW_AT))
+    limits = json.loads((result.folder / "result.json").read_text(encoding="utf-8"))["settings"][
+        "faint_lesions"
+    ]
+    assert limits == {"bright_z": change.BRIGHT_Z, "tissue_z": change.TISSUE_Z, "depth_mm": change.DEPTH_MM}
+    page = " ".join(result.files["report"].read_text(encoding="utf-8").split())
+    assert f"at least {change.BRIGHT_Z} standard deviations brighter" in page
+    assert (
+        f"{change.TISSUE_Z} or more, so no CSF" in page
+        and f"reaching {change.DEPTH_MM:g} mm or deeper" in page
+    )
+
+
 def test_the_network_sees_the_channels_that_its_card_names():
     before, after = np.zeros((2, 2, 2)), np.ones((2, 2, 2))
     both = change.channels_of(("baseline", "follow-up", "subtraction"), before, after - 3)
