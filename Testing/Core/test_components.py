@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,6 +40,16 @@ def test_connectivity_decides_whether_edges_and_corners_join(connectivity: int, 
     mask = np.zeros((5, 5, 5), bool)
     mask[1, 1, 1] = mask[2, 2, 1] = mask[3, 3, 2] = True  # an edge between the first two, then a corner
     assert label_components(mask, connectivity)[1] == expected
+
+
+@pytest.mark.parametrize("connectivity", [6, 18, 26])
+def test_single_voxels_in_any_small_arrangement_are_lesions_of_their_own(connectivity: int) -> None:
+    for shape in product(range(1, 7), repeat=3):
+        mask = np.ones(shape, bool)
+        mask[1::2] = mask[:, 1::2] = mask[:, :, 1::2] = False  # every second voxel along each axis
+        labels, count = label_components(mask, connectivity)
+        assert count == mask.sum()
+        assert sorted(labels[mask]) == list(range(1, count + 1))
 
 
 def test_an_empty_mask_has_no_lesions() -> None:
