@@ -43,7 +43,10 @@ def segment_new(
     n4: N4 = False,
     previous: Annotated[
         Path | None,
-        typer.Option(help="Numbered lesions of the baseline from an earlier result; lesions keep their ids."),
+        typer.Option(
+            help="Folder of the earlier comparison whose follow-up is now the baseline (or its numbered lesions); "
+            "lesions keep their ids."
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Count lesions although the scans cannot be compared.")

@@ -73,15 +73,21 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
 
 
 def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = None) -> nib.Nifti1Image:
-    """Read a mask that must lie on the grid of ``reference``.
+    """Read a mask: uint8, 1 where :func:`read_labels` finds any label, else 0; the same arguments and errors."""
+    labels = read_labels(path, reference)
+    mask = (np.asarray(labels.dataobj) > 0).astype(np.uint8)
+    return nib.Nifti1Image(mask, labels.affine, clean_header(labels.header, np.uint8))
+
+
+def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = None) -> nib.Nifti1Image:
+    """Read a label image that must lie on the grid of ``reference``.
 
     Args:
-        path: a file of any format that :func:`read_scan` takes; every label above 0 belongs to the mask. It
-            may be empty.
-        reference: the scan or mask (X, Y, Z) that the mask belongs to; any grid is right when None.
+        path: a file of any format that :func:`read_scan` takes. It may be empty.
+        reference: the scan or mask (X, Y, Z) that the labels belong to; any grid is right when None.
 
     Returns:
-        uint8, 0 or 1, with the geometry of ``reference``, or else the file's own.
+        int32, labels from 0 up, with the geometry of ``reference``, or else the file's own.
 
     Raises:
         ImageError: the file cannot be read, holds anything but whole numbers from 0 up, looks like a scan (more than
@@ -93,22 +99,23 @@ def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = 
     volume = open_volume(path)
     if reference is not None:
         _check_same_grid(name, volume, reference)
-    labels = _scaled(volume)
-    if not np.isfinite(labels).all() or labels.min() < 0 or np.abs(labels - np.round(labels)).max() > 1e-3:
+    values = _scaled(volume)
+    if not np.isfinite(values).all() or values.min() < 0 or np.abs(values - np.round(values)).max() > 1e-3:
         raise ImageError(
             f"{name} is not a mask: it holds fractions, negative numbers or numbers that are not finite. A "
             "probability map has to be cut at a threshold first."
         )
-    mask = (labels > 0.5).astype(np.uint8)
-    if mask.mean() > _LARGEST_LABELLED_SHARE and len(np.unique(labels)) > _MOST_LABELS:
+    labels = np.rint(values).astype(np.int32)
+    share = (labels > 0).mean()
+    if share > _LARGEST_LABELLED_SHARE and len(np.unique(labels)) > _MOST_LABELS:
         raise ImageError(
-            f"{name} looks like a scan and not like a mask: {100 * mask.mean():.0f} % of its voxels are above 0, "
+            f"{name} looks like a scan and not like a mask: {100 * share:.0f} % of its voxels are above 0, "
             f"with {len(np.unique(labels))} different values. Give the mask; a map of many regions has to be cut to "
             "0 and 1 first."
         )
     if reference is None:
-        return _image(mask, volume)
-    return nib.Nifti1Image(mask, reference.affine, clean_header(reference.header, np.uint8))
+        return _image(labels, volume)
+    return nib.Nifti1Image(labels, reference.affine, clean_header(reference.header, np.int32))
 
 
 def _check_same_grid(name: str, volume: StoredVolume, reference: nib.Nifti1Image) -> None:

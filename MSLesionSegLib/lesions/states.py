@@ -31,12 +31,14 @@ class Tracked:
         labels: id of each lesion over both timepoints, int32 (X, Y, Z), 0 outside.
         before, after: where there was lesion at baseline and at follow-up, bool (X, Y, Z).
         states: state of each id.
+        highest_id: highest id that any lesion of this patient has had, here or in earlier comparisons.
     """
 
     labels: np.ndarray
     before: np.ndarray
     after: np.ndarray
     states: dict[int, str]
+    highest_id: int
 
     def counts(self) -> dict[str, int]:
         """Number of lesions by state, in the order of :data:`STATES`."""
@@ -51,6 +53,7 @@ def track_lesions(
     voxel_mm3: float = 1.0,
     minimum_mm3: float = 3.0,
     previous: np.ndarray | None = None,
+    highest_id: int = 0,
 ) -> Tracked:
     """Follow lesions from baseline to follow-up by :data:`STATE_RULE`.
 
@@ -62,6 +65,7 @@ def track_lesions(
             the change, to count as a lesion of the other timepoint.
         previous: ids of the baseline's lesions from an earlier comparison, 0 outside. A lesion keeps the id that
             covers most of it; others get ids above all of these.
+        highest_id: others get ids above this one too, so that the id of a lesion that vanished is not given again.
 
     Returns:
         The lesions, numbered by size where ``previous`` gives no number. 26-connected.
@@ -84,7 +88,8 @@ def track_lesions(
         before[box] |= rest | went
         after[box] |= rest | came
         states[number] = _state(int(rest.sum()), int(came.sum()), int(went.sum()))
-    return _renumbered(Tracked(labels, before, after, states), previous)
+    tracked = Tracked(labels, before, after, states, max(count, highest_id))
+    return tracked if previous is None else _renumbered(tracked, previous, highest_id)
 
 
 def _state(rest: int, came: int, went: int) -> str:
@@ -97,10 +102,8 @@ def _state(rest: int, came: int, went: int) -> str:
     return SHRUNKEN if went > came else STABLE
 
 
-def _renumbered(tracked: Tracked, previous: np.ndarray | None) -> Tracked:
-    if previous is None or not (previous > 0).any():
-        return tracked
-    following = int(previous.max()) + 1
+def _renumbered(tracked: Tracked, previous: np.ndarray, highest_id: int) -> Tracked:
+    following = max(int(previous.max()), highest_id) + 1
     new_ids, taken = {}, set()
     for number in tracked.states:
         box = bounding_box(tracked.labels == number)
@@ -112,8 +115,10 @@ def _renumbered(tracked: Tracked, previous: np.ndarray | None) -> Tracked:
             taken.add(new_ids[number])
         else:
             new_ids[number], following = following, following + 1
-    table = np.zeros(max(tracked.states) + 1, np.int32)
+    table = np.zeros(max(tracked.states, default=0) + 1, np.int32)
     for number, kept in new_ids.items():
         table[number] = kept
     states = {kept: tracked.states[number] for number, kept in new_ids.items()}
-    return Tracked(table[tracked.labels], tracked.before, tracked.after, dict(sorted(states.items())))
+    return Tracked(
+        table[tracked.labels], tracked.before, tracked.after, dict(sorted(states.items())), following - 1
+    )

@@ -19,6 +19,7 @@ from MSLesionSegLib.lesions.states import Tracked, track_lesions
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation import stages
+from MSLesionSegLib.segmentation.earlier_ids import EarlierIds
 from MSLesionSegLib.segmentation.probability import lesion_probability
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def find_change(
     model: Model,
     settings: ChangeSettings,
     *,
-    previous: nib.Nifti1Image | None = None,
+    previous: EarlierIds | None = None,
     progress: Progress | None = None,
 ) -> Change:
     """Compare two scans of one patient.
@@ -110,7 +111,7 @@ def find_change(
         baseline, followup: with their lesion probabilities.
         model: of the task ``new``; its card's channels say what it sees.
         settings: registration and rules.
-        previous: lesion ids on the baseline's grid from an earlier comparison.
+        previous: lesion ids of the baseline from an earlier comparison.
         progress: told the stages ``REGISTER``, ``PREPARE``, ``CHANGE`` and ``TRACK``.
 
     Raises:
@@ -155,7 +156,7 @@ def find_change(
         for first, second in ((pair.baseline, pair.followup), (pair.followup, pair.baseline))
     )
     progress.stage(stages.TRACK)
-    tracked = judge(appeared, gone, before, after, pair, settings, _ids(previous, grid))
+    tracked = judge(appeared, gone, before, after, pair, settings, previous)
     checks = check_pair(baseline.flair, followup.flair, registration, pair)
     return Change(registration, pair, appeared, gone, before, after, tracked, checks)
 
@@ -173,7 +174,7 @@ def judge(
     after: np.ndarray,
     pair: Subtraction,
     settings: ChangeSettings,
-    previous: np.ndarray | None = None,
+    previous: EarlierIds | None = None,
 ) -> Tracked:
     """From probabilities of change and of lesion to lesions with states.
 
@@ -192,9 +193,14 @@ def judge(
     both = np.where(changed, np.minimum(before, after), (before + after) / 2)
     lesions = find_lesions(both, settings.flair_rule, voxel_mm3)[0] > 0
     return track_lesions(
-        lesions, came, went & ~came, voxel_mm3=voxel_mm3,
-        minimum_mm3=settings.rule.minimum_mm3, previous=previous,
-    )  # fmt: skip
+        lesions,
+        came,
+        went & ~came,
+        voxel_mm3=voxel_mm3,
+        minimum_mm3=settings.rule.minimum_mm3,
+        previous=previous and previous.on(pair.brain.shape, pair.affine),
+        highest_id=previous.highest if previous else 0,
+    )
 
 
 def supported(
@@ -228,12 +234,3 @@ def supported(
     keep = seen | (bright & tissue & deep)
     keep[0] = False
     return keep[labels]
-
-
-def _ids(previous: nib.Nifti1Image | None, grid: nib.Nifti1Image) -> np.ndarray | None:
-    if previous is None:
-        return None
-    from nibabel.processing import resample_from_to
-
-    whole = nib.Nifti1Image(np.asarray(previous.dataobj).astype(np.int32), previous.affine)
-    return np.asarray(resample_from_to(whole, (grid.shape, grid.affine), order=0).dataobj)

@@ -13,7 +13,7 @@ import numpy as np
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.comparability import Check, overall
 from MSLesionSegLib.imaging.dicom import acquisition_date
-from MSLesionSegLib.imaging.reading import Finding, Scan, read_mask, read_scan
+from MSLesionSegLib.imaging.reading import Finding, Scan, read_scan
 from MSLesionSegLib.imaging.registration import PRESETS, Preset
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.followup import FollowedLesion, count_followed, follow_table, write_followed
@@ -33,6 +33,7 @@ from MSLesionSegLib.segmentation.change import (
     find_change,
     with_lesions,
 )
+from MSLesionSegLib.segmentation.earlier_ids import LESIONS, read_earlier_ids
 from MSLesionSegLib.segmentation.manifest import make_manifest
 from MSLesionSegLib.segmentation.segment import CONNECTIVITY, check_rule
 from MSLesionSegLib.segmentation.spaces import ids_on, map_on
@@ -60,8 +61,8 @@ class PairRequest:
             :class:`~MSLesionSegLib.lesions.components.LesionRule`.
         flips: average over mirrored inputs in all three networks; four times as long.
         n4: correct the bias field of both scans first.
-        previous: label image of the baseline's lesions from an earlier comparison, where the baseline was the
-            follow-up; lesions keep their ids.
+        previous: folder of an earlier comparison whose follow-up is now the baseline, or its numbered lesions;
+            lesions keep their ids.
         force: give counts although the scans cannot be compared.
         overwrite: replace an earlier result of the same task in ``output``.
     """
@@ -129,7 +130,7 @@ def segment_pair(request: PairRequest, progress: Progress) -> PairResult:
     watch.stage(stages.READ)
     files = {"baseline": request.baseline, "followup": request.followup}
     scans = {i.name: read_scan(files[i.name], sequence=i.sequence) for i in task.inputs}
-    previous = read_ids(request.previous, scans["baseline"].image) if request.previous else None
+    previous = read_earlier_ids(request.previous, scans["baseline"].image) if request.previous else None
     remarks = pair_findings(scans["baseline"], scans["followup"])
     for finding in (*(f for scan in scans.values() for f in scan.findings), *remarks):
         watch.warning(finding.code, finding.sentence)
@@ -199,16 +200,6 @@ def change_settings(request: PairRequest, card: ModelCard, flair: ModelCard) -> 
     )
 
 
-def read_ids(path: Path, reference: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Read lesion ids that must lie on the grid of the baseline.
-
-    Raises:
-        ImageError: unreadable, no labels, or on another grid.
-    """
-    read_mask(path, reference)  # says what is wrong with it
-    return nib.Nifti1Image(np.rint(np.asarray(nib.load(path).dataobj)).astype(np.int32), reference.affine)
-
-
 def _check(request: PairRequest) -> None:
     if request.registration not in PRESETS:
         raise SettingsError(
@@ -270,7 +261,7 @@ def file_names(*, withheld: bool, regions: bool = False) -> dict[str, str]:
         names[f"{space}_brain"] = f"space-{space}_desc-brain_mask.nii.gz"
         if not withheld:
             names[f"{space}_mask"] = f"space-{space}_label-newlesion_mask.nii.gz"
-            names[f"{space}_lesions"] = f"space-{space}_label-lesion_dseg.nii.gz"
+            names[f"{space}_lesions"] = LESIONS.format(space)
             names[f"{space}_states"] = f"space-{space}_label-state_dseg.nii.gz"
     if not withheld:
         names["table"] = "lesions.csv"
@@ -312,6 +303,7 @@ def _write(
         files=names,
     )
     manifest["flair_model"] = {"name": cards[1].name, "weights_sha256": cards[1].weights_sha256}
+    manifest["highest_id"] = change.tracked.highest_id
     manifest["comparability"] = {
         "light": light,
         "counts": "withheld" if withheld else "given",

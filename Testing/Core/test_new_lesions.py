@@ -124,6 +124,22 @@ def test_ids_are_carried_to_a_third_visit(tmp_path, stand_ins):
     assert new > max(row.lesion.id for row in first.lesions)
 
 
+def test_a_third_visit_never_gives_the_id_of_a_vanished_lesion_again(tmp_path, stand_ins):
+    gone_at, came_at = (*GONE_AT[:3], 3.0), NEW_AT
+    first = compare(tmp_path, scan("baseline", gone_at), scan("followup"))
+    (gone,) = [row.lesion.id for row in first.lesions if row.state == "vanished"]
+    assert gone == max(row.lesion.id for row in first.lesions)
+    second = compare(tmp_path / "third", scan("followup"), scan("followup", came_at), previous=first.folder)
+    (new,) = [row.lesion.id for row in second.lesions if row.state == "new"]
+    assert new == gone + 1
+
+
+def test_a_folder_without_numbered_lesions_keeps_no_ids(tmp_path, stand_ins):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="no numbered lesions"):
+        compare(tmp_path, scan("baseline"), scan("followup"), previous=tmp_path / "empty")
+
+
 def test_scans_that_cannot_be_compared_get_pictures_but_no_counts(tmp_path, stand_ins, monkeypatch):
     from MSLesionSegLib.imaging.comparability import check_correlation
 

@@ -107,6 +107,26 @@ def test_one_lesion_that_fell_apart_keeps_its_id_once():
     assert (tracked.labels == 3).sum() > (tracked.labels == 4).sum()
 
 
+def test_the_id_of_a_vanished_lesion_is_not_given_again():
+    first = track_lesions(cube((1, 4)), NOTHING, cube((10, 12)))
+    (gone,) = [number for number, state in first.states.items() if state == VANISHED]
+    visit_two = np.where(first.after, first.labels, 0)
+    quiet = track_lesions(cube((1, 4)), NOTHING, NOTHING, previous=visit_two, highest_id=first.highest_id)
+    assert gone not in quiet.states
+    third = track_lesions(
+        cube((1, 4)), cube((30, 33)), NOTHING, previous=quiet.labels, highest_id=quiet.highest_id
+    )
+    (new,) = [number for number, state in third.states.items() if state == NEW]
+    assert new > gone
+    assert third.highest_id == new
+
+
+def test_a_visit_without_any_lesion_has_no_ids_to_keep():
+    tracked = track_lesions(NOTHING, NOTHING, NOTHING, previous=np.where(cube((1, 14)), 3, 0))
+    assert tracked.states == {}
+    assert not tracked.labels.any()
+
+
 def test_the_table_tells_volumes_at_both_timepoints(tmp_path):
     tracked = track_lesions(cube((5, 9)), cube((9, 11), (20, 22)), cube((30, 31)))
     change = np.where(tracked.before ^ tracked.after, 0.8, 0.1)
