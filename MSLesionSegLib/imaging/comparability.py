@@ -19,6 +19,7 @@ LIGHTS: tuple[Light, ...] = ("green", "amber", "red")
 
 # the first limit parts green from amber, the second amber from red
 _THICKNESS_RATIO = (1.5, 4.0)
+THICK_MM = 5.0
 _COVERED = (0.97, 0.7)
 _CORRELATION = (0.85, 0.6)
 _CONTRAST = (0.06, 0.2)
@@ -63,11 +64,19 @@ def overall(checks: Sequence[Check]) -> Light:
 
 
 def check_thickness(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Check:
-    """Compare the coarsest voxel edges; below 1.5 mm they count as 1.5 mm."""
+    """Compare the coarsest voxel edges; below 1.5 mm they count as 1.5 mm. Above 5 mm the light is never green."""
     edges = [float(voxel_sizes(image.affine).max()) for image in (baseline, followup)]
     ratio = max(max(edges), _FINE_MM) / max(min(edges), _FINE_MM)
     light = _light(ratio, _THICKNESS_RATIO)
     both = f"slices of {edges[0]:.1f} mm at baseline and {edges[1]:.1f} mm at follow-up"
+    if light == "green" and max(edges) > THICK_MM:
+        return Check(
+            "slice thickness",
+            "amber",
+            ratio,
+            f"The scans have {both}: across slices of more than {THICK_MM:g} mm partial volume alone can make a small "
+            "lesion look new or vanish.",
+        )
     return Check(
         "slice thickness",
         light,

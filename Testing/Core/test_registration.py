@@ -56,6 +56,26 @@ def test_each_preset_puts_a_moved_patient_back(preset, fixed, moving):
     assert 2 * (back & truth).sum() / (back.sum() + truth.sum()) > 0.7
 
 
+def test_the_restricted_deformation_does_not_swallow_a_new_lesion():
+    shape = (60, 70, 56)
+    affine = centred((2, 2, 2), np.eye(3), shape)
+    fixed, moving = make_head(affine, shape), make_head(affine, shape, seed=3)
+    places = nib.affines.apply_affine(affine, np.moveaxis(np.indices(shape), 0, -1))
+    lesion = (np.linalg.norm(places - (-22, 20, 10), axis=-1) < 6).astype(np.float32)
+    data = np.asarray(moving.flair.dataobj, dtype=np.float32)
+    bright = data + lesion * 3 * data[np.asarray(moving.brain.dataobj) > 0].std()
+    found = register(
+        nib.Nifti1Image(bright, affine),
+        fixed.flair,
+        preset="restricted-syn",
+        moving_mask=moving.brain,
+        fixed_mask=fixed.brain,
+    )
+    kept = np.asarray(found.apply(nib.Nifti1Image(lesion, affine), fixed.flair).dataobj)
+    assert kept.sum() > 0.85 * lesion.sum()
+    assert found.largest_jacobian < 1.2
+
+
 def test_without_masks_the_intensities_alone_are_registered(fixed, moving):
     found = register(moving.flair, fixed.flair)
     brain = np.asarray(found.apply(moving.brain, fixed.brain, "nearest").dataobj) > 0

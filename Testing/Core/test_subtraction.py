@@ -148,6 +148,13 @@ def test_slice_thickness_is_compared(thick, light):
     assert comparability.check_thickness(other, fine).light == light
 
 
+def test_two_scans_with_thick_slices_are_never_green():
+    thick = nib.Nifti1Image(np.zeros((4, 4, 4)), np.diag([1, 1, 7, 1.0]))
+    check = comparability.check_thickness(thick, thick)
+    assert check.light == "amber"
+    assert "partial volume" in check.sentence
+
+
 def test_an_inverted_contrast_is_no_follow_up():
     head = make_head(centred((1.5, 1.5, 3), np.eye(3), (80, 92, 38)), (80, 92, 38))
     data = np.asarray(head.flair.dataobj)
