@@ -74,8 +74,8 @@ def check_thickness(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Che
             "slice thickness",
             "amber",
             ratio,
-            f"The scans have {both}: across slices of more than {THICK_MM:g} mm partial volume alone can make a small "
-            "lesion look new or vanish.",
+            f"The scans have {both}: across slices of more than {THICK_MM:g} mm partial volume alone can make a "
+            "small lesion look new or vanish.",
         )
     return Check(
         "slice thickness",

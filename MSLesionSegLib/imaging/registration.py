@@ -30,8 +30,8 @@ PRESETS: tuple[str, ...] = ("rigid", "affine", "restricted-syn", "full-syn")
 _LEVELS_MM = (4.0, 2.5, 1.2)
 _ITERATIONS = (500, 250, 100)
 # The deformation works on 2 mm voxels, in few small steps, and both the steps and their sum are smoothed: what is as
-# small as a lesion cannot be deformed away. Mutual information, which suits the pose, made it worse than none on thick
-# slices; a sum that is not smoothed swelled single places 37-fold.
+# small as a lesion cannot be deformed away. Mutual information, which suits the pose, made it worse than none on
+# thick slices; a sum that is not smoothed swelled single places 37-fold.
 _DEFORMATION_SPACING_MM = 2.0
 _RESTRICTED = {
     "syn_metric": "CC",

@@ -33,6 +33,7 @@ class Subtraction:
         covered_followup: part of the follow-up's brain that the baseline shows, 0 to 1.
         correlation: of both scans within ``brain``, after all matching.
         noise: robust standard deviation of the difference within ``brain``, in z.
+        slice_mm: coarsest voxel edge of the two scans.
     """
 
     baseline: np.ndarray
@@ -43,6 +44,7 @@ class Subtraction:
     covered_followup: float
     correlation: float
     noise: float
+    slice_mm: float
 
     @property
     def difference(self) -> np.ndarray:
@@ -111,6 +113,7 @@ def subtract(
         covered_followup=outside,
         correlation=correlation(after[brain], before[brain]),
         noise=1.4826 * float(np.median(np.abs(difference - np.median(difference)))),
+        slice_mm=float(max(voxel_sizes(image.affine).max() for image in (baseline, followup))),
     )
 
 

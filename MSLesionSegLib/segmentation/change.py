@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import nibabel as nib
@@ -20,13 +20,12 @@ from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.earlier_ids import EarlierIds
+from MSLesionSegLib.segmentation.evidence import Direction, Limits, borne_out
 from MSLesionSegLib.segmentation.probability import lesion_probability
 
 if TYPE_CHECKING:
     from MSLesionSegLib.network.store import Model
 
-# A lesion that the FLAIR model overlooks: bright where it is, tissue and not CSF where it is not, below the rim.
-BRIGHT_Z, TISSUE_Z, DEPTH_MM = 0.6, -0.75, 6.0
 # Around change the outline of one timepoint says nothing about the other.
 _CHANGE_MARGIN_VOXELS = 2
 
@@ -47,15 +46,14 @@ class ChangeSettings:
     Attributes:
         rule: what counts as change in the probability of change.
         flair_rule: what counts as a lesion in the probability of lesion.
-        support: change counts where the FLAIR model gives at least this probability to one of its voxels, at the
-            timepoint at which the lesion is there; or where the scans speak for it, see :func:`supported`.
+        limits: what change must show to count.
         registration: preset.
         device, flips: see :func:`~MSLesionSegLib.network.inference.predict`.
     """
 
     rule: LesionRule
     flair_rule: LesionRule
-    support: float
+    limits: Limits = field(default_factory=Limits)
     registration: Preset = "rigid"
     device: str = "cpu"
     flips: bool = False
@@ -187,8 +185,18 @@ def judge(
     sizes = voxel_sizes(pair.affine)
     voxel_mm3 = float(np.prod(sizes))
     depth = ndimage.distance_transform_edt(pair.brain, sampling=sizes)
-    came = supported(appeared, after, pair.followup, pair.baseline, depth, settings, voxel_mm3)
-    went = supported(gone, before, pair.baseline, pair.followup, depth, settings, voxel_mm3)
+    came, went = (
+        borne_out(
+            Direction(*find_lesions(probability, settings.rule, voxel_mm3), lesion, there, absent),
+            depth,
+            pair.slice_mm,
+            settings.limits,
+        )
+        for probability, lesion, there, absent in (
+            (appeared, after, pair.followup, pair.baseline),
+            (gone, before, pair.baseline, pair.followup),
+        )
+    )
     changed = ndimage.binary_dilation(came | went, iterations=_CHANGE_MARGIN_VOXELS)
     both = np.where(changed, np.minimum(before, after), (before + after) / 2)
     lesions = find_lesions(both, settings.flair_rule, voxel_mm3)[0] > 0
@@ -201,36 +209,3 @@ def judge(
         previous=previous and previous.on(pair.brain.shape, pair.affine),
         highest_id=previous.highest if previous else 0,
     )
-
-
-def supported(
-    change: np.ndarray,
-    lesion: np.ndarray,
-    there: np.ndarray,
-    absent: np.ndarray,
-    depth: np.ndarray,
-    settings: ChangeSettings,
-    voxel_mm3: float,
-) -> np.ndarray:
-    """Mask of the change that is borne out, bool (X, Y, Z).
-
-    Either the FLAIR model sees a lesion there, or the scans themselves show a faint one: brighter than tissue (mean z
-    of 0.6 or more) at the one timepoint, tissue and not CSF (-0.75 or more) at the other, and reaching 6 mm or deeper
-    into the brain. What a fit that is a little off makes of sulci and ventricles is nothing of that.
-
-    Args:
-        change: probability of change; lesion: of lesion at the timepoint at which the lesion is there.
-        there, absent: z-scored scans with the lesion and without.
-        depth: distance to the surface of the brain in mm.
-    """
-    labels, count = find_lesions(change, settings.rule, voxel_mm3)
-    if not count:
-        return np.zeros(change.shape, bool)
-    ids = np.arange(count + 1)
-    seen = np.asarray(ndimage.maximum(lesion, labels, ids)) >= settings.support
-    bright = np.asarray(ndimage.mean(there, labels, ids)) >= BRIGHT_Z
-    tissue = np.asarray(ndimage.mean(absent, labels, ids)) >= TISSUE_Z
-    deep = np.asarray(ndimage.maximum(depth, labels, ids)) >= DEPTH_MM
-    keep = seen | (bright & tissue & deep)
-    keep[0] = False
-    return keep[labels]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,6 @@ from MSLesionSegLib.network.device import check_device, choose_device
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.change import (
-    BRIGHT_Z,
-    DEPTH_MM,
-    TISSUE_Z,
     Change,
     ChangeSettings,
     Timepoint,
@@ -43,7 +40,6 @@ if TYPE_CHECKING:
     from MSLesionSegLib.network.store import Model, ModelCard
 
 TASK = "new"
-SUPPORT = 0.3
 DEFAULT_REGISTRATION: Preset = "rigid"
 
 
@@ -193,7 +189,6 @@ def change_settings(request: PairRequest, card: ModelCard, flair: ModelCard) -> 
             CONNECTIVITY,
         ),
         flair_rule=LesionRule(flair.threshold, flair.minimum_mm3, flair.minimum_peak, CONNECTIVITY),
-        support=SUPPORT,
         registration=request.registration,
         device=choose_device(request.device),
         flips=request.flips,
@@ -373,8 +368,7 @@ def _shown_settings(request: PairRequest, settings: ChangeSettings) -> dict[str,
         "connectivity": settings.rule.connectivity,
         "flair_threshold": settings.flair_rule.threshold,
         "flair_minimum_mm3": settings.flair_rule.minimum_mm3,
-        "support": settings.support,
-        "faint_lesions": {"bright_z": BRIGHT_Z, "tissue_z": TISSUE_Z, "depth_mm": DEPTH_MM},
+        "limits": asdict(settings.limits),
         "registration": settings.registration,
         "device": settings.device,
         "flips": settings.flips,

@@ -280,7 +280,8 @@ def measure_rules(bench: Bench, data: Path, progress: Progress) -> list[dict[str
         for rule in product(THRESHOLDS, PEAKS, SUPPORTS):
             threshold, peak, support = rule
             wanted = replace(bench.settings.rule, threshold=threshold, minimum_peak=peak)
-            settings = replace(bench.settings, rule=wanted, support=support)
+            limits = replace(bench.settings.limits, support=support)
+            settings = replace(bench.settings, rule=wanted, limits=limits)
             tracked = judge(
                 change.appeared, change.gone, change.lesions_before, change.lesions_after,
                 change.subtraction, settings,

@@ -1,0 +1,83 @@
+"""What bears a change out: the two scans, and how the FLAIR model reads each of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from MSLesionSegLib.imaging.comparability import THICK_MM
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a change must show to count. Brightness is the mean over the change, in standard deviations of tissue.
+
+    The network of change normalises what it sees, so where nothing differs it marks differences of a few hundredths:
+    only a limit in absolute terms holds them back.
+
+    Attributes:
+        rise_z: brighter by at least this on the scan that shows the lesion than on the other.
+        thick_rise_z: the same where slices are thicker than ``thick_mm``, across which partial volume changes much.
+        tissue_z: at least this bright on the other scan: tissue and no CSF, where no lesion can arise.
+        support, mean_support: highest and mean probability of lesion at the timepoint that shows it.
+        bright_z, depth_mm: instead of support, for a lesion that the FLAIR model overlooks: at least this bright, and
+            reaching this far below the surface of the brain. Not where slices are thick.
+        thick_mm: slices above this are thick.
+    """
+
+    rise_z: float = 0.3
+    thick_rise_z: float = 0.6
+    tissue_z: float = -0.75
+    support: float = 0.3
+    mean_support: float = 0.05
+    bright_z: float = 0.6
+    depth_mm: float = 6.0
+    thick_mm: float = THICK_MM
+
+
+@dataclass(frozen=True, eq=False)
+class Direction:
+    """Change in one direction, all (X, Y, Z) on one grid.
+
+    Attributes:
+        change: number of each change, 1 to ``count``, 0 outside.
+        count: how many there are.
+        lesion: probability of lesion at the timepoint that shows it.
+        there, absent: z-scored scans with the lesion and without.
+    """
+
+    change: np.ndarray
+    count: int
+    lesion: np.ndarray
+    there: np.ndarray
+    absent: np.ndarray
+
+
+def borne_out(direction: Direction, depth: np.ndarray, slice_mm: float, limits: Limits) -> np.ndarray:
+    """Mask of the changes that count, bool (X, Y, Z).
+
+    Args:
+        direction: what was found.
+        depth: distance to the surface of the brain in mm, (X, Y, Z).
+        slice_mm: coarsest voxel edge of the two scans.
+        limits: what a change must show.
+    """
+    numbers = np.arange(direction.count + 1)
+
+    def over_each(statistic, volume: np.ndarray) -> np.ndarray:
+        return np.asarray(statistic(volume, direction.change, numbers))
+
+    there, absent = (over_each(ndimage.mean, scan) for scan in (direction.there, direction.absent))
+    thick = slice_mm > limits.thick_mm
+    shown = (there - absent >= (limits.thick_rise_z if thick else limits.rise_z)) & (
+        absent >= limits.tissue_z
+    )
+    seen = over_each(ndimage.maximum, direction.lesion) >= limits.support
+    seen &= over_each(ndimage.mean, direction.lesion) >= limits.mean_support
+    if not thick:
+        seen |= (there >= limits.bright_z) & (over_each(ndimage.maximum, depth) >= limits.depth_mm)
+    keep = shown & seen
+    keep[0] = False
+    return keep[direction.change]

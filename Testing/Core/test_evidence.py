@@ -1,0 +1,77 @@
+"""A change counts if the scans show it and the FLAIR model sees a lesion, or overlooks a faint one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from MSLesionSegLib.segmentation.evidence import Direction, Limits, borne_out
+
+ONE, OTHER = (slice(2, 6),) * 3, (slice(12, 16),) * 3
+LIMITS = Limits()
+THIN_MM, SLICES_MM = 3.0, 7.0
+
+
+def counts(*, there=1.0, absent=0.0, lesion=0.0, share=1.0, depth_mm=9.0, slice_mm=THIN_MM) -> bool:
+    """Whether a change counts, beside another one that shows nothing.
+
+    ``lesion``: probability by the FLAIR model in the part ``share`` of the change.
+    """
+    change = np.zeros((20, 20, 20), np.int32)
+    change[ONE], change[OTHER] = 1, 2
+    volumes = {name: np.zeros(change.shape) for name in ("lesion", "there", "absent", "depth")}
+    for name, value in {"there": there, "absent": absent, "depth": depth_mm}.items():
+        volumes[name][OTHER] = value
+    places = np.flatnonzero(change == 2)
+    volumes["lesion"].flat[places[: max(1, round(share * len(places)))]] = lesion
+    direction = Direction(change, 2, volumes["lesion"], volumes["there"], volumes["absent"])
+    mask = borne_out(direction, volumes["depth"], slice_mm, LIMITS)
+    assert not mask[ONE].any()
+    assert mask[OTHER].all() == mask[OTHER].any()
+    return bool(mask[OTHER].all())
+
+
+def test_a_change_counts_where_the_flair_model_sees_a_lesion():
+    assert counts(there=0.5, lesion=0.4, depth_mm=2.0)
+    assert not counts(there=0.5, lesion=0.2, depth_mm=2.0)
+
+
+def test_a_lesion_in_a_corner_of_a_wide_change_does_not_bear_it_out():
+    assert not counts(there=0.5, lesion=0.9, share=0.02)
+    assert counts(there=0.5, lesion=0.9, share=0.2)
+
+
+def test_what_hardly_differs_does_not_count_however_sure_the_models_are():
+    assert not counts(there=2.04, absent=2.0, lesion=1.0)
+    assert counts(there=2.4, absent=2.0, lesion=1.0)
+
+
+def test_where_the_other_scan_shows_csf_nothing_counts():
+    assert not counts(there=1.0, absent=-1.5, lesion=1.0)
+
+
+@pytest.mark.parametrize(
+    "what, expected",
+    [
+        ({"there": 1.2}, True),
+        ({"there": 0.4}, False),
+        ({"there": 1.2, "absent": -1.5}, False),
+        ({"there": 1.2, "depth_mm": 4.0}, False),
+        ({"there": 1.2, "slice_mm": SLICES_MM}, False),
+    ],
+    ids=["bright tissue", "not bright", "CSF before", "at the rim", "thick slices"],
+)
+def test_a_faint_lesion_counts_if_it_is_bright_and_was_tissue_below_the_rim(what, expected):
+    assert counts(**what) == expected
+
+
+def test_across_thick_slices_more_must_differ():
+    assert counts(there=0.5, lesion=0.9)
+    assert not counts(there=0.5, lesion=0.9, slice_mm=SLICES_MM)
+    assert counts(there=0.7, lesion=0.9, slice_mm=SLICES_MM)
+
+
+def test_no_change_is_no_change():
+    nothing = np.zeros((4, 4, 4))
+    direction = Direction(nothing.astype(np.int32), 0, nothing, nothing, nothing)
+    assert not borne_out(direction, nothing, THIN_MM, LIMITS).any()
