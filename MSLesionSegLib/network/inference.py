@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from MSLesionSegLib.network.activation import activate, normalise
 from MSLesionSegLib.network.precision import has_fast_bfloat16
 from MSLesionSegLib.network.store import Model
 from MSLesionSegLib.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    import torch
 
 OVERLAP = 0.25
 MARGIN = 4  # voxels of surround kept around the brain
@@ -60,7 +65,7 @@ def predict(
     import torch
 
     progress = progress or Silent()
-    network = model.network.to(device, memory_format=torch.channels_last_3d)
+    card, look = model.card, _looker(model, device)
     box = bounding_box(brain, MARGIN) or (slice(None),) * 3
     data = torch.from_numpy(np.ascontiguousarray(channels[(slice(None), *box)], dtype=np.float32)).to(device)
     inside = brain[box] > 0
@@ -70,7 +75,9 @@ def predict(
         for k, axes in enumerate(mirrorings):
             mirrored = torch.flip(data, axes) if axes else data
             mask = np.flip(inside, [axis - 1 for axis in axes]) if axes else inside
-            one = _windows(model.card, network, mirrored, mask, device, pool, progress, k, len(mirrorings))
+            tell = partial(_tell, progress, k, len(mirrorings))
+            seen = _slide(look, card.architecture.window, mirrored, mask, pool, tell)
+            one = normalise(seen, card.activation, (0, 1, 2))
             one = torch.flip(one, [axis - 1 for axis in axes]).numpy() if axes else one.numpy()
             total += one
             squares += one * one
@@ -99,43 +106,62 @@ def _windows_at_once(device: str) -> Iterator[Executor]:
             torch.set_num_threads(threads)
 
 
-def _windows(card, network, data, inside, device, pool, progress, run, runs):
-    """Gaussian-weighted mean of the probabilities in cubes of the window's edge, a CPU tensor (X, Y, Z).
+def _tell(progress: Progress, turn: int, turns: int, fraction: float) -> None:
+    progress.stage("network", (turn + fraction) / turns)
 
-    A normalised ReLU is divided by its maximum over the whole brain: by that over each cube, the faintest speck in a
-    cube without lesions would become certain.
+
+def _looker(model: Model, device: str) -> Callable[[torch.Tensor], torch.Tensor]:
+    """The network as a function of one cube (C, W, W, W) that gives its probabilities (W, W, W)."""
+    import torch
+
+    network = model.network.to(device, memory_format=torch.channels_last_3d)
+    fast = device != "cpu" or has_fast_bfloat16()
+
+    def look(cube: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=fast):
+            logits = network(cube[None].to(memory_format=torch.channels_last_3d))
+        return activate(logits[0, 0].float(), model.card.activation)
+
+    return look
+
+
+def _slide(
+    look: Callable[[torch.Tensor], torch.Tensor],
+    window: int,
+    data: torch.Tensor,
+    inside: np.ndarray,
+    pool: Executor,
+    tell: Callable[[float], None],
+) -> torch.Tensor:
+    """Gaussian-weighted mean of what is seen in cubes of an edge ``window``, a CPU tensor (X, Y, Z).
+
+    A normalised ReLU is divided by its maximum over the whole brain afterwards: by that over each cube, the faintest
+    speck in a cube without lesions would become certain.
     """
     import torch
     from monai.data.utils import compute_importance_map, dense_patch_slices
 
-    window, shape = card.architecture.window, data.shape[1:]
+    shape = data.shape[1:]
     padded = torch.nn.functional.pad(data, [v for n in reversed(shape) for v in (0, max(window - n, 0))])
     size = tuple(padded.shape[1:])
     cube, step = (window,) * 3, (round(window * (1 - OVERLAP)),) * 3
-    weight = compute_importance_map(cube, mode="gaussian", sigma_scale=0.2, device=device).clamp(min=1e-3)
-    fast = device != "cpu" or has_fast_bfloat16()
-    total = torch.zeros(size, device=device)
-    share = torch.zeros(size, device=device)
+    weight = compute_importance_map(cube, mode="gaussian", sigma_scale=0.2, device=data.device).clamp(
+        min=1e-3
+    )
+    total, share = torch.zeros(size, device=data.device), torch.zeros(size, device=data.device)
     places = [
         place
         for place in dense_patch_slices(size, cube, step)
         if inside[tuple(slice(p.start, p.stop) for p in place)].any()
     ]
-
-    def look(place):
-        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=fast):
-            cut = padded[(slice(None), *place)][None]
-            logits = network(cut.to(memory_format=torch.channels_last_3d))
-        return activate(logits[0, 0].float(), card.activation)
-
-    looks = [pool.submit(look, place) for place in places]
+    looks = [pool.submit(look, padded[(slice(None), *place)]) for place in places]
     try:
         for n, (place, one) in enumerate(zip(places, looks, strict=True)):
-            progress.stage("network", (run + n / len(places)) / runs)
+            tell(n / len(places))
             total[place] += one.result() * weight
             share[place] += weight
     finally:
         for one in looks:
             one.cancel()
-    mean = normalise(total / share.clamp(min=1e-6), card.activation, (0, 1, 2))
+    mean = total / share.clamp(min=1e-6)
     return mean[tuple(slice(n) for n in shape)].cpu()
