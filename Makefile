@@ -37,7 +37,7 @@ clean:
 
 # torch comes first and alone: whatever needs it later finds this build and does not bring another one
 $(READY): constraints.txt pyproject.toml
-	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed."; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed."; exit 1; }
 	test -x $(RUN)/python || "$(PYTHON)" -m venv $(VENV)
 	@if [ -z "$(ALLOW_CUDA)" ] && ! command -v nvidia-smi >/dev/null \
 	    && $(INSTALL_TORCH) --dry-run | grep -q "Would install.*nvidia"; then \

@@ -32,7 +32,7 @@ def segment_new(
     output: Output,
     model: ModelOption = None,
     flair_model: Annotated[
-        str | None, typer.Option(help="Model that finds the lesions on each scan (default: shipped).")
+        str | None, typer.Option(help="Model that finds the lesions on each scan (default: the one in use).")
     ] = None,
     registration: Annotated[str, typer.Option(help="rigid, affine, restricted-syn or full-syn.")] = "rigid",
     device: Device = "auto",

@@ -20,7 +20,7 @@ def selfcheck(
     flair: Annotated[Path, typer.Option(help="A FLAIR of your scanner: file or DICOM folder.")],
     model: ModelOption = None,
     flair_model: Annotated[
-        str | None, typer.Option(help="Model that finds the lesions on each scan (default: shipped).")
+        str | None, typer.Option(help="Model that finds the lesions on each scan (default: the one in use).")
     ] = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Another number puts other lesions elsewhere.")] = 1,
