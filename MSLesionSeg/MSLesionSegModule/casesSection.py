@@ -10,6 +10,8 @@ from MSLesionSegLib.errors import MSLesionSegError
 from . import filing, texts
 from .job import DONE
 
+_LONGEST_REVIEW_MIN = 24 * 60
+
 
 class CasesSection:
     """``beforeAdding()`` is called before a review is filed, ``onChanged()`` when the set has changed."""
@@ -50,6 +52,9 @@ class CasesSection:
             return
         self._reviewerChanged()
         minutes = (time.monotonic() - began) / 60
+        minutes = (
+            minutes if minutes < _LONGEST_REVIEW_MIN else None
+        )  # nobody corrects for days: Slicer stood open
         try:
             self._job = self.logic.startAddCase(
                 findings, filing.casesFolder(), filing.reviewer(), minutes, self._added

@@ -28,9 +28,10 @@ def inUse(task: str) -> str:
 
 
 def cardPage(name: str) -> Path:
-    """A page to read about a model, in Slicer's temporary folder."""
+    """A page to read about a model, in Slicer's temporary folder; an earlier one of that name is written anew."""
     from MSLesionSegLib.network.card_page import write_card_page
     from MSLesionSegLib.network.store import find_model, read_card
 
     page = Path(slicer.app.temporaryPath) / f"MSLesionSeg-{name}.html"
+    page.unlink(missing_ok=True)
     return write_card_page(read_card(find_model(name)), page)

@@ -120,7 +120,11 @@ class ModelsSection:
 
 
 def openCard(name: str) -> None:
-    """Open a model's card in the web browser."""
-    page = modelStore.cardPage(name)
+    """Open a model's card in the web browser; say why where it cannot be read."""
+    try:
+        page = modelStore.cardPage(name)
+    except (MSLesionSegError, OSError) as error:
+        slicer.util.errorDisplay(str(error))
+        return
     if not slicer.app.testingEnabled():
         qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))

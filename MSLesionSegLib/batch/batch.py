@@ -126,8 +126,11 @@ def _check_output(request: BatchRequest, requests: Mapping[str, SegmentRequest])
         try:
             made_by = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["GeneratedBy"][0]
         except (OSError, ValueError, KeyError, IndexError, TypeError):
-            made_by = {}
-        if (made_by.get("Name"), made_by.get("Description")) != (PROGRAM, _made_by(task)):
+            made_by = None
+        if not isinstance(made_by, dict) or (made_by.get("Name"), made_by.get("Description")) != (
+            PROGRAM,
+            _made_by(task),
+        ):
             raise OutputError(
                 f"{folder} holds something else than a batch of the task '{task}'. Give another folder."
             )
@@ -150,7 +153,12 @@ def _skip_finished(
         manifest = read_manifest(wanted.output)
         if manifest is None:
             continue
-        other = difference(manifest, wanted, read_card(Path(wanted.model)))
+        try:
+            other = difference(manifest, wanted, read_card(Path(wanted.model)))
+        except (OSError, KeyError, TypeError) as error:
+            del requests[name]
+            _fail(rows, name, f"It could not be compared with the result there ({error}).", progress)
+            continue
         if other and request.settings.overwrite:
             continue
         del requests[name]

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,14 +65,23 @@ def write_tables(folder: Path, rows: Sequence[Row]) -> None:
 
     Args:
         folder: the derivatives with the results.
-        rows: in the order of the table. Of those ``done`` the numbers are read from their results.
+        rows: in the order of the table. Of those ``done`` the numbers are read from their results; where a result
+            has gone meanwhile the table says so.
 
     Raises:
         OutputError: they cannot be written.
     """
+    rows = [_checked(folder, row) for row in rows]
     write_text(folder / EXAMINATIONS, _tsv([list(_COLUMNS), *(_cells(folder, row) for row in rows)]))
     write_text(folder / COLUMNS, json.dumps(_COLUMNS, indent=1) + "\n")
     write_text(folder / LESIONS, _tsv(_lesions(folder, rows)))
+
+
+def _checked(folder: Path, row: Row) -> Row:
+    result = folder / row.examination.folder
+    manifest = read_manifest(result)
+    gone = manifest is None or not (result / manifest["files"].get("table", "lesions.csv")).is_file()
+    return replace(row, status=FAILED, problem="Its result is gone.") if row.status == DONE and gone else row
 
 
 def _cells(folder: Path, row: Row) -> list[Any]:

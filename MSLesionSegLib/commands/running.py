@@ -77,7 +77,7 @@ def print_table(table: Any) -> None:
     """Print a table of :func:`new_table`."""
     from rich.console import Console
 
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)  # names and descriptions may hold brackets
     with console.capture() as text:  # rich would end the program where the reader has gone
         console.print(table)
     typer.echo(text.get(), nl=False)

@@ -61,7 +61,11 @@ def open_volume(path: Path) -> StoredVolume:
         ImageError: the file is missing, of another kind, damaged, or not one 3D volume on a usable grid.
     """
     name = path.name or str(path)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise ImageError(f"{name[:80]} cannot be opened: {error.strerror}.") from error
+    if not there:
         raise ImageError(f"{name} was not found. Check the name and the folder.")
     if path.is_dir():
         from MSLesionSegLib.imaging.dicom import open_dicom

@@ -56,7 +56,7 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
         ImageError: the scan cannot be used; the sentence names the file, the fault and the way out.
     """
     path = Path(path)
-    name = path.resolve().name
+    name = os.path.basename(os.path.realpath(path))
     volume = open_volume(path)
     coverage = checks.check_field_of_view(name, volume.stored.shape, volume.affine)
     data, repairs = checks.repair_nonfinite(name, _scaled(volume))
@@ -95,7 +95,7 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
             differs by more than 1e-3 mm).
     """
     path = Path(path)
-    name = path.resolve().name
+    name = os.path.basename(os.path.realpath(path))
     volume = open_volume(path)
     if reference is not None:
         _check_same_grid(name, volume, reference)

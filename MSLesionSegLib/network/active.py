@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -18,13 +19,7 @@ def active_model(task: str) -> str | None:
 
     A model that has gone since is passed over in favour of the one before it.
     """
-    for name in reversed(_history().get(task, [])):
-        try:
-            find_model(name)
-        except ModelError:
-            continue
-        return name
-    return None
+    return next(iter(reversed(_still_there(_history().get(task, [])))), None)
 
 
 def use_model(name: str) -> str:
@@ -60,11 +55,12 @@ def roll_back(task: str) -> str | None:
         OutputError: the choice cannot be written.
     """
     history = _history()
-    if not history.get(task):
+    there = _still_there(history.get(task, []))
+    if not there:
         raise ModelError(
             f"There is nothing to roll back: the task '{task}' uses the shipped default already."
         )
-    history[task] = history[task][:-1]
+    history[task] = there[:-1]
     _write(history)
     return active_model(task)
 
@@ -76,6 +72,16 @@ def warn_if_damaged(progress: Progress) -> None:
             "choice-of-model",
             f"{_file()} is damaged: the shipped models are in use. Choose again with: mslesionseg models use NAME",
         )
+
+
+def _still_there(names: list[str]) -> list[str]:
+    """The names whose models have not been removed meanwhile."""
+    there = []
+    for name in names:
+        with contextlib.suppress(ModelError):
+            find_model(name)
+            there.append(name)
+    return there
 
 
 def _file() -> Path:

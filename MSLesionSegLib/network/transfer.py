@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from MSLesionSegLib.errors import ModelError, OutputError
+from MSLesionSegLib.litter import is_litter
 from MSLesionSegLib.network.card_page import card_html
 from MSLesionSegLib.network.store import (
     check_name,
@@ -89,7 +90,7 @@ def import_model(source: Path, name: str | None = None) -> Path:
 
 def _copy(source: Path, folder: Path) -> None:
     if source.is_dir():
-        names = [path.name for path in source.iterdir()]
+        names = [path.name for path in source.iterdir() if not is_litter(path.name)]
         _require_only(source, names)
         for name in NEEDED:
             (folder / name).write_bytes((source / name).read_bytes())
@@ -100,7 +101,7 @@ def _copy(source: Path, folder: Path) -> None:
             path = PurePosixPath(entry.filename)
             if path.is_absolute() or ".." in path.parts:
                 raise ModelError(f"{source} holds a file that would be written elsewhere ({entry.filename}).")
-            if not entry.is_dir():
+            if not entry.is_dir() and not is_litter(path.name):
                 entries[path.name] = entry
         _require_only(source, list(entries))
         for name in NEEDED:

@@ -22,12 +22,12 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import Cancelled, OutputError
+from MSLesionSegLib.litter import is_litter
 
 MANIFEST = "result.json"
 PROGRAM = "mslesionseg"
 _IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr")
 _STALE_AFTER_S = 24 * 3600.0
-_LITTER = {".DS_Store", "Thumbs.db", "desktop.ini"}  # file managers leave these where somebody only looked
 _GEOMETRY = ("pixdim", "qform_code", "quatern", "qoffset", "sform_code", "srow")
 
 
@@ -81,7 +81,9 @@ def check_output(folder: Path, task: str, *, overwrite: bool, inputs: Sequence[P
         if folder.exists():
             _check_existing(folder, task, overwrite, inputs)
         _remove_stale(folder)
-        place = next(parent for parent in folder.parents if parent.exists())
+        place = next((parent for parent in folder.parents if parent.exists()), None)
+        if place is None:
+            raise OutputError(f"{folder} lies on a drive that is not there.")
         probe = place / _hidden(folder, "unfinished").name
         probe.mkdir()
         probe.rmdir()
@@ -178,7 +180,7 @@ def write_text(path: Path, text: str) -> None:
 def _check_existing(folder: Path, task: str, overwrite: bool, inputs: Sequence[Path]) -> None:
     if not folder.is_dir():
         raise OutputError(f"{folder} is a file. Give the name of a folder that does not exist yet.")
-    found = sorted(path for path in folder.iterdir() if path.name not in _LITTER)
+    found = sorted(path for path in folder.iterdir() if not is_litter(path.name))
     if not found:
         return
     manifest = read_manifest(folder)
@@ -218,7 +220,10 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.realpath(Path(path).expanduser()))
+    try:
+        return Path(os.path.realpath(Path(path).expanduser()))
+    except RuntimeError as error:  # a home folder of nobody
+        raise OutputError(f"{path}: {error}") from error
 
 
 def _hidden(folder: Path, kind: str) -> Path:

@@ -50,6 +50,14 @@ def test_a_model_that_has_gone_gives_way_to_the_one_before(store):
     assert model_in_use("flair") == "one"
 
 
+def test_rolling_back_passes_over_a_model_that_has_gone(store):
+    for name in ("other", "one", "two"):
+        use_model(name)
+    shutil.rmtree(store / "two")
+    assert roll_back("flair") == "other"
+    assert model_in_use("flair") == "other"
+
+
 def test_unknown_models_and_the_brain_model_cannot_be_chosen(store):
     with pytest.raises(ModelError, match="no model 'yours'"):
         use_model("yours")

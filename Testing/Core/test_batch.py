@@ -15,7 +15,8 @@ from deadly import Deadly
 from heads import Head
 
 from MSLesionSegLib.batch.batch import BatchRequest, run_batch
-from MSLesionSegLib.batch.tables import EXAMINATIONS, LESIONS
+from MSLesionSegLib.batch.examinations import Examination
+from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, LESIONS, Row, write_tables
 from MSLesionSegLib.batch.workers import run_here
 from MSLesionSegLib.errors import BatchError, Cancelled, OutputError, SettingsError
 from MSLesionSegLib.progress import Silent
@@ -135,8 +136,26 @@ def test_results_are_replaced_only_when_asked_to(copied, dataset, models):
     assert prints(copied) == before
 
 
-def test_a_folder_of_another_program_is_left_alone(copied, dataset, models):
-    (copied / "dataset_description.json").write_text('{"GeneratedBy": [{"Name": "other"}]}')
+def test_a_result_that_cannot_be_compared_fails_alone(copied, dataset, models):
+    manifest = next(copied.glob("sub-04/**/result.json"))
+    manifest.write_text(manifest.read_text().replace('"inputs"', '"others"'))
+    with pytest.raises(BatchError, match="2 of 5"):
+        run_batch(request(dataset, copied, skip_finished=True), Silent())
+    rows = {row["participant_id"]: row for row in table(copied)}
+    assert "could not be compared" in rows["sub-04"]["problem"]
+    assert [row["status"] for row in table(copied)].count("done") == 2
+
+
+def test_a_result_that_has_gone_meanwhile_is_told_in_the_table(tmp_path):
+    gone = Row(Examination("sub-09", "", {}), DONE)
+    write_tables(tmp_path, [gone])
+    (row,) = table(tmp_path)
+    assert (row["status"], row["problem"]) == ("failed", "Its result is gone.")
+
+
+@pytest.mark.parametrize("maker", [{"Name": "other"}, "other"])
+def test_a_folder_of_another_program_is_left_alone(copied, dataset, models, maker):
+    (copied / "dataset_description.json").write_text(json.dumps({"GeneratedBy": [maker]}))
     with pytest.raises(OutputError, match="something else than a batch of the task 'flair'"):
         run_batch(request(dataset, copied, overwrite=True), Silent())
 

@@ -194,3 +194,12 @@ def test_info_tells_versions_and_devices_but_no_names(command_environment, model
 
 def test_version_is_printed(command_environment):
     assert run(command_environment, "--version").stdout.startswith("mslesionseg ")
+
+
+def test_brackets_in_a_table_are_text(capsys):
+    from MSLesionSegLib.commands.running import new_table, print_table
+
+    table = new_table("model", "description")
+    table.add_row("mine", "[own] cases of [/data/cases]")
+    print_table(table)
+    assert "[own] cases of [/data/cases]" in capsys.readouterr().out

@@ -65,6 +65,18 @@ def test_a_taken_name_is_refused(exported, name):
         import_model(exported, name=name)
 
 
+def test_what_a_mac_leaves_in_a_zip_and_a_folder_does_not_matter(exported, tmp_path):
+    def litter(content):
+        content["mine/.DS_Store"] = content["__MACOSX/mine/._card.json"] = b"Mac"
+
+    import_model(rezip(exported, tmp_path / "mac.zip", litter), "from-zip")
+    with zipfile.ZipFile(exported) as archive:
+        archive.extractall(tmp_path / "folder")
+    (tmp_path / "folder" / "mine" / ".DS_Store").write_bytes(b"Mac")
+    import_model(tmp_path / "folder" / "mine", "from-folder")
+    assert load_model("from-zip").card.weights_sha256 == load_model("from-folder").card.weights_sha256
+
+
 def test_an_existing_file_is_not_overwritten(exported, tmp_path):
     before = exported.read_bytes()
     with pytest.raises(OutputError, match="exists already"):

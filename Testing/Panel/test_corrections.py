@@ -180,6 +180,21 @@ def test_little_free_memory_is_told_before_a_search(panel, found, monkeypatch):
     assert panel.review.findings is found
 
 
+def test_a_card_is_shown_as_often_as_one_likes(panel, monkeypatch):
+    from pathlib import Path
+
+    import slicer
+
+    shown = []
+    monkeypatch.setattr(slicer.util, "errorDisplay", lambda text, **_: shown.append(text), raising=False)
+    panel.ui.cardButton.click()
+    (page,) = Path(slicer.app.temporaryPath).glob("MSLesionSeg-*.html")
+    page.write_text("an old card")
+    panel.ui.cardButton.click()
+    assert shown == []
+    assert "flair-ms" in page.read_text(encoding="utf-8")
+
+
 def test_a_task_without_a_model_says_so(panel, scan, monkeypatch):
     import scene as scenes
     from MSLesionSegModule import modelStore

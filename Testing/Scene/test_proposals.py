@@ -35,6 +35,7 @@ def test_the_only_volume_is_proposed_whatever_its_name():
         ("FLAIR baseline", "FLAIR follow-up"),
         ("study1_FLAIR tp1", "study2_FLAIR tp2"),
         ("FLAIR", "FLAIR_FU"),
+        ("ses-02_FLAIR", "ses-03_FLAIR"),
     ],
 )
 def test_baseline_and_followup_are_told_apart_in_any_order(earlier, later):
@@ -44,7 +45,17 @@ def test_baseline_and_followup_are_told_apart_in_any_order(earlier, later):
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("T1w", "T1w_ce-gd"), ("t1_mprage", "t1_mprage_KM"), ("AX T1", "AX T1 POST"), ("T1", "T1 +C")],
+    [
+        ("T1w", "T1w_ce-gd"),
+        ("t1_mprage", "t1_mprage_KM"),
+        ("AX T1", "AX T1 POST"),
+        ("T1", "T1 +C"),
+        ("T1 pre contrast", "T1 post contrast"),
+        ("T1 ohne KM", "T1 mit KM"),
+        ("T1 without contrast", "T1 with contrast"),
+        ("T1 pre Gd", "T1 Gd"),
+        ("t1_nativ", "t1_km"),
+    ],
 )
 def test_t1_before_and_after_contrast_are_told_apart(before, after):
     assert proposed("enhancing", after, "FLAIR", before) == {"pre": before, "post": after, "flair": "FLAIR"}
