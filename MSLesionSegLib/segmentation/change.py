@@ -189,6 +189,7 @@ def judge(
         borne_out(
             Direction(*find_lesions(probability, settings.rule, voxel_mm3), lesion, there, absent),
             depth,
+            voxel_mm3,
             pair.slice_mm,
             settings.limits,
         )

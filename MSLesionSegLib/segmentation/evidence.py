@@ -19,7 +19,8 @@ class Limits:
 
     Attributes:
         rise_z: brighter by at least this on the scan that shows the lesion than on the other.
-        thick_rise_z: the same where slices are thicker than ``thick_mm``, across which partial volume changes much.
+        thick_rise_z, thick_mm3: brighter by this and of this volume or more where slices are thicker than
+            ``thick_mm``, across which partial volume changes much.
         tissue_z: at least this bright on the other scan: tissue and no CSF, where no lesion can arise.
         support, mean_support: highest and mean probability of lesion at the timepoint that shows it.
         bright_z, depth_mm: instead of support, for a lesion that the FLAIR model overlooks: at least this bright, and
@@ -28,7 +29,8 @@ class Limits:
     """
 
     rise_z: float = 0.3
-    thick_rise_z: float = 0.6
+    thick_rise_z: float = 0.5
+    thick_mm3: float = 50.0
     tissue_z: float = -0.75
     support: float = 0.3
     mean_support: float = 0.05
@@ -55,12 +57,15 @@ class Direction:
     absent: np.ndarray
 
 
-def borne_out(direction: Direction, depth: np.ndarray, slice_mm: float, limits: Limits) -> np.ndarray:
+def borne_out(
+    direction: Direction, depth: np.ndarray, voxel_mm3: float, slice_mm: float, limits: Limits
+) -> np.ndarray:
     """Mask of the changes that count, bool (X, Y, Z).
 
     Args:
         direction: what was found.
         depth: distance to the surface of the brain in mm, (X, Y, Z).
+        voxel_mm3: volume of a voxel of the grid.
         slice_mm: coarsest voxel edge of the two scans.
         limits: what a change must show.
     """
@@ -71,9 +76,11 @@ def borne_out(direction: Direction, depth: np.ndarray, slice_mm: float, limits: 
 
     there, absent = (over_each(ndimage.mean, scan) for scan in (direction.there, direction.absent))
     thick = slice_mm > limits.thick_mm
-    shown = (there - absent >= (limits.thick_rise_z if thick else limits.rise_z)) & (
-        absent >= limits.tissue_z
-    )
+    shown = there - absent >= (limits.thick_rise_z if thick else limits.rise_z)
+    shown &= absent >= limits.tissue_z
+    if thick:
+        sizes = np.bincount(direction.change.ravel(), minlength=len(numbers))
+        shown &= sizes * voxel_mm3 >= limits.thick_mm3
     seen = over_each(ndimage.maximum, direction.lesion) >= limits.support
     seen &= over_each(ndimage.mean, direction.lesion) >= limits.mean_support
     if not thick:

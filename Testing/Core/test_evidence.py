@@ -12,8 +12,10 @@ LIMITS = Limits()
 THIN_MM, SLICES_MM = 3.0, 7.0
 
 
-def counts(*, there=1.0, absent=0.0, lesion=0.0, share=1.0, depth_mm=9.0, slice_mm=THIN_MM) -> bool:
-    """Whether a change counts, beside another one that shows nothing.
+def counts(
+    *, there=1.0, absent=0.0, lesion=0.0, share=1.0, depth_mm=9.0, slice_mm=THIN_MM, voxel_mm3=1.0
+) -> bool:
+    """Whether a change of 64 voxels counts, beside another one that shows nothing.
 
     ``lesion``: probability by the FLAIR model in the part ``share`` of the change.
     """
@@ -25,7 +27,7 @@ def counts(*, there=1.0, absent=0.0, lesion=0.0, share=1.0, depth_mm=9.0, slice_
     places = np.flatnonzero(change == 2)
     volumes["lesion"].flat[places[: max(1, round(share * len(places)))]] = lesion
     direction = Direction(change, 2, volumes["lesion"], volumes["there"], volumes["absent"])
-    mask = borne_out(direction, volumes["depth"], slice_mm, LIMITS)
+    mask = borne_out(direction, volumes["depth"], voxel_mm3, slice_mm, LIMITS)
     assert not mask[ONE].any()
     assert mask[OTHER].all() == mask[OTHER].any()
     return bool(mask[OTHER].all())
@@ -66,12 +68,17 @@ def test_a_faint_lesion_counts_if_it_is_bright_and_was_tissue_below_the_rim(what
 
 
 def test_across_thick_slices_more_must_differ():
-    assert counts(there=0.5, lesion=0.9)
-    assert not counts(there=0.5, lesion=0.9, slice_mm=SLICES_MM)
-    assert counts(there=0.7, lesion=0.9, slice_mm=SLICES_MM)
+    assert counts(there=0.4, lesion=0.9)
+    assert not counts(there=0.4, lesion=0.9, slice_mm=SLICES_MM)
+    assert counts(there=0.6, lesion=0.9, slice_mm=SLICES_MM)
+
+
+def test_across_thick_slices_small_changes_do_not_count():
+    assert counts(lesion=0.9, voxel_mm3=0.5)
+    assert not counts(lesion=0.9, voxel_mm3=0.5, slice_mm=SLICES_MM)
 
 
 def test_no_change_is_no_change():
     nothing = np.zeros((4, 4, 4))
     direction = Direction(nothing.astype(np.int32), 0, nothing, nothing, nothing)
-    assert not borne_out(direction, nothing, THIN_MM, LIMITS).any()
+    assert not borne_out(direction, nothing, 1.0, THIN_MM, LIMITS).any()
