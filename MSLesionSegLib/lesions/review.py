@@ -204,7 +204,11 @@ class Review:
         box, distance = self._around(seed)
         near = np.where((distance <= _SEARCH_MM) & ~self._mask[box], self._probability[box], -1.0)
         peak = np.unravel_index(np.argmax(near), near.shape)
-        grown = self._grown(box, distance, near[peak], peak)
+        if near[peak] < _FAINTEST:
+            peak = tuple(s - part.start for s, part in zip(seed, box, strict=True))
+            grown = distance <= _BALL_MM
+        else:
+            grown = self._grown(box, distance, near[peak], peak)
         self._remember()
         whole = np.zeros(self._mask.shape, bool)
         whole[box] = grown & ~self._mask[box]
@@ -376,10 +380,6 @@ class Review:
     def _grown(
         self, box: tuple[slice, ...], distance: np.ndarray, value: float, peak: tuple[Any, ...]
     ) -> np.ndarray:
-        if value < _FAINTEST:
-            ball = distance <= _BALL_MM
-            ball[peak] = True
-            return ball
         sure = (self._probability[box] >= value / 2) & (distance <= _REACH_MM) & ~self._mask[box]
         parts, _ = label_components(sure, self.rule.connectivity)
         return parts == parts[peak]

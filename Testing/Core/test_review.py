@@ -167,6 +167,15 @@ def test_where_the_map_shows_nothing_a_small_ball_is_put(review):
     assert 14 <= volume <= 50
 
 
+@pytest.mark.parametrize("size", [0.4, 0.7, 1.0, 3.0])
+def test_the_ball_is_one_lesion_around_the_point_whatever_the_voxels_measure(size):
+    affine = np.diag([size, size, size, 1.0])
+    review = Review(nib.Nifti1Image(np.zeros((30, 30, 30), np.float32), affine), LesionRule(0.5))
+    number = review.grow((15 * size,) * 3)
+    assert [row.decision for row in review.rows] == [ACCEPTED]
+    assert review.labels[15, 15, 15] == number
+
+
 def test_a_lesion_cannot_grow_where_one_is_or_outside_the_scan(review):
     before = review.mask.copy()
     with pytest.raises(SettingsError, match="already"):
