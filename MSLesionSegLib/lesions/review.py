@@ -297,16 +297,31 @@ class Review:
     def _compose(self) -> None:
         """Make the mask from what was found and what was changed."""
         mask = (self._automatic > 0) & ~self._removed
-        flat = mask.ravel()
-        kept = {int(self._automatic[voxel]) for voxel in self._accepted}
-        for rejected in self._rejected:
-            flat[rejected.voxels] = False
-            touched = set(np.unique(self._automatic.ravel()[rejected.voxels]).tolist()) - kept - {0}
-            if touched:
-                mask &= ~np.isin(self._automatic, list(touched))
-                flat = mask.ravel()
+        box = bounding_box(mask) if self._rejected else None
+        if box is not None:
+            self._take_rejected_out(mask, box)
         self._mask = mask | self._added
         self._rows = self._labels = None
+
+    def _take_rejected_out(self, mask: np.ndarray, box: tuple[slice, ...]) -> None:
+        """Take the pieces that hold voxels of rejected lesions out of ``mask``; all of it lies in ``box``."""
+        rejected = self._image(np.concatenate([r.voxels for r in self._rejected]))
+        # what was erased may have parted what was found as one
+        pieces = self._automatic
+        if self._removed.any():
+            pieces, _ = label_components(mask, self.rule.connectivity)
+        touched = np.zeros(int(pieces.max()) + 1, bool)
+        touched[pieces[rejected]] = True
+        for voxel in self._accepted:
+            touched[pieces[voxel]] = False
+        touched[0] = False
+        mask[box] &= ~(touched[pieces[box]] | rejected[box])
+
+    def _image(self, flat: np.ndarray) -> np.ndarray:
+        """The mask of voxels that are given by their flat indices."""
+        image = np.zeros(self._probability.shape, bool)
+        image.ravel()[flat] = True
+        return image
 
     def _described(self) -> list[ReviewedLesion]:
         table = self._table.describe(self.labels)

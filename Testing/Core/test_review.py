@@ -95,6 +95,30 @@ def test_a_rejected_lesion_does_not_come_back_with_a_lower_threshold(review):
     assert review.mask[10, 30, 10]
 
 
+def beads(link: float) -> nib.Nifti1Image:
+    """Two lesions in a row, of 5 and 8 mm3, and a voxel between them."""
+    data = np.zeros((20, 12, 12), np.float32)
+    data[3:8, 5, 5] = data[9:17, 5, 5] = 0.9
+    data[8, 5, 5] = link
+    return nib.Nifti1Image(data, np.eye(4))
+
+
+def decided(review: Review) -> list[tuple[str, float]]:
+    return [(row.decision, round(row.lesion.volume_mm3, 3)) for row in review.rows]
+
+
+def test_rejecting_one_half_of_a_lesion_that_was_parted_by_hand_leaves_the_other():
+    review = Review(beads(0.6), LesionRule(0.5))
+    mask = review.mask.copy()
+    mask[8, 5, 5] = False
+    review.set_mask(mask)
+    assert decided(review) == [(OPEN, 8), (OPEN, 5)]
+    review.reject(2)
+    assert decided(review) == [(OPEN, 8), (REJECTED, 5)]
+    assert review.mask[9:17, 5, 5].all() and np.count_nonzero(review.mask) == 8
+    assert review.undo() and np.array_equal(review.mask, mask)
+
+
 def test_undo_takes_back_step_by_step(review):
     before = review.mask.copy()
     review.accept(1)
