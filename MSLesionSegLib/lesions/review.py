@@ -11,6 +11,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule, bounding_box, find_lesions, label_components
+from MSLesionSegLib.lesions.dividing import nearest_of, part_of_others
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.remembered import RememberedTable
 from MSLesionSegLib.lesions.table import Lesion
@@ -54,13 +55,15 @@ class _Snapshot:
     removed: np.ndarray
     accepted: frozenset[Voxel]
     rejected: tuple[_Rejected, ...]
+    seen: dict[LesionRule, tuple[np.ndarray, np.ndarray]]
 
 
 class Review:
     """The lesions of one probability map, changed by a person step by step.
 
     The mask is always: lesions of the map by the rule, without rejected ones and without voxels that were taken
-    away, with the voxels that were added. So a new threshold never loses what the person did.
+    away, with the voxels that were added. So a new threshold never loses what the person did. Where it joins a
+    rejected lesion with others that were there when something was decided, each voxel goes with the nearer of them.
 
     Args:
         probability: (X, Y, Z), 0 to 1, on the grid of the mask.
@@ -96,6 +99,8 @@ class Review:
         self._removed = np.zeros(self._probability.shape, bool)
         self._accepted: set[Voxel] = set()
         self._rejected: list[_Rejected] = []
+        # what was found that was there, and was held back, at the last decision by a rule: flat indices
+        self._seen: dict[LesionRule, tuple[np.ndarray, np.ndarray]] = {}
         self._undo: list[_Snapshot] = []
         self._rows: tuple[ReviewedLesion, ...] | None = None
         self._labels: np.ndarray | None = None
@@ -168,6 +173,11 @@ class Review:
         self._removed |= off
         self._added &= ~off
         self._compose()
+        # where a rejected lesion was painted over, what it had held back is decided by hand too
+        self._removed |= self._mask & ~mask
+        self._added |= mask & ~self._mask
+        if not np.array_equal(self._mask, mask):
+            self._compose()
 
     def accept(self, number: int) -> None:
         """Say that lesion ``number`` is right; a rejected one comes back."""
@@ -177,6 +187,7 @@ class Review:
             self._take_back(number)
         self._accepted.add(row.voxel)
         self._compose()
+        self._see(self._mask)
 
     def reject(self, number: int) -> None:
         """Say that lesion ``number`` is none: it leaves the mask and stays in the list."""
@@ -184,6 +195,7 @@ class Review:
         if row.decision == REJECTED:
             return
         self._remember()
+        self._see(self._mask)
         voxels = np.flatnonzero(self.labels == number)
         self._accepted = {v for v in self._accepted if self.labels[v] != number}
         self._added.ravel()[voxels] = False
@@ -228,6 +240,7 @@ class Review:
             array[...] = False
             array.ravel()[flat] = True
         self._accepted, self._rejected = set(last.accepted), list(last.rejected)
+        self._seen = dict(last.seen)
         self._compose()
         return True
 
@@ -259,10 +272,12 @@ class Review:
 
     def restore(self, mask: np.ndarray, decisions: Mapping[str, Iterable[Sequence[int]]]) -> None:
         """Go on with a review whose mask and decisions were kept; decisions whose lesion is gone are left out."""
-        for voxel in decisions.get(REJECTED, ()):
-            number = self._inside(voxel) and int(self.labels[tuple(voxel)])
-            if number:
-                self.reject(number)
+        mask = np.asarray(mask) != 0
+        if mask.shape == self._mask.shape:
+            self._rejected = self._rejected_again(mask, decisions.get(REJECTED, ()))
+            self._seen.clear()
+            self._see(mask)
+            self._compose()
         self.set_mask(mask)
         inside = (tuple(v) for v in decisions.get(ACCEPTED, ()) if self._inside(v))
         self._accepted = {voxel for voxel in inside if self._mask[voxel]}
@@ -304,18 +319,39 @@ class Review:
         self._rows = self._labels = None
 
     def _take_rejected_out(self, mask: np.ndarray, box: tuple[slice, ...]) -> None:
-        """Take the pieces that hold voxels of rejected lesions out of ``mask``; all of it lies in ``box``."""
-        rejected = self._image(np.concatenate([r.voxels for r in self._rejected]))
+        """Take rejected lesions, as far as they reach now, out of ``mask``; all of it lies in ``box``.
+
+        A lower threshold may join one with others: lesions that were there when something was decided, accepted or
+        painted ones.
+        """
+        from scipy.ndimage import find_objects
+
+        rejected = self._image(np.concatenate([r.voxels for r in self._rejected]))[box]
+        inside = mask[box]  # a view
         # what was erased may have parted what was found as one
-        pieces = self._automatic
+        pieces = self._automatic[box]
         if self._removed.any():
-            pieces, _ = label_components(mask, self.rule.connectivity)
-        touched = np.zeros(int(pieces.max()) + 1, bool)
-        touched[pieces[rejected]] = True
-        for voxel in self._accepted:
-            touched[pieces[voxel]] = False
-        touched[0] = False
-        mask[box] &= ~(touched[pieces[box]] | rejected[box])
+            pieces, _ = label_components(inside, self.rule.connectivity)
+        accepted = [np.ravel_multi_index(voxel, mask.shape) for voxel in self._accepted]
+        there = [lesions for lesions, _ in self._seen.values()]
+        seen = [self._image(flat)[box] for flat in (*there, np.array(accepted, int))]
+        held = self._image(np.concatenate([np.zeros(0, int), *(held for _, held in self._seen.values())]))[
+            box
+        ]
+        seen.append(self._added[box])
+        places = find_objects(pieces)
+        for number in np.unique(pieces[rejected & inside]):
+            place = places[number - 1]
+            piece = pieces[place] == number
+            others = part_of_others(
+                piece,
+                rejected[place],
+                held[place],
+                [image[place] for image in seen],
+                self.affine[:3, :3],
+                self.rule.connectivity,
+            )
+            inside[place] &= ~piece | others
 
     def _image(self, flat: np.ndarray) -> np.ndarray:
         """The mask of voxels that are given by their flat indices."""
@@ -367,8 +403,34 @@ class Review:
 
     def _take_back(self, number: int) -> None:
         rejected = self._rejected.pop(number - len(self.lesions) - 1)
+        self._seen = {rule: (lesions, held[:0]) for rule, (lesions, held) in self._seen.items()}
         flat = rejected.voxels
         self._added.ravel()[flat] |= self._automatic.ravel()[flat] == 0
+
+    def _rejected_again(self, mask: np.ndarray, kept: Iterable[Sequence[int]]) -> list[_Rejected]:
+        """Rejected lesions by a voxel of each: what was found around it and is not in ``mask``."""
+        from scipy.ndimage import find_objects
+
+        away, _ = label_components((self._automatic > 0) & ~mask, self.rule.connectivity)
+        places = find_objects(away)
+        voxels = [v for v in dict.fromkeys(tuple(v) for v in kept) if self._inside(v) and away[v]]
+        labels = np.zeros_like(away)
+        for part in {int(away[v]) for v in voxels}:
+            place = places[part - 1]
+            inside = away[place] == part
+            numbers = [n for n, v in enumerate(voxels, start=1) if away[v] == part]
+            centres = np.array([voxels[n - 1] for n in numbers]) - [p.start for p in place]
+            labels[place][inside] = np.array(numbers)[nearest_of(inside, centres, self.affine[:3, :3])]
+        self._mask, self._labels = labels > 0, labels
+        return [
+            _Rejected(replace(row, decision=REJECTED, voxel=voxel), np.flatnonzero(labels == row.lesion.id))
+            for row, voxel in zip(self._described(), voxels, strict=True)
+        ]
+
+    def _see(self, mask: np.ndarray) -> None:
+        """Keep in mind what of the found lesions is in ``mask``, for when another threshold joins them."""
+        found = (self._automatic > 0) & ~self._removed
+        self._seen[self.rule] = np.flatnonzero(mask & found), np.flatnonzero(found & ~mask)
 
     def _add(self, voxels: np.ndarray) -> None:
         self._removed &= ~voxels
@@ -409,6 +471,7 @@ class Review:
                 np.flatnonzero(self._removed),
                 frozenset(self._accepted),
                 tuple(self._rejected),
+                dict(self._seen),
             )
         )
         del self._undo[: -self._MOST_UNDO]
