@@ -106,13 +106,14 @@ def write_case(folder: Path, material: Material, change: Change) -> Written:
         if latest.contents["mask"] == content_hash(material.mask):
             text = f"These scans with this mask are in the set already: {latest.case_id}. Nothing was added."
             return Written(record, False, (Finding("case-known", text),))
-        text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {latest.version + 1}."
+        session = latest.session
+        version = _highest_version(folder, subject, session, material.kind.label) + 1
+        text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {version}."
         findings.append(Finding("case-version", text))
     write_roll(change, _enrolled(roll, subject, material, is_new))
-    scans, session = _place_scans(folder, subject, material, known, change)
-    version = 1
-    if same:
-        session, version = latest.session, latest.version + 1
+    scans, free_session = _place_scans(folder, subject, material, known, change)
+    if not same:
+        session, version = free_session, 1
     mask = _write_masks(subject, session, version, scans, material, change)
     return Written(layout.record_name(mask), True, tuple(findings))
 
@@ -248,12 +249,18 @@ def _place_scans(
             change.write_json(layout.record_name(name), facts)
         stored[entry.name] = _StoredScan(name, material.contents[entry.name])
     session = _session(stored[material.grid].name)
-    mask = layout.mask_name(subject, session, material.kind.label, 1)
-    if (
-        folder / layout.record_name(mask)
-    ).exists():  # another case of this task has its mask on the same scan
-        session = _next_session(sessions)
+    if _highest_version(folder, subject, session, material.kind.label):
+        session = _next_session(sessions)  # another case of this task has its mask on the same scan
     return stored, session
+
+
+def _highest_version(folder: Path, subject: str, session: str, label: str) -> int:
+    """Highest number among the masks, drafts and records of a case, readable or not; 0 where there is none."""
+    place = (folder / layout.mask_name(subject, session, label, 1)).parent
+    names = (
+        layout.VERSION.match(path.name) for path in place.glob(f"{subject}_{session}_label-{label}_desc-v*")
+    )
+    return max((int(name["version"]) for name in names if name), default=0)
 
 
 def _stored_scan(

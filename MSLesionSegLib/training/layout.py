@@ -25,6 +25,10 @@ MASK = re.compile(
     rf"{MANUAL}/(?P<subject>sub-{_WORD})/(?P<session>ses-{_WORD})/anat/"
     rf"(?P=subject)_(?P=session)_label-{_WORD}_desc-v[1-9][0-9]{{0,3}}(draft)?_mask\.nii\.gz"
 )
+# any file of a version: record, mask, draft, Slicer's segmentation
+VERSION = re.compile(
+    rf"sub-{_WORD}_ses-{_WORD}_label-{_WORD}_desc-v(?P<version>[1-9][0-9]{{0,3}})(draft)?_mask\."
+)
 
 
 @dataclass(frozen=True)

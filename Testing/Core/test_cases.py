@@ -147,6 +147,25 @@ def test_a_second_correction_becomes_version_two_and_the_first_stays(tmp_path):
         assert (tmp_path / "set" / name).read_bytes() == content, f"{name} was overwritten"
 
 
+@pytest.mark.parametrize("damage", [lambda record: record.write_text("{"), Path.unlink])
+def test_a_mask_whose_record_is_damaged_or_gone_is_never_overwritten(tmp_path, damage):
+    folder = tmp_path / "set"
+    flair, _, head = examination(tmp_path / "in", 1)
+    cases = []
+    for first in (0, 16, 24):
+        fewer = np.asarray(head.lesions.dataobj).copy()
+        fewer[:first] = 0
+        mask = save_like(head.flair, fewer, tmp_path / f"{first}.nii.gz")
+        if len(cases) == 2:
+            damage(cases[1].mask.with_name(cases[1].mask.name.replace(".nii.gz", ".json")))
+        before = {name: (folder / name).read_bytes() for name in files(folder) if "desc-v" in name}
+        added = add_case(AddRequest(folder, "flair", {"flair": flair}, mask))
+        cases.append(added.case)
+    assert [case.version for case in cases] == [1, 2, 3] and "version 3" in added.findings[-1].sentence
+    for name, content in before.items():
+        assert (folder / name).read_bytes() == content, f"{name} was overwritten"
+
+
 def test_the_same_scan_under_another_name_turned_and_recompressed_is_noticed(tmp_path):
     first = add_flair(tmp_path / "set", tmp_path / "in", 1).case
     flair, mask, _ = examination(tmp_path / "in", 1)
