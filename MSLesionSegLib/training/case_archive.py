@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
@@ -70,7 +72,7 @@ def export_archive(
         OutputError: the file exists or cannot be written.
     """
     progress = progress or Silent()
-    if to.exists():
+    if os.path.exists(to):  # unlike Path.exists no error for a name that is too long
         raise SettingsError(f"{to} exists already. Give another name.")
     require_set(folder)
     tasks = [task] if task else list(layout.KINDS)
@@ -80,8 +82,7 @@ def export_archive(
     versions = [case for case in all_versions(folder) if case.case_id in good]
     if not versions:
         raise SettingsError(f"{folder} holds no usable cases to export.")
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=to.parent) as temporary:
+    with _beside(to) as temporary:
         change = Change(Path(temporary))
         write_descriptions(change)
         write_roll(change, _part(read_roll(folder), versions))
@@ -105,8 +106,9 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
     """Add the cases of a zip file to a set, which is made if it does not exist.
 
     The file is checked as a whole before anything is added. Then each case comes in whole or not at all; repeating a
-    stopped import adds the rest. A patient of whom the set knows a single scan keeps id and side of the split here,
-    for all cases that come; others bring theirs.
+    stopped import adds the rest. Versions keep their order, also where a reviewer went back to an earlier mask: the
+    archive's newest becomes the newest here, unless the set holds them all and went on from there. A patient of whom
+    the set knows a single scan keeps id and side of the split here, for all cases that come; others bring theirs.
 
     Raises:
         SettingsError: the file is damaged or no archive of cases; nothing was added.
@@ -124,25 +126,79 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
         added: dict[str, Case] = {}
         known, findings = 0, []
         scans: dict[str, set[str]] = {}
+        cases: dict[str, list[Case]] = {}
         for case in versions:
             scans.setdefault(case.subject, set()).update(case.scans.values())
-        for k, case in enumerate(versions):
-            progress.stage(IMPORT, k / len(versions))
-            try:
-                brought = _bring(folder, case, scans[case.subject], findings)
-            except MSLesionSegError as error:
-                findings.append(Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
-                continue
-            if brought is None:
-                known += 1
-            else:
-                added[brought.case_id] = brought
+            cases.setdefault(case.case_id, []).append(case)
+        for k, history in enumerate(cases.values()):
+            progress.stage(IMPORT, k / len(cases))
+            good = _usable(history, findings)
+            missing = _missing(folder, good)
+            known += len(good) - len(missing)
+            for case in missing:
+                try:
+                    brought = _bring(folder, case, scans[case.subject], findings)
+                except MSLesionSegError as error:
+                    findings.append(_left_out(case, error))
+                    continue
+                if brought is None:
+                    known += 1
+                else:
+                    added[brought.case_id] = brought
     progress.stage(IMPORT, 1.0)
     return Imported(tuple(added.values()), known, tuple(findings))
 
 
+@contextlib.contextmanager
+def _beside(to: Path) -> Iterator[str]:
+    """A hidden folder beside a file to make; what cannot be written there becomes a sentence."""
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".export-", dir=to.parent) as temporary:
+            yield temporary
+    except OSError as error:
+        reason = error.strerror or error
+        raise OutputError(f"{to} cannot be written ({reason}). Choose another place.") from error
+
+
+def _left_out(case: Case, error: MSLesionSegError) -> Finding:
+    return Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}")
+
+
+def _usable(history: Sequence[Case], findings: list[Finding]) -> list[Case]:
+    """The versions whose files are good; the others get a finding."""
+    good = []
+    for case in history:
+        try:
+            check_files(case)
+        except MSLesionSegError as error:
+            findings.append(_left_out(case, error))
+        else:
+            good.append(case)
+    return good
+
+
+def _missing(folder: Path, history: Sequence[Case]) -> Sequence[Case]:
+    """Those versions of a case, oldest first, that have to be added to the set's own, so that the newest counts.
+
+    A reviewer may go back to an earlier mask, so what matters is the order: known are the versions whose masks the
+    set's own hold one after the other. The rest comes, unless all its masks are here and the newest is the newest.
+    """
+    if not history:
+        return []
+    here = [other.contents["mask"] for other in all_versions(folder) if _same(other, history[0])]
+    wanted = [case.contents["mask"] for case in history]
+    if set(wanted) <= set(here) and here[-1] == wanted[-1]:
+        return []
+    known = 0
+    for mask in here:
+        if known < len(wanted) and mask == wanted[known]:
+            known += 1
+    return history[known:]
+
+
 def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -> Case | None:
-    """Add one version of a case that was unpacked; None where the set has it already.
+    """Add one version of a case that was unpacked; None where it is the set's newest already.
 
     Args:
         scans: content hashes of all scans of the case's patient in the archive.
@@ -150,8 +206,6 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
     material = _material(case)
     with changing(folder) as change:
         there = all_versions(folder)
-        if any(other.contents["mask"] == case.contents["mask"] and _same(other, case) for other in there):
-            return None
         subject, side = _patient_here(read_roll(folder), there, case, scans)
         if side not in (None, case.split):
             text = f"{case.case_id} was for {case.split} elsewhere, but is and stays for {side} here."
@@ -161,6 +215,8 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
         elif side is not None:
             material = replace(material, split=side)
         written = write_case(folder, material, change)
+    if not written.stored:
+        return None
     return read_record(folder, folder / written.record, read_roll(folder))
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from clinic import add_flair, examination, save_like
 
-from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.training.archives import MANIFEST
 from MSLesionSegLib.training.case_adding import AddRequest, add_case
 from MSLesionSegLib.training.case_archive import export_archive, import_archive
@@ -50,6 +50,59 @@ def test_all_versions_of_all_cases_arrive_as_they_were(archive, tmp_path):
     (tmp_path / "set" / ".lock").unlink(missing_ok=True)
     export_archive(tmp_path / "set", tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
+
+
+def corrected(folder: Path, work: Path, first: int) -> None:
+    """File the mask of patient 1 without what lies left of ``first`` as the next correction."""
+    flair, _, head = examination(work, 1)
+    fewer = np.asarray(head.lesions.dataobj).copy()
+    fewer[:first] = 0
+    mask = save_like(head.flair, fewer, work / "corrected.nii.gz")
+    add_case(AddRequest(folder, "flair", {"flair": flair}, mask, split="training"))
+
+
+def masks(folder: Path) -> list[str]:
+    return [case.contents["mask"] for case in all_versions(folder)]
+
+
+A, B, C = 0, 16, 24
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "comes"),
+    [
+        ((), (A, B, A), (A, B, A)),
+        ((A,), (A, B, A), (A, B, A)),  # also what a stopped import leaves
+        ((A, B), (A, B, A), (A, B, A)),
+        ((A, B), (A,), (A, B)),
+        ((A, B, C), (A, C), (A, B, C)),
+        ((A, B), (A, C), (A, B, C)),
+        ((B,), (A, B), (B, A, B)),
+        ((A, B, C), (A, C, B, C), (A, B, C)),
+    ],
+)
+def test_the_newest_mask_elsewhere_is_the_newest_here_unless_the_set_went_on(tmp_path, here, there, comes):
+    folders = {}
+    for name, history in {"here": here, "there": there, "comes": comes}.items():
+        folders[name] = tmp_path / name
+        for first in history:
+            corrected(folders[name], tmp_path / "in", first)
+    export_archive(folders["there"], tmp_path / "cases.zip")
+    import_archive(folders["here"], tmp_path / "cases.zip")
+    assert masks(folders["here"]) == masks(folders["comes"])
+    again = import_archive(folders["here"], tmp_path / "cases.zip")
+    assert (again.added, again.known) == ((), len(there)) and not again.findings
+    assert masks(folders["here"]) == masks(folders["comes"])
+
+
+@pytest.mark.parametrize("name", ["a file/cases.zip", "a file/below/cases.zip", "n" * 300 + "/cases.zip"])
+def test_an_archive_at_an_impossible_place_is_told_in_a_sentence(tmp_path, name):
+    add_flair(tmp_path / "set", tmp_path / "in", 1)
+    (tmp_path / "a file").write_text("1")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(OutputError, match="cannot be written"):
+        export_archive(tmp_path / "set", tmp_path / name)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_an_archive_holds_no_dates(archive):
