@@ -20,6 +20,7 @@ from MSLesionSegLib.training.scores import METRICS, Score, means, score
 FEWEST_CASES = 3
 LARGEST_FALL = 0.02  # of the mean Dice, at this site and at any earlier one
 RESAMPLES = 2000
+_ROUNDING = 1e-9  # of the same numbers added in another order; no smaller fall is one
 
 
 @dataclass(frozen=True)
@@ -180,19 +181,19 @@ def _verdict(
     cases: int, changes: dict[str, Change], lesion_free: Change | None, sites: Sequence[EarlierSite]
 ) -> tuple[str, str]:
     collapsed = next((entry.dice for entry in sites if entry.site == SYNTHETIC_SITE), None)
-    if collapsed is not None and collapsed.new < collapsed.old / 2:
+    if collapsed is not None and collapsed.new < collapsed.old / 2 - _ROUNDING:
         return "refuse", (
             f"Refused: on {_counted(collapsed.cases, 'synthetic patient')} the Dice falls from "
             f"{collapsed.old:.2f} to {collapsed.new:.2f}, to less than half."
         )
     hospitals = [entry for entry in sites if entry.site != SYNTHETIC_SITE]
     worst = min(hospitals, key=lambda entry: entry.dice.change, default=None)
-    if worst is not None and worst.dice.change < -LARGEST_FALL:
+    if worst is not None and worst.dice.change < -LARGEST_FALL - _ROUNDING:
         return "refuse", (
             f"Refused: on {_counted(worst.dice.cases, 'case')} of the earlier site {worst.site} the Dice falls from "
             f"{worst.dice.old:.2f} to {worst.dice.new:.2f}, more than {LARGEST_FALL:g}."
         )
-    if lesion_free is not None and lesion_free.change > 0:
+    if lesion_free is not None and lesion_free.change > _ROUNDING:
         return "refuse", (
             f"Refused: on {_counted(lesion_free.cases, 'lesion-free scan')} it marks "
             f"{lesion_free.new:.1f} lesions per scan instead of {lesion_free.old:.1f}."
@@ -208,9 +209,9 @@ def _verdict(
         return "undecided", "None of the validation cases has lesions: nothing says whether it finds them."
     interval = f" (95 % interval of the change {f1.low:+.2f} to {f1.high:+.2f})" if f1.low is not None else ""
     measured = f"lesion F1 {f1.new:.2f} instead of {f1.old:.2f} on {f1.cases} validation cases{interval}"
-    if f1.change < 0:
+    if f1.change < -_ROUNDING:
         return "refuse", f"Refused: {measured}."
-    if dice is not None and dice.change < -LARGEST_FALL:
+    if dice is not None and dice.change < -LARGEST_FALL - _ROUNDING:
         return "refuse", (
             f"Refused: on {dice.cases} validation cases of this site the Dice falls from {dice.old:.2f} to "
             f"{dice.new:.2f}, more than {LARGEST_FALL:g}."

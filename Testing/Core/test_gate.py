@@ -43,6 +43,23 @@ def test_an_equal_model_is_promoted():
     assert decide(same, [], same, []).verdict == "promote"
 
 
+def test_the_same_values_in_another_order_are_no_fall():
+    rng = np.random.default_rng(0)
+    for values in rng.random((300, 4)):
+        old, new = scores(*values), scores(*rng.permutation(values))
+        assert decide(old, [], new, []).verdict == "promote"
+        free = [[case(None, false=number) for number in numbers] for numbers in ((0, 1, 5), (5, 0, 1))]
+        assert decide([*old, *free[0]], [], [*new, *free[1]], []).verdict == "promote"
+
+
+def test_a_fall_of_exactly_two_hundredths_is_not_more_than_that():
+    old, new = (scores(0.5, 0.5, 0.5, dice=dice) for dice in (0.5, 0.48))
+    here = scores(0.5, 0.5, 0.5)
+    assert decide(old, [], new, []).verdict == "promote"
+    before, after = (scores(dice, site="old") for dice in (0.5, 0.48))
+    assert decide(here, before, here, after).verdict == "promote"
+
+
 def test_a_lower_lesion_f1_at_this_site_is_refused():
     verdict = decide(scores(0.5, 0.5, 0.5), [], scores(0.5, 0.5, 0.4), [])
     assert verdict.verdict == "refuse" and "lesion F1 0.47 instead of 0.50" in verdict.sentence
@@ -139,7 +156,7 @@ def test_the_verdict_is_json_with_the_keys_that_front_ends_read():
 def test_what_is_promoted_never_has_a_lower_mean_f1(pairs):
     old, new = scores(*(a for a, _ in pairs)), scores(*(b for _, b in pairs))
     verdict = decide(old, [], new, [])
-    assert (verdict.verdict == "promote") == (verdict.changes["f1"].change >= 0)
+    assert (verdict.verdict == "promote") == (verdict.changes["f1"].change >= -1e-9)
     again = decide(old, [], new, [])
     assert again == verdict
 
