@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from MSLesionSegLib.errors import Cancelled
+from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.network.precision import trains_in_bfloat16
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training.examples import Example, fingerprint
@@ -86,6 +87,7 @@ def train_network(
         The network, in evaluation mode. A resumed run equals an unbroken one bit for bit on the same CPU.
 
     Raises:
+        SettingsError: the loss or its gradient is no number any more.
         Cancelled: the person stopped it. The best state so far is in the network then, if there is one.
     """
     progress = progress or Silent()
@@ -145,9 +147,14 @@ class _Run:
         loss = self.loss(logits.float(), label)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        steepness = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0))
         self.optimiser.step()
         self.losses.append(self.team.mean(float(loss.detach())))
+        if not (math.isfinite(self.losses[-1]) and math.isfinite(steepness)):
+            raise SettingsError(
+                f"The training went astray at step {self.step + 1}: its loss is no number any more. Lower the "
+                f"recipe's learning_rate (now {self.recipe.learning_rate:g})."
+            )
         self.step += 1
         if self.step % 50 == 0:
             self.progress.metric("loss", float(np.mean(self.losses[-50:])), step=self.step)

@@ -124,6 +124,18 @@ def test_training_learns_to_find_the_lesions(examples):
     assert trained < 0.5 * untrained
 
 
+@pytest.mark.parametrize("steps", [1, 5])
+def test_a_training_that_goes_astray_is_told_and_stores_nothing(examples, tmp_path, steps):
+    recipe = QUICK.but(steps=steps)
+    network = tiny()
+    with torch.no_grad():
+        next(network.parameters()).fill_(1e38)
+    source = PatchSource(examples, recipe)
+    with pytest.raises(SettingsError, match="Lower the recipe's learning_rate"):
+        loop.train_network(network, source, recipe, checkpoint=tmp_path / "c.pt")
+    assert not (tmp_path / "c.pt").exists()
+
+
 def test_a_run_that_was_killed_resumes_to_the_result_of_an_unbroken_one(examples, tmp_path, monkeypatch):
     recipe = QUICK.but(patch=32)
     source = PatchSource(examples, recipe)
