@@ -59,7 +59,7 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
     name = os.path.basename(os.path.realpath(path))
     volume = open_volume(path)
     coverage = checks.check_field_of_view(name, volume.stored.shape, volume.affine)
-    data, repairs = checks.repair_nonfinite(name, _scaled(volume))
+    data, repairs = checks.repair_nonfinite(name, scaled(volume))
     checks.check_contrast(name, data)
     image = _image(data, volume)
     findings = (
@@ -90,20 +90,25 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
         int32, labels from 0 up, with the geometry of ``reference``, or else the file's own.
 
     Raises:
-        ImageError: the file cannot be read, holds anything but whole numbers from 0 up, looks like a scan (more than
-            50 labels in more than a tenth of the voxels), or lies on another grid (another shape, or an affine that
-            differs by more than 1e-3 mm).
+        ImageError: the file cannot be read, holds anything but whole numbers from 0 up or one above 2^31 - 1, looks
+            like a scan (more than 50 labels in more than a tenth of the voxels), or lies on another grid (another
+            shape, or an affine that differs by more than 1e-3 mm).
     """
     path = Path(path)
     name = os.path.basename(os.path.realpath(path))
     volume = open_volume(path)
     if reference is not None:
         _check_same_grid(name, volume, reference)
-    values = _scaled(volume)
+    values = scaled(volume)
     if not np.isfinite(values).all() or values.min() < 0 or np.abs(values - np.round(values)).max() > 1e-3:
         raise ImageError(
             f"{name} is not a mask: it holds fractions, negative numbers or numbers that are not finite. A "
             "probability map has to be cut at a threshold first."
+        )
+    if values.max() >= 2**31:  # float32 knows no number between the largest int32 and this one
+        raise ImageError(
+            f"{name} cannot be used as a mask: it holds the label {values.max():.0f}, and the largest that can be "
+            "kept is 2147483647. Give its lesions smaller numbers."
         )
     labels = np.rint(values).astype(np.int32)
     share = (labels > 0).mean()
@@ -134,7 +139,7 @@ def _check_same_grid(name: str, volume: StoredVolume, reference: nib.Nifti1Image
         )
 
 
-def _scaled(volume: StoredVolume) -> np.ndarray:
+def scaled(volume: StoredVolume) -> np.ndarray:
     """True values as float32."""
     if volume.slope == 1 and volume.intercept == 0:
         return volume.stored.astype(np.float32)

@@ -406,6 +406,13 @@ def test_a_probability_map_is_no_mask(tmp_path: Path, value: float) -> None:
         read_mask(write_nifti(tmp_path / "mask.nii.gz", values), scan)
 
 
+def test_labels_that_32_bits_cannot_hold_are_refused_and_not_read_as_nothing(tmp_path: Path) -> None:
+    labels = np.zeros(SHAPE, np.uint32)
+    labels[10:12, 10:12, 10:12] = 4294967295
+    with pytest.raises(ImageError, match="the label 4294967296, and the largest"):
+        read_mask(write_nifti(tmp_path / "mask.nii.gz", labels))
+
+
 def test_a_scan_is_no_mask_but_a_map_of_few_regions_is(tmp_path: Path) -> None:
     scan = read_scan(write_nifti(tmp_path / "scan.nii.gz", noise())).image
     grey = np.round(np.abs(noise())).astype(np.int16)
