@@ -46,7 +46,7 @@ def _from_sidecar(path: Path) -> dict[str, Any]:
     sidecar = path.with_name(re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE) + ".json")
     try:
         content = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return _allowed(content) if isinstance(content, dict) else {}
 
@@ -68,7 +68,7 @@ def _allowed(content: dict[str, Any]) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for name in _NUMBERS:
         value = content.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and _is_finite(value):
             facts[name] = round(float(value), 6)
     words = str(content.get(_MAKER[0], "")).lower().split()
     maker = next((maker for maker in _MAKERS if maker.lower() in words), None)
@@ -80,6 +80,13 @@ def _allowed(content: dict[str, Any]) -> dict[str, Any]:
     if content.get(_ACQUISITION[0]) in ("2D", "3D"):
         facts[_ACQUISITION[0]] = content[_ACQUISITION[0]]
     return facts
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False
 
 
 def _model(text: str) -> str:

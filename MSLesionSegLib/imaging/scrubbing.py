@@ -9,14 +9,15 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
-from MSLesionSegLib.imaging.reading import clean_header
+from MSLesionSegLib.imaging.reading import clean_header, scaled
 
 
 def scrubbed(volume: StoredVolume) -> nib.Nifti1Image:
     """The same voxels, bit for bit as stored, under a header that holds geometry and scaling and nothing else.
 
     All text fields, dates of creation, display ranges and header extensions are gone. Voxel type, slope and
-    intercept stay; NIfTI cannot hold booleans, which become uint8.
+    intercept stay; NIfTI cannot hold booleans, which become uint8. Where slope or intercept need the double precision
+    of NIfTI-2, which NIfTI-1 does not have, the true values are stored as float32 instead.
     """
     stored = volume.stored.astype(np.uint8) if volume.stored.dtype == bool else volume.stored
     if volume.header is None:
@@ -25,10 +26,14 @@ def scrubbed(volume: StoredVolume) -> nib.Nifti1Image:
         image.set_qform(volume.affine, code="scanner")
         image.header.set_xyzt_units("mm")
         return image
+    scaling = (volume.slope, volume.intercept)
+    with np.errstate(over="ignore"):
+        if any(float(np.float32(number)) != number for number in scaling):
+            stored, scaling = scaled(volume), (1.0, 0.0)
     header = clean_header(volume.header, stored.dtype, stored.shape)
     image = nib.Nifti1Image(stored, header.get_best_affine(), header, dtype=stored.dtype)
-    if (volume.slope, volume.intercept) != (1.0, 0.0):
-        image.header.set_slope_inter(volume.slope, volume.intercept)
+    if scaling != (1.0, 0.0):
+        image.header.set_slope_inter(*scaling)
     return image
 
 

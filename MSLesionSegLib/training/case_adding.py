@@ -12,6 +12,7 @@ from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
+from MSLesionSegLib.network.card_checks import check_model_name
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.case_writing import Material, check_folder, take_out, write_case
@@ -80,6 +81,7 @@ def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
 
     Raises:
         SettingsError: an argument is wrong, or contradicts what the set knows.
+        ModelError: no model can be called so.
         ImageError: a file cannot be used; the mask lies on another grid than its scan.
         OutputError: the set cannot be written.
     """
@@ -118,12 +120,14 @@ def remove_case(folder: Path, name: str) -> Case:
 
 def _check(request: AddRequest) -> None:
     """Refuse anything but short codes where people might write names, and inputs that are not the task's."""
-    codes = {"site": request.site, "reviewer": request.reviewer, "name of the model": request.model}
+    codes = {"site": request.site, "reviewer": request.reviewer}
     for what, code in codes.items():
         if code and not layout.CODE.fullmatch(code):
             raise SettingsError(
                 f"The {what} must be a code of at most 32 letters, digits, '.', '-' and '_' without spaces."
             )
+    if request.model:
+        check_model_name(request.model)
     if request.minutes is not None and not 0 <= request.minutes < 10_000:
         raise SettingsError("The minutes spent must be a number from 0 to 9999.")
     if request.segmentation is not None and not _is_nrrd(request.segmentation):

@@ -20,6 +20,7 @@ from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.imaging.scanner import scanner_facts
 from MSLesionSegLib.imaging.scrubbing import content_hash, save_scrubbed
 from MSLesionSegLib.lesions.components import label_components
+from MSLesionSegLib.litter import is_litter
 from MSLesionSegLib.segmentation.outputs import save_image
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.cases import FORMAT, FORMAT_KEY, Case, Review, all_versions, require_set
@@ -81,7 +82,8 @@ def check_folder(folder: Path) -> None:
     if (folder / layout.DESCRIPTION).exists():
         require_set(folder)
     elif folder.exists() and not (
-        folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())
+        folder.is_dir()
+        and all(path.name.startswith(".") or is_litter(path.name) for path in folder.iterdir())
     ):
         raise SettingsError(
             f"{folder} holds other files and no training cases. Give a folder that does not exist yet."

@@ -11,10 +11,11 @@ from typing import Any
 
 import nibabel as nib
 
-from MSLesionSegLib.errors import ImageError, MSLesionSegError, SettingsError
+from MSLesionSegLib.errors import ImageError, ModelError, MSLesionSegError, SettingsError
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
+from MSLesionSegLib.network.card_checks import check_model_name
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.splits import Roll, Split, read_roll
 
@@ -269,9 +270,13 @@ def read_record(folder: Path, record: Path, roll: Roll) -> Case:
 
 def _review(**facts: Any) -> Review:
     review = Review(**facts)
-    for code in (review.model, review.reviewer):
-        if code and not layout.CODE.fullmatch(code):
-            raise ValueError("its model or reviewer is no code")
+    if review.reviewer and not layout.CODE.fullmatch(review.reviewer):
+        raise ValueError("its reviewer is no code")
+    if review.model:
+        try:
+            check_model_name(review.model)
+        except ModelError as error:
+            raise ValueError(error) from None
     numbers = [value for name, value in facts.items() if name not in ("model", "reviewer")]
     if not all(value is None or isinstance(value, (int, float)) for value in numbers):
         raise ValueError("its review holds text where numbers belong")

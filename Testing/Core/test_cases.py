@@ -12,7 +12,7 @@ import pytest
 from clinic import SHAPE, add_flair, examination, save_like
 from heads import PATIENT_NAME, centred
 
-from MSLesionSegLib.errors import Cancelled, ImageError, SettingsError
+from MSLesionSegLib.errors import Cancelled, ImageError, ModelError, SettingsError
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.case_adding import AddRequest, add_case, remove_case
@@ -66,6 +66,28 @@ def test_the_voxels_of_a_scaled_integer_scan_stay_bit_for_bit(tmp_path):
     assert (kept.dataobj.slope, kept.dataobj.inter) == (0.25, 3.0)
     np.testing.assert_array_equal(np.asarray(kept.dataobj.get_unscaled()), stored)
     assert read_cases(tmp_path / "set").cases == (case,)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32, np.float64])
+def test_a_nifti_2_scan_whose_slope_needs_double_precision_is_a_good_case(tmp_path, dtype):
+    flair, mask, head = examination(tmp_path / "in", 1)
+    stored = np.round(np.asarray(head.flair.dataobj)).clip(0, 200).astype(dtype)
+    image = nib.Nifti2Image(stored, head.flair.affine)
+    image.header.set_slope_inter(0.1234567890123, 3.1)
+    nib.save(image, flair)
+    case = add_case(AddRequest(tmp_path / "set", "flair", {"flair": flair}, mask)).case
+    kept = nib.load(case.images["flair"])
+    np.testing.assert_allclose(kept.get_fdata(), nib.load(flair).get_fdata(), rtol=1e-6)
+    found = read_cases(tmp_path / "set")
+    assert found.cases == (case,) and not found.findings
+
+
+@pytest.mark.parametrize("text", ['{"EchoTime": 1' + "0" * 400 + "}", "[" * 100_000, '{"EchoTime": 1e999}'])
+def test_nonsense_beside_a_scan_is_no_fact_about_its_scanner(tmp_path, text):
+    flair, mask, _ = examination(tmp_path / "in", 1)
+    flair.with_name(flair.name.replace(".nii.gz", ".json")).write_text(text)
+    case = add_case(AddRequest(tmp_path / "set", "flair", {"flair": flair}, mask)).case
+    assert not (tmp_path / "set" / layout.record_name(case_file(case, tmp_path))).exists()
 
 
 def test_nothing_in_a_set_says_whose_scans_they_are(tmp_path):
@@ -215,9 +237,25 @@ def test_an_empty_mask_is_a_case_without_lesions(tmp_path):
     ],
 )
 def test_free_text_and_unknown_patients_are_refused(tmp_path, wrong):
-    with pytest.raises(SettingsError):
+    with pytest.raises((SettingsError, ModelError)):
         add_flair(tmp_path / "set", tmp_path / "in", 1, **wrong)
     assert not (tmp_path / "set" / layout.DESCRIPTION).exists()
+
+
+@pytest.mark.parametrize("name", ["z\u00fcrich-2026", "a-model-with-a-name-of-36-characters", "_x"])
+def test_every_name_that_a_model_can_have_can_stand_in_a_case(tmp_path, name):
+    case = add_flair(tmp_path / "set", tmp_path / "in", 1, model=name).case
+    assert case.review.model == name
+    found = read_cases(tmp_path / "set")
+    assert found.cases == (case,) and not found.findings
+
+
+def test_what_file_managers_leave_in_a_folder_does_not_keep_a_set_out(tmp_path):
+    (tmp_path / "set").mkdir()
+    for name in ("desktop.ini", "Thumbs.db", ".DS_Store"):
+        (tmp_path / "set" / name).write_text("")
+    case = add_flair(tmp_path / "set", tmp_path / "in", 1).case
+    assert read_cases(tmp_path / "set").cases == (case,)
 
 
 def test_a_folder_with_other_files_is_never_made_a_set(tmp_path):
