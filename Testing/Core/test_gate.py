@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from MSLesionSegLib.lesions.metrics import compare_masks
@@ -152,6 +152,7 @@ def test_the_verdict_is_json_with_the_keys_that_front_ends_read():
     assert content["old"]["f1"] == pytest.approx(0.5)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=8))
 def test_what_is_promoted_never_has_a_lower_mean_f1(pairs):
     old, new = scores(*(a for a, _ in pairs)), scores(*(b for _, b in pairs))
