@@ -127,10 +127,8 @@ def _check_output(request: BatchRequest, requests: Mapping[str, SegmentRequest])
             made_by = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["GeneratedBy"][0]
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             made_by = None
-        if not isinstance(made_by, dict) or (made_by.get("Name"), made_by.get("Description")) != (
-            PROGRAM,
-            _made_by(task),
-        ):
+        ours = {"Name": PROGRAM, "Description": _made_by(task)}
+        if not isinstance(made_by, dict) or not ours.items() <= made_by.items():
             raise OutputError(
                 f"{folder} holds something else than a batch of the task '{task}'. Give another folder."
             )

@@ -17,9 +17,9 @@ from MSLesionSegLib.imaging.subtraction import Subtraction
 Light = Literal["green", "amber", "red"]
 LIGHTS: tuple[Light, ...] = ("green", "amber", "red")
 
+THICK_MM = 5.0  # across thicker slices partial volume alone looks like change
 # the first limit parts green from amber, the second amber from red
 _THICKNESS_RATIO = (1.5, 4.0)
-THICK_MM = 5.0
 _COVERED = (0.97, 0.7)
 _CORRELATION = (0.85, 0.6)
 _CONTRAST = (0.06, 0.2)

@@ -19,7 +19,8 @@ def active_model(task: str) -> str | None:
 
     A model that has gone since is passed over in favour of the one before it.
     """
-    return next(iter(reversed(_still_there(_history().get(task, [])))), None)
+    there = _still_there(_history().get(task, []))
+    return there[-1] if there else None
 
 
 def use_model(name: str) -> str:

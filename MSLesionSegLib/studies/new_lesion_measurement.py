@@ -264,7 +264,7 @@ def measure_registrations(bench: Bench, data: Path, progress: Progress) -> list[
 def measure_rules(bench: Bench, data: Path, progress: Progress) -> list[dict[str, Any]]:
     """Faint lesions are put into scans that no training saw and no pair is made of: found and false ones by rule.
 
-    Each scan with inserted lesions is also scanned again. The rule that ships was chosen by these numbers.
+    Each scan with inserted lesions is also scanned again. Threshold, peak and support that ship were compared here.
     """
     paired = {pair.name for pair in real_pairs(data / "openms_long")}
     files = sorted((data / "openms_long").glob("sub-*/**/anat/*_FLAIR.nii.gz"))

@@ -359,3 +359,11 @@ def test_the_same_image_gives_the_same_bytes(tmp_path):
 def test_the_manifest_is_plain_json(tmp_path):
     path = write_manifest({"program": "mslesionseg", "counts": {"lesions": 3}}, tmp_path)
     assert json.loads(path.read_text())["counts"]["lesions"] == 3
+
+
+def test_a_place_that_is_not_there_is_told(tmp_path, monkeypatch):
+    with pytest.raises(OutputError, match="nobody-of-this-name"):
+        check_output(Path("~nobody-of-this-name/out"), TASK, overwrite=False)
+    monkeypatch.setattr(Path, "exists", lambda _: False)  # as on a drive that was unplugged
+    with pytest.raises(OutputError, match="a drive that is not there"):
+        check_output(tmp_path / "out", TASK, overwrite=False)

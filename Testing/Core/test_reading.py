@@ -211,6 +211,8 @@ def test_the_fingerprint_is_that_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="cannot be opened"):
+        read_scan(tmp_path / f"{'a' * 300}.nii.gz")
     with pytest.raises(ImageError, match=r"^lost\.nii\.gz was not found"):
         read_scan(tmp_path / "lost.nii.gz")
 
