@@ -59,6 +59,14 @@ def build(architecture: Architecture) -> torch.nn.Module:
     Raises:
         ModelError: unknown kind, or a size that the kind does not offer.
     """
+    from MSLesionSegLib.network.fast_layers import with_fast_layers
+
+    network = build_by_monai(architecture)
+    return with_fast_layers(network) if architecture.kind == "unet" else network
+
+
+def build_by_monai(architecture: Architecture) -> torch.nn.Module:
+    """The same network with torch's own layers."""
     a = architecture
     if a.kind == "unet":
         return _unet(a)
@@ -93,8 +101,6 @@ def build(architecture: Architecture) -> torch.nn.Module:
 def _unet(a: Architecture) -> torch.nn.Module:
     from monai.networks.nets import DynUNet
 
-    from MSLesionSegLib.network.instance_norm import with_fast_norms
-
     if a.levels not in (3, 4, 5):
         raise ModelError(f"A U-Net has 3, 4 or 5 levels, not {a.levels}.")
     if a.thin < 1 or a.base % a.thin:
@@ -103,7 +109,7 @@ def _unet(a: Architecture) -> torch.nn.Module:
         )
     filters = [a.base * min(2**level, 16) for level in range(a.levels + 1)]
     filters[0] //= a.thin
-    network = DynUNet(
+    return DynUNet(
         spatial_dims=3,
         in_channels=a.in_channels,
         out_channels=a.out_channels,
@@ -114,4 +120,3 @@ def _unet(a: Architecture) -> torch.nn.Module:
         norm_name=("INSTANCE", {"affine": True}),
         res_block=False,
     )
-    return with_fast_norms(network)

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from MSLesionSegLib.imaging.normalise import tissue_scale
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
+from MSLesionSegLib.training.bending import bent_grid, from_nodes
 from MSLesionSegLib.training.examples import Example
 from MSLesionSegLib.training.patches import OFFSET, blur, cut_patch, near, patch_places
 from MSLesionSegLib.training.recipe import TrainingRecipe
@@ -210,12 +211,8 @@ def _moved(volume: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     amount = 3.0 if rng.random() < _LARGE_MISTAKE else 1.0
     a, b, c = np.deg2rad(rng.normal(0, 0.4 * amount, 3))
     turn = np.array([[1, -c, b], [c, 1, -a], [-b, a, 1]])
-    shift = rng.normal(0, 0.35 * amount, (3, 1)) * 2 / size
-    theta = torch.from_numpy(np.concatenate([turn, shift], axis=1)[None].astype(np.float32))
-    grid = F.affine_grid(theta, (1, 1, size, size, size), align_corners=False)
-    coarse = torch.from_numpy(rng.normal(0, 0.3 * 2 / size, (1, 3, 5, 5, 5)).astype(np.float32))
-    bend = F.interpolate(coarse, size=(size,) * 3, mode="trilinear", align_corners=True)
-    grid = grid + bend.permute(0, 2, 3, 4, 1)
+    shift = rng.normal(0, 0.35 * amount, 3) * 2 / size
+    grid = bent_grid(turn, shift, rng.normal(0, 0.3 * 2 / size, (3, 5, 5, 5)), size)
     return F.grid_sample(volume[None, None], grid, padding_mode="border", align_corners=False)[0, 0]
 
 
@@ -224,8 +221,8 @@ def _drifted(
 ) -> torch.Tensor:
     """Another gain, coil and contrast than at baseline, as far as intensity matching leaves them behind."""
     raw = (volume + OFFSET).clamp(min=0.05) / OFFSET
-    coarse = torch.from_numpy(rng.normal(0, 1, (1, 1, 3, 3, 3)).astype(np.float32))
-    field = F.interpolate(coarse, size=volume.shape, mode="trilinear", align_corners=True)[0, 0]
+    coarse = torch.from_numpy(rng.normal(0, 1, (1, 3, 3, 3)).astype(np.float32))
+    field = from_nodes(coarse, volume.shape)[0]
     raw = raw ** float(np.exp(rng.normal(0, 0.06) * strength)) * torch.exp(0.025 * strength * field)
     out = (raw - 1) * OFFSET
     return out * float(np.exp(rng.normal(0, 0.06) * strength)) + float(rng.normal(0, 0.06) * strength)

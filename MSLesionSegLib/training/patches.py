@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
+from MSLesionSegLib.training.bending import bent_grid, from_nodes
 from MSLesionSegLib.training.examples import Example
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
@@ -142,13 +143,8 @@ def _sampling_grid(size: int, block: int, strength: float, rng: np.random.Genera
         step[a, b], step[b, a] = -np.sin(angle), np.sin(angle)
         turn = turn @ step
     scale = np.exp(rng.uniform(-0.15, 0.15, 3) * strength)
-    theta = np.concatenate([turn * scale * (size / block), np.zeros((3, 1))], axis=1)
-    grid = F.affine_grid(
-        torch.from_numpy(theta[None].astype(np.float32)), (1, 1, size, size, size), align_corners=False
-    )
-    coarse = torch.from_numpy(rng.normal(0, 1, (1, 3, 5, 5, 5)).astype(np.float32))
-    bend = F.interpolate(coarse, size=(size,) * 3, mode="trilinear", align_corners=True)
-    return grid + bend.permute(0, 2, 3, 4, 1) * (2.0 * strength * 2 / block)
+    bend = rng.normal(0, 1, (3, 5, 5, 5)) * (2.0 * strength * 2 / block)
+    return bent_grid(turn * scale * (size / block), np.zeros(3), bend, size)
 
 
 def thick_slices(
@@ -179,8 +175,8 @@ def change_intensity(picture: torch.Tensor, rng: np.random.Generator, strength: 
     raw = (picture + OFFSET).clamp(min=0.05) / OFFSET
     raw = raw ** float(np.exp(rng.uniform(-0.3, 0.3) * strength))
     if rng.random() < 0.5:
-        coarse = torch.from_numpy(rng.normal(0, 1, (1, 1, 3, 3, 3)).astype(np.float32))
-        field = F.interpolate(coarse, size=picture.shape[1:], mode="trilinear", align_corners=True)[0]
+        coarse = torch.from_numpy(rng.normal(0, 1, (1, 3, 3, 3)).astype(np.float32))
+        field = from_nodes(coarse, picture.shape[1:])
         raw = raw * torch.exp(0.05 * strength * field)
     out = (raw - 1) * OFFSET
     if rng.random() < SHARPNESS:

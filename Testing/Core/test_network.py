@@ -11,7 +11,6 @@ import torch
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.network import inference
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.instance_norm import InstanceNorm
 from MSLesionSegLib.network.store import Model, ModelCard
 
 
@@ -156,31 +155,3 @@ def test_the_same_input_gives_the_same_output_bit_for_bit(head):
     image = head[0] + np.random.default_rng(0).normal(size=head[0].shape).astype(np.float32)
     first, second = (inference.predict(random_model, image, head[1]).probability for _ in range(2))
     np.testing.assert_array_equal(first, second)
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
-@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
-def test_normalisation_is_that_of_torch_and_leaves_the_layout(layout, kind):
-    torch.manual_seed(0)
-    plain, ours = torch.nn.InstanceNorm3d(3, affine=True), InstanceNorm(3, affine=True)
-    with torch.no_grad():
-        plain.weight.uniform_(0.5, 2)
-        plain.bias.uniform_(-1, 1)
-    ours.load_state_dict(plain.state_dict())
-    scans = (5 + 2 * torch.randn(2, 3, 6, 7, 8)).to(kind).to(memory_format=layout)
-    outputs = []
-    for norm in (plain, ours):
-        maps = scans.clone(memory_format=layout).requires_grad_()
-        result = norm(maps)
-        (result.float() ** 3).sum().backward()
-        outputs.append((result, maps.grad, norm.weight.grad))
-    tolerance = {"rtol": 1e-4, "atol": 1e-4} if kind is torch.float32 else {"rtol": 0.02, "atol": 0.05}
-    for theirs, mine in zip(*outputs, strict=True):
-        torch.testing.assert_close(mine, theirs, **tolerance)
-    assert outputs[1][0].is_contiguous(memory_format=layout)
-
-
-def test_a_u_net_normalises_without_turning_its_maps_around():
-    norms = [m for m in build(Architecture(base=4)).modules() if isinstance(m, torch.nn.InstanceNorm3d)]
-    assert norms
-    assert all(isinstance(norm, InstanceNorm) for norm in norms)

@@ -2,7 +2,8 @@
 
     python Testing/benchmarks/inference.py [--model NAME] [--flair SCAN] [--threads N] [--repeat N] [--extra] [--json]
 
-Every row runs on the same input. CPU seconds count, so that other programs disturb little; compare rows of one run
+Every row runs on the same input; all but our own with the network as MONAI builds it. CPU seconds count, so that
+other programs disturb little; compare rows of one run
 only. ``Dice`` is of the lesion mask against that of the first row. ``--extra`` adds rows that take long or need a
 package that the program itself does not use (OpenVINO, ONNX Runtime, nnU-Net): rows whose package is missing are left
 out. nnU-Net may live in another environment, whose Python ``NNUNET_PYTHON`` names.
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from measuring import Figure, dice, finish, machine, markdown, measure
+from measuring import Figure, dice, finish, machine, markdown, measure, monai_network
 
 if TYPE_CHECKING:
     import torch
@@ -134,7 +135,7 @@ def means(model: Model, brain: Brain) -> dict[str, Callable[[], np.ndarray]]:
     """The rows that need nothing but the program's own packages."""
     import torch
 
-    network, multiple = model.network, model.card.architecture.multiple
+    network, multiple = monai_network(model), model.card.architecture.multiple
 
     def last(window: int = WINDOW, half: bool = True) -> Callable[[], np.ndarray]:
         def call() -> np.ndarray:
@@ -183,7 +184,7 @@ def extras(model: Model, brain: Brain, threads: int) -> dict[str, Callable[[], n
     """Rows that take long or need further packages."""
     import torch
 
-    network = model.network
+    network = monai_network(model)
     rows: dict[str, Callable[[], np.ndarray]] = {}
 
     def compiled() -> np.ndarray:
@@ -215,7 +216,7 @@ def nnunet(python: str, model: Model, brain: Brain, threads: int) -> dict[str, R
         np.save(folder / "channels.npy", part.channels)
         example = torch.zeros(1, len(part.channels), *(WINDOW,) * 3)
         with torch.inference_mode():
-            torch.jit.trace(model.network, example, check_trace=False).save(folder / "network.pt")
+            torch.jit.trace(monai_network(model), example, check_trace=False).save(folder / "network.pt")
         script = str(Path(__file__).with_name("nnunet_predictor.py"))
         subprocess.run([python, script, str(folder), str(WINDOW), str(threads)], check=True)
         rows = {}

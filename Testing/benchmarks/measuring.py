@@ -11,7 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from MSLesionSegLib.network.store import Model
 
 STORED = Path(__file__).parents[2] / "docs" / "performance.json"
 FALL = 0.8  # a figure that is worse than this share of the stored one is marked
@@ -51,6 +56,15 @@ def measure(call: Callable[[], Any], repeat: int = 1) -> tuple[float, float, Any
         cpu.append(time.process_time() - before[0])
         wall.append(time.perf_counter() - before[1])
     return min(cpu), min(wall), result
+
+
+def monai_network(model: Model) -> torch.nn.Module:
+    """A model's network as MONAI builds it: the same weights, without the layers of ``network/fast_layers.py``."""
+    from MSLesionSegLib.network.architectures import build_by_monai
+
+    network = build_by_monai(model.card.architecture)
+    network.load_state_dict(model.network.state_dict())
+    return network.eval()
 
 
 def peak_gib() -> float:

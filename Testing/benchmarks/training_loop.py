@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import Figure, finish, machine, markdown, measure, peak_gib
+from measuring import Figure, finish, machine, markdown, measure, monai_network, peak_gib
 
 PATCH, BATCH = 64, 2
 MEMORY_CASES = (5, 20, 80)
@@ -121,6 +121,7 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
     """CPU seconds per step and Dice on the validation scan after all steps."""
     import torch
 
+    from MSLesionSegLib.memory import keep_freed_memory
     from MSLesionSegLib.network.parts import cut, freeze
     from MSLesionSegLib.network.store import load_model
     from MSLesionSegLib.progress import Silent
@@ -150,11 +151,14 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
 
         def plain() -> tuple[float, float]:
             model = load_model("flair-base")
-            cpu, _, _ = measure(lambda: train_plainly(model.network, examples, steps))
+            network = monai_network(model)
+            cpu, _, _ = measure(lambda: train_plainly(network, examples, steps))
+            model.network.load_state_dict(network.state_dict())
             return cpu / steps, means(score(model, [validation]))["dice"] or 0.0
 
         torch.manual_seed(0)
         rows["plain MONAI, float32"] = plain()
+        keep_freed_memory()  # as every job of the program does
         rows["this program, all weights"] = ours("all")
         rows["this program, decoder only"] = ours("decoder")
         rows["before training"] = (0.0, means(score(load_model("flair-base"), [validation]))["dice"] or 0.0)

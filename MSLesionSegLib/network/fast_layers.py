@@ -1,0 +1,178 @@
+"""Layers with torch's parameters and results that take less time on a CPU.
+
+At full resolution a U-Net has few maps, fewer than the numbers a processor computes at once, and torch's layers
+compute one voxel at a time. With the channels last in memory, the maps of neighbouring voxels lie beside each other:
+read as one voxel with several times as many maps, they fill the processor, and nothing is moved.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+_LAYOUT = torch.channels_last_3d
+_AT_ONCE = 16  # float32 numbers in a register of AVX-512
+_FILLS = 2 * _AT_ONCE  # bfloat16 numbers
+
+
+def side_by_side(maps: torch.Tensor, voxels: int) -> torch.Tensor:
+    """Neighbours along the last axis as further maps: (N, C, X, Y, Z) to (N, voxels * C, X, Y, Z / voxels).
+
+    A view where the channels lie last in memory.
+    """
+    n, channels, x, y, z = maps.shape
+    rows = maps.permute(0, 2, 3, 4, 1).reshape(n, x, y, z // voxels, voxels * channels)
+    return rows.permute(0, 4, 1, 2, 3)
+
+
+def apart(maps: torch.Tensor, voxels: int) -> torch.Tensor:
+    """The opposite of :func:`side_by_side`."""
+    n, channels, x, y, z = maps.shape
+    rows = maps.permute(0, 2, 3, 4, 1).reshape(n, x, y, z * voxels, channels // voxels)
+    return rows.permute(0, 4, 1, 2, 3)
+
+
+class ThinConv(torch.nn.Conv3d):
+    """``torch.nn.Conv3d`` of 3 voxels per edge to eight maps or fewer: two neighbours are computed at once.
+
+    The sums are those of torch; gradients in bfloat16 are rounded otherwise.
+    """
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, X, Y, Z) to (N, out_channels, X, Y, Z)."""
+        if maps.shape[-1] % 2 or not _fills_registers(maps):
+            return super().forward(maps)
+        weight = self.weight
+        if torch.is_autocast_enabled("cpu"):
+            kind = torch.get_autocast_dtype("cpu")
+            maps, weight = maps.to(kind), weight.to(kind)
+        return _Convolution.apply(maps, weight)
+
+
+class InstanceNorm(torch.nn.InstanceNorm3d):
+    """``torch.nn.InstanceNorm3d`` that leaves the channels where they are: same parameters, same result.
+
+    torch lays every scan out anew, channels first, before it normalises, and the next convolution turns it back.
+    Batch normalisation of one scan is the same sum and takes any layout.
+    """
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Normalise each map of each scan: (N, C, X, Y, Z) to the same shape and memory layout."""
+        if maps.device.type != "cpu":
+            return super().forward(maps)
+        scans = [self._one(scan) for scan in maps.split(1)]
+        return scans[0] if len(scans) == 1 else torch.cat(scans)
+
+    def _one(self, scan: torch.Tensor) -> torch.Tensor:
+        voxels = _FILLS // self.num_features
+        if self.affine and voxels > 1 and scan.shape[-1] % voxels == 0 and _fills_registers(scan):
+            return _Normalisation.apply(scan, self.weight, self.bias, self.eps, voxels)
+        return F.batch_norm(scan, None, None, self.weight, self.bias, training=True, eps=self.eps)
+
+
+def with_fast_layers(network: torch.nn.Module) -> torch.nn.Module:
+    """Put these layers in the place of torch's; weights and their names stay."""
+    for module in network.modules():
+        if type(module) is torch.nn.InstanceNorm3d:
+            module.__class__ = InstanceNorm  # same state, only ``forward`` differs
+        elif type(module) is torch.nn.Conv3d and _is_thin(module):
+            module.__class__ = ThinConv
+    return network
+
+
+class _Convolution(torch.autograd.Function):
+    """Convolution with a kernel of 3 x 3 x 3 that steps by two voxels along the last axis and gives both."""
+
+    @staticmethod
+    def forward(ctx: Any, maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(maps, weight)
+        return _convolve_pairs(maps, weight)
+
+    @staticmethod
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        maps, weight = ctx.saved_tensors
+        slope = slope.contiguous(memory_format=_LAYOUT)
+        by_maps = by_weight = None
+        if ctx.needs_input_grad[0]:
+            back = weight.flip(2, 3, 4).transpose(0, 1).contiguous(memory_format=_LAYOUT)
+            thin = 2 * len(back) <= _AT_ONCE
+            by_maps = _convolve_pairs(slope, back) if thin else F.conv3d(slope, back, padding=1)
+        if ctx.needs_input_grad[1]:
+            both = _kernel_of_pairs(weight)
+            _, both, _ = torch.ops.aten.convolution_backward(
+                side_by_side(slope, 2), maps, both, None, (1, 1, 2), (1, 1, 1), (1, 1, 1), False, (0, 0, 0), 1,
+                (False, True, False),
+            )  # fmt: skip
+            first, second = both.chunk(2)
+            by_weight = first[..., :3] + second[..., 1:]
+        return by_maps, by_weight
+
+
+def _convolve_pairs(maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    return apart(F.conv3d(maps, _kernel_of_pairs(weight), stride=(1, 1, 2), padding=1), 2)
+
+
+def _kernel_of_pairs(weight: torch.Tensor) -> torch.Tensor:
+    """(O, C, 3, 3, 3) to (2 O, C, 3, 3, 4): the kernel at two neighbours, in their common window."""
+    return torch.cat([F.pad(weight, (0, 1)), F.pad(weight, (1, 0))]).contiguous(memory_format=_LAYOUT)
+
+
+class _Normalisation(torch.autograd.Function):
+    """Batch normalisation of one scan, several voxels side by side."""
+
+    @staticmethod
+    def forward(ctx: Any, scan, weight, bias, eps: float, voxels: int) -> torch.Tensor:
+        wide = side_by_side(scan, voxels)
+        unused = weight.new_zeros(2, wide.shape[1])  # running statistics, whose number format the result has
+        statistics = torch.batch_norm_update_stats(wide, unused[0], unused[1], 0.0)
+        means, variances = (v.view(voxels, -1) for v in statistics)
+        mean = means.mean(0)
+        variance = variances.mean(0) + (means - mean).square().mean(0)
+        ctx.save_for_backward(scan, weight, mean, variance)
+        ctx.eps, ctx.voxels = eps, voxels
+        result = torch.empty_like(scan)  # no view, so that the activation may work in its place
+        _scale(wide, mean, variance, weight, bias, eps, side_by_side(result, voxels))
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        scan, weight, mean, variance = ctx.saved_tensors
+        voxels, count = ctx.voxels, scan.numel() // len(weight)
+        wide = side_by_side(scan, voxels)
+        by_scan, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
+            side_by_side(slope.contiguous(memory_format=_LAYOUT), voxels), wide, weight.repeat(voxels),
+            mean.repeat(voxels), variance.repeat(voxels), None, None, False, ctx.eps, (True, True, True),
+        )  # fmt: skip
+        by_weight, by_bias = (v.view(voxels, -1).sum(0) for v in (by_weight, by_bias))
+        # so far mean and variance counted as given; they depend on the scan too
+        inverse = (variance + ctx.eps).rsqrt()
+        gain = -weight * inverse.square() * by_weight / count
+        shift = -weight * inverse * by_bias / count
+        rest = torch.empty_like(by_scan)
+        _scale(wide, mean, torch.ones_like(mean), gain, shift, 0.0, rest)
+        return apart(by_scan.add_(rest), voxels), by_weight, by_bias, None, None
+
+
+def _scale(wide, mean, variance, weight, bias, eps: float, place: torch.Tensor) -> None:
+    """Batch normalisation with a given mean and variance per map, on voxels side by side, into ``place``."""
+    columns = (v.repeat(wide.shape[1] // len(mean)) for v in (weight, bias, mean, variance))
+    unused = weight.new_empty(2, 0)
+    torch.ops.aten.native_batch_norm.out(
+        wide, *columns, False, 0.0, eps, out=place, save_mean=unused[0], save_invstd=unused[1]
+    )
+
+
+def _fills_registers(maps: torch.Tensor) -> bool:
+    """Whether neighbours lie side by side in memory, and the processor computes that many numbers at once."""
+    return (
+        maps.device.type == "cpu"
+        and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+        and maps.is_contiguous(memory_format=_LAYOUT)
+    )
+
+
+def _is_thin(layer: torch.nn.Conv3d) -> bool:
+    plain = layer.kernel_size == (3, 3, 3) and layer.stride == layer.padding == layer.dilation == (1, 1, 1)
+    return plain and layer.groups == 1 and layer.bias is None and 2 * layer.out_channels <= _AT_ONCE

@@ -1,0 +1,123 @@
+"""Our layers give what torch's give: values, gradients, memory layout."""
+
+import numpy as np
+import pytest
+import torch
+
+from MSLesionSegLib.network.architectures import Architecture, build, build_by_monai
+from MSLesionSegLib.network.fast_layers import (
+    InstanceNorm,
+    ThinConv,
+    apart,
+    side_by_side,
+    with_fast_layers,
+)
+
+LAYOUTS = [torch.contiguous_format, torch.channels_last_3d]
+CLOSE = {
+    torch.float64: {"rtol": 1e-10, "atol": 1e-10},
+    torch.float32: {"rtol": 1e-4, "atol": 1e-4},
+    torch.bfloat16: {"rtol": 0.02, "atol": 0.06},
+}
+
+
+def compare(plain, ours, scans, layout, kind):
+    """Both layers on the same scans: results, and gradients by input and weights."""
+    ours.load_state_dict(plain.state_dict())
+    outputs = []
+    for layer in (plain, ours):
+        maps = scans.to(kind).to(memory_format=layout).clone(memory_format=layout).requires_grad_()
+        result = layer(maps)
+        (result.double() ** 3).mean().backward()
+        outputs.append((result, maps.grad, *(p.grad for p in layer.parameters())))
+    for theirs, mine in zip(*outputs, strict=True):
+        scale = theirs.abs().max()
+        torch.testing.assert_close(mine / scale, theirs / scale, **CLOSE[kind])
+    return outputs[1][0]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", list(CLOSE))
+@pytest.mark.parametrize(("maps", "edge"), [(3, 8), (8, 12), (8, 9), (16, 6), (40, 6)])
+def test_normalisation_is_that_of_torch_and_leaves_the_layout(maps, edge, layout, kind):
+    torch.manual_seed(0)
+    norm = torch.nn.InstanceNorm3d(maps, affine=True)
+    with torch.no_grad():
+        norm.weight.uniform_(0.5, 2)
+        norm.bias.uniform_(-1, 1)
+    weights = norm.double() if kind is torch.float64 else norm
+    ours = InstanceNorm(maps, affine=True).to(weights.weight.dtype)
+    # neighbours that differ, so that the statistics of every second or fourth voxel are not those of all
+    scans = 5 + 2 * torch.randn(2, maps, 5, 6, edge) + torch.arange(edge) % 4
+    assert compare(weights, ours, scans, layout, kind).is_contiguous(memory_format=layout)
+
+
+def test_bright_scans_in_bfloat16_are_normalised_by_exact_means():
+    scan = (100 + torch.randn(1, 8, 8, 8, 16)).bfloat16().to(memory_format=torch.channels_last_3d)
+    result = InstanceNorm(8, affine=True)(scan).float()
+    expected = torch.nn.functional.instance_norm(scan.float())
+    torch.testing.assert_close(result, expected, rtol=0, atol=0.02)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", [torch.float64, torch.float32])
+@pytest.mark.parametrize(("before", "after", "edge"), [(1, 8, 8), (8, 8, 6), (16, 8, 8), (8, 3, 7)])
+def test_a_thin_convolution_is_that_of_torch(before, after, edge, layout, kind):
+    torch.manual_seed(0)
+    plain, ours = (
+        layer(before, after, 3, padding=1, bias=False).to(kind) for layer in (torch.nn.Conv3d, ThinConv)
+    )
+    compare(plain, ours, torch.randn(2, before, 5, 4, edge), layout, kind)
+
+
+def test_frozen_weights_get_no_gradient_and_let_it_through():
+    layer = ThinConv(8, 8, 3, padding=1, bias=False).requires_grad_(False)
+    maps = torch.randn(1, 8, 4, 4, 4).to(memory_format=torch.channels_last_3d).requires_grad_()
+    layer(maps).sum().backward()
+    assert layer.weight.grad is None
+    assert maps.grad.abs().sum() > 0
+
+
+def test_a_u_net_with_our_layers_is_the_one_of_monai():
+    torch.manual_seed(0)
+    architecture = Architecture(base=16, thin=2, levels=3)
+    plain = build_by_monai(architecture).eval()
+    ours = build(architecture).eval()
+    ours.load_state_dict(plain.state_dict())
+    assert sum(isinstance(m, ThinConv) for m in ours.modules()) == 4
+    assert not [m for m in ours.modules() if type(m) is torch.nn.InstanceNorm3d]
+    scan = torch.randn(1, 1, 32, 32, 32).to(memory_format=torch.channels_last_3d)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(scan), plain(scan), rtol=1e-4, atol=1e-4)
+        with torch.autocast("cpu", torch.bfloat16):
+            mine, theirs = ours(scan), plain(scan)
+    assert mine.dtype is torch.bfloat16
+    assert (mine - theirs).float().abs().mean() < 0.02 * theirs.float().std()
+
+
+@pytest.mark.parametrize("scans", [1, 2])
+def test_what_follows_may_work_in_place(scans):
+    torch.manual_seed(0)
+    gradients = []
+    for kind in (torch.nn.InstanceNorm3d, InstanceNorm):
+        torch.manual_seed(0)
+        maps = torch.randn(scans, 8, 4, 4, 8).to(memory_format=torch.channels_last_3d).requires_grad_()
+        torch.nn.functional.leaky_relu_(kind(8, affine=True)(maps)).square().sum().backward()
+        gradients.append(maps.grad)
+    torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+
+
+def test_exchanging_layers_draws_no_random_numbers():
+    network = build_by_monai(Architecture(base=8, thin=2, levels=3))
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    with_fast_layers(network)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_neighbours_side_by_side_and_apart_again():
+    maps = torch.arange(2 * 3 * 2 * 2 * 4).reshape(2, 3, 2, 2, 4)
+    wide = side_by_side(maps, 2)
+    assert wide.shape == (2, 6, 2, 2, 2)
+    np.testing.assert_array_equal(wide[:, 3:, :, :, 1], maps[..., 3])
+    assert torch.equal(apart(wide, 2), maps)
