@@ -54,6 +54,7 @@ _NO_FIT = "The brain atlas does not fit this scan, so the lesions' regions stay 
 _CSF_SHARE = 0.35  # a voxel this far from tissue towards CSF counts as CSF: partial volume on thick slices
 _VENTRICLE_REACH_MM = 8.0
 _CORTEX_DEPTH_MM = 6.0
+_ROUNDING_MM = 1e-6
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,16 @@ class RegionMap:
         """
         if (np.asarray(self.labels.dataobj)[tuple(voxels.T)] == label).any():
             return 0.0
-        nearest = self._surface(label).query(voxels * self._sizes)[0].min(initial=np.inf)
+        surface = self._surface(label)
+        if not len(voxels) or not surface.n:
+            return float("inf")
+        places = voxels * self._sizes
+        middle = places.mean(axis=0)
+        far, index = surface.query(middle)
+        bound = np.linalg.norm(places - surface.data[index], axis=1).min()
+        # by the triangle inequality no other voxel can be nearer than ``bound``
+        near = places[np.linalg.norm(places - middle, axis=1) >= far - bound - _ROUNDING_MM]
+        nearest = surface.query(near, distance_upper_bound=bound)[0].min(initial=bound)
         return float(np.float32(nearest))
 
     @property

@@ -148,8 +148,10 @@ def test_distances_are_those_of_the_distance_transform() -> None:
     rng = np.random.default_rng(0)
     for label in (VENTRICLES, CORTEX):
         every = distance_to(labels == label, sizes)
-        for place in rng.choice(np.argwhere(labels > 0), 20):
-            voxels = place + np.argwhere(rng.random((3, 3, 2)) < 0.5)
+        for place, extent in zip(
+            rng.choice(np.argwhere(labels > 0), 20), [(3, 3, 2), (9, 4, 7)] * 10, strict=True
+        ):
+            voxels = place + np.argwhere(rng.random(extent) < 0.5)
             voxels = np.minimum(voxels, np.array(labels.shape) - 1)
             assert fitted().distance_mm(voxels, label) == every[tuple(voxels.T)].min()
     assert fitted().distance_mm(voxels, 77) == np.inf
