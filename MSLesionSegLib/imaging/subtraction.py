@@ -16,7 +16,7 @@ from MSLesionSegLib.imaging.registration import Registration, correlation
 
 _SMALLEST_OVERLAP_ML = 100.0
 _FWHM = 2.355
-_FIELD_STEP, _FIELD_SIGMA_MM = 4, 16.0
+_FIELD_STEP, _FIELD_SIGMA_MM = 4, 8.0
 _TRIM = 3.0
 _LEAST_TISSUE = 0.5
 

@@ -34,7 +34,7 @@ class Limits:
     tissue_z: float = -0.75
     support: float = 0.3
     mean_support: float = 0.05
-    bright_z: float = 0.6
+    bright_z: float = 0.3
     depth_mm: float = 6.0
     thick_mm: float = THICK_MM
 

@@ -39,8 +39,8 @@ def test_a_change_counts_where_the_flair_model_sees_a_lesion():
 
 
 def test_a_lesion_in_a_corner_of_a_wide_change_does_not_bear_it_out():
-    assert not counts(there=0.5, lesion=0.9, share=0.02)
-    assert counts(there=0.5, lesion=0.9, share=0.2)
+    assert not counts(there=0.5, lesion=0.9, share=0.02, depth_mm=2.0)
+    assert counts(there=0.5, lesion=0.9, share=0.2, depth_mm=2.0)
 
 
 def test_what_hardly_differs_does_not_count_however_sure_the_models_are():
@@ -56,7 +56,7 @@ def test_where_the_other_scan_shows_csf_nothing_counts():
     "what, expected",
     [
         ({"there": 1.2}, True),
-        ({"there": 0.4}, False),
+        ({"there": 0.2, "absent": -0.2}, False),
         ({"there": 1.2, "absent": -1.5}, False),
         ({"there": 1.2, "depth_mm": 4.0}, False),
         ({"there": 1.2, "slice_mm": SLICES_MM}, False),
