@@ -37,7 +37,8 @@ def apart(maps: torch.Tensor, voxels: int) -> torch.Tensor:
 class ThinConv(torch.nn.Conv3d):
     """``torch.nn.Conv3d`` of 3 voxels per edge to eight maps or fewer: two neighbours are computed at once.
 
-    The sums are those of torch; gradients in bfloat16 are rounded otherwise.
+    The sums are those of torch; gradients in bfloat16 are rounded otherwise. Only for layers without bias that pad by
+    one zero and step by one (:func:`with_fast_layers` chooses them); nothing may work in place on the result.
     """
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -45,7 +46,9 @@ class ThinConv(torch.nn.Conv3d):
         if maps.shape[-1] % 2 or not _fills_registers(maps):
             return super().forward(maps)
         weight = self.weight
-        if torch.is_autocast_enabled("cpu"):
+        if (
+            torch.is_autocast_enabled("cpu") and maps.dtype is not torch.float64
+        ):  # which autocast leaves alone
             kind = torch.get_autocast_dtype("cpu")
             maps, weight = maps.to(kind), weight.to(kind)
         return _Convolution.apply(maps, weight)
@@ -175,4 +178,5 @@ def _fills_registers(maps: torch.Tensor) -> bool:
 
 def _is_thin(layer: torch.nn.Conv3d) -> bool:
     plain = layer.kernel_size == (3, 3, 3) and layer.stride == layer.padding == layer.dilation == (1, 1, 1)
-    return plain and layer.groups == 1 and layer.bias is None and 2 * layer.out_channels <= _AT_ONCE
+    plain = plain and layer.groups == 1 and layer.bias is None and layer.padding_mode == "zeros"
+    return plain and 2 * layer.out_channels <= _AT_ONCE

@@ -3,10 +3,10 @@
     python Testing/benchmarks/inference.py [--model NAME] [--flair SCAN] [--threads N] [--repeat N] [--extra] [--json]
 
 Every row runs on the same input; all but our own with the network as MONAI builds it. CPU seconds count, so that
-other programs disturb little; compare rows of one run
-only. ``Dice`` is of the lesion mask against that of the first row. ``--extra`` adds rows that take long or need a
-package that the program itself does not use (OpenVINO, ONNX Runtime, nnU-Net): rows whose package is missing are left
-out. nnU-Net may live in another environment, whose Python ``NNUNET_PYTHON`` names.
+other programs disturb little; compare rows of one run only. ``Dice`` is of the lesion mask against that of the first
+row. ``--extra`` adds rows that take long or need a package that the program itself does not use (OpenVINO, ONNX
+Runtime, nnU-Net): rows whose package is missing are left out. nnU-Net may live in another environment, whose Python
+``NNUNET_PYTHON`` names.
 """
 
 from __future__ import annotations

@@ -167,6 +167,7 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
 
 def drawing_gib(way: str, folder: Path) -> float:
     """Peak memory of drawing six batches from all examples in a folder; in this process."""
+    from MSLesionSegLib.memory import keep_freed_memory
     from MSLesionSegLib.training.examples import read_examples
     from MSLesionSegLib.training.fine_tuning import get_recipe
     from MSLesionSegLib.training.interleave import InterleavedSource
@@ -176,6 +177,7 @@ def drawing_gib(way: str, folder: Path) -> float:
         for _, _ in zip(range(6), plain_batches(examples), strict=False):
             pass
     else:
+        keep_freed_memory()
         source = InterleavedSource(examples, get_recipe("quick").but(patch=PATCH, batch=BATCH))
         for step in range(6):
             source.batch(step)
