@@ -30,13 +30,16 @@ class RememberedTable:
 
     def describe(self, labels: np.ndarray) -> list[Lesion]:
         """The same rows as ``lesion_table`` gives for ``labels`` (X, Y, Z)."""
-        for _ in self.learn(labels):
+        keys = _keys(labels)
+        for _ in self._learn(labels, keys):
             pass
-        return [replace(self._known[key], id=number) for number, key in _keys(labels).items()]
+        return [replace(self._known[key], id=number) for number, key in keys.items()]
 
     def learn(self, labels: np.ndarray) -> Iterator[None]:
         """Describe what is new in ``labels``, a lesion per step; afterwards :meth:`describe` is quick."""
-        keys = _keys(labels)
+        return self._learn(labels, _keys(labels))
+
+    def _learn(self, labels: np.ndarray, keys: dict[int, bytes]) -> Iterator[None]:
         if len(self._known) > self._MOST:
             self._known.clear()
         yield
@@ -60,14 +63,11 @@ class RememberedTable:
 
 def _keys(labels: np.ndarray) -> dict[int, bytes]:
     """What a lesion is known by, its voxels, by its number."""
-    box = bounding_box(labels)
-    if box is None:
+    voxels = np.flatnonzero(labels)
+    if not len(voxels):
         return {}
-    part = labels[box]
-    where = np.nonzero(part)
-    ids = part[where]
-    flat = np.ravel_multi_index([w + b.start for w, b in zip(where, box, strict=True)], labels.shape)
+    ids = labels.reshape(-1)[voxels]
     order = np.argsort(ids, kind="stable")
     numbers, starts = np.unique(ids[order], return_index=True)
-    parts = np.split(flat[order], starts[1:])
-    return {int(n): voxels.tobytes() for n, voxels in zip(numbers, parts, strict=True)}
+    parts = np.split(voxels[order], starts[1:])
+    return {int(n): places.tobytes() for n, places in zip(numbers, parts, strict=True)}

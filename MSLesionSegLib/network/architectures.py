@@ -67,6 +67,9 @@ def build(architecture: Architecture) -> torch.nn.Module:
 
 def build_by_monai(architecture: Architecture) -> torch.nn.Module:
     """The same network with torch's own layers."""
+    from MSLesionSegLib.network.monai_loading import load_monai
+
+    load_monai()
     a = architecture
     if a.kind == "unet":
         return _unet(a)

@@ -46,9 +46,8 @@ class ThinConv(torch.nn.Conv3d):
         if maps.shape[-1] % 2 or not _fills_registers(maps):
             return super().forward(maps)
         weight = self.weight
-        if (
-            torch.is_autocast_enabled("cpu") and maps.dtype is not torch.float64
-        ):  # which autocast leaves alone
+        # autocast leaves float64 alone
+        if torch.is_autocast_enabled("cpu") and maps.dtype is not torch.float64:
             kind = torch.get_autocast_dtype("cpu")
             maps, weight = maps.to(kind), weight.to(kind)
         return _Convolution.apply(maps, weight)

@@ -26,3 +26,24 @@ def test_help_is_shown_without_loading_torch():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False"
+
+
+def test_a_network_is_built_without_packages_for_tables_and_drawings():
+    code = (
+        "import sys\nfrom MSLesionSegLib.network.architectures import Architecture, build\n"
+        "build(Architecture(base=8, levels=3))\n"
+        "print(*[m for m in ('matplotlib', 'pandas', 'sklearn', 'scipy.stats') if m in sys.modules])\n"
+        "import matplotlib, pandas, scipy.signal, scipy.stats, sklearn.metrics\n"
+        "print(scipy.stats.norm.cdf(0), len(pandas.DataFrame({'a': [1, 2]})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["", "0.5 2"]
+
+
+def test_a_package_that_is_loaded_already_stays_so():
+    code = (
+        "import sys, pandas\nfrom MSLesionSegLib.network.monai_loading import load_monai\n"
+        "load_monai()\nprint(sys.modules['pandas'] is pandas)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "True"

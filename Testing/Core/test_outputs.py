@@ -286,6 +286,15 @@ def test_stopping_while_an_unfinished_result_is_cleared_leaves_nothing(tmp_path,
     assert listing(tmp_path) == []
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C works as in a terminal, also where the tests run in the background, with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_without_a_job_a_signal_is_put_off_and_not_lost(tmp_path, monkeypatch):
     out = tmp_path / "out"
     make_result(out, "old")
