@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,11 @@ _NUMBER = "0020|0011"
 _POSITION = "0020|0032"
 _ORIENTATION = "0020|0037"
 _ROWS = "0028|0010"
+# in a file's first bytes: the SOP classes of MR images (DICOM PS3.6, A), without spectroscopy
+_ANY_CLASS = re.compile(rb"\x02\x00\x02\x00UI..[\d.]+", re.DOTALL)
+_MR_CLASS = re.compile(
+    rb"\x02\x00\x02\x00UI..1\.2\.840\.10008\.5\.1\.4\.1\.1\.4(\.[134])?(?![\d.])", re.DOTALL
+)
 _DATES = ("0008|0022", "0008|0020")  # of acquisition, of study
 
 
@@ -37,7 +43,7 @@ def open_dicom(folder: Path) -> StoredVolume:
 
     Raises:
         ImageError: no or several series, not MR, several volumes in one series, missing slices, a damaged
-            file.
+            file, also one that GDCM would pass over.
     """
     import SimpleITK as sitk
 
@@ -47,6 +53,7 @@ def open_dicom(folder: Path) -> StoredVolume:
     sitk.ProcessObject.SetGlobalWarningDisplay(False)
     try:
         series = _the_one_series(folder, name)
+        _check_remains(folder, series, name)
         stored, affine = _read(series, name)
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(shown)
@@ -126,10 +133,26 @@ def _read(series: _Series, name: str) -> tuple[np.ndarray, np.ndarray]:
             reader.SetFileNames(series.files)
         return from_itk(reader.Execute())
     except RuntimeError:
-        raise ImageError(
-            f"The folder {name} holds a DICOM file that is damaged or does not fit the others. Export the "
-            "series again."
-        ) from None
+        raise _damaged(name) from None
+
+
+def _check_remains(folder: Path, series: _Series, name: str) -> None:
+    """Refuse what is left of a slice: at an end of the stack it would be missing unseen."""
+    endings = {Path(file).suffix for file in series.files} - {""}
+    known = {Path(file).name for file in series.files}
+    for path in folder.iterdir():
+        if path.name in known or path.name.startswith(".") or not path.is_file():
+            continue
+        with path.open("rb") as file:
+            begin = file.read(1024)
+        if _MR_CLASS.search(begin) or (path.suffix in endings and not _ANY_CLASS.search(begin)):
+            raise _damaged(name)
+
+
+def _damaged(name: str) -> ImageError:
+    return ImageError(
+        f"The folder {name} holds a DICOM file that is damaged or does not fit the others. Export the series again."
+    )
 
 
 def check_itk_slice(name: str, file: str) -> None:

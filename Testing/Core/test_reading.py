@@ -12,7 +12,14 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+from pydicom.uid import (
+    BasicTextSRStorage,
+    ExplicitVRLittleEndian,
+    MediaStorageDirectoryStorage,
+    MRImageStorage,
+    MRSpectroscopyStorage,
+    generate_uid,
+)
 from scipy.spatial.transform import Rotation
 
 from MSLesionSegLib.errors import ImageError
@@ -359,6 +366,30 @@ def test_a_damaged_dicom_file_is_refused(tmp_path: Path) -> None:
     damaged.write_bytes(damaged.read_bytes()[:-500])
     with pytest.raises(ImageError, match=r"series .*(damaged|missing)"):
         read_scan(folder)
+
+
+@pytest.mark.parametrize("left", [0, 100, 200, 400, 900, -500])
+@pytest.mark.parametrize("end", [0, -1])
+def test_a_damaged_slice_at_an_end_of_the_stack_is_not_left_out(tmp_path: Path, end: int, left: int) -> None:
+    folder = write_dicom(tmp_path / "series", noise())
+    damaged = sorted(folder.iterdir())[end]
+    damaged.write_bytes(damaged.read_bytes()[:left])
+    with pytest.raises(ImageError, match="folder series holds a DICOM file that is damaged"):
+        read_scan(folder)
+
+
+@pytest.mark.parametrize("kind", [BasicTextSRStorage, MRSpectroscopyStorage, MediaStorageDirectoryStorage])
+def test_other_dicom_files_beside_a_series_do_no_harm(tmp_path: Path, kind: str) -> None:
+    folder = write_dicom(tmp_path / "series", noise())
+    meta = pydicom.dataset.FileMetaDataset()
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = kind, generate_uid()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    item = pydicom.dataset.FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
+    item.SOPClassUID, item.SOPInstanceUID = kind, meta.MediaStorageSOPInstanceUID
+    item.StudyInstanceUID, item.SeriesInstanceUID = generate_uid(), generate_uid()
+    item.save_as(folder / "other.dcm", enforce_file_format=True)
+    (folder / "notes.txt").write_text("no picture")
+    assert read_scan(folder).image.shape == SHAPE
 
 
 def test_a_mask_comes_back_as_zeros_and_ones_on_the_grid_of_its_scan(tmp_path: Path) -> None:
