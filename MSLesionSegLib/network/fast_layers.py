@@ -1,5 +1,8 @@
 """Layers with torch's parameters and results that take less time on a CPU.
 
+torch leaves a convolution of one scan in float32 with few or small maps to code of its own, and not to oneDNN that is
+several times faster on them; here all go to oneDNN.
+
 At full resolution a U-Net has few maps, fewer than the numbers a processor computes at once, and torch's layers
 compute one voxel at a time. With the channels last in memory, the maps of neighbouring voxels lie beside each other:
 read as one voxel with several times as many maps, they fill the processor, and nothing is moved.
@@ -34,8 +37,20 @@ def apart(maps: torch.Tensor, voxels: int) -> torch.Tensor:
     return rows.permute(0, 4, 1, 2, 3)
 
 
-class ThinConv(torch.nn.Conv3d):
-    """``torch.nn.Conv3d`` of 3 voxels per edge to eight maps or fewer: two neighbours are computed at once.
+class Conv(torch.nn.Conv3d):
+    """``torch.nn.Conv3d`` that oneDNN computes: same parameters, same sums, and the channels stay where they are."""
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """(N, C, X, Y, Z) to (N, out_channels, X', Y', Z')."""
+        if maps.dtype is not torch.float32 or not _has_onednn(maps) or torch.is_autocast_enabled("cpu"):
+            return super().forward(maps)  # other formats go to oneDNN anyway, or nowhere
+        return torch.ops.aten.mkldnn_convolution(
+            maps, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
+        )
+
+
+class ThinConv(Conv):
+    """``torch.nn.Conv3d`` of 3 voxels per edge to eight maps or fewer: AVX-512 computes two neighbours at once.
 
     The sums are those of torch; gradients in bfloat16 are rounded otherwise. Only for layers without bias that pad by
     one zero and step by one (:func:`with_fast_layers` chooses them); nothing may work in place on the result.
@@ -43,7 +58,7 @@ class ThinConv(torch.nn.Conv3d):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(N, C, X, Y, Z) to (N, out_channels, X, Y, Z)."""
-        if maps.shape[-1] % 2 or not _fills_registers(maps):
+        if maps.shape[-1] % 2 or not (_lies_side_by_side(maps) and _has_long_registers()):
             return super().forward(maps)
         weight = self.weight
         # autocast leaves float64 alone
@@ -69,7 +84,7 @@ class InstanceNorm(torch.nn.InstanceNorm3d):
 
     def _one(self, scan: torch.Tensor) -> torch.Tensor:
         voxels = _FILLS // self.num_features
-        if self.affine and voxels > 1 and scan.shape[-1] % voxels == 0 and _fills_registers(scan):
+        if self.affine and voxels > 1 and scan.shape[-1] % voxels == 0 and _lies_side_by_side(scan):
             return _Normalisation.apply(scan, self.weight, self.bias, self.eps, voxels)
         return F.batch_norm(scan, None, None, self.weight, self.bias, training=True, eps=self.eps)
 
@@ -79,8 +94,8 @@ def with_fast_layers(network: torch.nn.Module) -> torch.nn.Module:
     for module in network.modules():
         if type(module) is torch.nn.InstanceNorm3d:
             module.__class__ = InstanceNorm  # same state, only ``forward`` differs
-        elif type(module) is torch.nn.Conv3d and _is_thin(module):
-            module.__class__ = ThinConv
+        elif type(module) is torch.nn.Conv3d and _is_plain(module):
+            module.__class__ = ThinConv if _is_thin(module) else Conv
     return network
 
 
@@ -166,16 +181,23 @@ def _scale(wide, mean, variance, weight, bias, eps: float, place: torch.Tensor) 
     )
 
 
-def _fills_registers(maps: torch.Tensor) -> bool:
-    """Whether neighbours lie side by side in memory, and the processor computes that many numbers at once."""
-    return (
-        maps.device.type == "cpu"
-        and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
-        and maps.is_contiguous(memory_format=_LAYOUT)
-    )
+def _lies_side_by_side(maps: torch.Tensor) -> bool:
+    """Whether the maps of neighbouring voxels lie beside each other, in the processor's memory."""
+    return maps.device.type == "cpu" and maps.is_contiguous(memory_format=_LAYOUT)
+
+
+def _has_long_registers() -> bool:
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+
+
+def _has_onednn(maps: torch.Tensor) -> bool:
+    return maps.device.type == "cpu" and torch.backends.mkldnn.is_available()
+
+
+def _is_plain(layer: torch.nn.Conv3d) -> bool:
+    return layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
 
 
 def _is_thin(layer: torch.nn.Conv3d) -> bool:
-    plain = layer.kernel_size == (3, 3, 3) and layer.stride == layer.padding == layer.dilation == (1, 1, 1)
-    plain = plain and layer.groups == 1 and layer.bias is None and layer.padding_mode == "zeros"
-    return plain and 2 * layer.out_channels <= _AT_ONCE
+    usual = layer.kernel_size == (3, 3, 3) and layer.stride == layer.padding == layer.dilation == (1, 1, 1)
+    return usual and layer.groups == 1 and layer.bias is None and 2 * layer.out_channels <= _AT_ONCE

@@ -6,6 +6,7 @@ import torch
 
 from MSLesionSegLib.network.architectures import Architecture, build, build_by_monai
 from MSLesionSegLib.network.fast_layers import (
+    Conv,
     InstanceNorm,
     ThinConv,
     apart,
@@ -68,6 +69,33 @@ def test_a_thin_convolution_is_that_of_torch(before, after, edge, layout, kind):
         layer(before, after, 3, padding=1, bias=False).to(kind) for layer in (torch.nn.Conv3d, ThinConv)
     )
     compare(plain, ours, torch.randn(2, before, 5, 4, edge), layout, kind)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("kind", list(CLOSE))
+@pytest.mark.parametrize(
+    "settings", [{"stride": 2, "padding": 1, "bias": False}, {"padding": 1, "groups": 2}, {}]
+)
+def test_a_convolution_is_that_of_torch(settings, layout, kind):
+    torch.manual_seed(0)
+    plain, ours = (layer(4, 6, 3, **settings).to(kind) for layer in (torch.nn.Conv3d, Conv))
+    compare(plain, ours, torch.randn(1, 4, 6, 5, 7), layout, kind)
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
+def test_one_small_scan_in_float32_is_computed_by_onednn_and_keeps_its_channels_last():
+    maps = torch.randn(1, 1, 8, 8, 8).to(memory_format=torch.channels_last_3d)
+    layers = [
+        with_fast_layers(torch.nn.Conv3d(*maps_in_out, 3, padding=1, bias=False)).to(
+            memory_format=torch.channels_last_3d
+        )
+        for maps_in_out in ((1, 8), (8, 32))
+    ]
+    with torch.profiler.profile() as profile:
+        result = layers[1](layers[0](maps))
+    assert result.is_contiguous(memory_format=torch.channels_last_3d)
+    names = {event.key for event in profile.key_averages()}
+    assert "aten::mkldnn_convolution" in names and "aten::slow_conv3d" not in names
 
 
 def test_frozen_weights_get_no_gradient_and_let_it_through():
