@@ -135,6 +135,8 @@ def means(model: Model, brain: Brain) -> dict[str, Callable[[], np.ndarray]]:
     """The rows that need nothing but the program's own packages."""
     import torch
 
+    from MSLesionSegLib.network.precision import has_fast_bfloat16
+
     network, multiple = monai_network(model), model.card.architecture.multiple
 
     def last(window: int = WINDOW, half: bool = True) -> Callable[[], np.ndarray]:
@@ -147,20 +149,26 @@ def means(model: Model, brain: Brain) -> dict[str, Callable[[], np.ndarray]]:
 
         return call
 
-    return {
+    rows = {
         BASELINE: lambda: sliding(network, brain),
         "the same, cut to the brain": lambda: sliding(network, brain, cut=True),
         "cut, overlap 0.25": lambda: sliding(network, brain, overlap=0.25, cut=True),
-        "cut, overlap 0.25, bfloat16": lambda: sliding(network, brain, overlap=0.25, cut=True, half=True),
-        "the same, channels last": last(),
-        "the same, windows of 128": lambda: sliding(
-            network, brain, window=128, overlap=0.25, cut=True, half=True
-        ),
-        "the same, windows of 160": lambda: sliding(
-            network, brain, window=160, overlap=0.25, cut=True, half=True
-        ),
+        "the same, channels last": last(half=False),
         "one pass, float32": lambda: whole(network, brain, multiple, False),
-        "one pass, bfloat16": lambda: whole(network, brain, multiple, True),
+    }
+    if has_fast_bfloat16():  # without instructions for it one window takes minutes
+        rows |= {
+            "cut, overlap 0.25, bfloat16": lambda: sliding(network, brain, overlap=0.25, cut=True, half=True),
+            "the same in bfloat16, channels last": last(),
+            "the same, windows of 128": lambda: sliding(
+                network, brain, window=128, overlap=0.25, cut=True, half=True
+            ),
+            "the same, windows of 160": lambda: sliding(
+                network, brain, window=160, overlap=0.25, cut=True, half=True
+            ),
+            "one pass, bfloat16": lambda: whole(network, brain, multiple, True),
+        }
+    return rows | {
         OURS: lambda: ours(model, brain),
         f"{OURS}, mirrored": lambda: ours(model, brain, flips=True),
     }
