@@ -61,8 +61,7 @@ def build(architecture: Architecture) -> torch.nn.Module:
     """
     from MSLesionSegLib.network.fast_layers import with_fast_layers
 
-    network = build_by_monai(architecture)
-    return with_fast_layers(network)
+    return with_fast_layers(build_by_monai(architecture))
 
 
 def build_by_monai(architecture: Architecture) -> torch.nn.Module:
