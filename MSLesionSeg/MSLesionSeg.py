@@ -318,6 +318,21 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         self._jobs.result(run.job)
         return run.findings
 
+    def openResult(self, path, volumes: Mapping[str, Any] | None = None):
+        """Bring a result that the command line stored into the scene; returns the findings to review.
+
+        Args:
+            path: ``result.json`` of the result folder.
+            volumes: volume node by input name; None takes those that were loaded from the very files.
+
+        Raises:
+            MSLesionSegError: it cannot be shown; the sentence says why.
+        """
+        from MSLesionSegModule.storedResult import readResult
+
+        result = readResult(Path(path))
+        return result.show(volumes or result.scansInScene(), self.workFolder())
+
     def addCase(self, findings, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
         """File the corrected mask as a training case; returns what the core says about it.
 

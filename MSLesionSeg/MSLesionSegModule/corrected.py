@@ -54,21 +54,21 @@ def writeCorrected(findings: Findings, path: Path) -> Path:
 def draftFile(findings: Findings, source: Path, folder: Path) -> Path | None:
     """The mask as it was found, on the grid of ``source``; None where its file has gone.
 
-    Written again into ``folder`` where ``source`` is not the file that was segmented, and so has other axes.
+    Written again into ``folder`` where ``source`` has other axes than the file that was segmented.
     """
     draft = Path(findings.record["draft"])
     if not draft.is_file():
         return None
-    if source == Path(findings.record["inputs"][REFERENCE[findings.record["task"]]]).absolute():
-        return draft
     import nibabel as nib
 
     from MSLesionSegLib.segmentation.outputs import save_in_folder
 
-    image = nib.load(draft)
+    image, scan = nib.load(draft), nib.load(source)
+    if image.shape[:3] == scan.shape[:3] and np.allclose(image.affine, scan.affine, atol=1e-3):
+        return draft
     onNode = volumes.ontoNode(np.asarray(image.dataobj), image.affine, findings.volume)
     mask = volumes.ontoFile(onNode, findings.volume, source)
-    save_in_folder(folder, {"draft.nii.gz": (mask, nib.load(source))})
+    save_in_folder(folder, {"draft.nii.gz": (mask, scan)})
     return folder / "draft.nii.gz"
 
 

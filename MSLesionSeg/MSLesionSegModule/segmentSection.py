@@ -1,17 +1,22 @@
 """The panel's upper part: what to look for, on which scans, and the button that starts it or cancels it."""
 
+from pathlib import Path
+
 import slicer
 from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
 from . import modelStore, texts, volumes
-from .choices import OPTIONAL_INPUTS, TASK_INPUTS
+from .choices import OPTIONAL_INPUTS, TASK_INPUTS, TaskChoice, inputTitle
+from .dialogs import fileToOpen
 from .job import CANCELLED, CANCELLING, DONE
 from .memory import memoryWarning
 from .modelsSection import openCard
+from .packages import coreImportable
 from .proposals import proposeInputs
 from .section import ModelSection
+from .storedResult import readResult
 from .timers import delayed
 
 _ALL_INPUTS = ("flair", "baseline", "followup", "pre", "post")
@@ -37,6 +42,7 @@ class SegmentSection(ModelSection):
         self._proposeTimer = delayed(0, self.proposeInputs)
         ui.segmentButton.clicked.connect(self.toggle)
         ui.cardButton.clicked.connect(self.showCard)
+        ui.openResultButton.clicked.connect(self.openResult)
         self._busy(None)
 
     def toggle(self, *_args) -> None:
@@ -74,6 +80,27 @@ class SegmentSection(ModelSection):
             self._say(str(error), error=True)
             return
         self._busy(_("Starting..."))
+
+    def openResult(self, *_args) -> None:
+        """Review a result of the command line; scans of it that are not in the scene are asked for."""
+        path = fileToOpen(_("Open result"), _("Results") + " (result.json)")
+        if not path:
+            return
+        try:
+            result = readResult(Path(path))
+            nodes = self._scansOf(result)
+            if nodes is None:
+                return
+            with slicer.util.WaitCursor():
+                findings = self.logic.openResult(path, nodes)
+        except (MSLesionSegError, OSError) as error:
+            self._say(str(error), error=True)
+            return
+        self._say("")
+        self.parameters.task = TaskChoice(result.task)
+        for name, node in nodes.items():
+            setattr(self.parameters, f"{name}Volume", node)
+        self._show(findings)
 
     def parametersChanged(self) -> None:
         """React to another task or other scans."""
@@ -129,6 +156,12 @@ class SegmentSection(ModelSection):
         )
         if self._job is not None:
             return
+        ui.openResultButton.enabled = coreImportable()
+        ui.openResultButton.toolTip = (
+            _("Review lesions that the command line found, such as those of a batch: choose a result.json.")
+            if ui.openResultButton.enabled
+            else _("Python packages are missing. Install them under Packages first.")
+        )
         problem = _("The scene is being closed.")
         if self.parameters is not None:
             problem = self._problem(self._chosen())
@@ -164,16 +197,31 @@ class SegmentSection(ModelSection):
             self.ui.logText.appendPlainText(line)
         self._busy(None)
         if outcome.state == DONE:
-            self.ui.logText.appendPlainText(texts.howText(findings.record))
-            self.ui.segmentStageLabel.text = "\n".join(findings.record["remarks"])
-            if self.parameters is not None:  # else the person has gone to another module, and its views stay
-                self._views.show(findings.record["task"], findings.volumeIds())
-            self.onFindings(findings)
+            self._show(findings)
         elif outcome.state == CANCELLED:
             self._say(_("Cancelled. The scene is as it was."))
         else:
             self._say(outcome.sentence, error=True, details="\n".join(job.log) if job is not None else "")
         self.update()
+
+    def _show(self, findings) -> None:
+        self.ui.logText.appendPlainText(texts.howText(findings.record))
+        self.ui.segmentStageLabel.text = "\n".join(findings.record["remarks"])
+        if self.parameters is not None:  # else the person has gone to another module, and its views stay
+            self._views.show(findings.record["task"], findings.volumeIds())
+        self.onFindings(findings)
+
+    def _scansOf(self, result):
+        """Volume node by input name of a stored result; None if the person does not say where one is."""
+        nodes = result.scansInScene()
+        for name in result.digests:
+            if name not in nodes:
+                title = _("Where is the {scan} that this result was made on?").format(scan=inputTitle(name))
+                path = fileToOpen(title, _("Scans") + " (*.nii *.nii.gz *.nrrd)")
+                if not path:
+                    return None
+                nodes[name] = result.loadScan(name, Path(path))
+        return nodes
 
     def abandoned(self) -> None:
         """Forget the running search: it was ended with its scene."""
@@ -188,4 +236,6 @@ class SegmentSection(ModelSection):
         ui.segmentButton.text = _("Cancel") if text is not None else _("Find lesions")
         ui.segmentButton.enabled = text is not None
         if text is not None:
+            ui.openResultButton.enabled = False
+            ui.openResultButton.toolTip = _("Lesions are being looked for.")
             ui.segmentButton.toolTip = _("Stop. The scene stays as it is.")

@@ -11,6 +11,7 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ImageError
 
 ROLE = "MSLesionSeg.Role"  # attribute of volumes that this module made
@@ -41,20 +42,20 @@ def sourceFile(volumeNode, folder: Path, name: str) -> Path:
     """
     if volumeNode is None or volumeNode.GetImageData() is None:
         raise ImageError(_("This volume holds no image. Choose another one."))
-    storage = volumeNode.GetStorageNode()
-    path = Path(storage.GetFullNameFromFileName()) if storage and storage.GetFileName() else None
-    if (
-        path
-        and path.name.lower().endswith(_NIFTI)
-        and path.is_file()
-        and not volumeNode.GetModifiedSinceRead()
-    ):
+    path = _fileOf(volumeNode)
+    if path and path.name.lower().endswith(_NIFTI):
         try:
             _onto(_emptyLike(path), _affineOfFile(path), affineOf(volumeNode), _shapeOf(volumeNode))
             return path
         except ImageError:
             pass  # the header has two positions and Slicer took the other one: what Slicer shows counts
     return writeVolume(voxelsOf(volumeNode), affineOf(volumeNode), folder / f"{name}.nii.gz")
+
+
+def digestOf(volumeNode) -> str:
+    """SHA-256 of the file that a volume was loaded from, by which the core knows scans; empty without such a file."""
+    path = _fileOf(volumeNode)
+    return file_sha256(path) if path else ""
 
 
 def writeVolume(voxels: np.ndarray, affine: np.ndarray, path: Path) -> Path:
@@ -103,6 +104,13 @@ def fill(volumeNode, voxels: np.ndarray, affine: np.ndarray) -> None:
     """Give a volume node voxels (i, j, k) and their place in RAS."""
     slicer.util.updateVolumeFromArray(volumeNode, np.ascontiguousarray(voxels.T))
     volumeNode.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(np.asarray(affine, float)))
+
+
+def _fileOf(volumeNode) -> Path | None:
+    """The file that a volume was loaded from, if it is still there and the volume still shows it."""
+    storage = volumeNode.GetStorageNode()
+    path = Path(storage.GetFullNameFromFileName()) if storage and storage.GetFileName() else None
+    return path if path and path.is_file() and not volumeNode.GetModifiedSinceRead() else None
 
 
 def _shapeOf(volumeNode) -> tuple[int, int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -53,20 +55,38 @@ else:
         save_bright_model(folder)
         return folder
 
-    @pytest.fixture
-    def scan(tmp_path):
-        """A left-handed FLAIR of the small patient in the scene."""
+    @pytest.fixture(scope="session")
+    def patient(tmp_path_factory):
+        """A left-handed FLAIR of the small patient."""
         from hospital import save_patient
 
-        path = tmp_path / "sub-01_FLAIR.nii.gz"
+        path = tmp_path_factory.mktemp("patient") / "sub-01_FLAIR.nii.gz"
         save_patient(path, "LAS")
         return path
 
     @pytest.fixture
+    def scan(tmp_path, patient):
+        """The small patient's FLAIR, in a folder of its own."""
+        return Path(shutil.copy(patient, tmp_path))
+
+    @pytest.fixture(scope="session")
+    def stored_result(models_folder, patient, tmp_path_factory):
+        """The result folder that the command line makes of the small patient."""
+        folder = tmp_path_factory.mktemp("results") / "sub-01"
+        command = [sys.executable, "-m", "MSLesionSegLib", "segment", "flair", "--flair", str(patient)]
+        command += ["--output", str(folder), "--model", "bright", "--device", "cpu"]
+        environment = {**os.environ, "MSLESIONSEG_MODELS": str(models_folder), "OMP_NUM_THREADS": "1"}
+        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
+        return folder
+
+    @pytest.fixture
+    def result(tmp_path, stored_result):
+        """A copy of that result folder, which a test may damage."""
+        return Path(shutil.copytree(stored_result, tmp_path / "result"))
+
+    @pytest.fixture
     def panel(models_folder, own_folders):
         """The open panel over an empty scene, with models of its own and settings that hold nothing."""
-        import shutil
-
         import qt
 
         shutil.copytree(models_folder, own_folders)

@@ -7,13 +7,13 @@ import panel as harness
 import pytest
 import qt
 import slicer
-from pressing import choose_model, find_lesions, press
+from pressing import choose_model, open_result, press
 
 
 @pytest.fixture
-def found(panel, scan):
+def found(panel, scan, result):
     """The findings of the small patient, a brush in the hand at the first of its four lesions."""
-    find_lesions(panel, scan)
+    open_result(panel, scan, result)
     press(panel, "N")
     press(panel, "E")
     return panel.review.findings

@@ -15,7 +15,7 @@ import qt
 import scene as scenes
 import slicer
 from MSLesionSegModule import volumes
-from pressing import choose_model, decisions, find_lesions, press
+from pressing import choose_model, decisions, find_lesions, open_result, press
 
 
 def test_without_a_scan_the_button_says_what_is_missing(panel):
@@ -93,8 +93,8 @@ def test_a_scan_is_segmented_reviewed_and_filed(panel, scan, tmp_path):
     )
 
 
-def test_an_unfinished_review_is_filed_only_after_a_yes(panel, scan, tmp_path):
-    find_lesions(panel, scan)
+def test_an_unfinished_review_is_filed_only_after_a_yes(panel, scan, result, tmp_path):
+    open_result(panel, scan, result)
     panel.ui.casesFolderButton.directory = str(tmp_path / "cases")
     slicer.harnessAnswers.append(False)
     panel.ui.addCaseButton.click()
@@ -102,8 +102,8 @@ def test_an_unfinished_review_is_filed_only_after_a_yes(panel, scan, tmp_path):
     assert not (tmp_path / "cases").exists()
 
 
-def test_threshold_painting_and_missed_lesions_go_together(panel, scan):
-    volume = find_lesions(panel, scan)
+def test_threshold_painting_and_missed_lesions_go_together(panel, scan, result):
+    volume = open_result(panel, scan, result)
     found = panel.review.findings
     press(panel, "N")
     press(panel, "E")
@@ -133,17 +133,17 @@ def test_threshold_painting_and_missed_lesions_go_together(panel, scan):
     )
 
 
-def test_a_lesion_that_is_chosen_is_centred_in_all_views(panel, scan):
+def test_a_lesion_that_is_chosen_is_centred_in_all_views(panel, scan, result):
     view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode", "Red")
-    find_lesions(panel, scan)
+    open_result(panel, scan, result)
     panel.ui.lesionTable.selectRow(2)
     wanted = panel.review._row().lesion.centre_ras
     matrix = view.GetSliceToRAS()
     assert [matrix.GetElement(i, 3) for i in range(3)] == pytest.approx(wanted, abs=0.01)
 
 
-def test_the_table_is_saved_as_it_stands_on_the_screen(panel, scan, tmp_path, monkeypatch):
-    find_lesions(panel, scan)
+def test_the_table_is_saved_as_it_stands_on_the_screen(panel, scan, result, tmp_path, monkeypatch):
+    open_result(panel, scan, result)
     press(panel, "N")
     press(panel, "R")
     target = tmp_path / "lesions.csv"
@@ -157,8 +157,8 @@ def test_the_table_is_saved_as_it_stands_on_the_screen(panel, scan, tmp_path, mo
     assert "3 lesions" in qt.QApplication.clipboard().text()
 
 
-def test_the_review_goes_on_after_leaving_the_module(panel, scan):
-    find_lesions(panel, scan)
+def test_the_review_goes_on_after_leaving_the_module(panel, scan, result):
+    open_result(panel, scan, result)
     press(panel, "N")
     press(panel, "R")
     panel.exit()
@@ -169,8 +169,8 @@ def test_the_review_goes_on_after_leaving_the_module(panel, scan):
     assert panel.ui.lesionTable.rowCount == 4
 
 
-def test_the_review_goes_on_after_saving_and_loading_the_scene(panel, scan, tmp_path):
-    find_lesions(panel, scan)
+def test_the_review_goes_on_after_saving_and_loading_the_scene(panel, scan, result, tmp_path):
+    open_result(panel, scan, result)
     press(panel, "N")
     press(panel, "R")
     record = panel.review.findings.node.GetAttribute("MSLesionSeg.Record")
@@ -194,9 +194,9 @@ def test_the_review_goes_on_after_saving_and_loading_the_scene(panel, scan, tmp_
 
 
 def test_the_case_that_was_asked_about_is_filed_although_a_search_has_ended_meanwhile(
-    panel, scan, tmp_path, monkeypatch
+    panel, scan, result, tmp_path, monkeypatch
 ):
-    find_lesions(panel, scan)
+    open_result(panel, scan, result)
     asked, filed = panel.review.findings, []
     panel.ui.casesFolderButton.directory = str(tmp_path / "cases")
     panel.ui.segmentButton.click()
@@ -317,8 +317,8 @@ def test_comparing_two_scans_asks_for_ants_in_a_folder_of_its_own(panel, monkeyp
     assert f"numpy=={np.__version__}\n" in pinned
 
 
-def test_a_missed_lesion_is_marked_where_the_mouse_points(panel, scan):
-    find_lesions(panel, scan)
+def test_a_missed_lesion_is_marked_where_the_mouse_points(panel, scan, result):
+    open_result(panel, scan, result)
     crosshair = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode")
     press(panel, "N")
     press(panel, "M")
@@ -330,8 +330,8 @@ def test_a_missed_lesion_is_marked_where_the_mouse_points(panel, scan):
     assert panel.ui.lesionTable.rowCount == 4
 
 
-def test_the_brush_is_put_away_when_the_person_goes_on(panel, scan):
-    find_lesions(panel, scan)
+def test_the_brush_is_put_away_when_the_person_goes_on(panel, scan, result):
+    open_result(panel, scan, result)
     editor = panel.ui.segmentEditor
     press(panel, "N")
     press(panel, "E")
@@ -373,8 +373,8 @@ def test_the_sliders_show_the_rule_of_a_result_that_came_while_the_person_was_el
     assert panel.ui.thresholdSlider.value == panel.review.findings.review.rule.threshold != 0.9
 
 
-def test_reload_takes_the_keys_and_the_brush_away(panel, scan):
-    find_lesions(panel, scan)
+def test_reload_takes_the_keys_and_the_brush_away(panel, scan, result):
+    open_result(panel, scan, result)
     press(panel, "N")
     press(panel, "E")
     panel.cleanup()
@@ -383,8 +383,8 @@ def test_reload_takes_the_keys_and_the_brush_away(panel, scan):
     assert panel._parameterNode is None
 
 
-def test_undo_still_works_after_a_visit_to_another_module(panel, scan):
-    find_lesions(panel, scan)
+def test_undo_still_works_after_a_visit_to_another_module(panel, scan, result):
+    open_result(panel, scan, result)
     press(panel, "N")
     press(panel, "R")
     panel.exit()
@@ -393,8 +393,8 @@ def test_undo_still_works_after_a_visit_to_another_module(panel, scan):
     assert panel.ui.reviewedLabel.text == "0 / 4 reviewed"
 
 
-def test_a_new_search_hides_the_earlier_outlines(panel, scan):
-    find_lesions(panel, scan)
+def test_a_new_search_hides_the_earlier_outlines(panel, scan, result):
+    open_result(panel, scan, result)
     earlier = panel.review.findings.node
     panel.ui.segmentButton.click()
     harness.wait(lambda: panel.segment._job is None)
@@ -404,8 +404,8 @@ def test_a_new_search_hides_the_earlier_outlines(panel, scan):
 
 
 @pytest.mark.parametrize("what", ["node", "volume"])
-def test_removing_what_is_reviewed_ends_the_review(panel, scan, what):
-    find_lesions(panel, scan)
+def test_removing_what_is_reviewed_ends_the_review(panel, scan, result, what):
+    open_result(panel, scan, result)
     press(panel, "N")
     slicer.mrmlScene.RemoveNode(getattr(panel.review.findings, what))
     assert panel.review.findings is None

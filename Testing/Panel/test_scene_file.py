@@ -8,7 +8,7 @@ import numpy as np
 import panel as harness
 import scene as scenes
 import slicer
-from pressing import decisions, find_lesions, press
+from pressing import decisions, open_result, press
 
 
 def save_and_load(folder: Path) -> None:
@@ -20,8 +20,8 @@ def save_and_load(folder: Path) -> None:
     assert slicer.mrmlScene.ReadFromMRB(bundle, False)
 
 
-def test_what_was_decided_painted_and_chosen_survives_the_file(panel, scan, tmp_path):
-    find_lesions(panel, scan)
+def test_what_was_decided_painted_and_chosen_survives_the_file(panel, scan, result, tmp_path):
+    open_result(panel, scan, result)
     parameters = panel._parameterNode
     press(panel, "N")
     press(panel, "A")
@@ -72,14 +72,14 @@ def test_the_task_survives_the_file(panel, tmp_path):
     assert not panel.ui.preSelector.isHidden() and panel.ui.baselineSelector.isHidden()
 
 
-def test_a_case_of_a_scene_that_was_loaded_can_be_filed(panel, scan, tmp_path):
+def test_a_case_of_a_scene_that_was_loaded_can_be_filed(panel, scan, result, tmp_path):
     import nibabel as nib
     from MSLesionSegModule.volumes import affineOf
 
     def places(mask, affine) -> set[tuple[float, ...]]:
         return set(map(tuple, np.round(nib.affines.apply_affine(affine, np.argwhere(mask)), 2)))
 
-    find_lesions(panel, scan)
+    open_result(panel, scan, result)
     found = panel.review.findings
     wanted = places(found.review.mask, affineOf(found.volume))
     save_and_load(tmp_path)

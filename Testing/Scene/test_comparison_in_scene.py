@@ -17,7 +17,9 @@ from MSLesionSegModule import segments, volumes
 from MSLesionSegModule.corrected import writeCorrected, writeSegmentation
 from MSLesionSegModule.findings import Findings
 from MSLesionSegModule.resultFolder import load, loading
+from MSLesionSegModule.storedResult import readResult
 
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER
 from MSLesionSegLib.segmentation.outputs import save_image
@@ -64,6 +66,7 @@ def compared(folder: Path, *, withheld: bool = False, regions: bool = False) -> 
     ]
     manifest = {
         "task": "new",
+        "inputs": {name: {"sha256": file_sha256(path)} for name, path in files.items()},
         "model": {"name": "new-ms", "weights_sha256": "0"},
         "settings": {"threshold": 0.5, "minimum_mm3": 0.0, "minimum_peak": 0.0, "device": "cpu"},
         "comparability": {"counts": "withheld" if withheld else "given", "checks": checks},
@@ -214,3 +217,16 @@ def test_the_review_goes_on_from_the_nodes_of_a_scene(scene, tmp_path):
     assert np.array_equal(again.review.mask, found.review.mask)
     assert [(row.state, row.decision) for row in again.review.rows] == [("new", "accepted")]
     assert volumes.voxelsOf(nodes["followup"]).shape == again.review.mask.shape
+
+
+def test_a_stored_comparison_is_shown_on_the_two_scans_it_was_made_on(scene, tmp_path):
+    nodes, files, folder = compared(tmp_path)
+    harness.loadVolume(files["followup"], "the same file again")
+    result = readResult(folder / "result.json")
+    assert result.task == "new" and result.scansInScene() == nodes
+    found = result.show(result.scansInScene(), tmp_path)
+    assert [row.state for row in found.review.rows] == ["new"]
+    assert found.volume is nodes["followup"]
+    scene.RemoveNode(nodes["baseline"])
+    with pytest.raises(MSLesionSegError, match="Load the baseline FLAIR"):
+        result.show(result.scansInScene(), tmp_path)

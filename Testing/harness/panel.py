@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import importlib.metadata
@@ -164,11 +165,19 @@ def _util() -> None:
     def confirm(text, *args, **kwargs):
         return answers.pop(0) if answers else True
 
+    def loadVolume(path):
+        try:
+            return scene.loadVolume(Path(path))
+        except AssertionError:
+            raise RuntimeError(f"{path} cannot be read") from None
+
     slicer.util.loadUI = loadUI
     slicer.util.childWidgetVariables = childWidgetVariables
     slicer.util.mainWindow = lambda: None
     slicer.util.confirmYesNoDisplay = slicer.util.confirmOkCancelDisplay = confirm
     slicer.util.errorDisplay = lambda text, **kwargs: slicer.harnessErrors.append(text)
+    slicer.util.WaitCursor = contextlib.nullcontext
+    slicer.util.loadVolume = loadVolume
     slicer.util.infoDisplay = lambda text, **kwargs: None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import panel as harness
 import scene as scenes
+from MSLesionSegModule import segmentSection
 
 
 def choose_model(panel, name: str = "bright") -> None:
@@ -24,6 +26,28 @@ def find_lesions(panel, scan: Path):
     harness.wait(lambda: panel.segment._job is None)
     assert panel.review.findings is not None, panel.ui.messageLabel.text
     return volume
+
+
+def open_result(panel, scan: Path, result: Path):
+    """Load the scan and open the result that the command line made of it; returns the volume."""
+    volume = scenes.loadVolume(scan)
+    with choosing(result / "result.json"):
+        panel.ui.openResultButton.click()
+    choose_model(panel)
+    assert panel.review.findings is not None, panel.ui.messageLabel.text
+    return volume
+
+
+@contextlib.contextmanager
+def choosing(*paths: Path):
+    """Within it, a person asked for files chooses these, one after the other, and then none."""
+    answers = [str(path) for path in paths]
+    before = segmentSection.fileToOpen
+    segmentSection.fileToOpen = lambda title, kinds: answers.pop(0) if answers else ""
+    try:
+        yield
+    finally:
+        segmentSection.fileToOpen = before
 
 
 def press(panel, key: str) -> None:
