@@ -32,7 +32,7 @@ from typing import Any, Generic, TextIO, TypeVar
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import Cancelled, MSLesionSegError
-from MSLesionSegLib.memory import keep_freed_memory
+from MSLesionSegLib.own_process import take_process
 
 T = TypeVar("T")
 Event = dict[str, Any]
@@ -230,7 +230,7 @@ def run_job(
     standard output and whatever libraries print goes to standard error; without, a progress bar is shown.
     ``cancelled`` is the sentence for a person who stopped the work: it says what stays on the disk.
     """
-    keep_freed_memory()
+    take_process()
     with _sink(events) as emit:
         job = Job(command, stages, emit, stop_file)
         with _signals(job):

@@ -13,9 +13,9 @@ def keep_freed_memory() -> None:
     """Let this process keep freed memory for what it asks for next, where the library is glibc's.
 
     Volumes and maps of tens of megabytes come and go all the time. glibc gives each back to the system and gets it
-    anew, page by page, emptied: a tenth of a job's time. All threads take theirs from the same place, since what
-    glibc sets apart for each is too small to keep a volume. What lies free at the top of the heap beyond 1 GiB goes
-    back all the same. Elsewhere nothing happens.
+    anew, page by page, emptied: a tenth of a job's time. All threads take theirs from the same place (those that
+    follow one that ended before do not), since what glibc sets apart for each is too small to keep a volume. What
+    lies free at the top of the heap beyond 1 GiB goes back all the same. Elsewhere nothing happens.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):  # no library to ask, or one without mallopt
         library = ctypes.CDLL(None)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from MSLesionSegLib.batch.work import Ended, segment_examination
 from MSLesionSegLib.cluster import as_they_end, cluster_client
-from MSLesionSegLib.memory import keep_freed_memory
+from MSLesionSegLib.own_process import take_process
 from MSLesionSegLib.segmentation.segment import SegmentRequest
 
 KILLED = (
@@ -99,7 +99,7 @@ def _begin() -> None:
     """The parent alone is asked to stop, alone writes to standard output, and is not outlived."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.dup2(sys.stderr.fileno(), 1)
-    keep_freed_memory()
+    take_process()
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -18,11 +18,12 @@ _NUMBER = "0020|0011"
 _POSITION = "0020|0032"
 _ORIENTATION = "0020|0037"
 _ROWS = "0028|0010"
-# in a file's first bytes: the SOP classes of MR images (DICOM PS3.6, A), without spectroscopy
-_ANY_CLASS = re.compile(rb"\x02\x00\x02\x00UI..[\d.]+", re.DOTALL)
-_MR_CLASS = re.compile(
-    rb"\x02\x00\x02\x00UI..1\.2\.840\.10008\.5\.1\.4\.1\.1\.4(\.[134])?(?![\d.])", re.DOTALL
-)
+# in a file's first bytes: what kind of object it holds, in the file's own header or, where it has none, in the data
+_CLASS = rb"(?:\x02\x00\x02\x00UI..|\x08\x00\x16\x00(?:UI..|....))"
+_ANY_CLASS = re.compile(_CLASS + rb"[\d.]+", re.DOTALL)
+# the classes of MR images (DICOM PS3.6, A), without spectroscopy
+_MR_CLASS = re.compile(_CLASS + rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.4(\.[134])?(?![\d.])", re.DOTALL)
+_PREAMBLE = 128  # bytes, mostly zero, before the letters DICM (DICOM PS3.10, 7.1)
 _DATES = ("0008|0022", "0008|0020")  # of acquisition, of study
 
 
@@ -138,15 +139,33 @@ def _read(series: _Series, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 def _check_remains(folder: Path, series: _Series, name: str) -> None:
     """Refuse what is left of a slice: at an end of the stack it would be missing unseen."""
-    endings = {Path(file).suffix for file in series.files} - {""}
     known = {Path(file).name for file in series.files}
+    patterns = {_name_pattern(file) for file in known}
     for path in folder.iterdir():
         if path.name in known or path.name.startswith(".") or not path.is_file():
             continue
-        with path.open("rb") as file:
-            begin = file.read(1024)
-        if _MR_CLASS.search(begin) or (path.suffix in endings and not _ANY_CLASS.search(begin)):
+        alike = _name_pattern(path.name) in patterns
+        try:
+            with path.open("rb") as file:
+                begin = file.read(1024)
+        except OSError as error:
+            if not alike:
+                continue
+            raise ImageError(
+                f"A file in the folder {name} cannot be opened ({error.strerror}). Check that you may read them all."
+            ) from None
+        if _MR_CLASS.search(begin):
             raise _damaged(name)
+        if _ANY_CLASS.search(begin):
+            continue  # a report, a spectrum or a list of files
+        if alike or begin[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
+            raise _damaged(name)
+
+
+def _name_pattern(name: str) -> str:
+    """A file's ending if it has one in letters, else its name without digits: what a series' files have in common."""
+    ending = Path(name).suffix.lower()
+    return ending if ending[1:].isalpha() else re.sub(r"\d+", "", name.lower())
 
 
 def _damaged(name: str) -> ImageError:

@@ -1,7 +1,8 @@
 """Layers with torch's parameters and results that take less time on a CPU.
 
 torch leaves a convolution of one scan in float32 with few or small maps to code of its own, and not to oneDNN that is
-several times faster on them; here all go to oneDNN.
+several times faster on them; here all go to oneDNN. (The gradient of one scan goes where torch sends it; that of two
+goes to oneDNN.)
 
 At full resolution a U-Net has few maps, fewer than the numbers a processor computes at once, and torch's layers
 compute one voxel at a time. With the channels last in memory, the maps of neighbouring voxels lie beside each other:
@@ -42,11 +43,9 @@ class Conv(torch.nn.Conv3d):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(N, C, X, Y, Z) to (N, out_channels, X', Y', Z')."""
-        if maps.dtype is not torch.float32 or not _has_onednn(maps) or torch.is_autocast_enabled("cpu"):
-            return super().forward(maps)  # other formats go to oneDNN anyway, or nowhere
-        return torch.ops.aten.mkldnn_convolution(
-            maps, self.weight, self.bias, self.padding, self.stride, self.dilation, self.groups
-        )
+        if maps.dim() != 5 or torch.is_autocast_enabled("cpu"):
+            return super().forward(maps)
+        return _convolve(maps, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
 
 
 class ThinConv(Conv):
@@ -58,7 +57,7 @@ class ThinConv(Conv):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(N, C, X, Y, Z) to (N, out_channels, X, Y, Z)."""
-        if maps.shape[-1] % 2 or not (_lies_side_by_side(maps) and _has_long_registers()):
+        if maps.dim() != 5 or maps.shape[-1] % 2 or not (_lies_side_by_side(maps) and _has_long_registers()):
             return super().forward(maps)
         weight = self.weight
         # autocast leaves float64 alone
@@ -77,7 +76,7 @@ class InstanceNorm(torch.nn.InstanceNorm3d):
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """Normalise each map of each scan: (N, C, X, Y, Z) to the same shape and memory layout."""
-        if maps.device.type != "cpu":
+        if maps.device.type != "cpu" or maps.dim() != 5:
             return super().forward(maps)
         scans = [self._one(scan) for scan in maps.split(1)]
         return scans[0] if len(scans) == 1 else torch.cat(scans)
@@ -115,7 +114,7 @@ class _Convolution(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             back = weight.flip(2, 3, 4).transpose(0, 1).contiguous(memory_format=_LAYOUT)
             thin = 2 * len(back) <= _AT_ONCE
-            by_maps = _convolve_pairs(slope, back) if thin else F.conv3d(slope, back, padding=1)
+            by_maps = _convolve_pairs(slope, back) if thin else _convolve(slope, back)
         if ctx.needs_input_grad[1]:
             both = _kernel_of_pairs(weight)
             _, both, _ = torch.ops.aten.convolution_backward(
@@ -128,7 +127,15 @@ class _Convolution(torch.autograd.Function):
 
 
 def _convolve_pairs(maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    return apart(F.conv3d(maps, _kernel_of_pairs(weight), stride=(1, 1, 2), padding=1), 2)
+    return apart(_convolve(maps, _kernel_of_pairs(weight), stride=(1, 1, 2)), 2)
+
+
+def _convolve(
+    maps, weight, bias=None, stride=(1, 1, 1), padding=(1, 1, 1), dilation=(1, 1, 1), groups: int = 1
+) -> torch.Tensor:
+    if maps.dtype is torch.float32 and _has_onednn(maps):
+        return torch.ops.aten.mkldnn_convolution(maps, weight, bias, padding, stride, dilation, groups)
+    return F.conv3d(maps, weight, bias, stride, padding, dilation, groups)  # oneDNN's anyway, or nobody's
 
 
 def _kernel_of_pairs(weight: torch.Tensor) -> torch.Tensor:
@@ -191,7 +198,8 @@ def _has_long_registers() -> bool:
 
 
 def _has_onednn(maps: torch.Tensor) -> bool:
-    return maps.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    onednn = torch.backends.mkldnn
+    return maps.device.type == "cpu" and onednn.is_available() and bool(onednn.enabled)
 
 
 def _is_plain(layer: torch.nn.Conv3d) -> bool:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from MSLesionSegLib.network import fast_layers
 from MSLesionSegLib.network.architectures import Architecture, build, build_by_monai
 from MSLesionSegLib.network.fast_layers import (
     Conv,
@@ -83,7 +84,11 @@ def test_a_convolution_is_that_of_torch(settings, layout, kind):
 
 
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch was built without oneDNN")
-def test_one_small_scan_in_float32_is_computed_by_onednn_and_keeps_its_channels_last():
+@pytest.mark.parametrize("long_registers", [True, False])
+def test_one_small_scan_in_float32_is_computed_by_onednn_and_keeps_its_channels_last(
+    long_registers, monkeypatch
+):
+    monkeypatch.setattr(fast_layers, "_has_long_registers", lambda: long_registers)
     maps = torch.randn(1, 1, 8, 8, 8).to(memory_format=torch.channels_last_3d)
     layers = [
         with_fast_layers(torch.nn.Conv3d(*maps_in_out, 3, padding=1, bias=False)).to(
@@ -98,12 +103,52 @@ def test_one_small_scan_in_float32_is_computed_by_onednn_and_keeps_its_channels_
     assert "aten::mkldnn_convolution" in names and "aten::slow_conv3d" not in names
 
 
+def test_without_onednn_torch_computes(monkeypatch):
+    torch.manual_seed(0)
+    plain, ours = (layer(2, 3, 3, padding=1) for layer in (torch.nn.Conv3d, Conv))
+    ours.load_state_dict(plain.state_dict())
+    maps = torch.randn(1, 2, 6, 6, 6)
+    with torch.backends.mkldnn.flags(enabled=False), torch.profiler.profile() as profile:
+        torch.testing.assert_close(ours(maps), plain(maps), rtol=0, atol=0)
+    assert "aten::mkldnn_convolution" not in {event.key for event in profile.key_averages()}
+
+
+@pytest.mark.parametrize("settings", [{"padding": "same"}, {"padding": 1, "padding_mode": "reflect"}])
+def test_a_layer_that_pads_in_its_own_way_is_left_as_it_is(settings):
+    assert type(with_fast_layers(torch.nn.Conv3d(2, 3, 3, **settings))) is torch.nn.Conv3d
+
+
+@pytest.mark.parametrize("layer", [Conv, ThinConv, InstanceNorm])
+def test_a_scan_without_the_axis_of_scans_is_taken_as_torch_takes_it(layer):
+    torch.manual_seed(0)
+    maps = torch.randn(8, 5, 6, 4)
+    if layer is InstanceNorm:
+        plain, ours = (kind(8, affine=True) for kind in (torch.nn.InstanceNorm3d, layer))
+    else:
+        plain, ours = (kind(8, 8, 3, padding=1, bias=False) for kind in (torch.nn.Conv3d, layer))
+    ours.load_state_dict(plain.state_dict())
+    torch.testing.assert_close(ours(maps), plain(maps), rtol=1e-5, atol=1e-5)
+
+
 def test_frozen_weights_get_no_gradient_and_let_it_through():
     layer = ThinConv(8, 8, 3, padding=1, bias=False).requires_grad_(False)
     maps = torch.randn(1, 8, 4, 4, 4).to(memory_format=torch.channels_last_3d).requires_grad_()
     layer(maps).sum().backward()
     assert layer.weight.grad is None
     assert maps.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("kind", "edge"), [("unetr", 32), ("swinunetr", 64)])
+def test_a_transformer_with_our_layers_is_the_one_of_monai(kind, edge):
+    torch.manual_seed(0)
+    architecture = Architecture(kind=kind, base=12, patch=edge, hidden=24, heads=3)
+    plain, ours = build_by_monai(architecture).eval(), build(architecture).eval()
+    ours.load_state_dict(plain.state_dict())
+    assert any(isinstance(m, Conv) for m in ours.modules())
+    assert not [m for m in ours.modules() if type(m) is torch.nn.InstanceNorm3d]
+    scan = torch.randn(1, 1, edge, edge, edge)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(scan), plain(scan), rtol=1e-3, atol=1e-3)
 
 
 def test_a_u_net_with_our_layers_is_the_one_of_monai():

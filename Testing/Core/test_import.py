@@ -28,9 +28,10 @@ def test_help_is_shown_without_loading_torch():
     assert done.stdout.splitlines()[-1] == "False"
 
 
-def test_a_network_is_built_without_packages_for_tables_and_drawings():
+def test_a_process_of_our_own_builds_a_network_without_packages_for_tables_and_drawings():
     code = (
         "import sys\nfrom MSLesionSegLib.network.architectures import Architecture, build\n"
+        "from MSLesionSegLib.own_process import take_process\ntake_process()\n"
         "build(Architecture(base=8, levels=3))\n"
         "print(*[m for m in ('matplotlib', 'pandas', 'sklearn', 'scipy.stats') if m in sys.modules])\n"
         "import matplotlib, pandas, scipy.signal, scipy.stats, sklearn.metrics\n"
@@ -43,7 +44,19 @@ def test_a_network_is_built_without_packages_for_tables_and_drawings():
 def test_a_package_that_is_loaded_already_stays_so():
     code = (
         "import sys, pandas\nfrom MSLesionSegLib.network.monai_loading import load_monai\n"
+        "from MSLesionSegLib.own_process import take_process\ntake_process()\n"
         "load_monai()\nprint(sys.modules['pandas'] is pandas)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "True"
+
+
+def test_in_the_process_of_another_program_monai_keeps_all_it_can_do():
+    code = (
+        "from MSLesionSegLib.network.architectures import Architecture, build\n"
+        "build(Architecture(base=8, levels=3))\n"
+        "import pandas\nfrom monai.data import CSVDataset\n"
+        "print(len(CSVDataset(pandas.DataFrame({'a': [1, 2]}))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "2"

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 from pydicom.uid import (
     BasicTextSRStorage,
     ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
     MediaStorageDirectoryStorage,
     MRImageStorage,
     MRSpectroscopyStorage,
@@ -368,28 +371,67 @@ def test_a_damaged_dicom_file_is_refused(tmp_path: Path) -> None:
         read_scan(folder)
 
 
-@pytest.mark.parametrize("left", [0, 100, 200, 400, 900, -500])
+NAMES = {
+    "ending": "{:04d}.dcm",
+    "number": "IM{:05d}",
+    "identifier": "1.2.840.113619.2.5.{}",
+    "kind and identifier": "MR.1.3.12.2.1107.5.2.{}",
+}
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("left", [0, 100, 140, 160, 200, 400, 900, -500])
 @pytest.mark.parametrize("end", [0, -1])
-def test_a_damaged_slice_at_an_end_of_the_stack_is_not_left_out(tmp_path: Path, end: int, left: int) -> None:
-    folder = write_dicom(tmp_path / "series", noise())
-    damaged = sorted(folder.iterdir())[end]
+def test_a_damaged_slice_at_an_end_of_the_stack_is_not_left_out(
+    tmp_path: Path, end: int, left: int, names: str
+) -> None:
+    folder = write_dicom(tmp_path / "series", noise((36, 40, 12)))
+    for number, path in enumerate(sorted(folder.iterdir())):
+        path.rename(folder / NAMES[names].format(number))
+    assert len(set(map(len, map(str, folder.iterdir())))) == (1 if names in ("ending", "number") else 2)
+    by_number = sorted(folder.iterdir(), key=lambda path: (len(path.name), path.name))
+    damaged = by_number[end]
     damaged.write_bytes(damaged.read_bytes()[:left])
     with pytest.raises(ImageError, match="folder series holds a DICOM file that is damaged"):
         read_scan(folder)
 
 
+@pytest.mark.parametrize("bare", [False, True])
 @pytest.mark.parametrize("kind", [BasicTextSRStorage, MRSpectroscopyStorage, MediaStorageDirectoryStorage])
-def test_other_dicom_files_beside_a_series_do_no_harm(tmp_path: Path, kind: str) -> None:
+def test_other_dicom_files_beside_a_series_do_no_harm(tmp_path: Path, kind: str, bare: bool) -> None:
     folder = write_dicom(tmp_path / "series", noise())
     meta = pydicom.dataset.FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = kind, generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    meta.TransferSyntaxUID = ImplicitVRLittleEndian if bare else ExplicitVRLittleEndian
     item = pydicom.dataset.FileDataset(None, {}, file_meta=meta, preamble=b"\0" * 128)
     item.SOPClassUID, item.SOPInstanceUID = kind, meta.MediaStorageSOPInstanceUID
     item.StudyInstanceUID, item.SeriesInstanceUID = generate_uid(), generate_uid()
     item.save_as(folder / "other.dcm", enforce_file_format=True)
+    if bare:  # as some archives write them: without preamble and header
+        content = (folder / "other.dcm").read_bytes()
+        (folder / "other.dcm").write_bytes(content[content.index(b"\x08\x00\x16\x00") :])
     (folder / "notes.txt").write_text("no picture")
     assert read_scan(folder).image.shape == SHAPE
+
+
+def test_a_slice_that_may_not_be_read_is_told_and_another_file_does_no_harm(
+    tmp_path: Path, monkeypatch
+) -> None:
+    folder = write_dicom(tmp_path / "series", noise())
+    (folder / "notes").write_text("x")
+    opened = Path.open
+
+    def refusing(path, *rest, **settings):
+        if path.name in ("notes", "locked.dcm"):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, *rest, **settings)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    assert read_scan(folder).image.shape == SHAPE
+    (folder / "locked.dcm").touch()
+    with pytest.raises(ImageError, match=r"folder series cannot be opened \(Permission denied\)") as told:
+        read_scan(folder)
+    assert str(tmp_path) not in str(told.value)
 
 
 def test_a_mask_comes_back_as_zeros_and_ones_on_the_grid_of_its_scan(tmp_path: Path) -> None:
