@@ -10,23 +10,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSLesionSegLib import __version__
-from MSLesionSegLib.batch.earlier import difference
 from MSLesionSegLib.batch.examinations import Examination, find_examinations
+from MSLesionSegLib.batch.requests import Request, check, difference, request_of, with_models
 from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, FAILED, MISSING, OPEN, Row, write_tables
 from MSLesionSegLib.batch.work import STOP
 from MSLesionSegLib.batch.workers import run_here, run_on_cluster
 from MSLesionSegLib.cluster import LOCAL, check_executor
 from MSLesionSegLib.errors import BatchError, OutputError, SettingsError
-from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import read_manifest, write_text
-from MSLesionSegLib.segmentation.segment import SegmentRequest, checked_task
-from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
+from MSLesionSegLib.segmentation.tasks import get_task
 
 STAGE = "examinations"
 DESCRIPTION = "dataset_description.json"
 PROGRAM = "MSLesionSeg"
-_NOT_BIDS = ("**/report.html", "**/result.json", "**/lesions.csv", "lesions.tsv", "examinations.*")
+_NOT_BIDS = (
+    *("**/report.html", "**/result.json", "**/lesions.csv", "lesions.tsv", "examinations.*"),
+    *("**/anat/space-*", "**/anat/from-*"),  # of comparisons, whose files tell no participant
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class BatchRequest:
     Attributes:
         dataset: BIDS dataset.
         output: folder of the derivatives; made where it is not there.
-        settings: of each examination; its inputs and its output are filled in.
+        settings: of each examination; its scans and its output are filled in.
         participants, entities: see :func:`~MSLesionSegLib.batch.examinations.find_examinations`.
         skip_finished: leave examinations alone that have a result of the same scans, model and settings.
         executor: ``local`` or ``dask://HOST:PORT``.
@@ -46,7 +47,7 @@ class BatchRequest:
 
     dataset: Path
     output: Path
-    settings: SegmentRequest
+    settings: Request
     participants: Sequence[str] = ()
     entities: Sequence[str] = ()
     skip_finished: bool = False
@@ -87,7 +88,7 @@ def run_batch(request: BatchRequest, progress: Progress) -> BatchResult:
     try:
         _work(request, requests, rows, progress)
     finally:
-        write_tables(request.output, list(rows.values()))
+        write_tables(request.output, request.settings.task, list(rows.values()))
     failed = [name for name, row in rows.items() if row.status == FAILED]
     if failed:
         raise BatchError(
@@ -98,27 +99,23 @@ def run_batch(request: BatchRequest, progress: Progress) -> BatchResult:
     return BatchResult(request.output, tuple(rows.values()))
 
 
-def _requests(request: BatchRequest, found: Sequence[Examination]) -> dict[str, SegmentRequest]:
-    """One request per complete examination, all with the same model, whichever is put in use meanwhile."""
-    template = request.settings
-    model = find_model(template.model or model_in_use(template.task)).absolute()
-    requests = {
-        exam.name: replace(
-            template,
-            inputs={name: path.absolute() for name, path in exam.inputs.items()},
-            output=request.output.absolute() / exam.folder,
-            model=str(model),
-        )
-        for exam in found
-        if not exam.problem
-    }
-    if not requests:
+def _requests(request: BatchRequest, found: Sequence[Examination]) -> dict[str, Request]:
+    """One request per complete examination, all with the same model."""
+    settings, output = with_models(request.settings), request.output.absolute()
+    complete = [exam for exam in found if not exam.problem]
+    if not complete:
         raise SettingsError(f"No examination is complete. The first: {found[0].name}. {found[0].problem}")
-    checked_task(next(iter(requests.values())))
+    by_name = {exam.name: exam for exam in complete}
+    requests = {}
+    for exam in complete:
+        earlier = by_name.get(exam.before)
+        previous = None if earlier is None else output / earlier.folder
+        requests[exam.name] = request_of(settings, exam, output, previous)
+    check(next(iter(requests.values())))
     return requests
 
 
-def _check_output(request: BatchRequest, requests: Mapping[str, SegmentRequest]) -> None:
+def _check_output(request: BatchRequest, requests: Mapping[str, Request]) -> None:
     folder, task = request.output, request.settings.task
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file. Give the name of a folder.")
@@ -142,7 +139,7 @@ def _check_output(request: BatchRequest, requests: Mapping[str, SegmentRequest])
 
 def _skip_finished(
     request: BatchRequest,
-    requests: dict[str, SegmentRequest],
+    requests: dict[str, Request],
     rows: dict[str, Row],
     progress: Progress,
 ) -> None:
@@ -152,7 +149,7 @@ def _skip_finished(
         if manifest is None:
             continue
         try:
-            other = difference(manifest, wanted, read_card(Path(wanted.model)))
+            other = difference(manifest, wanted)
         except (OSError, KeyError, TypeError) as error:
             del requests[name]
             _fail(rows, name, f"It could not be compared with the result there ({error}).", progress)
@@ -179,7 +176,7 @@ def _write_description(folder: Path, task: str) -> None:
 
 def _work(
     request: BatchRequest,
-    requests: Mapping[str, SegmentRequest],
+    requests: Mapping[str, Request],
     rows: dict[str, Row],
     progress: Progress,
 ) -> None:
@@ -190,11 +187,13 @@ def _work(
     def tick() -> None:
         progress.stage(STAGE, 1 - left / len(requests))
 
+    after = {name: rows[name].examination.before for name in requests}
     threads = request.threads or max(1, (os.cpu_count() or 1) // request.workers)
     if request.executor == LOCAL:
-        ends = run_here(requests, stop, workers=request.workers, threads=threads, tick=tick)
+        ends = run_here(requests, after, stop, workers=request.workers, threads=threads, tick=tick)
     else:
-        ends = run_on_cluster(requests, stop, executor=request.executor, threads=threads, tick=tick)
+        executor = request.executor
+        ends = run_on_cluster(requests, after, stop, executor=executor, threads=threads, tick=tick)
     with contextlib.closing(ends):
         for name, ended in ends:
             left -= 1

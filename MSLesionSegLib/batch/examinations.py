@@ -1,4 +1,4 @@
-"""The examinations of a BIDS dataset, and which of their files a task takes."""
+"""The examinations of a BIDS dataset, and which of their files a task takes; for changes, two in a row."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from MSLesionSegLib.training.layout import InputFile, kind_of
 
 _ENDINGS = (".nii.gz", ".nii")
 _ENTITY = re.compile(r"[A-Za-z]+-[A-Za-z0-9]+")
+_ONE_ONLY = "There is only one examination with the scan that is needed; a comparison needs two."
 
 
 @dataclass(frozen=True)
@@ -23,17 +24,24 @@ class Examination:
         session: ``ses-...``, or empty where the dataset has no sessions.
         inputs: file by input name of the task.
         problem: a sentence why the task cannot be done on it, or empty.
+        baseline: session that this one is compared with, where the task compares two.
     """
 
     participant: str
     session: str
     inputs: dict[str, Path]
     problem: str = ""
+    baseline: str = ""
 
     @property
     def name(self) -> str:
         """What it is called towards people."""
         return " ".join(part for part in (self.participant, self.session) if part)
+
+    @property
+    def before(self) -> str:
+        """Name of the examination that it is compared with; empty where the task compares none."""
+        return f"{self.participant} {self.baseline}" if self.baseline else ""
 
     @property
     def folder(self) -> Path:
@@ -48,7 +56,8 @@ def find_examinations(
 
     Args:
         dataset: a BIDS dataset: scans under ``sub-*/[ses-*/]anat``.
-        task: of the task table; one whose inputs belong to one examination.
+        task: of the task table. One that compares two takes those that follow each other, sessions in the order of
+            their names (``ses-2`` before ``ses-10``).
         participants: only these, with or without ``sub-``; all when empty.
         entities: such as ``acq-3D``: only files that have all of them in their names.
 
@@ -66,31 +75,69 @@ def find_examinations(
     if missing:
         raise SettingsError(f"{dataset} has no participant {missing[0].removeprefix('sub-')}.")
     chosen = [path for path in found if not wanted or path.name in wanted]
-    return [_examination(path, task, entities) for subject in chosen for path in _sessions(subject)]
+    inputs = kind_of(task).inputs
+    if any(entry.visit for entry in inputs):
+        return [pair for subject in chosen for pair in _comparisons(subject, *inputs, entities=entities)]
+    return [_examination(path, inputs, entities) for subject in chosen for path in _sessions(subject)]
 
 
 def _sessions(subject: Path) -> list[Path]:
-    return sorted(path for path in subject.glob("ses-*") if path.is_dir()) or [subject]
+    def order(path: Path) -> list[int | str]:
+        return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
+
+    return sorted((path for path in subject.glob("ses-*") if path.is_dir()), key=order) or [subject]
 
 
-def _examination(folder: Path, task: str, entities: Sequence[str]) -> Examination:
-    session = folder.name if folder.name.startswith("ses-") else ""
-    participant = folder.parent.name if session else folder.name
+def _names(folder: Path) -> tuple[str, str]:
+    """Participant and session of an examination's folder; a session may be missing."""
+    return (folder.parent.name, folder.name) if folder.name.startswith("ses-") else (folder.name, "")
+
+
+def _examination(folder: Path, entries: Sequence[InputFile], entities: Sequence[str]) -> Examination:
     inputs: dict[str, Path] = {}
     problems = []
-    for entry in kind_of(task).inputs:
-        files = [path for path in sorted((folder / "anat").glob("sub-*")) if _fits(path, entry, entities)]
-        if len(files) == 1:
-            inputs[entry.name] = files[0]
-        elif files:
-            names = ", ".join(path.name for path in files[:3])
-            problems.append(
-                f"There are {len(files)} files for the input {entry.name} ({names}). "
-                "Choose one with --entity, such as --entity acq-3D."
-            )
-        elif not entry.optional:
-            problems.append(f"There is no *_{entry.suffix} file for the input {entry.name}.")
-    return Examination(participant, session, inputs, " ".join(problems))
+    for entry in entries:
+        path, problem = _one_file(folder, entry, entities)
+        if path is not None:
+            inputs[entry.name] = path
+        elif problem:
+            problems.append(problem)
+    return Examination(*_names(folder), inputs, " ".join(problems))
+
+
+def _comparisons(
+    subject: Path, before: InputFile, after: InputFile, *, entities: Sequence[str]
+) -> list[Examination]:
+    """Each examination of a participant beside the one before it."""
+    found = []
+    earlier: tuple[str, Path] | None = None
+    for folder in _sessions(subject):
+        participant, session = _names(folder)
+        path, problem = _one_file(folder, after, entities)
+        if path is None:
+            found.append(Examination(participant, session, {}, problem))
+            continue
+        if earlier is not None:
+            inputs = {before.name: earlier[1], after.name: path}
+            found.append(Examination(participant, session, inputs, baseline=earlier[0]))
+        earlier = session, path
+    if earlier is not None and not any(exam.inputs for exam in found):
+        found.append(Examination(subject.name, earlier[0], {}, _ONE_ONLY))
+    return found
+
+
+def _one_file(folder: Path, entry: InputFile, entities: Sequence[str]) -> tuple[Path | None, str]:
+    """The file for an input, or why there is none (empty where none is needed)."""
+    files = [path for path in sorted((folder / "anat").glob("sub-*")) if _fits(path, entry, entities)]
+    if len(files) == 1:
+        return files[0], ""
+    if files:
+        names = ", ".join(path.name for path in files[:3])
+        return None, (
+            f"There are {len(files)} files for the input {entry.name} ({names}). "
+            "Choose one with --entity, such as --entity acq-3D."
+        )
+    return None, "" if entry.optional else f"There is no *_{entry.suffix} file for the input {entry.name}."
 
 
 def _fits(path: Path, entry: InputFile, entities: Sequence[str]) -> bool:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.batch.examinations import Examination
 from MSLesionSegLib.lesions.regions import REGIONS
+from MSLesionSegLib.lesions.states import STATES
 from MSLesionSegLib.segmentation.outputs import read_manifest, write_text
 
 EXAMINATIONS, LESIONS, COLUMNS = "examinations.tsv", "lesions.tsv", "examinations.json"
@@ -19,7 +20,7 @@ DONE, FAILED, MISSING, OPEN = "done", "failed", "incomplete", "open"
 
 _ABSENT = "n/a"  # as BIDS wants it
 _SETTINGS = ("threshold", "minimum_mm3", "minimum_peak", "connectivity")
-_COLUMNS: dict[str, Any] = {
+_HEAD: dict[str, Any] = {
     "participant_id": {"Description": "Participant."},
     "session_id": {"Description": "Session."},
     "status": {
@@ -31,6 +32,8 @@ _COLUMNS: dict[str, Any] = {
             OPEN: "not reached when the batch was stopped",
         },
     },
+}
+_COUNTS: dict[str, Any] = {
     "lesions": {"Description": "Number of lesions, counted as the columns to the right say."},
     "volume_mm3": {"Description": "Volume of all lesions.", "Units": "mm3"},
     **{
@@ -38,6 +41,31 @@ _COLUMNS: dict[str, Any] = {
         for region in REGIONS
     },
     "brain_volume_mm3": {"Description": "Volume of the brain mask.", "Units": "mm3"},
+}
+_CHANGES: dict[str, Any] = {
+    "baseline_session_id": {"Description": "Session that was compared with."},
+    "comparability": {
+        "Description": "How well the two scans can be compared.",
+        "Levels": {
+            "green": "nothing against it",
+            "amber": "with the doubts that the page names",
+            "red": "not: counts are withheld unless they were asked for",
+        },
+    },
+    **{
+        f"{state}_lesions": {
+            "Description": f"Number of lesions: {state}; change counted as the columns to the right say."
+        }
+        for state in STATES
+    },
+    "new_volume_mm3": {"Description": "Volume of the new lesions.", "Units": "mm3"},
+    "vanished_volume_mm3": {"Description": "Volume of the vanished lesions.", "Units": "mm3"},
+    "baseline_volume_mm3": {"Description": "Volume of all lesions at baseline.", "Units": "mm3"},
+    "followup_volume_mm3": {"Description": "Volume of all lesions at follow-up.", "Units": "mm3"},
+    "flair_model": {"Description": "Model that found the lesions on each of the two scans."},
+    "registration": {"Description": "How the follow-up was registered to the baseline."},
+}
+_TAIL: dict[str, Any] = {
     "model": {"Description": "Model that found the lesions."},
     "threshold": {"Description": "Probability from which a voxel is lesion."},
     "minimum_mm3": {"Description": "Smaller lesions were dropped.", "Units": "mm3"},
@@ -47,7 +75,7 @@ _COLUMNS: dict[str, Any] = {
     "findings": {
         "Description": "Codes of what was noticed about the scans; the sentences stand on the page."
     },
-    "problem": {"Description": "Why there is no result."},
+    "problem": {"Description": "Why there is no result, or no count."},
 }
 
 
@@ -60,11 +88,12 @@ class Row:
     problem: str = ""
 
 
-def write_tables(folder: Path, rows: Sequence[Row]) -> None:
+def write_tables(folder: Path, task: str, rows: Sequence[Row]) -> None:
     """Write the table of examinations, the description of its columns and the table of all lesions.
 
     Args:
         folder: the derivatives with the results.
+        task: of the task table.
         rows: in the order of the table. Of those ``done`` the numbers are read from their results; where a result
             has gone meanwhile the table says so.
 
@@ -72,38 +101,62 @@ def write_tables(folder: Path, rows: Sequence[Row]) -> None:
         OutputError: they cannot be written.
     """
     rows = [_checked(folder, row) for row in rows]
-    write_text(folder / EXAMINATIONS, _tsv([list(_COLUMNS), *(_cells(folder, row) for row in rows)]))
-    write_text(folder / COLUMNS, json.dumps(_COLUMNS, indent=1) + "\n")
+    columns = {**_HEAD, **(_CHANGES if task == "new" else _COUNTS), **_TAIL}
+    cells = (_cells(folder, row) for row in rows)
+    lines = [[content.get(column) for column in columns] for content in cells]
+    write_text(folder / EXAMINATIONS, _tsv([list(columns), *lines]))
+    write_text(folder / COLUMNS, json.dumps(columns, indent=1) + "\n")
     write_text(folder / LESIONS, _tsv(_lesions(folder, rows)))
 
 
 def _checked(folder: Path, row: Row) -> Row:
     result = folder / row.examination.folder
     manifest = read_manifest(result)
-    gone = manifest is None or not (result / manifest["files"].get("table", "lesions.csv")).is_file()
+    gone = manifest is None or not all((result / name).is_file() for name in manifest["files"].values())
     return replace(row, status=FAILED, problem="Its result is gone.") if row.status == DONE and gone else row
 
 
-def _cells(folder: Path, row: Row) -> list[Any]:
+def _cells(folder: Path, row: Row) -> dict[str, Any]:
+    """What the table says of an examination, by column."""
     content: dict[str, Any] = {
         "participant_id": row.examination.participant,
         "session_id": row.examination.session,
+        "baseline_session_id": row.examination.baseline,
         "status": row.status,
         "problem": row.problem,
     }
     if row.status == DONE:
         manifest = read_manifest(folder / row.examination.folder) or {}
-        counts = manifest["counts"]
-        content |= {name: counts[name] for name in ("lesions", "volume_mm3", "brain_volume_mm3")}
-        content |= {
-            f"{region.replace(' ', '_')}_lesions": counts["by_region"].get(region, {}).get("lesions", 0)
-            for region in REGIONS
-        }
+        content |= _changes(manifest) if manifest["task"] == "new" else _counts(manifest["counts"])
         content |= {name: manifest["settings"][name] for name in _SETTINGS}
         content["model"] = manifest["model"]["name"]
         content["seconds"] = manifest["timings_s"]["total"]
         content["findings"] = " ".join(finding["code"] for finding in manifest["findings"])
-    return [content.get(column) for column in _COLUMNS]
+    return content
+
+
+def _counts(counts: Mapping[str, Any]) -> dict[str, Any]:
+    content = {name: counts[name] for name in ("lesions", "volume_mm3", "brain_volume_mm3")}
+    by_region = {
+        f"{region.replace(' ', '_')}_lesions": counts["by_region"].get(region, {}).get("lesions", 0)
+        for region in REGIONS
+    }
+    return content | by_region
+
+
+def _changes(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    told, counts = manifest["comparability"], manifest["counts"]
+    content = {
+        "comparability": told["light"],
+        "flair_model": manifest["flair_model"]["name"],
+        "registration": manifest["settings"]["registration"],
+    }
+    if told["counts"] == "withheld":
+        reasons = " ".join(check["sentence"] for check in told["checks"] if check["light"] == "red")
+        return content | {"problem": f"The two scans cannot be compared, so nothing is counted. {reasons}"}
+    content |= {f"{state}_lesions": number for state, number in counts["states"].items()}
+    content |= {f"{state}_volume_mm3": counts[f"{state}_mm3"] for state in ("new", "vanished")}
+    return content | {f"{name}_volume_mm3": counts[name]["volume_mm3"] for name in ("baseline", "followup")}
 
 
 def _lesions(folder: Path, rows: Sequence[Row]) -> list[list[Any]]:
@@ -113,6 +166,8 @@ def _lesions(folder: Path, rows: Sequence[Row]) -> list[list[Any]]:
             continue
         result = folder / row.examination.folder
         manifest = read_manifest(result) or {}
+        if "table" not in manifest["files"]:
+            continue  # nothing is counted
         with (result / manifest["files"]["table"]).open(newline="", encoding="utf-8") as stream:
             heads, *lesions = csv.reader(stream)
         if not table:

@@ -8,10 +8,10 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
+from MSLesionSegLib.batch.requests import Request, carry_out
 from MSLesionSegLib.errors import Cancelled, MSLesionSegError
 from MSLesionSegLib.jobs import MEMORY_SENTENCE, out_of_memory
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.segmentation.segment import SegmentRequest, segment
 
 STOP = ".stop"  # its presence in the derivatives tells all workers to leave off
 
@@ -29,13 +29,16 @@ class Ended:
     cancelled: bool = False
 
 
-def segment_examination(request: SegmentRequest, stop: Path, threads: int) -> Ended:
-    """Segment with ``threads`` threads. Whatever goes wrong is told, never raised: the others shall go on."""
+def work_on(request: Request, stop: Path, threads: int, after: Ended | None = None) -> Ended:
+    """Do what is asked with ``threads`` threads. Whatever goes wrong is told, never raised: the others shall go on.
+
+    ``after`` is how the work ended that had to be done before.
+    """
     import torch
 
     torch.set_num_threads(threads)
     try:
-        segment(request, StopProgress(stop))
+        carry_out(request, StopProgress(stop))
     except Cancelled:
         return Ended(cancelled=True)
     except MSLesionSegError as error:

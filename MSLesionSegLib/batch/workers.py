@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
-from MSLesionSegLib.batch.work import Ended, segment_examination
+from MSLesionSegLib.batch.requests import Request
+from MSLesionSegLib.batch.work import Ended, work_on
 from MSLesionSegLib.cluster import as_they_end, cluster_client
 from MSLesionSegLib.own_process import take_process
-from MSLesionSegLib.segmentation.segment import SegmentRequest
 
 KILLED = (
     "The process that worked on it was ended from outside, most likely because memory ran out. "
@@ -26,22 +27,31 @@ Tick = Callable[[], None]
 
 
 def run_here(
-    requests: Mapping[str, SegmentRequest], stop: Path, *, workers: int, threads: int, tick: Tick
+    requests: Mapping[str, Request],
+    after: Mapping[str, str],
+    stop: Path,
+    *,
+    workers: int,
+    threads: int,
+    tick: Tick,
 ) -> Iterator[tuple[str, Ended]]:
     """Names of the requests and how they ended, in the order in which they end.
+
+    ``after`` names, for some requests, an earlier one that must have ended before.
 
     Each worker is a process of its own that stays warm from one examination to the next; one that dies takes only
     its examination with it. ``tick`` is called twice a second and may raise, which ends the workers at their next
     report.
     """
-    waiting = list(requests.items())
+    waiting = dict(requests)
     free = [_new_worker() for _ in range(min(workers, len(waiting)))]
     busy: dict[Future[Ended], tuple[str, ProcessPoolExecutor]] = {}
     try:
         while waiting or busy:
-            while waiting and free:
-                (name, request), worker = waiting.pop(0), free.pop()
-                busy[worker.submit(segment_examination, request, stop, threads)] = name, worker
+            going = {*waiting, *(name for name, _ in busy.values())}
+            for name in [name for name in waiting if after.get(name) not in going][: len(free)]:
+                worker = free.pop()
+                busy[worker.submit(work_on, waiting.pop(name), stop, threads)] = name, worker
             tick()
             for future in wait(busy, timeout=0.5, return_when=FIRST_COMPLETED).done:
                 name, worker = busy.pop(future)
@@ -61,9 +71,17 @@ def run_here(
 
 
 def run_on_cluster(
-    requests: Mapping[str, SegmentRequest], stop: Path, *, executor: str, threads: int, tick: Tick
+    requests: Mapping[str, Request],
+    after: Mapping[str, str],
+    stop: Path,
+    *,
+    executor: str,
+    threads: int,
+    tick: Tick,
 ) -> Iterator[tuple[str, Ended]]:
     """As :func:`run_here`, on the workers of a Dask cluster, which must reach all files under the same paths.
+
+    Requests are in the order of ``after``.
 
     Raises:
         SettingsError: the cluster cannot be reached.
@@ -72,12 +90,12 @@ def run_on_cluster(
     with cluster_client(executor) as client:
         from distributed import KilledWorker
 
-        futures = {
-            client.submit(
-                segment_examination, request, stop, threads, key=f"{name}-{run}".replace(" ", "_"), pure=False
-            ): name
-            for name, request in requests.items()
-        }
+        named: dict[str, Any] = {}
+        for name, request in requests.items():
+            key = f"{name}-{run}".replace(" ", "_")
+            before = named.get(after.get(name, ""))
+            named[name] = client.submit(work_on, request, stop, threads, before, key=key, pure=False)
+        futures = {future: name for name, future in named.items()}
         try:
             for future in as_they_end(client, futures, lambda left: tick()):
                 try:

@@ -25,7 +25,7 @@ from MSLesionSegLib.jobs import Job
 if TYPE_CHECKING:
     from MSLesionSegLib.batch.batch import BatchResult
 
-TASKS = ("flair", "enhancing")  # whose scans all belong to one examination
+TASKS = ("flair", "new", "enhancing")
 
 
 def batch(
@@ -33,7 +33,7 @@ def batch(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder of the derivatives; a stopped batch goes on in it.")
     ],
-    task: Annotated[str, typer.Option(help=f"What to look for: {' or '.join(TASKS)}.")] = TASKS[0],
+    task: Annotated[str, typer.Option(help=f"What to look for: {', '.join(TASKS)}.")] = TASKS[0],
     participant_label: Annotated[
         list[str] | None, typer.Option(help="Only this participant; can be repeated (default: all).")
     ] = None,
@@ -62,27 +62,30 @@ def batch(
     events: Events = False,
     stop_file: StopFile = None,
 ) -> None:
-    """Find lesions in all examinations of a BIDS dataset."""
+    """Find lesions in all examinations of a BIDS dataset, or what is new since the examination before."""
     if task not in TASKS:
-        raise typer.BadParameter(f"--task is {' or '.join(TASKS)}.")
+        raise typer.BadParameter(f"--task is one of {', '.join(TASKS)}.")
 
     def work(job: Job) -> BatchResult:
         from MSLesionSegLib.batch.batch import BatchRequest, run_batch
+        from MSLesionSegLib.segmentation.new_lesions import PairRequest
         from MSLesionSegLib.segmentation.segment import SegmentRequest
 
-        settings = SegmentRequest(
-            task=task,
-            inputs={},
-            output=output,
-            model=model,
-            device=device,
-            threshold=threshold,
-            minimum_mm3=min_volume,
-            minimum_peak=min_peak,
-            flips=flips,
-            n4=n4,
-            overwrite=overwrite,
-        )
+        shared: dict[str, Any] = {
+            "output": output,
+            "model": model,
+            "device": device,
+            "threshold": threshold,
+            "minimum_mm3": min_volume,
+            "minimum_peak": min_peak,
+            "n4": n4,
+            "overwrite": overwrite,
+        }
+        settings: SegmentRequest | PairRequest
+        if task == "new":
+            settings = PairRequest(Path(), Path(), flips=bool(flips), **shared)
+        else:
+            settings = SegmentRequest(task, {}, flips=flips, **shared)
         request = BatchRequest(
             dataset=dataset,
             output=output,

@@ -34,6 +34,11 @@ class EarlierIds:
         return np.asarray(resample_from_to(self.image, (shape, affine), order=0).dataobj)
 
 
+def has_ids(folder: Path) -> bool:
+    """Whether the result folder of a comparison holds numbered lesions; it does not where counts are withheld."""
+    return (folder / LESIONS.format("followup")).is_file()
+
+
 def read_earlier_ids(path: Path, baseline: nib.Nifti1Image) -> EarlierIds:
     """Read the ids of an earlier comparison.
 

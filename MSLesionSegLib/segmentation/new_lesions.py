@@ -79,6 +79,11 @@ class PairRequest:
     force: bool = False
     overwrite: bool = False
 
+    @property
+    def task(self) -> str:
+        """Of the task table."""
+        return TASK
+
 
 @dataclass(frozen=True)
 class PairResult:
@@ -115,7 +120,7 @@ def segment_pair(request: PairRequest, progress: Progress) -> PairResult:
     """
     from MSLesionSegLib.network.store import find_model, load_model
 
-    _check(request)
+    check_pair(request)
     task = get_task(TASK)
     names = request.model or model_in_use(TASK), request.flair_model or model_in_use("flair")
     sources = [request.baseline, request.followup, *map(find_model, names)]
@@ -195,7 +200,17 @@ def change_settings(request: PairRequest, card: ModelCard, flair: ModelCard) -> 
     )
 
 
-def _check(request: PairRequest) -> None:
+def pair_settings(request: PairRequest, card: ModelCard, flair: ModelCard) -> dict[str, Any]:
+    """Everything that decides the numbers, as the manifest names it."""
+    return _shown_settings(request, change_settings(request, card, flair))
+
+
+def check_pair(request: PairRequest) -> None:
+    """Refuse settings that make no sense.
+
+    Raises:
+        SettingsError: with what is allowed.
+    """
     if request.registration not in PRESETS:
         raise SettingsError(
             f"There is no registration '{request.registration}'. Known ones: {', '.join(PRESETS)}."

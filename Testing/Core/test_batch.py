@@ -148,7 +148,7 @@ def test_a_result_that_cannot_be_compared_fails_alone(copied, dataset, models):
 
 def test_a_result_that_has_gone_meanwhile_is_told_in_the_table(tmp_path):
     gone = Row(Examination("sub-09", "", {}), DONE)
-    write_tables(tmp_path, [gone])
+    write_tables(tmp_path, "flair", [gone])
     (row,) = table(tmp_path)
     assert (row["status"], row["problem"]) == ("failed", "Its result is gone.")
 
@@ -182,7 +182,7 @@ def test_a_worker_that_dies_takes_only_its_examination_with_it(tmp_path, head, m
     scan = head.save(tmp_path)
     good = SegmentRequest("flair", {"flair": scan}, tmp_path / "out", model="tiny", device="cpu")
     requests = {"bad": Deadly(), "good": good}
-    ends = run_here(requests, tmp_path / "stop", workers=1, threads=1, tick=lambda: None)
+    ends = run_here(requests, {}, tmp_path / "stop", workers=1, threads=1, tick=lambda: None)
     ended = dict(ends)
     assert "ended from outside" in ended["bad"].problem
     assert not ended["good"].problem and (tmp_path / "out" / "result.json").is_file()

@@ -49,6 +49,26 @@ def test_sessions_and_participants_come_in_the_order_of_their_names(tmp_path):
     assert [e.name for e in find_examinations(dataset, "flair", ["2"])] == ["sub-2"]
 
 
+def test_each_examination_is_compared_with_the_one_before_it(tmp_path):
+    names = [f"sub-1_ses-{n}_FLAIR.nii.gz" for n in (10, 1, 2)]
+    dataset = files(
+        tmp_path, *names, "sub-1_ses-3_T1w.nii.gz", "sub-2_ses-1_FLAIR.nii.gz", "sub-3_FLAIR.nii.gz"
+    )
+    second, third, tenth, alone, single = find_examinations(dataset, "new")
+    assert (second.name, second.before, second.folder) == (
+        "sub-1 ses-2",
+        "sub-1 ses-1",
+        Path("sub-1/ses-2/anat"),
+    )
+    assert {name: path.name for name, path in second.inputs.items()} == {
+        "baseline": names[1],
+        "followup": names[2],
+    }
+    assert third.problem == "There is no *_FLAIR file for the input followup."
+    assert (tenth.before, tenth.inputs["baseline"].name) == ("sub-1 ses-2", names[2])
+    assert "only one examination" in alone.problem and "only one examination" in single.problem
+
+
 def test_a_folder_without_participants_is_no_dataset(tmp_path):
     with pytest.raises(SettingsError, match="no folders sub-"):
         find_examinations(tmp_path, "flair")
