@@ -20,9 +20,12 @@ DONE, FAILED, MISSING, OPEN = "done", "failed", "incomplete", "open"
 
 _ABSENT = "n/a"  # as BIDS wants it
 _SETTINGS = ("threshold", "minimum_mm3", "minimum_peak", "connectivity")
-_HEAD: dict[str, Any] = {
+_WHO: dict[str, Any] = {
     "participant_id": {"Description": "Participant."},
     "session_id": {"Description": "Session."},
+}
+_BASELINE: dict[str, Any] = {"baseline_session_id": {"Description": "Session that was compared with."}}
+_STATUS: dict[str, Any] = {
     "status": {
         "Description": "How far it came.",
         "Levels": {
@@ -43,7 +46,6 @@ _COUNTS: dict[str, Any] = {
     "brain_volume_mm3": {"Description": "Volume of the brain mask.", "Units": "mm3"},
 }
 _CHANGES: dict[str, Any] = {
-    "baseline_session_id": {"Description": "Session that was compared with."},
     "comparability": {
         "Description": "How well the two scans can be compared.",
         "Levels": {
@@ -65,7 +67,7 @@ _CHANGES: dict[str, Any] = {
     "flair_model": {"Description": "Model that found the lesions on each of the two scans."},
     "registration": {"Description": "How the follow-up was registered to the baseline."},
 }
-_TAIL: dict[str, Any] = {
+_HOW: dict[str, Any] = {
     "model": {"Description": "Model that found the lesions."},
     "threshold": {"Description": "Probability from which a voxel is lesion."},
     "minimum_mm3": {"Description": "Smaller lesions were dropped.", "Units": "mm3"},
@@ -101,7 +103,10 @@ def write_tables(folder: Path, task: str, rows: Sequence[Row]) -> None:
         OutputError: they cannot be written.
     """
     rows = [_checked(folder, row) for row in rows]
-    columns = {**_HEAD, **(_CHANGES if task == "new" else _COUNTS), **_TAIL}
+    if task == "new":
+        columns = {**_WHO, **_BASELINE, **_STATUS, **_CHANGES, **_HOW}
+    else:
+        columns = {**_WHO, **_STATUS, **_COUNTS, **_HOW}
     cells = (_cells(folder, row) for row in rows)
     lines = [[content.get(column) for column in columns] for content in cells]
     write_text(folder / EXAMINATIONS, _tsv([list(columns), *lines]))
