@@ -9,6 +9,8 @@ import numpy as np
 
 CONNECTIVITIES = (6, 18, 26)
 
+Voxel = tuple[int, int, int]
+
 
 def bounding_box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...] | None:
     """Return the smallest slices that hold every non-zero voxel of ``mask``, or None for an empty mask.
@@ -109,3 +111,20 @@ def find_lesions(
     keep[0] = False
     renumber = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
     return renumber[labels], int(keep.sum())
+
+
+def peak_voxels(
+    labels: np.ndarray, probability: np.ndarray, count: int, box: tuple[slice, ...]
+) -> list[Voxel]:
+    """Return the most probable voxel of each of ``count`` lesions, the first of equals.
+
+    ``labels``: (X, Y, Z), numbered from 1. ``probability``: of the same shape. ``box``: holds all lesions.
+    """
+    labels = labels[box]
+    flat = np.flatnonzero(labels)
+    ids, values = labels.ravel()[flat], probability[box].ravel()[flat]
+    order = np.lexsort((flat, -values, ids))
+    firsts = np.searchsorted(ids[order], np.arange(1, count + 1))
+    where = np.stack(np.unravel_index(flat[order][firsts], labels.shape), axis=1)
+    where += [part.start for part in box]
+    return [(int(i), int(j), int(k)) for i, j, k in where]

@@ -10,21 +10,22 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.lesions.components import LesionRule, bounding_box, find_lesions, label_components
+from MSLesionSegLib.lesions.components import (
+    LesionRule,
+    Voxel,
+    bounding_box,
+    find_lesions,
+    label_components,
+    peak_voxels,
+)
 from MSLesionSegLib.lesions.dividing import nearest_of, part_of_others
+from MSLesionSegLib.lesions.growing import outline_missed
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.remembered import RememberedTable
 from MSLesionSegLib.lesions.table import Lesion
 
 OPEN, ACCEPTED, REJECTED = "open", "accepted", "rejected"
 LESION = "lesion"
-
-_REACH_MM = 15.0  # a missed lesion does not grow further than this from where the person pointed
-_SEARCH_MM = 3.0  # how far from there its most probable voxel is looked for
-_FAINTEST = 0.02  # below this the map knows nothing; a ball is put for the person to correct
-_BALL_MM = 2.0
-
-Voxel = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -213,20 +214,13 @@ class Review:
         seed = self.voxel_at(ras)
         if self._mask[seed]:
             raise SettingsError("This place is marked as lesion already. Point at the missed lesion itself.")
-        box, distance = self._around(seed)
-        near = np.where((distance <= _SEARCH_MM) & ~self._mask[box], self._probability[box], -1.0)
-        peak = np.unravel_index(np.argmax(near), near.shape)
-        if near[peak] < _FAINTEST:
-            peak = tuple(s - part.start for s, part in zip(seed, box, strict=True))
-            grown = distance <= _BALL_MM
-        else:
-            grown = self._grown(box, distance, near[peak], peak)
+        missed, peak = outline_missed(
+            self._probability, self._mask, self.affine, seed, self.rule.connectivity
+        )
         self._remember()
-        whole = np.zeros(self._mask.shape, bool)
-        whole[box] = grown & ~self._mask[box]
-        self._add(whole)
+        self._add(missed)
         self._compose()
-        number = int(self.labels[box][peak])
+        number = int(self.labels[peak])
         self._accepted.add(self._row(number).voxel)
         self._rows = None
         return number
@@ -362,7 +356,7 @@ class Review:
     def _described(self) -> list[ReviewedLesion]:
         table = self._table.describe(self.labels)
         box = bounding_box(self._mask) or tuple(slice(0, 1) for _ in range(3))
-        peaks = self._peaks(len(table), box)
+        peaks = peak_voxels(self.labels, self._probability, len(table), box)
         states = self._states_of(len(table), box)
         accepted = {int(self.labels[voxel]) for voxel in self._accepted}
         rows = [
@@ -372,17 +366,6 @@ class Review:
         for number, rejected in enumerate(self._rejected, start=len(rows) + 1):
             rows.append(replace(rejected.row, lesion=replace(rejected.row.lesion, id=number)))
         return rows
-
-    def _peaks(self, count: int, box: tuple[slice, ...]) -> list[Voxel]:
-        """The most probable voxel of every lesion, the first of equals; all lesions lie in ``box``."""
-        labels = self.labels[box]
-        flat = np.flatnonzero(labels)
-        ids, values = labels.ravel()[flat], self._probability[box].ravel()[flat]
-        order = np.lexsort((flat, -values, ids))
-        firsts = np.searchsorted(ids[order], np.arange(1, count + 1))
-        where = np.stack(np.unravel_index(flat[order][firsts], labels.shape), axis=1)
-        where += [part.start for part in box]
-        return [tuple(int(v) for v in voxel) for voxel in where]
 
     def _states_of(self, count: int, box: tuple[slice, ...]) -> list[str]:
         """The state of every lesion; all lesions lie in ``box``."""
@@ -441,25 +424,6 @@ class Review:
             self._rejected.remove(rejected)
             rest = rejected.voxels[~flat[rejected.voxels]]
             self._removed.ravel()[rest] = True
-
-    def _around(self, seed: Voxel) -> tuple[tuple[slice, ...], np.ndarray]:
-        """The box within reach of ``seed`` and the distance in mm of its voxels."""
-        sizes = np.linalg.norm(self.affine[:3, :3], axis=0)
-        reach = np.ceil(_REACH_MM / sizes).astype(int)
-        low = [max(s - r, 0) for s, r in zip(seed, reach, strict=True)]
-        high = [min(s + r + 1, n) for s, r, n in zip(seed, reach, self._mask.shape, strict=True)]
-        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-        offsets = np.indices([b - a for a, b in zip(low, high, strict=True)], dtype=np.float32)
-        offsets -= (np.array(seed) - low)[:, None, None, None]
-        steps = np.tensordot(self.affine[:3, :3], offsets, axes=1)
-        return box, np.sqrt((steps**2).sum(axis=0))
-
-    def _grown(
-        self, box: tuple[slice, ...], distance: np.ndarray, value: float, peak: tuple[Any, ...]
-    ) -> np.ndarray:
-        sure = (self._probability[box] >= value / 2) & (distance <= _REACH_MM) & ~self._mask[box]
-        parts, _ = label_components(sure, self.rule.connectivity)
-        return parts == parts[peak]
 
     def _inside(self, voxel: Sequence[int]) -> bool:
         return len(voxel) == 3 and all(0 <= v < n for v, n in zip(voxel, self._mask.shape, strict=True))
