@@ -149,7 +149,10 @@ def _skip_finished(
         if manifest is None:
             continue
         try:
-            other = difference(manifest, wanted)
+            if rows[name].examination.before in requests:
+                other = "a comparison before it that is made anew"
+            else:
+                other = difference(manifest, wanted)
         except (OSError, KeyError, TypeError) as error:
             del requests[name]
             _fail(rows, name, f"It could not be compared with the result there ({error}).", progress)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
+from MSLesionSegLib.batch.session_order import in_order_of_names, in_order_of_time
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.training.layout import InputFile, kind_of
 
@@ -56,8 +58,7 @@ def find_examinations(
 
     Args:
         dataset: a BIDS dataset: scans under ``sub-*/[ses-*/]anat``.
-        task: of the task table. One that compares two takes those that follow each other, sessions in the order of
-            their names (``ses-2`` before ``ses-10``).
+        task: of the task table. One that compares two takes those that follow each other in time.
         participants: only these, with or without ``sub-``; all when empty.
         entities: such as ``acq-3D``: only files that have all of them in their names.
 
@@ -82,10 +83,7 @@ def find_examinations(
 
 
 def _sessions(subject: Path) -> list[Path]:
-    def order(path: Path) -> list[int | str]:
-        return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path.name)]
-
-    return sorted((path for path in subject.glob("ses-*") if path.is_dir()), key=order) or [subject]
+    return in_order_of_names([path for path in subject.glob("ses-*") if path.is_dir()]) or [subject]
 
 
 def _names(folder: Path) -> tuple[str, str]:
@@ -108,22 +106,24 @@ def _examination(folder: Path, entries: Sequence[InputFile], entities: Sequence[
 def _comparisons(
     subject: Path, before: InputFile, after: InputFile, *, entities: Sequence[str]
 ) -> list[Examination]:
-    """Each examination of a participant beside the one before it."""
-    found = []
-    earlier: tuple[str, Path] | None = None
-    for folder in _sessions(subject):
-        participant, session = _names(folder)
-        path, problem = _one_file(folder, after, entities)
-        if path is None:
-            found.append(Examination(participant, session, {}, problem))
-            continue
-        if earlier is not None:
-            inputs = {before.name: earlier[1], after.name: path}
-            found.append(Examination(participant, session, inputs, baseline=earlier[0]))
-        earlier = session, path
-    if earlier is not None and not any(exam.inputs for exam in found):
-        found.append(Examination(subject.name, earlier[0], {}, _ONE_ONLY))
-    return found
+    """Each examination of a participant beside the one before it that has the scan."""
+    sessions = _sessions(subject)
+    wanted = replace(after, name=after.suffix)
+    scans = {folder: _one_file(folder, wanted, entities) for folder in sessions}
+    found = [
+        Examination(*_names(folder), {}, problem) for folder, (path, problem) in scans.items() if path is None
+    ]
+    there = {folder: path for folder, (path, _) in scans.items() if path is not None}
+    ordered, doubt = in_order_of_time(subject, list(there))
+    if doubt:
+        return [*found, Examination(subject.name, "", {}, doubt)]
+    if len(ordered) == 1:
+        return [*found, Examination(*_names(ordered[0]), {}, _ONE_ONLY)]
+    for first, second in pairwise(ordered):
+        inputs = {before.name: there[first], after.name: there[second]}
+        found.append(Examination(*_names(second), inputs, baseline=_names(first)[1]))
+    place = {_names(folder)[1]: number for number, folder in enumerate(sessions)}
+    return sorted(found, key=lambda exam: place[exam.session])
 
 
 def _one_file(folder: Path, entry: InputFile, entities: Sequence[str]) -> tuple[Path | None, str]:

@@ -11,8 +11,9 @@ from MSLesionSegLib.batch.examinations import Examination
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.segmentation.earlier_ids import has_ids
+from MSLesionSegLib.segmentation.earlier_ids import ids_digest
 from MSLesionSegLib.segmentation.new_lesions import PairRequest, check_pair, pair_settings, segment_pair
+from MSLesionSegLib.segmentation.outputs import read_manifest
 from MSLesionSegLib.segmentation.segment import SegmentRequest, checked_task, request_settings, segment
 from MSLesionSegLib.segmentation.tasks import model_in_use
 
@@ -65,8 +66,8 @@ def carry_out(request: Request, progress: Progress) -> None:
     if isinstance(request, SegmentRequest):
         segment(request, progress)
         return
-    if request.previous is not None and not has_ids(request.previous):
-        request = replace(request, previous=None)  # it failed, or its counts are withheld
+    if request.previous is not None and read_manifest(request.previous) is None:
+        request = replace(request, previous=None)  # it failed
     segment_pair(request, progress)
 
 
@@ -83,6 +84,9 @@ def difference(manifest: Mapping[str, Any], request: Request) -> str:
         cards["flair_model"] = read_card(Path(request.flair_model or ""))
         scans = {"baseline": request.baseline, "followup": request.followup}
         settings = pair_settings(replace(request, device=_ANY_DEVICE), card, cards["flair_model"])
+        there = request.previous is not None and read_manifest(request.previous) is not None
+        if manifest["previous"] != ids_digest(request.previous if there else None):
+            return "other ids from the comparison before it"
     else:
         scans = dict(request.inputs)
         settings = request_settings(request, card, _ANY_DEVICE)

@@ -29,11 +29,8 @@ class Ended:
     cancelled: bool = False
 
 
-def work_on(request: Request, stop: Path, threads: int, after: Ended | None = None) -> Ended:
-    """Do what is asked with ``threads`` threads. Whatever goes wrong is told, never raised: the others shall go on.
-
-    ``after`` is how the work ended that had to be done before.
-    """
+def work_on(request: Request, stop: Path, threads: int) -> Ended:
+    """Do what is asked, with ``threads`` threads. What goes wrong is told, never raised: the others shall go on."""
     import torch
 
     torch.set_num_threads(threads)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
 
 from MSLesionSegLib.batch.requests import Request
 from MSLesionSegLib.batch.work import Ended, work_on
@@ -81,8 +80,6 @@ def run_on_cluster(
 ) -> Iterator[tuple[str, Ended]]:
     """As :func:`run_here`, on the workers of a Dask cluster, which must reach all files under the same paths.
 
-    Requests are in the order of ``after``.
-
     Raises:
         SettingsError: the cluster cannot be reached.
     """
@@ -90,22 +87,24 @@ def run_on_cluster(
     with cluster_client(executor) as client:
         from distributed import KilledWorker
 
-        named: dict[str, Any] = {}
-        for name, request in requests.items():
-            key = f"{name}-{run}".replace(" ", "_")
-            before = named.get(after.get(name, ""))
-            named[name] = client.submit(work_on, request, stop, threads, before, key=key, pure=False)
-        futures = {future: name for name, future in named.items()}
+        waiting, going = dict(requests), {}
         try:
-            for future in as_they_end(client, futures, lambda left: tick()):
+            while waiting or going:
+                unfinished = {*waiting, *going.values()}
+                for name in [name for name in waiting if after.get(name) not in unfinished]:
+                    key = f"{name}-{run}".replace(" ", "_")
+                    going[client.submit(work_on, waiting.pop(name), stop, threads, key=key, pure=False)] = (
+                        name
+                    )
+                future = next(as_they_end(client, going, lambda left: tick()))
                 try:
                     ended = future.result()
                 except KilledWorker:
                     ended = Ended(KILLED)
-                yield futures[future], ended
+                yield going.pop(future), ended
         except BaseException:
             stop.touch()
-            client.cancel(list(futures))
+            client.cancel(list(going))
             raise
 
 

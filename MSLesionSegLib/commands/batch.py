@@ -57,6 +57,16 @@ def batch(
     min_volume: MinVolume = None,
     min_peak: MinPeak = None,
     flips: Flips = None,
+    flair_model: Annotated[
+        str | None,
+        typer.Option(help="For new: model that finds the lesions on each scan (default: the one in use)."),
+    ] = None,
+    registration: Annotated[
+        str | None, typer.Option(help="For new: rigid (default), affine, restricted-syn or full-syn.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="For new: count lesions although the scans cannot be compared.")
+    ] = False,
     n4: N4 = False,
     overwrite: Overwrite = False,
     events: Events = False,
@@ -65,6 +75,8 @@ def batch(
     """Find lesions in all examinations of a BIDS dataset, or what is new since the examination before."""
     if task not in TASKS:
         raise typer.BadParameter(f"--task is one of {', '.join(TASKS)}.")
+    if task != "new" and (flair_model or registration or force):
+        raise typer.BadParameter("--flair-model, --registration and --force belong to --task new.")
 
     def work(job: Job) -> BatchResult:
         from MSLesionSegLib.batch.batch import BatchRequest, run_batch
@@ -83,7 +95,10 @@ def batch(
         }
         settings: SegmentRequest | PairRequest
         if task == "new":
-            settings = PairRequest(Path(), Path(), flips=bool(flips), **shared)
+            shared |= {"registration": registration} if registration else {}
+            settings = PairRequest(
+                Path(), Path(), flips=bool(flips), flair_model=flair_model, force=force, **shared
+            )
         else:
             settings = SegmentRequest(task, {}, flips=flips, **shared)
         request = BatchRequest(

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.reading import read_labels
 from MSLesionSegLib.segmentation import outputs
@@ -34,9 +35,21 @@ class EarlierIds:
         return np.asarray(resample_from_to(self.image, (shape, affine), order=0).dataobj)
 
 
-def has_ids(folder: Path) -> bool:
-    """Whether the result folder of a comparison holds numbered lesions; it does not where counts are withheld."""
-    return (folder / LESIONS.format("followup")).is_file()
+def ids_digest(path: Path | None) -> str:
+    """What tells the ids of one earlier comparison from those of another; empty for none.
+
+    ``path`` as in :func:`read_earlier_ids`.
+    """
+    if path is None:
+        return ""
+    file = path / LESIONS.format("followup") if path.is_dir() else path
+    return file_sha256(file) if file.is_file() else f"none, {_highest(path)} given before"
+
+
+def counts_withheld(folder: Path) -> bool:
+    """Whether a folder is a comparison whose counts are withheld, so that it holds no numbered lesions."""
+    told = outputs.read_manifest(folder) or {}
+    return told.get("comparability", {}).get("counts") == "withheld"
 
 
 def read_earlier_ids(path: Path, baseline: nib.Nifti1Image) -> EarlierIds:
@@ -44,7 +57,8 @@ def read_earlier_ids(path: Path, baseline: nib.Nifti1Image) -> EarlierIds:
 
     Args:
         path: folder of that result, or its label image of the lesions at follow-up. An image from elsewhere will
-            do; then the highest id is the highest in the image.
+            do; then the highest id is the highest in the image. Where its counts are withheld there are no ids to
+            keep, but those that were given before are not given again.
         baseline: the scan whose grid the ids must lie on.
 
     Raises:
@@ -52,12 +66,19 @@ def read_earlier_ids(path: Path, baseline: nib.Nifti1Image) -> EarlierIds:
             grid.
     """
     folder, file = (path, path / LESIONS.format("followup")) if path.is_dir() else (path.parent, path)
+    if path.is_dir() and not file.exists() and counts_withheld(path):
+        nothing = np.zeros(baseline.shape[:3], np.uint8)
+        return EarlierIds(nib.Nifti1Image(nothing, baseline.affine), _highest(path))
     if path.is_dir() and not file.exists():
         raise ImageError(
             f"{path.name} holds no numbered lesions ({file.name}): give the folder of an earlier comparison "
             "that counted lesions."
         )
     image = read_labels(file, baseline)
-    earlier = outputs.read_manifest(folder) if file.name == LESIONS.format("followup") else None
-    told = (earlier or {}).get("highest_id", 0)
+    told = _highest(folder) if file.name == LESIONS.format("followup") else 0
     return EarlierIds(image, max(int(np.asarray(image.dataobj).max()), told))
+
+
+def _highest(folder: Path) -> int:
+    """Highest id that the comparison in a folder tells; 0 where there is none."""
+    return (outputs.read_manifest(folder) or {}).get("highest_id", 0)

@@ -30,7 +30,7 @@ from MSLesionSegLib.segmentation.change import (
     find_change,
     with_lesions,
 )
-from MSLesionSegLib.segmentation.earlier_ids import LESIONS, read_earlier_ids
+from MSLesionSegLib.segmentation.earlier_ids import LESIONS, counts_withheld, ids_digest, read_earlier_ids
 from MSLesionSegLib.segmentation.manifest import make_manifest
 from MSLesionSegLib.segmentation.segment import CONNECTIVITY, check_rule
 from MSLesionSegLib.segmentation.spaces import ids_on, map_on
@@ -133,6 +133,11 @@ def segment_pair(request: PairRequest, progress: Progress) -> PairResult:
     scans = {i.name: read_scan(files[i.name], sequence=i.sequence) for i in task.inputs}
     previous = read_earlier_ids(request.previous, scans["baseline"].image) if request.previous else None
     remarks = pair_findings(scans["baseline"], scans["followup"])
+    if previous is not None and counts_withheld(request.previous):
+        sentence = (
+            f"The earlier comparison counts no lesions, so all get new ids, from {previous.highest + 1} on."
+        )
+        remarks += (Finding("new-ids", sentence),)
     for finding in (*(f for scan in scans.values() for f in scan.findings), *remarks):
         watch.warning(finding.code, finding.sentence)
 
@@ -314,6 +319,7 @@ def _write(
     )
     manifest["flair_model"] = {"name": cards[1].name, "weights_sha256": cards[1].weights_sha256}
     manifest["highest_id"] = change.tracked.highest_id
+    manifest["previous"] = ids_digest(request.previous)
     manifest["comparability"] = {
         "light": light,
         "counts": "withheld" if withheld else "given",

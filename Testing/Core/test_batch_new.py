@@ -29,6 +29,7 @@ def models(models_folder, tmp_path_factory) -> Path:
     folder = shutil.copytree(models_folder, tmp_path_factory.mktemp("models") / "both")
     architecture = Architecture(kind="unet", levels=3, base=4)
     network = build(architecture)
+    network.output_block.conv.conv.weight.data.zero_()
     network.output_block.conv.conv.bias.data.fill_(-20.0)
     save_model(folder, network, ModelCard("blind", "new", architecture, ("subtraction",), spacing_mm=2.0))
     return folder
@@ -86,7 +87,7 @@ def test_each_visit_is_compared_with_the_one_before(finished):
     one = rows(finished)[0]
     assert one["comparability"] in ("green", "amber") and one["registration"] == "rigid"
     assert (one["model"], one["flair_model"]) == ("blind", "tiny")
-    assert int(one["stable_lesions"]) > 0 and float(one["baseline_volume_mm3"]) > 0
+    assert int(one["stable_lesions"]) > 0 == int(one["new_lesions"]) and float(one["baseline_volume_mm3"]) > 0
     own = [
         r for r in rows(finished, LESIONS) if (r["participant_id"], r["session_id"]) == ("sub-01", "ses-2")
     ]
@@ -126,6 +127,27 @@ def test_what_is_finished_is_left_alone_and_other_settings_are_told(
         run_batch(other, Silent())
     assert "n4 False instead of True" in rows(folder)[0]["problem"]
     assert {p: p.stat().st_mtime_ns for p in folder.rglob("result.json")} == before
+
+
+def test_a_comparison_with_the_ids_of_an_earlier_one_that_is_made_anew_is_not_taken_for_finished(
+    finished, dataset, models, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(models))
+    folder = shutil.copytree(finished, tmp_path / "copy")
+    third = folder / "sub-01" / "ses-10" / "anat" / "result.json"
+    manifest = json.loads(third.read_text())
+    third.write_text(json.dumps(manifest | {"previous": "of another"}))
+    with pytest.raises(BatchError, match="1 of 2"):
+        run_batch(request(dataset, folder, skip_finished=True, participants=["01"]), Silent())
+    assert "other ids from the comparison before it" in rows(folder)[1]["problem"]
+    third.write_text(json.dumps(manifest))
+    shutil.rmtree(folder / "sub-01" / "ses-2")
+    with pytest.raises(BatchError, match="1 of 2"):
+        run_batch(request(dataset, folder, skip_finished=True, participants=["01"]), Silent())
+    first, second = rows(folder)
+    assert first["status"] == "done" and "made anew" in second["problem"]
+    done = run_batch(request(dataset, folder, skip_finished=True, participants=["01"]), Silent())
+    assert [row.status for row in done.rows] == ["done", "done"], "the ids are the same again"
 
 
 def test_a_setting_out_of_its_range_is_refused_before_anything_is_written(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,9 @@ def test_each_examination_is_compared_with_the_one_before_it(tmp_path):
     dataset = files(
         tmp_path, *names, "sub-1_ses-3_T1w.nii.gz", "sub-2_ses-1_FLAIR.nii.gz", "sub-3_FLAIR.nii.gz"
     )
-    second, third, tenth, alone, single = find_examinations(dataset, "new")
+    files(tmp_path, "sub-4_T1w.nii.gz")
+    second, third, tenth, alone, single, without = find_examinations(dataset, "new")
+    assert without.problem == "There is no *_FLAIR file for the input FLAIR."
     assert (second.name, second.before, second.folder) == (
         "sub-1 ses-2",
         "sub-1 ses-1",
@@ -64,9 +67,38 @@ def test_each_examination_is_compared_with_the_one_before_it(tmp_path):
         "baseline": names[1],
         "followup": names[2],
     }
-    assert third.problem == "There is no *_FLAIR file for the input followup."
+    assert third.problem == "There is no *_FLAIR file for the input FLAIR."
     assert (tenth.before, tenth.inputs["baseline"].name) == ("sub-1 ses-2", names[2])
     assert "only one examination" in alone.problem and "only one examination" in single.problem
+
+
+@pytest.mark.parametrize(
+    ("sessions", "times", "order"),
+    [
+        (("post", "pre"), None, None),
+        (("bl", "m3", "m12"), None, None),
+        (("1", "01"), None, None),
+        (("V1", "v2"), None, ("V1", "v2")),
+        (("m3", "m12"), None, ("m3", "m12")),
+        (("post", "pre"), ("2021-05-01T10:00:00", "2020-05-01"), ("pre", "post")),
+        (("1", "2"), ("2021-05-01", "2020-05-01"), ("2", "1")),
+        (("1", "2"), ("2021-05-01", "n/a"), ("1", "2")),
+        (("a", "b"), ("2021-05-01", "2021-05-01"), None),
+    ],
+)
+def test_the_earlier_examination_is_the_baseline_or_nothing_is_compared(tmp_path, sessions, times, order):
+    dataset = files(tmp_path, *(f"sub-1_ses-{name}_FLAIR.nii.gz" for name in sessions))
+    if times:
+        lines = [f"ses-{name}\t{time}\n" for name, time in zip(sessions, times, strict=True)]
+        (dataset / "sub-1" / "sub-1_sessions.tsv").write_text("session_id\tacq_time\n" + "".join(lines))
+    found = find_examinations(dataset, "new")
+    if order is None:
+        (exam,) = found
+        assert "cannot be told from their names" in exam.problem
+    else:
+        assert [(e.baseline, e.session) for e in found] == [
+            (f"ses-{first}", f"ses-{second}") for first, second in pairwise(order)
+        ]
 
 
 def test_a_folder_without_participants_is_no_dataset(tmp_path):

@@ -141,6 +141,18 @@ def test_a_folder_without_numbered_lesions_keeps_no_ids(tmp_path, stand_ins):
         compare(tmp_path, scan("baseline"), scan("followup"), previous=tmp_path / "empty")
 
 
+def test_after_a_comparison_without_counts_no_id_is_given_again(tmp_path, stand_ins):
+    first = compare(tmp_path, scan("baseline"), scan("followup", NEW_AT))
+    manifest = json.loads(first.files["manifest"].read_text())
+    manifest["comparability"]["counts"] = "withheld"
+    first.files["manifest"].write_text(json.dumps(manifest))
+    first.files["followup_lesions"].unlink()
+    second = compare(tmp_path / "third", scan("followup", NEW_AT), scan("followup"), previous=first.folder)
+    highest = max(row.lesion.id for row in first.lesions)
+    assert min(row.lesion.id for row in second.lesions) == highest + 1
+    assert any(f"from {highest + 1} on" in finding.sentence for finding in second.findings)
+
+
 def test_scans_that_cannot_be_compared_get_pictures_but_no_counts(tmp_path, stand_ins, monkeypatch):
     from MSLesionSegLib.imaging.comparability import check_correlation
 
