@@ -174,6 +174,8 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onFindings(self, findings):
         """Show what was found, or nothing."""
         before = self.review.findings
+        if before is not None and findings is not None and before.node is findings.node:
+            return  # it is under review already, with steps to take back
         if before is not None and findings is not None and before.inScene:
             before.hide()  # two outlines of the same lesions would confuse
         if findings is not None:
@@ -321,6 +323,8 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
     def openResult(self, path, volumes: Mapping[str, Any] | None = None):
         """Bring a result that the command line stored into the scene; returns the findings to review.
 
+        One that is in the scene already is gone on with.
+
         Args:
             path: ``result.json`` of the result folder.
             volumes: volume node by input name; None takes those that were loaded from the very files.
@@ -328,10 +332,12 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             MSLesionSegError: it cannot be shown; the sentence says why.
         """
-        from MSLesionSegModule.storedResult import readResult
+        from MSLesionSegModule.storedResult import goOn, readResult
 
         result = readResult(Path(path))
-        return result.show(volumes or result.scansInScene(), self.workFolder())
+        earlier = result.reviewed()
+        findings = None if earlier is None else goOn(earlier)
+        return findings or result.show(volumes or result.scansInScene(), self.workFolder())
 
     def addCase(self, findings, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
         """File the corrected mask as a training case; returns what the core says about it.

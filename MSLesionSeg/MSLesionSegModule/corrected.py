@@ -6,6 +6,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
 
 from . import segments, volumes
@@ -52,12 +53,12 @@ def writeCorrected(findings: Findings, path: Path) -> Path:
 
 
 def draftFile(findings: Findings, source: Path, folder: Path) -> Path | None:
-    """The mask as it was found, on the grid of ``source``; None where its file has gone.
+    """The mask as it was found, on the grid of ``source``; None where its file has gone or was replaced.
 
     Written again into ``folder`` where ``source`` has other axes than the file that was segmented.
     """
     draft = Path(findings.record["draft"])
-    if not draft.is_file():
+    if not draft.is_file() or file_sha256(draft) != findings.record.get("draft_sha256"):
         return None
     import nibabel as nib
 

@@ -71,6 +71,11 @@ class Findings:
         if self.node.GetDisplayNode() is not None:
             self.node.GetDisplayNode().SetVisibility(False)
 
+    def unhide(self) -> None:
+        """Show the lesions in the views again."""
+        if self.node.GetDisplayNode() is not None:
+            self.node.GetDisplayNode().SetVisibility(True)
+
     def volumeIds(self) -> dict[str, str]:
         """The volumes that were segmented, by input name, as far as they are still in the scene."""
         nodes = {name: self.node.GetNodeReference(INPUT + name) for name in TASK_INPUTS[self.record["task"]]}

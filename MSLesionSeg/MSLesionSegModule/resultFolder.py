@@ -10,9 +10,10 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import segments, volumes
+from . import placing, segments, volumes
 from .choices import REFERENCE
 from .findings import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, Findings, reviewOf
 
@@ -47,7 +48,7 @@ def loading(
 
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     task = manifest["task"]
-    _refuseIncomparable(manifest)
+    refuseIncomparable(manifest)
     for module in _NEEDED:
         importlib.import_module(module)
         yield None
@@ -55,6 +56,10 @@ def loading(
     files = {role: folder / name for role, name in manifest["files"].items()}
     volumeNode = nodes[REFERENCE[task]]
     added: list[Any] = []
+    places = {node: node.GetTransformNodeID() for node in nodes.values()}
+    matrix = placing.linearMatrix(files["transform"]) if "transform" in files else None
+    # of what lies in the baseline's space it could not be told where it is
+    left = (REGIONS, SUBTRACTION) if "transform" in files and matrix is None else ()
     try:
         references = {}
         for reference, role, title in (
@@ -63,7 +68,7 @@ def loading(
             (REGIONS, "regions", _("{volume} brain regions")),
             (SUBTRACTION, "subtraction", _("{volume} subtraction")),
         ):
-            if role in files:
+            if role in files and reference not in left:
                 voxels, affine = _read(
                     files[role], volumeNode if reference in (PROBABILITY, STATES) else None
                 )
@@ -74,8 +79,8 @@ def loading(
                 yield None
         if SUBTRACTION in references:
             added.append(_withDisplay(references[SUBTRACTION]))
-        if "transform" in files:
-            added += _align(files["transform"], nodes.get("baseline"), references)
+        if matrix is not None:
+            added.append(_align(matrix, volumeNode, nodes.get("baseline"), references))
         node = segments.addSegmentation(volumeNode, task)
         added += [node, node.GetDisplayNode()]
         for reference, part in references.items():
@@ -83,6 +88,11 @@ def loading(
         for name, volume in nodes.items():
             node.SetNodeReferenceID(INPUT + name, volume.GetID())
         record = _record(manifest, inputs, files[f"{space}mask"])
+        record["result"] = file_sha256(folder / MANIFEST)
+        if left:
+            record["remarks"].insert(
+                0, _("The baseline is not shown in place: its registration is not linear.")
+            )
         yield None
         review = reviewOf(node, record)
         yield None
@@ -104,6 +114,9 @@ def loading(
         found.show()
         yield found
     except BaseException:
+        for node, transform in places.items():
+            if slicer.mrmlScene.IsNodePresent(node):
+                node.SetAndObserveTransformNodeID(transform)
         for part in added:
             if slicer.mrmlScene.IsNodePresent(part):  # else the scene was closed meanwhile
                 slicer.mrmlScene.RemoveNode(part)
@@ -122,12 +135,13 @@ def _record(manifest: Mapping[str, Any], inputs: Mapping[str, Path], draft: Path
         "found_by": [settings["threshold"], settings["minimum_mm3"]],
         "inputs": {name: str(path) for name, path in inputs.items()},
         "draft": str(draft),
+        "draft_sha256": file_sha256(draft),
         "remarks": _remarks(manifest),
         "decisions": {},
     }
 
 
-def _refuseIncomparable(manifest: Mapping[str, Any]) -> None:
+def refuseIncomparable(manifest: Mapping[str, Any]) -> None:
     """Counts that the core withholds are not shown either."""
     told = manifest.get("comparability", {})
     if told.get("counts") == "withheld":
@@ -175,50 +189,20 @@ def _withDisplay(volumeId: str):
     return volume.GetDisplayNode()
 
 
-def _align(path: Path, baselineNode, references: dict[str, str]) -> list[Any]:
+def _align(matrix: np.ndarray, volumeNode, baselineNode, references: Mapping[str, str]):
     """Put the baseline scan, and what lies in its space, where the registration found it on the follow-up.
 
-    So linked views show the same place. A transform that is not linear is not taken; a baseline that has a place
-    already, by the person or by an earlier search, is left there. Returns the nodes that were added.
+    So linked views show the same place. Returns the transform that was added.
     """
-    matrix = linearMatrix(path)
-    if matrix is None:
-        references.pop(REGIONS, None)  # they could not be told where the lesions are
-        return []
     if REGIONS in references:
         # moved for good, because the review reads them without looking at transforms
         regions = slicer.mrmlScene.GetNodeByID(references[REGIONS])
         moved = matrix @ volumes.affineOf(regions)
         regions.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(moved))
     subtraction = slicer.mrmlScene.GetNodeByID(references.get(SUBTRACTION, ""))
-    unplaced = [
-        node for node in (baselineNode, subtraction) if node is not None and not node.GetTransformNodeID()
-    ]
-    if not unplaced:
-        return []
-    transform = slicer.mrmlScene.AddNewNodeByClass(
-        "vtkMRMLLinearTransformNode", _("{volume} onto follow-up").format(volume=unplaced[0].GetName())
-    )
-    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(matrix))
-    for node in unplaced:
-        node.SetAndObserveTransformNodeID(transform.GetID())
-    return [transform]
-
-
-def linearMatrix(path: Path) -> np.ndarray | None:
-    """The matrix (RAS, mm, baseline to follow-up) of the core's transform file; None if it is not linear."""
-    import SimpleITK as sitk
-
-    transform = sitk.ReadTransform(str(path))
-    lps = np.diag([-1.0, -1.0, 1.0])
-
-    def mapped(points: np.ndarray) -> np.ndarray:
-        return np.array([transform.TransformPoint(point.tolist()) for point in points @ lps]) @ lps
-
-    origin = mapped(np.zeros((1, 3)))[0]
-    matrix = np.eye(4)
-    matrix[:3, :3] = (mapped(100.0 * np.eye(3)) - origin).T / 100.0
-    matrix[:3, 3] = origin
-    probes = np.array([[60.0, -45.0, 30.0], [-50.0, 70.0, -40.0], [35.0, 20.0, 65.0]])
-    linear = np.allclose(probes @ matrix[:3, :3].T + origin, mapped(probes), atol=1e-2)
-    return matrix if linear else None
+    shown = baselineNode if baselineNode is not None else subtraction
+    transform = placing.addPlacing(matrix, "" if shown is None else shown.GetName())
+    placing.place(transform, baselineNode, volumeNode)
+    if subtraction is not None:
+        subtraction.SetAndObserveTransformNodeID(transform.GetID())
+    return transform

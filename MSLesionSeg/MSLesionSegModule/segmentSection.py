@@ -86,19 +86,21 @@ class SegmentSection(ModelSection):
         path = fileToOpen(_("Open result"), _("Results") + " (result.json)")
         if not path:
             return
+        loaded: list = []
         try:
-            result = readResult(Path(path))
-            nodes = self._scansOf(result)
-            if nodes is None:
-                return
-            with slicer.util.WaitCursor():
-                findings = self.logic.openResult(path, nodes)
+            findings = self._opened(Path(path), loaded)
         except (MSLesionSegError, OSError) as error:
             self._say(str(error), error=True)
+            findings = None
+        if findings is None:
+            for node in loaded:
+                volumes.remove(node)
             return
         self._say("")
-        self.parameters.task = TaskChoice(result.task)
-        for name, node in nodes.items():
+        task, shown = findings.record["task"], findings.volumeIds()
+        self.parameters.task = TaskChoice(task)
+        for name in TASK_INPUTS[task]:
+            node = slicer.mrmlScene.GetNodeByID(shown[name]) if name in shown else None
             setattr(self.parameters, f"{name}Volume", node)
         self._show(findings)
 
@@ -211,17 +213,24 @@ class SegmentSection(ModelSection):
             self._views.show(findings.record["task"], findings.volumeIds())
         self.onFindings(findings)
 
-    def _scansOf(self, result):
-        """Volume node by input name of a stored result; None if the person does not say where one is."""
-        nodes = result.scansInScene()
-        for name in result.digests:
+    def _opened(self, path: Path, loaded: list):
+        """Findings of a stored result; None if the person does not say where a scan of it is.
+
+        ``loaded`` receives the volumes that were loaded for it.
+        """
+        with slicer.util.WaitCursor():
+            result = readResult(path)
+            nodes = {} if result.reviewed() is not None else result.scansInScene()
+        for name in [] if result.reviewed() is not None else result.scans:
             if name not in nodes:
                 title = _("Where is the {scan} that this result was made on?").format(scan=inputTitle(name))
-                path = fileToOpen(title, _("Scans") + " (*.nii *.nii.gz *.nrrd)")
-                if not path:
+                file = fileToOpen(title, _("Scans") + " (*.nii *.nii.gz *.nrrd)")
+                if not file:
                     return None
-                nodes[name] = result.loadScan(name, Path(path))
-        return nodes
+                nodes[name] = result.loadScan(name, Path(file))
+                loaded.append(nodes[name])
+        with slicer.util.WaitCursor():
+            return self.logic.openResult(path, nodes)
 
     def abandoned(self) -> None:
         """Forget the running search: it was ended with its scene."""

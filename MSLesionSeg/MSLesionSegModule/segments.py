@@ -100,11 +100,15 @@ def setMask(node, volumeNode, masks: Mapping[str, np.ndarray]) -> None:
 def getMasks(node, volumeNode, names: Sequence[str]) -> dict[str, np.ndarray]:
     """Masks (i, j, k; bool) of some segments on the voxels of the volume.
 
-    Segments are read one by one, because Slicer's export of several drops voxels where they overlap.
+    Segments are read one by one, because Slicer's export of several drops voxels where they overlap. It fails on an
+    empty one where the volume has been moved.
     """
+    shape = volumeNode.GetImageData().GetDimensions()
     with _nothingLeft():
         return {
-            segmentId: slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, volumeNode).T > 0
+            segmentId: np.zeros(shape, bool)
+            if _isEmpty(node, segmentId)
+            else slicer.util.arrayFromSegmentBinaryLabelmap(node, segmentId, volumeNode).T > 0
             for segmentId in names
         }
 
@@ -115,6 +119,13 @@ def union(masks: Mapping[str, np.ndarray], shape: tuple[int, ...]) -> np.ndarray
     for mask in masks.values():
         whole |= mask
     return whole
+
+
+def _isEmpty(node, segmentId: str) -> bool:
+    image = node.GetBinaryLabelmapInternalRepresentation(segmentId)
+    voxels = None if image is None else image.GetPointData().GetScalars()
+    value = node.GetSegmentation().GetSegment(segmentId).GetLabelValue()
+    return voxels is None or not np.any(vtk_to_numpy(voxels) == value)
 
 
 def _labelmap(mask: np.ndarray, volumeNode):

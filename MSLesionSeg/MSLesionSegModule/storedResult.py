@@ -13,24 +13,49 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import resultFolder, volumes
+from . import placing, resultFolder, volumes
 from .choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
-from .findings import Findings
+from .findings import INPUT, RECORD, SUBTRACTION, Findings
+
+
+@dataclass(frozen=True)
+class StoredScan:
+    """What a result tells of a scan that was segmented: SHA-256 of its file and its shape."""
+
+    sha256: str
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class StoredResult:
-    """A result folder of the core and the SHA-256 of the scans that were segmented, by input name."""
+    """A result folder of the core, the SHA-256 of its manifest, and its scans by input name."""
 
     folder: Path
+    sha256: str
     task: str
-    digests: Mapping[str, str]
+    scans: Mapping[str, StoredScan]
+
+    def reviewed(self):
+        """The segmentation node over which this result is reviewed already, or None."""
+        for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
+            if json.loads(node.GetAttribute(RECORD) or "{}").get("result") == self.sha256:
+                return node
+        return None
 
     def scansInScene(self) -> dict[str, Any]:
         """The volume nodes that were loaded from the very files that were segmented, by input name."""
-        wanted = {digest: name for name, digest in self.digests.items()}
-        found = {}
+        wanted = {scan.sha256: name for name, scan in self.scans.items()}
+        shapes = {tuple(sorted(scan.shape)) for scan in self.scans.values()}
+        found: dict[str, Any] = {}
         for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+            if node.IsA("vtkMRMLLabelMapVolumeNode") or node.GetAttribute(volumes.ROLE) is not None:
+                continue
+            # only a volume that may be one of them is read again
+            if (
+                node.GetImageData() is None
+                or tuple(sorted(node.GetImageData().GetDimensions())) not in shapes
+            ):
+                continue
             name = wanted.get(volumes.digestOf(node))
             if name is not None:
                 found.setdefault(name, node)
@@ -43,7 +68,7 @@ class StoredResult:
             MSLesionSegError: it is another scan, or Slicer cannot read it. The scene is as it was.
             OSError: the file may not be read.
         """
-        if file_sha256(path) != self.digests[name]:
+        if file_sha256(path) != self.scans[name].sha256:
             raise MSLesionSegError(
                 _("{file} is not the {scan} that this result was made on.").format(
                     file=path.name, scan=inputTitle(name)
@@ -65,7 +90,7 @@ class StoredResult:
             MSLesionSegError: a scan is not there, files are missing or damaged, or no honest count is possible.
                 The scene is as it was.
         """
-        for name in self.digests:
+        for name in self.scans:
             if nodes.get(name) is None:
                 raise MSLesionSegError(
                     _("Load the {scan} that this result was made on first.").format(scan=inputTitle(name))
@@ -77,27 +102,49 @@ class StoredResult:
         except MSLesionSegError:
             raise
         except Exception as error:  # damaged images make their readers raise errors of any kind
-            raise MSLesionSegError(
-                _("The result cannot be shown, as a part of it is missing or damaged ({reason}).").format(
-                    reason=error
-                )
-            ) from error
+            raise _damaged(error) from error
+
+
+def goOn(node) -> Findings | None:
+    """Go on with the review over a segmentation node, its scans in place; None where parts of it have gone."""
+    subtraction = node.GetNodeReference(SUBTRACTION)
+    transform = None if subtraction is None else subtraction.GetParentTransformNode()
+    if transform is not None:
+        placing.place(transform, *(node.GetNodeReference(INPUT + name) for name in ("baseline", "followup")))
+    found = Findings.ofNode(node)
+    if found is not None:
+        found.unhide()
+    return found
 
 
 def readResult(path: Path) -> StoredResult:
     """Read the ``result.json`` of a result folder.
 
     Raises:
-        MSLesionSegError: it is none.
+        MSLesionSegError: it is none, files of it are missing, or its counts are withheld.
     """
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        task, inputs = manifest["task"], manifest["inputs"]
+        task, inputs, files = manifest["task"], manifest["inputs"], manifest["files"].values()
         names = [name for name in TASK_INPUTS[task] if name in inputs or (task, name) not in OPTIONAL_INPUTS]
-        return StoredResult(path.parent, task, {name: inputs[name]["sha256"] for name in names})
+        scans = {name: StoredScan(inputs[name]["sha256"], tuple(inputs[name]["shape"])) for name in names}
+        missing = [name for name in files if not (path.parent / name).is_file()]
+        result = StoredResult(path.parent, file_sha256(path), task, scans)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise MSLesionSegError(
             _("{file} is no result of this program. Choose the result.json of a result folder.").format(
                 file=path.name
             )
         ) from None
+    resultFolder.refuseIncomparable(manifest)
+    if missing:
+        raise _damaged(missing[0])
+    return result
+
+
+def _damaged(reason) -> MSLesionSegError:
+    return MSLesionSegError(
+        _("The result cannot be shown, as a part of it is missing or damaged ({reason}).").format(
+            reason=reason
+        )
+    )

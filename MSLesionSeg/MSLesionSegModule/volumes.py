@@ -53,9 +53,23 @@ def sourceFile(volumeNode, folder: Path, name: str) -> Path:
 
 
 def digestOf(volumeNode) -> str:
-    """SHA-256 of the file that a volume was loaded from, by which the core knows scans; empty without such a file."""
+    """SHA-256 of the file that a volume was loaded from, by which the core knows scans.
+
+    Empty where there is no such file, or it may not be read.
+    """
     path = _fileOf(volumeNode)
-    return file_sha256(path) if path else ""
+    try:
+        return file_sha256(path) if path else ""
+    except OSError:
+        return ""
+
+
+def remove(volumeNode) -> None:
+    """Take a volume that was loaded out of the scene, with what came along with it."""
+    along = (volumeNode.GetStorageNode(), volumeNode.GetDisplayNode())
+    for node in (volumeNode, *along):
+        if node is not None:
+            slicer.mrmlScene.RemoveNode(node)
 
 
 def writeVolume(voxels: np.ndarray, affine: np.ndarray, path: Path) -> Path:

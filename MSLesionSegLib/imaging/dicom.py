@@ -158,7 +158,8 @@ def _check_remains(folder: Path, series: _Series, name: str) -> None:
             raise _damaged(name)
         if _ANY_CLASS.search(begin):
             continue  # a report, a spectrum or a list of files
-        if alike or begin[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
+        empty = len(begin) < _PREAMBLE + 4 and not begin.strip(b"\0") and not path.suffix[1:].isalpha()
+        if alike or empty or begin[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
             raise _damaged(name)
 
 

@@ -13,6 +13,8 @@ import slicer
 from MSLesionSegModule import volumes
 from pressing import choosing, decisions, open_result, press
 
+from MSLesionSegLib.checksums import file_sha256
+
 
 def nodes() -> int:
     return slicer.mrmlScene.GetNumberOfNodes()
@@ -47,6 +49,70 @@ def test_a_scan_that_is_not_in_the_scene_is_asked_for(panel, scan, result):
     assert panel.ui.lesionTable.rowCount == 4
 
 
+def test_a_result_that_is_reviewed_already_is_gone_on_with(panel, scan, result):
+    open_result(panel, scan, result)
+    first = panel.review.findings
+    press(panel, "N")
+    press(panel, "R")
+    before = nodes()
+    with choosing(result / "result.json"):
+        panel.ui.openResultButton.click()
+    assert panel.review.findings is first and nodes() == before
+    assert decisions(panel).count("rejected") == 1
+    press(panel, "U")
+    assert decisions(panel).count("rejected") == 0
+    press(panel, "R")
+    assert decisions(panel).count("rejected") == 1
+    panel.ui.segmentButton.click()  # another search takes its place
+    harness.wait(lambda: panel.segment._job is None)
+    assert panel.review.findings.node is not first.node
+    with choosing(result / "result.json"):
+        panel.ui.openResultButton.click()
+    assert panel.review.findings.node is first.node and first.node.GetDisplayNode().GetVisibility()
+    assert decisions(panel).count("rejected") == 1
+
+
+def test_labels_of_the_same_file_are_not_taken_for_the_scan(panel, scan, result):
+    labels = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(scan))
+    slicer.mrmlScene.AddNode(storage)
+    assert storage.ReadData(labels)
+    labels.SetAndObserveStorageNodeID(storage.GetID())
+    volume = open_result(panel, scan, result)
+    assert panel.review.findings.volume is volume
+
+
+def test_a_scan_that_the_result_was_not_made_on_does_not_stay_chosen(panel, scan, result, tmp_path):
+    image = nib.load(scan)
+    before = tmp_path / "before_T1w.nii.gz"
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj) / 2, image.affine), before)
+    file = result / "result.json"
+    manifest = json.loads(file.read_text())
+    post = manifest["inputs"]["flair"]
+    manifest |= {"task": "enhancing", "inputs": {"pre": post | {"sha256": file_sha256(before)}, "post": post}}
+    file.write_text(json.dumps(manifest))
+    pre, post = scenes.loadVolume(before), scenes.loadVolume(scan)
+    panel._parameterNode.flairVolume = pre  # of another patient, say
+    with choosing(file):
+        panel.ui.openResultButton.click()
+    chosen = panel._parameterNode
+    assert (chosen.task.value, chosen.preVolume, chosen.postVolume) == ("enhancing", pre, post)
+    assert chosen.flairVolume is None
+
+
+def test_a_result_that_was_made_anew_meanwhile_is_no_draft_of_this_review(panel, scan, result, tmp_path):
+    open_result(panel, scan, result)
+    mask = result / json.loads((result / "result.json").read_text())["files"]["mask"]
+    image = nib.load(mask)
+    nib.save(nib.Nifti1Image(np.ones(image.shape, np.uint8), image.affine), mask)
+    panel.ui.casesFolderButton.directory = str(tmp_path / "cases")
+    panel.ui.addCaseButton.click()
+    harness.wait(lambda: panel.cases._job is None)
+    assert list((tmp_path / "cases").glob("**/*desc-v1_mask.nii.gz"))
+    assert not list((tmp_path / "cases").glob("**/*draft_mask.nii.gz"))
+
+
 def test_nothing_happens_when_the_person_chooses_no_file(panel, result):
     before = nodes()
     for answers in ((), (result / "result.json",)):
@@ -79,9 +145,10 @@ def test_a_damaged_result_is_refused_and_leaves_the_scene(panel, scan, result, d
         probability.unlink()
     else:
         nib.save(nib.Nifti1Image(np.zeros((9, 9, 9), np.float32), np.eye(4)), probability)
-    scenes.loadVolume(scan)
+    if damage in ("no result", "other voxels"):
+        scenes.loadVolume(scan)
     before = nodes()
-    with choosing(manifest):
+    with choosing(manifest, scan):
         panel.ui.openResultButton.click()
     sentence = {
         "no result": "is no result of this program",

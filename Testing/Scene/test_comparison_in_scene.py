@@ -17,7 +17,7 @@ from MSLesionSegModule import segments, volumes
 from MSLesionSegModule.corrected import writeCorrected, writeSegmentation
 from MSLesionSegModule.findings import Findings
 from MSLesionSegModule.resultFolder import load, loading
-from MSLesionSegModule.storedResult import readResult
+from MSLesionSegModule.storedResult import goOn, readResult
 
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
@@ -66,7 +66,9 @@ def compared(folder: Path, *, withheld: bool = False, regions: bool = False) -> 
     ]
     manifest = {
         "task": "new",
-        "inputs": {name: {"sha256": file_sha256(path)} for name, path in files.items()},
+        "inputs": {
+            name: {"sha256": file_sha256(path), "shape": nib.load(path).shape} for name, path in files.items()
+        },
         "model": {"name": "new-ms", "weights_sha256": "0"},
         "settings": {"threshold": 0.5, "minimum_mm3": 0.0, "minimum_peak": 0.0, "device": "cpu"},
         "comparability": {"counts": "withheld" if withheld else "given", "checks": checks},
@@ -176,12 +178,62 @@ def test_the_baseline_is_put_onto_the_followup_by_the_registration(scene, tmp_pa
 def test_the_subtraction_of_a_second_search_lies_on_the_followup_too(scene, tmp_path):
     nodes, files, result = compared(tmp_path)
     load(result, nodes, files)
-    placed = nodes["baseline"].GetParentTransformNode()
     again = load(result, nodes, files)
-    assert nodes["baseline"].GetParentTransformNode() is placed
+    assert nodes["baseline"].GetParentTransformNode() is again.subtraction().GetParentTransformNode()
     moved = vtk.vtkMatrix4x4()
     again.subtraction().GetParentTransformNode().GetMatrixTransformToParent(moved)
     assert slicer.util.arrayFromVTKMatrix(moved)[:3, 3] == pytest.approx([-4.0, 3.0, 2.0])
+
+
+def inWorld(node) -> np.ndarray:
+    """Where the scan's own origin lies in the world."""
+    moved = vtk.vtkMatrix4x4()
+    slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(node.GetParentTransformNode(), None, moved)
+    return slicer.util.arrayFromVTKMatrix(moved)[:3, 3]
+
+
+def test_each_of_two_comparisons_in_a_row_has_its_scans_in_place_when_it_is_reviewed(scene, tmp_path):
+    (tmp_path / "one").mkdir(), (tmp_path / "two").mkdir()
+    nodes, files, result = compared(tmp_path / "one")
+    further, filesAfter, resultAfter = compared(tmp_path / "two")
+    first = load(result, nodes, files)
+    shift = inWorld(nodes["baseline"])
+    assert np.any(shift) and not np.any(inWorld(nodes["followup"]))
+    # the follow-up is the baseline of the next comparison
+    pair = {"baseline": nodes["followup"], "followup": further["followup"]}
+    second = load(resultAfter, pair, {**filesAfter, "baseline": files["followup"]})
+    assert np.allclose(inWorld(nodes["followup"]), shift) and not np.any(inWorld(further["followup"]))
+    assert readResult(result / "result.json").reviewed() is first.node
+    again = goOn(first.node)
+    assert again.node is first.node
+    assert np.allclose(inWorld(nodes["baseline"]), shift) and not np.any(inWorld(nodes["followup"]))
+    goOn(second.node)
+    assert np.allclose(inWorld(nodes["followup"]), shift)
+
+
+def test_a_scan_that_the_person_put_somewhere_stays_there_and_the_pair_lies_together(scene, tmp_path):
+    nodes, files, result = compared(tmp_path)
+    own = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode", "own")
+    own.SetMatrixTransformToParent(
+        slicer.util.vtkMatrixFromArray(np.array([[1.0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 50], [0, 0, 0, 1]]))
+    )
+    nodes["followup"].SetAndObserveTransformNodeID(own.GetID())
+    load(result, nodes, files)
+    assert nodes["followup"].GetParentTransformNode() is own
+    assert inWorld(nodes["baseline"]) == pytest.approx([-4.0, 3.0, 52.0])
+
+
+def test_what_a_bent_registration_leaves_without_a_place_is_not_shown(scene, tmp_path):
+    nodes, files, result = compared(tmp_path, regions=True)
+    field = sitk.Image([4, 4, 4], sitk.sitkVectorFloat64, 3)
+    field.SetSpacing([60.0] * 3)
+    field.SetOrigin([-90.0] * 3)
+    field[1, 1, 1] = (9.0, 0.0, 0.0)
+    sitk.WriteTransform(sitk.DisplacementFieldTransform(field), str(result / "transform.tfm"))
+    found = load(result, nodes, files)
+    assert found.subtraction() is None and nodes["baseline"].GetParentTransformNode() is None
+    assert "not shown in place" in found.record["remarks"][0]
+    assert [row.state for row in found.review.rows] == ["new"]
 
 
 def test_lesions_are_shown_although_the_baseline_was_taken_out_of_the_scene(scene, tmp_path):

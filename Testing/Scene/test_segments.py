@@ -65,3 +65,13 @@ def test_lesions_stay_on_a_scan_that_was_moved_without_its_segmentation(volume):
     volume.SetAndObserveTransformNodeID(transform.GetID())
     segments.setMask(node, volume, masks(volume))
     assertSame(node, volume, masks(volume))
+
+
+def test_an_empty_segment_is_empty_wherever_the_scan_was_moved(volume):
+    node = segments.addSegmentation(volume, "new")
+    segments.setMask(node, volume, masks(volume))
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.diag([1.0, -1.0, -1.0, 1.0])))
+    volume.SetAndObserveTransformNodeID(transform.GetID())
+    found = segments.getMasks(node, volume, ["enlarged", "stable", "shrunken"])
+    assert found["enlarged"].any() and not found["stable"].any() and not found["shrunken"].any()
