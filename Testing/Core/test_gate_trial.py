@@ -31,7 +31,7 @@ from MSLesionSegLib.studies.material import StudyCase
 from MSLesionSegLib.studies.recipes import study_recipe
 from MSLesionSegLib.studies.record import read_study
 
-QUICK = study_recipe("quick", ["steps=2", "minutes=0", "patch=32", "adapt=false", "batch=1", "validations=1"])
+QUICK = study_recipe("quick", ["steps=2", "minutes=0", "patch=16", "adapt=false", "batch=1", "validations=1"])
 TINY = Architecture(base=4, levels=3)
 
 

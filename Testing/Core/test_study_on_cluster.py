@@ -14,7 +14,7 @@ from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, r
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
 QUICK = TrainingRecipe(
-    steps=20, patch=32, batch=1, warm_up=1, insertion=0, thick_slices=0, learning_rate=1e-2
+    steps=20, patch=16, batch=1, warm_up=1, insertion=0, thick_slices=0, learning_rate=1e-2
 )
 TABLES = ("scans.csv", "matrices.csv", "backward-transfer.csv")
 

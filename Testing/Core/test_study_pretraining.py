@@ -24,14 +24,16 @@ from MSLesionSegLib.studies.rotation import make_subsets
 from MSLesionSegLib.training.pretraining import PretrainingRecipe
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
-QUICK = TrainingRecipe(steps=1, patch=32, batch=1, warm_up=1, insertion=0, thick_slices=0)
-SHORT = PretrainingRecipe(steps=3, batch=1, patch=32)
+QUICK = TrainingRecipe(steps=1, patch=32, batch=2, warm_up=1, insertion=0, thick_slices=0)
+SHORT = PretrainingRecipe(steps=3, batch=2, patch=32)
 TINY = {
     "unet": network_settings(Architecture(base=4, levels=3), SHORT),
     "unetr": network_settings(Architecture(kind="unetr", base=4, patch=32, hidden=24, heads=2), SHORT),
 }
 SWIN = {
-    "swinunetr": network_settings(Architecture(kind="swinunetr", base=12), SHORT.but(patch=64, steps=1)),
+    "swinunetr": network_settings(
+        Architecture(kind="swinunetr", base=12), SHORT.but(patch=64, steps=1, batch=1)
+    ),
 }
 
 
@@ -93,7 +95,7 @@ def test_a_whole_study_writes_table_curve_and_page_and_a_rerun_gives_the_same(
 
 @pytest.mark.slow
 def test_a_swin_unetr_goes_through_the_study_as_well(hospital, settings, tmp_path):
-    chosen = replace(settings, networks=SWIN, recipe=QUICK.but(patch=64).as_dict())
+    chosen = replace(settings, networks=SWIN, recipe=QUICK.but(patch=64, batch=1).as_dict())
     data = PretrainingData((hospital["scans"],), (hospital["cases"],))
     run_pretraining(chosen, data, tmp_path / "out", "local", Silent())
     assert {row["start"] for row in rows_of(tmp_path / "out" / "masks.csv")} == {"pre-trained", "de novo"}
@@ -140,7 +142,7 @@ def test_no_encoder_sees_a_scan_that_is_tested_on(hospital, settings, tmp_path):
     [
         ({"networks": {}}, "at least one network"),
         ({"subset": 2, "sizes": (3,)}, "multiples"),
-        ({"recipe": QUICK.but(patch=64).as_dict()}, "take 32"),
+        ({"recipe": QUICK.but(patch=64, batch=1).as_dict()}, "take 32"),
         ({"networks": SWIN}, "take 64 or 96"),
         ({"networks": {"x": network_settings(Architecture(), SHORT.but(patch=40))}}, "multiple of 16"),
     ],

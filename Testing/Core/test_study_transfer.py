@@ -28,7 +28,7 @@ from MSLesionSegLib.training.examples import Example
 from MSLesionSegLib.training.lineage import patient_codes
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
-QUICK = TrainingRecipe(steps=2, patch=32, batch=1, warm_up=1, insertion=0, thick_slices=0)
+QUICK = TrainingRecipe(steps=2, patch=16, batch=1, warm_up=1, insertion=0, thick_slices=0)
 
 
 def scans_of(folder: Path) -> list[dict[str, str]]:
