@@ -13,7 +13,7 @@ INSTALL_TORCH = $(RUN)/pip --disable-pip-version-check install \
 	$(if $(TORCH_INDEX_URL),--index-url "$(TORCH_INDEX_URL)") $(shell grep ^torch== constraints.txt)
 ALLOW_CUDA ?=
 OUT ?=
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 2 --dist worksteal
 
 .PHONY: demo test bench lint clean
 .DEFAULT_GOAL := demo
