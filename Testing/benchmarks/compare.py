@@ -18,7 +18,7 @@ from typing import Any
 
 from measuring import FALL, STORED, Figure, markdown
 
-BENCHMARKS = ("inference", "interaction", "preprocessing", "training_loop", "bench_training")
+BENCHMARKS = ("inference", "gpu", "interaction", "preprocessing", "training_loop", "bench_training")
 
 
 def run(benchmark: str) -> dict[str, Any]:

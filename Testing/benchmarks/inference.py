@@ -124,11 +124,11 @@ def whole(run: Callable[[torch.Tensor], torch.Tensor], brain: Brain, multiple: i
     return probability
 
 
-def ours(model: Model, brain: Brain, *, flips: bool = False) -> np.ndarray:
+def ours(model: Model, brain: Brain, *, flips: bool = False, device: str = "cpu") -> np.ndarray:
     """The program's own way."""
     from MSLesionSegLib.network.inference import predict
 
-    return predict(model, brain.channels, brain.mask, flips=flips).probability
+    return predict(model, brain.channels, brain.mask, flips=flips, device=device).probability
 
 
 def means(model: Model, brain: Brain) -> dict[str, Callable[[], np.ndarray]]:
