@@ -57,6 +57,8 @@ def main() -> int:
     lines = []
     for benchmark in options.benchmarks or BENCHMARKS:
         now = run(benchmark)
+        if not now["figures"]:
+            continue  # nothing could be measured here
         if benchmark in stored:
             lines += compare(now, stored[benchmark])
         else:
