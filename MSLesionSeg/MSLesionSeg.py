@@ -320,24 +320,21 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         self._jobs.result(run.job)
         return run.findings
 
-    def openResult(self, path, volumes: Mapping[str, Any] | None = None):
+    def openResult(self, path):
         """Bring a result that the command line stored into the scene; returns the findings to review.
 
-        One that is in the scene already is gone on with.
+        One that is in the scene already is gone on with. Its scans must have been loaded, from the very files.
 
         Args:
             path: ``result.json`` of the result folder.
-            volumes: volume node by input name; None takes those that were loaded from the very files.
 
         Raises:
             MSLesionSegError: it cannot be shown; the sentence says why.
         """
-        from MSLesionSegModule.storedResult import goOn, readResult
+        from MSLesionSegModule.storedResult import readResult
 
         result = readResult(Path(path))
-        earlier = result.reviewed()
-        findings = None if earlier is None else goOn(earlier)
-        return findings or result.show(volumes or result.scansInScene(), self.workFolder())
+        return result.goOn() or result.show(result.scansInScene(), self.workFolder())
 
     def addCase(self, findings, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
         """File the corrected mask as a training case; returns what the core says about it.

@@ -220,8 +220,11 @@ class SegmentSection(ModelSection):
         """
         with slicer.util.WaitCursor():
             result = readResult(path)
-            nodes = {} if result.reviewed() is not None else result.scansInScene()
-        for name in [] if result.reviewed() is not None else result.scans:
+            findings = result.goOn()
+            if findings is not None:
+                return findings
+            nodes = result.scansInScene()
+        for name in result.scans:
             if name not in nodes:
                 title = _("Where is the {scan} that this result was made on?").format(scan=inputTitle(name))
                 file = fileToOpen(title, _("Scans") + " (*.nii *.nii.gz *.nrrd)")
@@ -230,7 +233,7 @@ class SegmentSection(ModelSection):
                 nodes[name] = result.loadScan(name, Path(file))
                 loaded.append(nodes[name])
         with slicer.util.WaitCursor():
-            return self.logic.openResult(path, nodes)
+            return result.show(nodes, self.logic.workFolder())
 
     def abandoned(self) -> None:
         """Forget the running search: it was ended with its scene."""

@@ -35,11 +35,11 @@ class StoredResult:
     task: str
     scans: Mapping[str, StoredScan]
 
-    def reviewed(self):
-        """The segmentation node over which this result is reviewed already, or None."""
+    def goOn(self) -> Findings | None:
+        """Go on with the review of this result, its scans in place; None where there is none or parts have gone."""
         for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
             if json.loads(node.GetAttribute(RECORD) or "{}").get("result") == self.sha256:
-                return node
+                return _goOn(node)
         return None
 
     def scansInScene(self) -> dict[str, Any]:
@@ -105,8 +105,7 @@ class StoredResult:
             raise _damaged(error) from error
 
 
-def goOn(node) -> Findings | None:
-    """Go on with the review over a segmentation node, its scans in place; None where parts of it have gone."""
+def _goOn(node) -> Findings | None:
     subtraction = node.GetNodeReference(SUBTRACTION)
     transform = None if subtraction is None else subtraction.GetParentTransformNode()
     if transform is not None:

@@ -52,8 +52,10 @@ def request_of(settings: Request, exam: Examination, output: Path, previous: Pat
 
 
 def check(request: Request) -> None:
-    """Raises:
-    SettingsError: a setting is out of its range.
+    """Refuse settings that make no sense.
+
+    Raises:
+        SettingsError: with what is allowed.
     """
     if isinstance(request, PairRequest):
         check_pair(request)

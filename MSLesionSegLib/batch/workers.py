@@ -8,7 +8,7 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -47,8 +47,8 @@ def run_here(
     busy: dict[Future[Ended], tuple[str, ProcessPoolExecutor]] = {}
     try:
         while waiting or busy:
-            going = {*waiting, *(name for name, _ in busy.values())}
-            for name in [name for name in waiting if after.get(name) not in going][: len(free)]:
+            going = [name for name, _ in busy.values()]
+            for name in _ready(waiting, going, after)[: len(free)]:
                 worker = free.pop()
                 busy[worker.submit(work_on, waiting.pop(name), stop, threads)] = name, worker
             tick()
@@ -90,8 +90,7 @@ def run_on_cluster(
         waiting, going = dict(requests), {}
         try:
             while waiting or going:
-                unfinished = {*waiting, *going.values()}
-                for name in [name for name in waiting if after.get(name) not in unfinished]:
+                for name in _ready(waiting, going.values(), after):
                     key = f"{name}-{run}".replace(" ", "_")
                     going[client.submit(work_on, waiting.pop(name), stop, threads, key=key, pure=False)] = (
                         name
@@ -106,6 +105,12 @@ def run_on_cluster(
             stop.touch()
             client.cancel(list(going))
             raise
+
+
+def _ready(waiting: Iterable[str], going: Iterable[str], after: Mapping[str, str]) -> list[str]:
+    """Those that wait for nothing that is unfinished."""
+    unfinished = {*waiting, *going}
+    return [name for name in waiting if after.get(name) not in unfinished]
 
 
 def _new_worker() -> ProcessPoolExecutor:

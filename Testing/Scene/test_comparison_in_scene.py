@@ -17,7 +17,7 @@ from MSLesionSegModule import segments, volumes
 from MSLesionSegModule.corrected import writeCorrected, writeSegmentation
 from MSLesionSegModule.findings import Findings
 from MSLesionSegModule.resultFolder import load, loading
-from MSLesionSegModule.storedResult import goOn, readResult
+from MSLesionSegModule.storedResult import readResult
 
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
@@ -66,6 +66,7 @@ def compared(folder: Path, *, withheld: bool = False, regions: bool = False) -> 
     ]
     manifest = {
         "task": "new",
+        "created": folder.name,
         "inputs": {
             name: {"sha256": file_sha256(path), "shape": nib.load(path).shape} for name, path in files.items()
         },
@@ -203,11 +204,10 @@ def test_each_of_two_comparisons_in_a_row_has_its_scans_in_place_when_it_is_revi
     pair = {"baseline": nodes["followup"], "followup": further["followup"]}
     second = load(resultAfter, pair, {**filesAfter, "baseline": files["followup"]})
     assert np.allclose(inWorld(nodes["followup"]), shift) and not np.any(inWorld(further["followup"]))
-    assert readResult(result / "result.json").reviewed() is first.node
-    again = goOn(first.node)
+    again = readResult(result / "result.json").goOn()
     assert again.node is first.node
     assert np.allclose(inWorld(nodes["baseline"]), shift) and not np.any(inWorld(nodes["followup"]))
-    goOn(second.node)
+    assert readResult(resultAfter / "result.json").goOn().node is second.node
     assert np.allclose(inWorld(nodes["followup"]), shift)
 
 
