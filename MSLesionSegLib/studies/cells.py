@@ -46,13 +46,24 @@ class Workplace:
 Work = Callable[[dict[str, Any], dict[str, str], Workplace], dict[str, Any]]
 
 
+def known_as(name: str) -> Callable[[Work], Work]:
+    """Give work the name that its finished cells are found by: it stays when the function moves or is renamed."""
+
+    def named(work: Work) -> Work:
+        work.known_as = name
+        return work
+
+    return named
+
+
 @dataclass(frozen=True)
 class Cell:
     """One piece of work.
 
     Attributes:
         name: unique in its study, usable as a folder's name.
-        work: function of a module: ``work(settings, files, workplace)`` returns its findings (JSON types).
+        work: function of a module, :func:`known_as` a name: ``work(settings, files, workplace)`` returns its findings
+            (JSON types).
         settings: all that decides the findings (JSON types), fingerprints of the cases included.
         files: where the files are that it reads. They may move: only ``settings`` identify a cell.
         needs: names of the cells that must be finished first.
@@ -79,14 +90,13 @@ class Finished:
 
 
 def keys_of(cells: Sequence[Cell]) -> dict[str, str]:
-    """A key per cell from its work, its settings and the keys of the cells that it needs.
+    """A key per cell from the name of its work, its settings and the keys of the cells that it needs.
 
     Cells must come after those that they need.
     """
     keys: dict[str, str] = {}
     for cell in cells:
-        work = f"{cell.work.__module__}.{cell.work.__qualname__}"
-        content = [work, cell.settings, [keys[name] for name in cell.needs]]
+        content = [cell.work.known_as, cell.settings, [keys[name] for name in cell.needs]]
         keys[cell.name] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
     return keys
 

@@ -22,7 +22,7 @@ from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.base_models import look_at_bases
-from MSLesionSegLib.studies.cells import Cell, Workplace
+from MSLesionSegLib.studies.cells import Cell, Workplace, known_as
 from MSLesionSegLib.studies.continual_report import (
     MULTI,
     REPLAY,
@@ -209,6 +209,7 @@ def kept(train: Sequence[StudyCase], most: int) -> list[StudyCase]:
     return [train[k] for k in sorted(order)]
 
 
+@known_as("MSLesionSegLib.studies.continual.train_and_test")
 def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Train on one centre, and the buffer, and test on all centres at 1 mm, binarised at one half."""
     from MSLesionSegLib.studies.networks import keep_network, scored_dice, started_network, train

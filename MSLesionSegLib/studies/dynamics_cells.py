@@ -14,7 +14,7 @@ import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.parts import freeze
-from MSLesionSegLib.studies.cells import Workplace
+from MSLesionSegLib.studies.cells import Workplace, known_as
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +23,7 @@ RANDOM, TRANSFER, FROZEN = "random", "transfer", "frozen-encoder"
 TOLERANCE = 0.005  # "within 0.5 % of the best"
 
 
+@known_as("MSLesionSegLib.studies.dynamics_cells.follow")
 def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Train a network; keep it and score it at every point of time."""
     from safetensors.torch import save_file
@@ -77,6 +78,7 @@ def convergence(dices: Sequence[float]) -> int:
     return next(k for k, dice in enumerate(dices) if dice >= best * (1 - TOLERANCE))
 
 
+@known_as("MSLesionSegLib.studies.dynamics_cells.compare")
 def compare(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """RSIM along each training and between trainings, feature reuse and filters."""
     from MSLesionSegLib.network.architectures import build

@@ -23,7 +23,7 @@ from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.studies.base_models import look_at_bases
-from MSLesionSegLib.studies.cells import Cell, Finished, Workplace
+from MSLesionSegLib.studies.cells import Cell, Finished, Workplace, known_as
 from MSLesionSegLib.studies.executor import run_cells
 from MSLesionSegLib.studies.material import PREPARE, StudyCase, by_patient, native_centre
 from MSLesionSegLib.studies.page import Section, Table, shown, write_page
@@ -148,6 +148,7 @@ def _t1(flair: Path) -> Path:
     return flair.with_name(flair.name.replace("_FLAIR", "_T1w"))
 
 
+@known_as("MSLesionSegLib.studies.gate_trial.teach")
 def teach(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """File the cases of a lesson, fine-tune, and tell what the gate says and which model is in use afterwards."""
     from MSLesionSegLib.network.active import use_model

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.studies.cells import Cell, Workplace
+from MSLesionSegLib.studies.cells import Cell, Workplace, known_as
 from MSLesionSegLib.studies.material import StudyCase
 from MSLesionSegLib.studies.transfer_cells import (
     PRE_TRAINED,
@@ -82,6 +82,7 @@ def _encoder_cell(
     return Cell(encoder_cell_name(name), pretrain_encoder, content, files)
 
 
+@known_as("MSLesionSegLib.studies.pretraining_cells.pretrain_encoder")
 def pretrain_encoder(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Pre-train an encoder and leave the network for other cells; the curve has at most 200 points."""
     from MSLesionSegLib.studies.networks import NETWORK

@@ -12,7 +12,7 @@ import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import find_model, read_card
-from MSLesionSegLib.studies.cells import Cell, Workplace
+from MSLesionSegLib.studies.cells import Cell, Workplace, known_as
 from MSLesionSegLib.studies.material import StudyCase, by_patient
 from MSLesionSegLib.studies.recipes import with_length
 from MSLesionSegLib.studies.rotation import rotation
@@ -179,6 +179,7 @@ def _cell(
     return Cell(name, work, content, places, needs)
 
 
+@known_as("MSLesionSegLib.studies.transfer_cells.train_and_test")
 def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Train one network (unless there is no recipe) and score it on its test scans in native space."""
     from MSLesionSegLib.studies.networks import keep_network, started_network, train
@@ -194,6 +195,7 @@ def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workp
     return {"scans": [_score(model, case, files, settings["threshold"], place) for case in settings["test"]]}
 
 
+@known_as("MSLesionSegLib.studies.transfer_cells.score_reader")
 def score_reader(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Score the masks of a second reader against those of the first."""
     from MSLesionSegLib.imaging.reading import read_mask

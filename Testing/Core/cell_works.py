@@ -9,7 +9,10 @@ from pathlib import Path
 
 import torch
 
+from MSLesionSegLib.studies.cells import known_as
 
+
+@known_as("tests.trained_sum")
 def trained_sum(settings, files, place):
     """Train a linear layer and leave its weights; goes on from the weights of a needed cell."""
     torch.manual_seed(settings["seed"])
@@ -29,6 +32,7 @@ def trained_sum(settings, files, place):
     return {"sum": float(layer.weight.detach().sum())}
 
 
+@known_as("tests.die_once")
 def die_once(settings, files, place):
     """The first process that tries this is killed, as by a power cut."""
     mark = Path(files["mark"])
@@ -39,6 +43,7 @@ def die_once(settings, files, place):
     return {"survived": True, "left": sorted(p.name for p in place.out.iterdir())}
 
 
+@known_as("tests.interrupted")
 def interrupted(settings, files, place):
     """Needs three attempts; keeps its state in the scratch folder, like a training its checkpoint."""
     state = place.scratch / "state.json"

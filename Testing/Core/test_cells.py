@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from dataclasses import replace
@@ -13,7 +14,8 @@ from cell_works import die_once, interrupted, trained_sum
 from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies import cells as module
-from MSLesionSegLib.studies.cells import Cell, keys_of
+from MSLesionSegLib.studies import continual, dynamics_cells, gate_trial, pretraining_cells, transfer_cells
+from MSLesionSegLib.studies.cells import Cell, keys_of, known_as
 from MSLesionSegLib.studies.executor import run_cells
 
 
@@ -52,6 +54,34 @@ def test_where_the_files_are_does_not_matter_to_the_key():
     one, other = (keys_of(chain(Path(name))) for name in ("x", "y"))
     assert one == other
     assert len(set(one.values())) == 4
+
+
+def test_finished_cells_are_found_under_the_names_that_they_were_first_released_with():
+    works = (
+        (transfer_cells, "train_and_test", "transfer_cells.train_and_test"),
+        (transfer_cells, "score_reader", "transfer_cells.score_reader"),
+        (continual, "train_and_test", "continual.train_and_test"),
+        (dynamics_cells, "follow", "dynamics_cells.follow"),
+        (dynamics_cells, "compare", "dynamics_cells.compare"),
+        (gate_trial, "teach", "gate_trial.teach"),
+        (pretraining_cells, "pretrain_encoder", "pretraining_cells.pretrain_encoder"),
+    )
+    for where, function, released in works:
+        key = keys_of([Cell("c", getattr(where, function), {"seed": 1})])["c"]
+        content = json.dumps([f"MSLesionSegLib.studies.{released}", {"seed": 1}, []])
+        assert key == hashlib.sha256(content.encode()).hexdigest(), released
+
+
+def test_a_study_that_was_made_before_its_code_moved_is_gone_on_with(tmp_path):
+    cells = chain(tmp_path / "log")
+    study = tmp_path / "study"
+    run(cells[:1], study)
+
+    @known_as("tests.trained_sum")
+    def moved(settings, files, place):
+        raise AssertionError("this cell is finished")
+
+    assert run([replace(cells[0], work=moved)], study)["a"].findings["sum"]
 
 
 def test_an_interrupted_cell_leaves_no_result_and_finds_its_scratch_again(tmp_path):
