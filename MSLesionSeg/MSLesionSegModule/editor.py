@@ -12,6 +12,8 @@ class Editor:
 
     def __init__(self, widget) -> None:
         self._widget = widget
+        # it would put the follow-up in the place of the baseline, and without an editor node Slicer crashes on it
+        widget.autoShowSourceVolumeNode = False
 
     def edit(self, findings) -> None:
         """Work on these findings, or on none."""
@@ -20,7 +22,6 @@ class Editor:
             widget.setActiveEffect(None)
             widget.setSegmentationNode(None)
             return
-        widget.autoShowSourceVolumeNode = False  # it would put the follow-up in the place of the baseline
         widget.setMRMLSegmentEditorNode(_editorNode())
         widget.segmentationNodeSelectorVisible = False
         widget.sourceVolumeNodeSelectorVisible = False

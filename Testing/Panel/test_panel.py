@@ -25,6 +25,11 @@ def test_without_a_scan_the_button_says_what_is_missing(panel):
     assert not panel.ui.addCaseButton.enabled
 
 
+def test_an_editor_without_findings_shows_nothing_in_the_views_of_a_new_layout(panel):
+    assert panel.ui.segmentEditor.mrmlSegmentEditorNode() is None
+    assert panel.ui.segmentEditor.autoShowSourceVolumeNode is False
+
+
 def test_every_control_has_a_tooltip(panel):
     kinds = (
         qt.QPushButton,
