@@ -87,6 +87,5 @@ def writeSegmentation(findings: Findings, path: Path) -> Path:
         if not storage.WriteData(node):
             raise MSLesionSegError(_("The segmentation could not be written. Is the disk full?"))
     finally:
-        slicer.mrmlScene.RemoveNode(node.GetDisplayNode())
-        slicer.mrmlScene.RemoveNode(node)
+        volumes.remove(node)
     return path

@@ -64,12 +64,15 @@ def digestOf(volumeNode) -> str:
         return ""
 
 
-def remove(volumeNode) -> None:
-    """Take a volume that was loaded out of the scene, with what came along with it."""
-    along = (volumeNode.GetStorageNode(), volumeNode.GetDisplayNode())
-    for node in (volumeNode, *along):
-        if node is not None:
-            slicer.mrmlScene.RemoveNode(node)
+def remove(node) -> None:
+    """Take a volume or a segmentation out of the scene, and then what came along with it.
+
+    In this order, since 3D views use a segmentation's display node until they hear that the segmentation has gone.
+    """
+    along = (node.GetStorageNode(), node.GetDisplayNode())
+    for part in (node, *along):
+        if part is not None and slicer.mrmlScene.IsNodePresent(part):
+            slicer.mrmlScene.RemoveNode(part)
 
 
 def writeVolume(voxels: np.ndarray, affine: np.ndarray, path: Path) -> Path:

@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(items):
 if MISSING:
     collect_ignore_glob = ["test_*.py"]
 else:
+    import crashes
     import panel as harness
     import scene as scenes
     from folders import useFolders
@@ -40,6 +41,12 @@ else:
     harness.start()
     for file in Path(__file__).parent.glob("test_*.py"):
         importlib.import_module("__feature__").set_selection(2, file.stem)
+
+    @pytest.fixture(autouse=True)
+    def survives():
+        """A test fails in which something happens that crashes a real Slicer."""
+        yield
+        crashes.check()
 
     @pytest.fixture(autouse=True)
     def own_folders(tmp_path, monkeypatch):

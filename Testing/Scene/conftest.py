@@ -25,10 +25,17 @@ def pytest_collection_modifyitems(items):
 
 
 if not MISSING:
+    import crashes
     import scene as harness
     from folders import useFolders
 
     harness.start()
+
+    @pytest.fixture(autouse=True)
+    def survives():
+        """A test fails in which something happens that crashes a real Slicer."""
+        yield
+        crashes.check()
 
     @pytest.fixture(autouse=True)
     def own_folders(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import tempfile
 import types
 from pathlib import Path
 
+import crashes
 import slicer
 
 ROOT = Path(__file__).parents[2]
@@ -44,6 +45,7 @@ def start() -> None:
     sys.path[:0] = [str(MODULE)]
     scene = slicer.vtkMRMLScene()
     slicer.mrmlScene = scene
+    crashes.watch(scene)
     slicer.harnessKeeps = _files(scene)
     logic = slicer.vtkSlicerApplicationLogic()
     logic.SetMRMLScene(scene)
