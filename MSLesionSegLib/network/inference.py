@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.activation import activate, normalise
 from MSLesionSegLib.network.precision import has_fast_bfloat16
@@ -61,6 +62,9 @@ def predict(
 
     Returns:
         The prediction on the grid of ``channels``. The network computes in bfloat16 where the machine has it.
+
+    Raises:
+        ModelError: the network gives values that are no numbers; they would pass for a brain without lesions.
     """
     import torch
 
@@ -82,6 +86,11 @@ def predict(
             total += one
             squares += one * one
     mean = total / len(mirrorings) * inside
+    if not np.isfinite(mean).all():
+        raise ModelError(
+            f"The network of model {card.name} gives values that are no numbers on this scan, so nothing is "
+            "counted. Use another model."
+        )
     probability = np.zeros(brain.shape, np.float32)
     probability[box] = mean
     uncertainty = None

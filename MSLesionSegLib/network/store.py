@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ModelError, OutputError
+from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.card_checks import check_card, check_model_name
+from MSLesionSegLib.network.weight_checks import check_head, check_numbers, unique_tensors
 from MSLesionSegLib.resources import RESOURCES
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 SHIPPED = RESOURCES / "Models"
 FORMAT = 1
+MOST_CARD = 1 << 20  # bytes
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,7 @@ def read_card(folder: Path) -> ModelCard:
     if not file.is_file():
         raise ModelError(f"{folder} is not a model folder: card.json is missing.")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file, MOST_CARD)
         version = content.pop("format")
         if int(version) > FORMAT:
             raise ModelError(f"Model {folder.name} was written by a newer MSLesionSeg; update to use it.")
@@ -160,9 +163,8 @@ def load_model(name: str | Path, task: str | None = None) -> Model:
 
     Raises:
         ModelError: missing or damaged files, weights that are not safetensors, another task, or weights that do
-            not fit the architecture; the sentence gives the reason.
+            not fit the architecture or are not finite; the sentence gives the reason.
     """
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     folder = find_model(name)
@@ -170,14 +172,11 @@ def load_model(name: str | Path, task: str | None = None) -> Model:
     if task is not None and card.task != task:
         raise ModelError(f"Model {card.name} is for the task '{card.task}', not for '{task}'.")
     file = weights_file(folder, card)
-    try:
-        weights = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f"The weights of model {card.name} are no valid safetensors file ({error})."
-        ) from error
+    check_head(file, card.architecture, card.name)
+    weights = load_file(file)
+    check_numbers(weights, card.name)
     network = build(card.architecture)
-    _fill(network, weights, card)
+    _fill(network, weights)
     return Model(card, network.eval(), folder)
 
 
@@ -201,27 +200,13 @@ def weights_file(folder: Path, card: ModelCard) -> Path:
     return file
 
 
-def _fill(network: torch.nn.Module, weights: dict[str, torch.Tensor], card: ModelCard) -> None:
-    """Copy weights into a network; they must be exactly the network's own."""
+def _fill(network: torch.nn.Module, weights: dict[str, torch.Tensor]) -> None:
+    """Copy weights that fit into a network."""
     import torch
 
-    expected = _unique_tensors(network)
-    wrong = [key for key, value in expected.items() if key in weights and weights[key].shape != value.shape]
-    missing, unknown = expected.keys() - weights.keys(), weights.keys() - expected.keys()
-    if wrong or missing or unknown:
-        parts = {"missing": missing, "unknown": unknown, "of another shape": wrong}
-        reason = ", ".join(f"{len(keys)} tensors {what}" for what, keys in parts.items() if keys)
-        raise ModelError(
-            f"The weights of model {card.name} do not fit its architecture ({card.architecture}): {reason}."
-        )
     with torch.no_grad():
-        for key, value in expected.items():
+        for key, value in unique_tensors(network).items():
             value.copy_(weights[key])
-
-
-def _unique_tensors(network: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Parameters and buffers by name, each once: MONAI's U-Net lists its blocks under two names."""
-    return dict(network.named_parameters()) | dict(network.named_buffers())
 
 
 def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
@@ -231,7 +216,7 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
 
     Raises:
         OutputError: a model of that name exists, or the folder cannot be written.
-        ModelError: the name is not usable as a folder name.
+        ModelError: the name is not usable as a folder name, or the weights are not finite.
     """
     import datetime
 
@@ -244,8 +229,9 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
     target = root / card.name
     weights = {
         key: value.detach().cpu().to(torch.float16 if value.is_floating_point() else value.dtype).contiguous()
-        for key, value in _unique_tensors(network).items()
+        for key, value in unique_tensors(network).items()
     }
+    check_numbers(weights, card.name)
     try:
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{card.name}-", dir=root) as temporary:
