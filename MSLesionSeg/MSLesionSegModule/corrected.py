@@ -11,6 +11,7 @@ from MSLesionSegLib.errors import MSLesionSegError
 
 from . import segments, volumes
 from .choices import REFERENCE, TASK_INPUTS
+from .distortion import refuseDistorted
 from .findings import INPUT, Findings
 
 
@@ -18,12 +19,15 @@ def originalFiles(findings: Findings, folder: Path) -> dict[str, Path]:
     """The files that were segmented, by input name. What has gone since is written again into ``folder``.
 
     Raises:
-        MSLesionSegError: neither the file nor the volume is there any more.
+        MSLesionSegError: neither the file nor the volume is there any more, or the volume has come under a transform
+            that changes its size or shape.
     """
     files = {}
     for name in TASK_INPUTS[findings.record["task"]]:
         path = Path(findings.record["inputs"].get(name, ""))
         node = findings.node.GetNodeReference(INPUT + name)
+        if node is not None:
+            refuseDistorted(node)
         if path.is_file():
             files[name] = path.absolute()
         elif node is not None:

@@ -15,6 +15,7 @@ from MSLesionSegLib.errors import MSLesionSegError
 
 from . import placing, segments, volumes
 from .choices import REFERENCE
+from .distortion import refuseDistorted
 from .findings import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, Findings, reviewOf
 
 # roles of a result's files begin with the scan on whose voxels they lie, where a task has more than one
@@ -43,12 +44,18 @@ def loading(
         folder: with ``result.json``.
         nodes: volume nodes by input name, with the task's reference among them.
         inputs: the files that were segmented, by input name.
+
+    Raises:
+        MSLesionSegError: no honest count is possible, or a volume lies under a transform that changes its size or
+            shape.
     """
     from MSLesionSegLib.segmentation.outputs import MANIFEST
 
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     task = manifest["task"]
     refuseIncomparable(manifest)
+    for node in nodes.values():
+        refuseDistorted(node)
     for module in _NEEDED:
         importlib.import_module(module)
         yield None

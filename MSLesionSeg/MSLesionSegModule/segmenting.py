@@ -31,7 +31,7 @@ class Segmenting:
         packagesFolder: where packages of the core lie that Slicer itself does not have.
 
     Raises:
-        ImageError: a volume holds no image.
+        ImageError: a volume holds no image, or lies under a transform that changes its size or shape.
     """
 
     def __init__(

@@ -14,6 +14,8 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ImageError
 
+from .distortion import refuseDistorted
+
 ROLE = "MSLesionSeg.Role"  # attribute of volumes that this module made
 _NIFTI = (".nii", ".nii.gz")
 _SAME_MM = 1e-2  # headers hold single precision: a corner of the scan may be off by less than this
@@ -38,10 +40,11 @@ def sourceFile(volumeNode, folder: Path, name: str) -> Path:
     into ``folder`` as ``NAME.nii.gz``, on the grid that Slicer has it on.
 
     Raises:
-        ImageError: the volume holds no image.
+        ImageError: the volume holds no image, or lies under a transform that changes its size or shape.
     """
     if volumeNode is None or volumeNode.GetImageData() is None:
         raise ImageError(_("This volume holds no image. Choose another one."))
+    refuseDistorted(volumeNode)
     path = _fileOf(volumeNode)
     if path and path.name.lower().endswith(_NIFTI):
         try:
