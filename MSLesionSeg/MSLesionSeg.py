@@ -57,8 +57,8 @@ class MSLesionSeg(ScriptedLoadableModule):
 
 def onStartupCompleted():
     """Offer data to try the module with, and go on where a restart for its packages left off."""
-    from MSLesionSegModule.packages import reopenModule
     from MSLesionSegModule.sampleData import register
+    from MSLesionSegModule.torchExtension import reopenModule
 
     register()
     reopenModule()

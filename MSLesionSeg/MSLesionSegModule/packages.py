@@ -1,25 +1,16 @@
-"""The Python packages that the core needs inside Slicer: what is missing, and installing it after a question.
+"""The Python packages that the core needs inside Slicer: what is missing, and installing it after a question."""
 
-PyTorch comes through Slicer's PyTorch extension. ANTs goes into a folder of its own, which only child processes see,
-last on their path: so its numpy and scipy never replace Slicer's. What Slicer brings is pinned while pip works.
-"""
-
-import contextlib
 import importlib
-import importlib.metadata
 import importlib.util
-import subprocess
-import tempfile
 from pathlib import Path
 
-import qt
 import slicer
 from slicer.i18n import tr as _
 
-_ANTS = "antspyx>=0.6"
-# of Slicer and of its PyTorch extension: no installation may exchange them
-_SLICERS = ("numpy", "scipy", "SimpleITK", "vtk", "requests", "torch", "torchvision")
-_REOPEN = "MSLesionSeg/ReopenAfterRestart"
+from .antsFolder import AntsFolder
+from .pipRun import pipRun
+from .torchExtension import installTorch, torchThere
+
 _LIGHT = ("nibabel", "cc3d", "platformdirs")
 
 
@@ -37,39 +28,23 @@ def slicersPackaging():
     return packaging
 
 
-def reopenModule() -> None:
-    """Come back to this module, once, after the restart that installing PyTorch needs."""
-    settings = qt.QSettings()
-    if settings.value(_REOPEN):
-        settings.remove(_REOPEN)
-        slicer.util.selectModule("MSLesionSeg")
-
-
-@contextlib.contextmanager
-def _slicersVersions():
-    """A constraints file for pip that holds what Slicer brings at its version."""
-    lines = []
-    for name in _SLICERS:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            lines.append(f"{name}=={importlib.metadata.version(name)}\n")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "constraints.txt"
-        path.write_text("".join(lines), encoding="utf-8")
-        yield path
-
-
 class Packages:
     """Packages of this Slicer.
 
     Args:
-        requirements: file with one requirement per line.
-        antsFolder: where ANTs is installed into.
+        requirements: file with one requirement per line; ``requirements-ants.txt`` beside it holds what ANTs needs.
+        antsRoot: where ANTs is installed below.
     """
 
-    def __init__(self, requirements: Path, antsFolder: Path) -> None:
+    def __init__(self, requirements: Path, antsRoot: Path) -> None:
         self._requirements = requirements
-        self.antsFolder = antsFolder
+        self._ants = AntsFolder(antsRoot, requirements.with_name("requirements-ants.txt"))
         self._missing: dict[str, list[str]] = {}
+
+    @property
+    def antsFolder(self) -> Path:
+        """What child processes put on their path."""
+        return self._ants.path
 
     def lookAgain(self) -> None:
         """Forget what was found to be missing."""
@@ -88,9 +63,9 @@ class Packages:
             return [_("3D Slicer 5.12 or later")]
         wanted = packaging.load_requirements(self._requirements)
         names = [requirement.name for requirement in wanted if not packaging.pip_check(requirement)]
-        if importlib.util.find_spec("torch") is None:
+        if not torchThere():
             names.insert(0, "PyTorch")
-        if task != "flair" and not self._antsThere():
+        if task != "flair" and not self._ants.filled():
             names.append("antspyx")
         return names
 
@@ -103,20 +78,21 @@ class Packages:
         packaging = slicersPackaging()
         if packaging is None:
             raise RuntimeError(_("This module needs 3D Slicer 5.12 or later."))
-        if importlib.util.find_spec("torch") is None and not self._installTorch():
-            return False
-        wanted = packaging.load_requirements(self._requirements)
-        try:
-            with _slicersVersions() as constraints:
-                packaging.pip_ensure(
-                    wanted, constraints=constraints, requester="MSLesionSeg", skip_in_testing=False
-                )
-                if task != "flair" and not self._antsThere():
-                    self._installAnts(packaging, constraints)
-        except subprocess.CalledProcessError:
-            raise RuntimeError(
-                _("The packages could not be installed. Is this computer online? Slicer's log says more.")
-            ) from None
+        with pipRun():
+            if not torchThere() and not installTorch():
+                return False
+        with pipRun() as constraints:  # holds PyTorch now as well
+            packaging.pip_ensure(
+                packaging.load_requirements(self._requirements),
+                constraints=constraints,
+                requester="MSLesionSeg",
+                skip_in_testing=False,
+            )
+            if task != "flair" and not self._ants.filled():
+                question = _("Aligning two scans needs ANTs (about 200 MB with what it needs). Install it?")
+                if not slicer.util.confirmOkCancelDisplay(question):
+                    raise RuntimeError(_("ANTs was not installed."))
+                self._ants.fill(packaging, constraints)
         return True
 
     def statusText(self, task: str = "flair") -> str:
@@ -125,40 +101,3 @@ class Packages:
         if not missing:
             return _("All packages are installed.")
         return _("Missing: {names}.").format(names=", ".join(missing))
-
-    def _antsThere(self) -> bool:
-        return importlib.util.find_spec("ants") is not None or (self.antsFolder / "ants").is_dir()
-
-    def _installAnts(self, packaging, constraints: Path) -> None:
-        question = _("Aligning two scans needs ANTs (about 200 MB with what it needs). Install it?")
-        if not slicer.util.confirmOkCancelDisplay(question):
-            raise RuntimeError(_("ANTs was not installed."))
-        packaging.pip_install(
-            ["--target", str(self.antsFolder), _ANTS], constraints=constraints, requester="MSLesionSeg"
-        )
-
-    def _installTorch(self) -> bool:
-        try:
-            import PyTorchUtils
-        except ImportError:
-            question = _(
-                "The PyTorch extension of Slicer is needed. Install it now? Slicer restarts afterwards."
-            )
-            if not slicer.util.confirmOkCancelDisplay(question):
-                raise RuntimeError(_("PyTorch was not installed.")) from None
-            manager = slicer.app.extensionsManagerModel()
-            if not manager.installExtensionFromServer("PyTorch", False):
-                raise RuntimeError(
-                    _("The PyTorch extension could not be installed. See the Extensions Manager.")
-                ) from None
-            qt.QSettings().setValue(_REOPEN, True)
-            slicer.util.restart()
-            return False
-        if (
-            PyTorchUtils.PyTorchUtilsLogic().installTorch(
-                askConfirmation=True, torchVersionRequirement=">=2.4"
-            )
-            is None
-        ):
-            raise RuntimeError(_("PyTorch was not installed."))
-        return True

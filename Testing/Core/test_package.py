@@ -61,7 +61,6 @@ NOT_FOR_PIP_IN_SLICER = {
     "antspyx",
     "pandas",
     "statsmodels",
-    "nilearn",
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -295,31 +294,6 @@ def test_older_versions_of_slicer_are_told_what_is_needed(panel, monkeypatch):
     assert "5.12" in panel.ui.packagesLabel.text
     panel.ui.installButton.click()
     assert "5.12" in panel.ui.messageLabel.text
-
-
-def test_comparing_two_scans_asks_for_ants_in_a_folder_of_its_own(panel, monkeypatch):
-    from slicer import packaging
-
-    calls = []
-    monkeypatch.setattr(packaging, "pip_ensure", lambda wanted, **given: calls.append(given))
-    monkeypatch.setattr(packaging, "pip_install", lambda wanted, **given: calls.append((wanted, pins(given))))
-    monkeypatch.setattr(panel.logic.packages, "_antsThere", lambda: False)
-
-    def pins(given):
-        return Path(given["constraints"]).read_text(encoding="utf-8")
-
-    panel.packages.refresh()
-    assert "antspyx" not in panel.ui.packagesLabel.text
-    panel.ui.taskComboBox.currentIndex = 1
-    assert "antspyx" in panel.ui.packagesLabel.text
-    assert not panel.ui.packagesCollapsibleButton.collapsed
-    slicer.harnessAnswers.append(False)
-    panel.ui.installButton.click()
-    assert len(calls) == 1, "without a yes ANTs is not installed"
-    panel.ui.installButton.click()
-    wanted, pinned = calls[-1]
-    assert wanted[:2] == ["--target", str(panel.logic.packages.antsFolder)]
-    assert f"numpy=={np.__version__}\n" in pinned
 
 
 def test_a_missed_lesion_is_marked_where_the_mouse_points(panel, scan, result):

@@ -158,7 +158,7 @@ def _util() -> None:
                 setattr(found, child.name, child)
         return found
 
-    answers: list[bool] = []
+    answers: list[bool | QtWidgets.QMessageBox.StandardButton] = []
     slicer.harnessAnswers = answers
     slicer.harnessErrors = []
 
@@ -171,7 +171,11 @@ def _util() -> None:
         except AssertionError:
             raise RuntimeError(f"{path} cannot be read") from None
 
+    def messageBox(text, standardButtons=QtWidgets.QMessageBox.Ok, **kwargs):
+        return answers.pop(0) if answers else QtWidgets.QMessageBox.Ok
+
     slicer.util.loadUI = loadUI
+    slicer.util.messageBox = messageBox
     slicer.util.childWidgetVariables = childWidgetVariables
     slicer.util.mainWindow = lambda: None
     slicer.util.confirmYesNoDisplay = slicer.util.confirmOkCancelDisplay = confirm
