@@ -53,7 +53,8 @@ def study_continual(
     """Centres one after the other: fine-tuning, experience replay, all at once (Karthik et al. 2022)."""
 
     def work(job: Job) -> Path:
-        from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, run_continual
+        from MSLesionSegLib.studies.continual import run_continual
+        from MSLesionSegLib.studies.continual_settings import ContinualData, ContinualSettings
         from MSLesionSegLib.studies.recipes import study_recipe
 
         chosen = ContinualSettings(

@@ -49,7 +49,8 @@ def study_gate(
     """Teach a model something wrong, and see whether the gate keeps it out of use."""
 
     def work(job: Job) -> Path:
-        from MSLesionSegLib.studies.gate_trial import GateData, GateSettings, run_gate
+        from MSLesionSegLib.studies.gate_settings import GateData, GateSettings
+        from MSLesionSegLib.studies.gate_trial import run_gate
         from MSLesionSegLib.studies.recipes import study_recipe
 
         chosen = GateSettings(

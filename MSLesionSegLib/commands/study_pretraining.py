@@ -63,8 +63,9 @@ def study_pretraining(
 
     def work(job: Job) -> Path:
         from MSLesionSegLib.network.device import choose_device
-        from MSLesionSegLib.studies.pretraining import PretrainingData, PretrainingSettings, run_pretraining
+        from MSLesionSegLib.studies.pretraining import run_pretraining
         from MSLesionSegLib.studies.pretraining_networks import chosen_networks
+        from MSLesionSegLib.studies.pretraining_settings import PretrainingData, PretrainingSettings
         from MSLesionSegLib.studies.recipes import study_recipe
 
         chosen = PretrainingSettings(

@@ -60,7 +60,8 @@ def study_transfer(
 
     def work(job: Job) -> Path:
         from MSLesionSegLib.studies.recipes import study_recipe
-        from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
+        from MSLesionSegLib.studies.transfer import run_transfer
+        from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
 
         chosen = TransferSettings(
             bases=tuple(map(model_reference, base or ())),

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from MSLesionSegLib.lesions.evaluation import average
 from MSLesionSegLib.studies.backward_transfer import backward_transfer, zero_shot
 from MSLesionSegLib.studies.cells import Cell, Finished
+from MSLesionSegLib.studies.centres import Centre
+from MSLesionSegLib.studies.continual_cells import MULTI, REPLAY, SEQUENTIAL, SINGLE
 from MSLesionSegLib.studies.figures import curve_figure, heat_map_figure, save_figure
 from MSLesionSegLib.studies.page import Picture, Section, Table, shown, shown_with_error, write_page
 from MSLesionSegLib.studies.record import write_csv
 
-if TYPE_CHECKING:
-    from MSLesionSegLib.studies.continual import Centre
-
-SINGLE, SEQUENTIAL, REPLAY, MULTI = "single-domain", "fine-tuning", "replay", "multi-domain"
 Row = dict[str, float]
 
 

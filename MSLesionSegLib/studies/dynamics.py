@@ -17,7 +17,7 @@ from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.base_models import look_at_bases
 from MSLesionSegLib.studies.cells import Cell
-from MSLesionSegLib.studies.continual import Centre, split_centre
+from MSLesionSegLib.studies.centres import Centre, split_centre
 from MSLesionSegLib.studies.dynamics_cells import FROZEN, RANDOM, TRANSFER, compare, follow
 from MSLesionSegLib.studies.dynamics_report import write_dynamics_report
 from MSLesionSegLib.studies.executor import run_cells

@@ -12,9 +12,10 @@ from MSLesionSegLib.studies.cells import Cell
 from MSLesionSegLib.studies.figures import Bar, MontageRow, bar_figure, montage_figure, save_figure
 from MSLesionSegLib.studies.material import StudyCase
 from MSLesionSegLib.studies.methods import METRICS, Method
+from MSLesionSegLib.studies.native_scoring import mask_file
 from MSLesionSegLib.studies.page import Picture
+from MSLesionSegLib.studies.protocols import DE_NOVO, DEFAULT, ROTATION, SECOND
 from MSLesionSegLib.studies.statistics import Comparison
-from MSLesionSegLib.studies.transfer_cells import DE_NOVO, DEFAULT, ROTATION, SECOND, mask_file
 
 LEVEL = 0.05
 # the marks of Figure 3A of Huang et al. 2023, by what a method differs from

@@ -12,6 +12,7 @@ import numpy as np
 from MSLesionSegLib.lesions.evaluation import Average, average
 from MSLesionSegLib.studies.cells import Cell, Finished
 from MSLesionSegLib.studies.page import Table, shown, shown_p, shown_with_error
+from MSLesionSegLib.studies.protocols import DE_NOVO, DEFAULT, SECOND
 from MSLesionSegLib.studies.record import write_csv
 from MSLesionSegLib.studies.statistics import (
     Comparison,
@@ -21,7 +22,6 @@ from MSLesionSegLib.studies.statistics import (
     stars,
     unpaired_test,
 )
-from MSLesionSegLib.studies.transfer_cells import DE_NOVO, DEFAULT, SECOND
 
 METRICS = {"sensitivity": "Sensitivity", "ppv": "PPV", "dice": "Dice"}
 

@@ -7,9 +7,8 @@ with n masks, from there and from random weights, by the rotation of ``study tra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
@@ -22,49 +21,10 @@ from MSLesionSegLib.studies.executor import run_cells
 from MSLesionSegLib.studies.material import PREPARE, StudyCase, check_names, native_centre, unlabelled_centre
 from MSLesionSegLib.studies.pretraining_cells import plan
 from MSLesionSegLib.studies.pretraining_report import write_pretraining_report
+from MSLesionSegLib.studies.pretraining_settings import PretrainingData, PretrainingSettings
 from MSLesionSegLib.studies.record import check_study_folder, open_study
 from MSLesionSegLib.studies.rotation import make_subsets
 from MSLesionSegLib.training.budget import refuse_patch
-
-
-@dataclass(frozen=True)
-class PretrainingSettings:
-    """All that decides the study, besides the scans and the cases.
-
-    Attributes:
-        networks: by name, each with its ``architecture`` and the ``recipe`` of its pre-training.
-        base: a model that learnt from masks of other hospitals, fine-tuned on the same masks for comparison; or None.
-        subset: patients per subset of the rotation.
-        sizes: numbers n of training patients, multiples of ``subset``.
-        recipe: of every training with masks, whatever it starts from: equal budget.
-        threshold: probability from which a voxel is lesion; no minimum size.
-        seed: of the order of the patients and of random weights.
-        threads: of each cell.
-        device: of the pre-training; trainings with masks are few and run on the CPU.
-    """
-
-    networks: dict[str, dict[str, Any]] = field(default_factory=dict)
-    base: str | None = None
-    subset: int = 2
-    sizes: tuple[int, ...] = (2, 4)
-    recipe: dict[str, Any] = field(default_factory=dict)
-    threshold: float = 0.5
-    seed: int = 0
-    threads: int = 1
-    device: str = "cpu"
-
-
-@dataclass(frozen=True)
-class PretrainingData:
-    """Where the data is.
-
-    Attributes:
-        scans: folders with scans without masks, or with prepared examples.
-        cases: BIDS datasets with masks, to train and test on. None: the encoders are made and not compared.
-    """
-
-    scans: tuple[str, ...]
-    cases: tuple[str, ...] = ()
 
 
 def run_pretraining(

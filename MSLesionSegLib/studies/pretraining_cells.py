@@ -5,23 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.studies.cells import Cell, Workplace, known_as
 from MSLesionSegLib.studies.material import StudyCase
-from MSLesionSegLib.studies.transfer_cells import (
-    PRE_TRAINED,
-    TRANSFER,
-    Network,
-    given_network,
-    network_cells,
-)
-
-if TYPE_CHECKING:
-    from MSLesionSegLib.studies.pretraining import PretrainingSettings
+from MSLesionSegLib.studies.pretraining_settings import PretrainingSettings
+from MSLesionSegLib.studies.protocols import PRE_TRAINED, TRANSFER
+from MSLesionSegLib.studies.transfer_cells import Network, given_network, network_cells
 
 PRETRAINING = "pre-training"
 CURVE_POINTS = 200

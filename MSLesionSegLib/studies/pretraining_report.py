@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from MSLesionSegLib.studies.cells import Cell, Finished
 from MSLesionSegLib.studies.figures import curve_figure, save_figure
@@ -23,12 +23,10 @@ from MSLesionSegLib.studies.methods import (
 )
 from MSLesionSegLib.studies.page import Picture, Section, Table, shown, shown_p, write_page
 from MSLesionSegLib.studies.pretraining_cells import encoder_cell_name
+from MSLesionSegLib.studies.pretraining_settings import PretrainingSettings
+from MSLesionSegLib.studies.protocols import DE_NOVO, PRE_TRAINED, ROTATION, TRANSFER
 from MSLesionSegLib.studies.record import write_csv
 from MSLesionSegLib.studies.statistics import Comparison
-from MSLesionSegLib.studies.transfer_cells import DE_NOVO, PRE_TRAINED, ROTATION, TRANSFER
-
-if TYPE_CHECKING:
-    from MSLesionSegLib.studies.pretraining import PretrainingSettings
 
 LEAD = (
     "Each network learns from scans without masks first; then it is trained with n masks, from that encoder and from "

@@ -10,12 +10,16 @@ from typing import Any
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.base_models import check_pinned
-from MSLesionSegLib.studies.continual import ContinualData, ContinualSettings, run_continual
+from MSLesionSegLib.studies.continual import run_continual
+from MSLesionSegLib.studies.continual_settings import ContinualData, ContinualSettings
 from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
-from MSLesionSegLib.studies.gate_trial import GateData, GateSettings, run_gate
-from MSLesionSegLib.studies.pretraining import PretrainingData, PretrainingSettings, run_pretraining
+from MSLesionSegLib.studies.gate_settings import GateData, GateSettings
+from MSLesionSegLib.studies.gate_trial import run_gate
+from MSLesionSegLib.studies.pretraining import run_pretraining
+from MSLesionSegLib.studies.pretraining_settings import PretrainingData, PretrainingSettings
 from MSLesionSegLib.studies.record import RECORD, read_study
-from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
+from MSLesionSegLib.studies.transfer import run_transfer
+from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
 from MSLesionSegLib.versions import versions
 
 Run = Callable[[Any, Any, Path, str, Progress], Path]

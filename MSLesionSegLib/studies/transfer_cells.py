@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import nibabel as nib
-import numpy as np
+from typing import Any, Protocol
 
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import find_model, read_card
-from MSLesionSegLib.studies.cells import Cell, Workplace, known_as
+from MSLesionSegLib.studies.cells import Cell
 from MSLesionSegLib.studies.material import StudyCase, by_patient
+from MSLesionSegLib.studies.native_scoring import score_reader, train_and_test
+from MSLesionSegLib.studies.protocols import (
+    DE_NOVO,
+    DEFAULT,
+    EXTERNAL,
+    FINE_TUNED,
+    LEAVE_ONE_OUT,
+    ROTATION,
+    SECOND,
+)
 from MSLesionSegLib.studies.recipes import with_length
 from MSLesionSegLib.studies.rotation import rotation
+from MSLesionSegLib.studies.transfer_settings import TransferSettings
 
-if TYPE_CHECKING:
-    from MSLesionSegLib.network.store import Model
-    from MSLesionSegLib.studies.pretraining import PretrainingSettings
-    from MSLesionSegLib.studies.transfer import TransferSettings
 
-DEFAULT, SECOND = "default model", "second reader"
-FINE_TUNED, DE_NOVO = "fine-tuned", "de novo"
-PRE_TRAINED, TRANSFER = "pre-trained", "transfer"
-ROTATION, EXTERNAL, LEAVE_ONE_OUT = "rotation", "external", "external, leave one out"
+class RotationSettings(Protocol):
+    """What the settings of a study by rotation hold; see :class:`TransferSettings`."""
+
+    subset: int
+    sizes: tuple[int, ...]
+    recipe: dict[str, Any]
+    threshold: float
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ def _base_cell(settings: TransferSettings, levels: int, others: Sequence[StudyCa
 
 
 def network_cells(
-    settings: TransferSettings | PretrainingSettings,
+    settings: RotationSettings,
     network: Network,
     subsets: Sequence[Sequence[StudyCase]],
     external: Sequence[StudyCase],
@@ -177,71 +184,3 @@ def _cell(
         "test": [case.described() for case in test],
     }
     return Cell(name, work, content, places, needs)
-
-
-@known_as("MSLesionSegLib.studies.transfer_cells.train_and_test")
-def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
-    """Train one network (unless there is no recipe) and score it on its test scans in native space."""
-    from MSLesionSegLib.studies.networks import keep_network, started_network, train
-    from MSLesionSegLib.studies.recipes import stored_recipe
-
-    architecture = Architecture(**settings["architecture"])
-    model = started_network(architecture, settings["start"], files, place, settings["seed"])
-    if settings["recipe"] is not None:
-        folders = [files[f"example:{case['site']}/{case['name']}"] for case in settings["train"]]
-        model = train(model, folders, stored_recipe(settings["recipe"]), place)
-    if settings["keep"]:
-        keep_network(model, place)
-    return {"scans": [_score(model, case, files, settings["threshold"], place) for case in settings["test"]]}
-
-
-@known_as("MSLesionSegLib.studies.transfer_cells.score_reader")
-def score_reader(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
-    """Score the masks of a second reader against those of the first."""
-    from MSLesionSegLib.imaging.reading import read_mask
-
-    scans = []
-    for case in settings["test"]:
-        image, reference = _scan(case, files)
-        second = files.get(f"second:{case['site']}/{case['name']}")
-        if second:
-            mask = np.asarray(read_mask(Path(second), image).dataobj)
-            scans.append({"site": case["site"], "name": case["name"], **_numbers(mask, reference)})
-    return {"scans": scans}
-
-
-def _scan(case: Mapping[str, str], files: Mapping[str, str]) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
-    from MSLesionSegLib.imaging.reading import read_mask, read_scan
-
-    key = f"{case['site']}/{case['name']}"
-    image = read_scan(Path(files[f"scan:{key}"])).image
-    return image, read_mask(Path(files[f"mask:{key}"]), image)
-
-
-def _score(
-    model: Model, case: Mapping[str, str], files: Mapping[str, str], threshold: float, place: Workplace
-) -> dict[str, Any]:
-    from MSLesionSegLib.imaging.reading import read_mask
-    from MSLesionSegLib.segmentation.outputs import save_in_folder
-    from MSLesionSegLib.segmentation.probability import lesion_probability
-
-    image, reference = _scan(case, files)
-    brain = read_mask(Path(files[f"brain:{case['site']}/{case['name']}"]), image)
-    found = lesion_probability(model, [image], brain, progress=place.progress)
-    mask = (found.probability >= threshold).astype(np.uint8)
-    target = mask_file(place.out, case)
-    save_in_folder(target.parent, {target.name: (mask, image)})
-    return {"site": case["site"], "name": case["name"], **_numbers(mask, reference)}
-
-
-def mask_file(folder: Path, case: Mapping[str, str]) -> Path:
-    """Where a cell's folder keeps what was found on a scan: sites may have cases of the same name."""
-    return folder / "masks" / case["site"] / f"{case['name']}_mask.nii.gz"
-
-
-def _numbers(mask: np.ndarray, reference: nib.Nifti1Image) -> dict[str, Any]:
-    from MSLesionSegLib.lesions.metrics import compare_masks
-
-    spacing = nib.affines.voxel_sizes(reference.affine)
-    metrics = compare_masks(mask, np.asarray(reference.dataobj), spacing)
-    return {name: value for name, value in asdict(metrics).items() if name != "preset"}

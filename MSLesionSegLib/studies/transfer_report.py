@@ -21,8 +21,8 @@ from MSLesionSegLib.studies.methods import (
     write_tests,
 )
 from MSLesionSegLib.studies.page import Section, Table, write_page
+from MSLesionSegLib.studies.protocols import EXTERNAL, LEAVE_ONE_OUT, ROTATION
 from MSLesionSegLib.studies.statistics import Comparison
-from MSLesionSegLib.studies.transfer_cells import EXTERNAL, LEAVE_ONE_OUT, ROTATION
 
 
 def write_transfer_report(

@@ -14,7 +14,13 @@ from cell_works import die_once, interrupted, trained_sum
 from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies import cells as module
-from MSLesionSegLib.studies import continual, dynamics_cells, gate_trial, pretraining_cells, transfer_cells
+from MSLesionSegLib.studies import (
+    continual_cells,
+    dynamics_cells,
+    gate_cells,
+    native_scoring,
+    pretraining_cells,
+)
 from MSLesionSegLib.studies.cells import Cell, keys_of, known_as
 from MSLesionSegLib.studies.executor import run_cells
 
@@ -58,12 +64,12 @@ def test_where_the_files_are_does_not_matter_to_the_key():
 
 def test_finished_cells_are_found_under_the_names_that_they_were_first_released_with():
     works = (
-        (transfer_cells, "train_and_test", "transfer_cells.train_and_test"),
-        (transfer_cells, "score_reader", "transfer_cells.score_reader"),
-        (continual, "train_and_test", "continual.train_and_test"),
+        (native_scoring, "train_and_test", "transfer_cells.train_and_test"),
+        (native_scoring, "score_reader", "transfer_cells.score_reader"),
+        (continual_cells, "train_and_test", "continual.train_and_test"),
         (dynamics_cells, "follow", "dynamics_cells.follow"),
         (dynamics_cells, "compare", "dynamics_cells.compare"),
-        (gate_trial, "teach", "gate_trial.teach"),
+        (gate_cells, "teach", "gate_trial.teach"),
         (pretraining_cells, "pretrain_encoder", "pretraining_cells.pretrain_encoder"),
     )
     for where, function, released in works:

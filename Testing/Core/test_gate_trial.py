@@ -15,18 +15,9 @@ from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, save_model
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.gate_trial import (
-    INVERTED,
-    LESSONS,
-    OTHER_CONTRAST,
-    RIGHT,
-    SHIFTED,
-    GateData,
-    GateSettings,
-    run_gate,
-    split,
-    taught,
-)
+from MSLesionSegLib.studies.gate_cells import INVERTED, LESSONS, OTHER_CONTRAST, RIGHT, SHIFTED, taught
+from MSLesionSegLib.studies.gate_settings import GateData, GateSettings
+from MSLesionSegLib.studies.gate_trial import run_gate, split
 from MSLesionSegLib.studies.material import StudyCase
 from MSLesionSegLib.studies.recipes import study_recipe
 from MSLesionSegLib.studies.record import read_study

@@ -12,7 +12,8 @@ from MSLesionSegLib.network.store import load_model, save_model
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.method_pictures import bars_picture, marks_of
 from MSLesionSegLib.studies.methods import Method, compare
-from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
+from MSLesionSegLib.studies.transfer import run_transfer
+from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
 

@@ -17,14 +17,10 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, read_card, save_model
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.backward_transfer import backward_transfer, zero_shot
-from MSLesionSegLib.studies.continual import (
-    ContinualData,
-    ContinualSettings,
-    plan,
-    run_continual,
-    sequences,
-    split_centre,
-)
+from MSLesionSegLib.studies.centres import split_centre
+from MSLesionSegLib.studies.continual import run_continual
+from MSLesionSegLib.studies.continual_cells import plan, sequences
+from MSLesionSegLib.studies.continual_settings import ContinualData, ContinualSettings
 from MSLesionSegLib.studies.material import prepared_centre
 from MSLesionSegLib.studies.recipes import study_recipe
 from MSLesionSegLib.studies.rerun import rerun

@@ -23,8 +23,9 @@ from MSLesionSegLib.studies.cells import keys_of
 from MSLesionSegLib.studies.material import native_centre, prepared_centre, unlabelled_centre
 from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.studies.rotation import make_subsets
-from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
+from MSLesionSegLib.studies.transfer import run_transfer
 from MSLesionSegLib.studies.transfer_cells import plan
+from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
 from MSLesionSegLib.training.examples import write_example
 from MSLesionSegLib.training.lineage import patient_codes
 from MSLesionSegLib.training.recipe import TrainingRecipe

@@ -22,8 +22,9 @@ from MSLesionSegLib.studies.cells import Cell
 from MSLesionSegLib.studies.material import StudyCase, patient_of, prepared_centre
 from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.studies.rotation import make_subsets, rotation
-from MSLesionSegLib.studies.transfer import TransferData, TransferSettings, run_transfer
+from MSLesionSegLib.studies.transfer import run_transfer
 from MSLesionSegLib.studies.transfer_cells import plan
+from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
 from MSLesionSegLib.training.examples import Example
 from MSLesionSegLib.training.lineage import patient_codes
 from MSLesionSegLib.training.recipe import TrainingRecipe

@@ -1,0 +1,143 @@
+"""The cells of ``study gate``: a lesson each, taught by the whole loop of a user in a model store of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.segmentation.outputs import save_in_folder
+from MSLesionSegLib.studies.cells import Cell, Workplace, known_as
+from MSLesionSegLib.studies.gate_settings import GateSettings
+from MSLesionSegLib.studies.material import StudyCase
+from MSLesionSegLib.studies.recipes import stored_recipe, with_length
+
+RIGHT, SHIFTED, INVERTED, OTHER_CONTRAST = "right", "shifted", "inverted", "other-contrast"
+LESSONS = {
+    RIGHT: "masks as they are",
+    SHIFTED: "masks shifted by 12 mm",
+    INVERTED: "all of the brain but the lesions",
+    OTHER_CONTRAST: "the T1-weighted scan filed as the FLAIR",
+}
+SHIFT_MM = 12.0
+SITE = "taught"
+
+
+def plan(
+    settings: GateSettings, training: Sequence[StudyCase], validation: Sequence[StudyCase]
+) -> list[Cell]:
+    """A cell per lesson; that of another contrast has the training patients who have a T1-weighted scan."""
+    start = find_model(settings.start)
+    files = {"start": str(start.absolute())}
+    for case in (*training, *validation):
+        scan = case.scan
+        paths = {"flair": scan.image, "mask": scan.mask, "brain": case.brain, "t1": _t1(scan.image)}
+        files |= {f"{case.name}/{name}": str(path.absolute()) for name, path in paths.items()}
+    pupils = {lesson: list(training) for lesson in LESSONS}
+    pupils[OTHER_CONTRAST] = [case for case in training if _t1(case.scan.image).exists()]
+    return [
+        Cell(
+            lesson,
+            teach,
+            {
+                "lesson": lesson,
+                "start": read_card(start).weights_sha256,
+                "recipe": with_length(settings.recipe, len(cases)),
+                "train": [case.described() for case in cases],
+                "validate": [case.described() for case in validation],
+            },
+            files,
+        )
+        for lesson, cases in pupils.items()
+        if cases
+    ]
+
+
+def _t1(flair: Path) -> Path:
+    return flair.with_name(flair.name.replace("_FLAIR", "_T1w"))
+
+
+@known_as("MSLesionSegLib.studies.gate_trial.teach")
+def teach(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+    """File the cases of a lesson, fine-tune, and tell what the gate says and which model is in use afterwards."""
+    from MSLesionSegLib.network.active import use_model
+    from MSLesionSegLib.segmentation.tasks import model_in_use
+    from MSLesionSegLib.training.case_adding import AddRequest, add_case
+    from MSLesionSegLib.training.train import TrainRequest, buffer_for, train
+
+    case_set, store = place.scratch / "cases", place.scratch / "models"
+    shutil.rmtree(case_set, ignore_errors=True)
+    for side, group in (("training", settings["train"]), ("validation", settings["validate"])):
+        lesson = settings["lesson"] if side == "training" else RIGHT
+        for case in group:
+            image, mask = taught(lesson, {n: Path(files[f"{case['name']}/{n}"]) for n in _FILES})
+            work = place.scratch / "lesson"
+            save_in_folder(work, {"mask.nii.gz": (mask, nib.load(files[f"{case['name']}/flair"]))})
+            add_case(
+                AddRequest(case_set, "flair", {"flair": image}, work / "mask.nii.gz", site=SITE, split=side),
+                place.progress,
+            )
+    start = Path(files["start"])
+    if read_card(start).weights_sha256 != settings["start"]:
+        raise SettingsError(f"The model {start.name} is not the one that the study began with.")
+    shutil.copytree(start, store / start.name, dirs_exist_ok=True)
+    with _own_store(store):
+        use_model(start.name)
+        request = TrainRequest(
+            case_set,
+            stored_recipe(settings["recipe"]),
+            buffer=buffer_for(case_set, "flair", None),
+            name=f"{settings['lesson']}-lesson",
+            device="cpu",
+            models=store,
+        )
+        trained = train(request, place.progress)
+        in_use = model_in_use("flair")
+    return {"gate": trained.verdict.as_dict(), "before": start.name, "after": in_use}
+
+
+_FILES = ("flair", "mask", "brain", "t1")
+
+
+def taught(lesson: str, files: Mapping[str, Path]) -> tuple[Path, np.ndarray]:
+    """Scan and mask that are filed in a lesson.
+
+    Args:
+        lesson: one of :data:`LESSONS`.
+        files: ``flair``, ``mask``, ``brain`` and ``t1`` of a patient, on one grid.
+
+    Returns:
+        Path of the scan, and the mask as uint8 (X, Y, Z).
+    """
+    stored = nib.load(files["mask"])
+    mask = np.asarray(stored.dataobj) > 0
+    if lesson == INVERTED:
+        mask = (np.asarray(nib.load(files["brain"]).dataobj) > 0) & ~mask
+    if lesson == SHIFTED:
+        spacing = stored.header.get_zooms()[:3]
+        axis = int(np.argmin(spacing))
+        steps = round(SHIFT_MM / spacing[axis])
+        mask = np.roll(mask, steps, axis)  # a head's margin is wider than that
+    return files["t1" if lesson == OTHER_CONTRAST else "flair"], mask.astype(np.uint8)
+
+
+@contextmanager
+def _own_store(folder: Path) -> Iterator[None]:
+    name = "MSLESIONSEG_MODELS"
+    before = os.environ.get(name)
+    os.environ[name] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
