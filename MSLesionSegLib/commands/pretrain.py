@@ -43,10 +43,10 @@ def pretrain(
     def make(job: Job) -> Path:
         from MSLesionSegLib.network.device import choose_device
         from MSLesionSegLib.network.store import check_name, user_models_folder
-        from MSLesionSegLib.studies.pretraining import run_pretraining
-        from MSLesionSegLib.studies.pretraining_cells import store_encoder
-        from MSLesionSegLib.studies.pretraining_networks import chosen_networks
-        from MSLesionSegLib.studies.pretraining_settings import PretrainingData, PretrainingSettings
+        from MSLesionSegLib.studies.pretraining.cells import store_encoder
+        from MSLesionSegLib.studies.pretraining.networks import chosen_networks
+        from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
+        from MSLesionSegLib.studies.pretraining.study import run_pretraining
 
         chosen = PretrainingSettings(
             networks=chosen_networks([preset], settings, seed=0),

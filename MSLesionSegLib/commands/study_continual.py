@@ -53,9 +53,9 @@ def study_continual(
     """Centres one after the other: fine-tuning, experience replay, all at once (Karthik et al. 2022)."""
 
     def work(job: Job) -> Path:
-        from MSLesionSegLib.studies.continual import run_continual
-        from MSLesionSegLib.studies.continual_settings import ContinualData, ContinualSettings
-        from MSLesionSegLib.studies.recipes import study_recipe
+        from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
+        from MSLesionSegLib.studies.continual.study import run_continual
+        from MSLesionSegLib.studies.engine.recipes import study_recipe
 
         chosen = ContinualSettings(
             start=model_reference(base) if base else None,

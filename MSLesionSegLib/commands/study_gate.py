@@ -49,9 +49,9 @@ def study_gate(
     """Teach a model something wrong, and see whether the gate keeps it out of use."""
 
     def work(job: Job) -> Path:
-        from MSLesionSegLib.studies.gate_settings import GateData, GateSettings
-        from MSLesionSegLib.studies.gate_trial import run_gate
-        from MSLesionSegLib.studies.recipes import study_recipe
+        from MSLesionSegLib.studies.engine.recipes import study_recipe
+        from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
+        from MSLesionSegLib.studies.gate.study import run_gate
 
         chosen = GateSettings(
             start=model_reference(start),

@@ -63,10 +63,10 @@ def study_pretraining(
 
     def work(job: Job) -> Path:
         from MSLesionSegLib.network.device import choose_device
-        from MSLesionSegLib.studies.pretraining import run_pretraining
-        from MSLesionSegLib.studies.pretraining_networks import chosen_networks
-        from MSLesionSegLib.studies.pretraining_settings import PretrainingData, PretrainingSettings
-        from MSLesionSegLib.studies.recipes import study_recipe
+        from MSLesionSegLib.studies.engine.recipes import study_recipe
+        from MSLesionSegLib.studies.pretraining.networks import chosen_networks
+        from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
+        from MSLesionSegLib.studies.pretraining.study import run_pretraining
 
         chosen = PretrainingSettings(
             networks=chosen_networks(network or ("unet", "unetr", "swinunetr"), pretrain_settings, seed),

@@ -59,9 +59,9 @@ def study_transfer(
     """Fine-tuning of a base model against training de novo with few cases (Huang et al. 2023)."""
 
     def work(job: Job) -> Path:
-        from MSLesionSegLib.studies.recipes import study_recipe
-        from MSLesionSegLib.studies.transfer import run_transfer
-        from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
+        from MSLesionSegLib.studies.engine.recipes import study_recipe
+        from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
+        from MSLesionSegLib.studies.transfer.study import run_transfer
 
         chosen = TransferSettings(
             bases=tuple(map(model_reference, base or ())),

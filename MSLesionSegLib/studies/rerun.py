@@ -9,17 +9,17 @@ from typing import Any
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.base_models import check_pinned
-from MSLesionSegLib.studies.continual import run_continual
-from MSLesionSegLib.studies.continual_settings import ContinualData, ContinualSettings
-from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
-from MSLesionSegLib.studies.gate_settings import GateData, GateSettings
-from MSLesionSegLib.studies.gate_trial import run_gate
-from MSLesionSegLib.studies.pretraining import run_pretraining
-from MSLesionSegLib.studies.pretraining_settings import PretrainingData, PretrainingSettings
-from MSLesionSegLib.studies.record import RECORD, read_study
-from MSLesionSegLib.studies.transfer import run_transfer
-from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
+from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
+from MSLesionSegLib.studies.continual.study import run_continual
+from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings, run_dynamics
+from MSLesionSegLib.studies.engine.base_models import check_pinned
+from MSLesionSegLib.studies.engine.record import RECORD, read_study
+from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
+from MSLesionSegLib.studies.gate.study import run_gate
+from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
+from MSLesionSegLib.studies.pretraining.study import run_pretraining
+from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
+from MSLesionSegLib.studies.transfer.study import run_transfer
 from MSLesionSegLib.versions import versions
 
 Run = Callable[[Any, Any, Path, str, Progress], Path]

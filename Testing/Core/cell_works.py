@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from MSLesionSegLib.studies.cells import known_as
+from MSLesionSegLib.studies.engine.cells import known_as
 
 
 @known_as("tests.trained_sum")

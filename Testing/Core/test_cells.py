@@ -13,16 +13,14 @@ from cell_works import die_once, interrupted, trained_sum
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies import cells as module
-from MSLesionSegLib.studies import (
-    continual_cells,
-    dynamics_cells,
-    gate_cells,
-    native_scoring,
-    pretraining_cells,
-)
-from MSLesionSegLib.studies.cells import Cell, keys_of, known_as
-from MSLesionSegLib.studies.executor import run_cells
+from MSLesionSegLib.studies.continual import cells as continual_cells
+from MSLesionSegLib.studies.dynamics import cells as dynamics_cells
+from MSLesionSegLib.studies.engine import cells as module
+from MSLesionSegLib.studies.engine import native_scoring
+from MSLesionSegLib.studies.engine.cells import Cell, keys_of, known_as
+from MSLesionSegLib.studies.engine.executor import run_cells
+from MSLesionSegLib.studies.gate import cells as gate_cells
+from MSLesionSegLib.studies.pretraining import cells as pretraining_cells
 
 
 def chain(log: Path, seed: int = 0) -> list[Cell]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from MSLesionSegLib.studies.figures import (
+from MSLesionSegLib.studies.report.figures import (
     Bar,
     MontageRow,
     bar_figure,

@@ -15,12 +15,12 @@ from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, save_model
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.gate_cells import INVERTED, LESSONS, OTHER_CONTRAST, RIGHT, SHIFTED, taught
-from MSLesionSegLib.studies.gate_settings import GateData, GateSettings
-from MSLesionSegLib.studies.gate_trial import run_gate, split
-from MSLesionSegLib.studies.material import StudyCase
-from MSLesionSegLib.studies.recipes import study_recipe
-from MSLesionSegLib.studies.record import read_study
+from MSLesionSegLib.studies.engine.recipes import study_recipe
+from MSLesionSegLib.studies.engine.record import read_study
+from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.gate.cells import INVERTED, LESSONS, OTHER_CONTRAST, RIGHT, SHIFTED, taught
+from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
+from MSLesionSegLib.studies.gate.study import run_gate, split
 
 QUICK = study_recipe("quick", ["steps=2", "minutes=0", "patch=16", "adapt=false", "batch=1", "validations=1"])
 TINY = Architecture(base=4, levels=3)

@@ -10,10 +10,10 @@ from centres import write_centre
 
 from MSLesionSegLib.network.store import load_model, save_model
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.method_pictures import bars_picture, marks_of
-from MSLesionSegLib.studies.methods import Method, compare
-from MSLesionSegLib.studies.transfer import run_transfer
-from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
+from MSLesionSegLib.studies.report.method_pictures import bars_picture, marks_of
+from MSLesionSegLib.studies.report.methods import Method, compare
+from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
+from MSLesionSegLib.studies.transfer.study import run_transfer
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
 

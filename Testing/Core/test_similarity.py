@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from MSLesionSegLib.studies.similarity import rsim
+from MSLesionSegLib.studies.dynamics.similarity import rsim
 
 RNG = np.random.default_rng(0)
 NOISE = RNG.normal(size=(4000, 6)) * [5, 4, 3, 2, 1, 1]

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from MSLesionSegLib.studies.statistics import (
+from MSLesionSegLib.studies.report.statistics import (
     bonferroni,
     paired_test,
     repeated_measures_anova,

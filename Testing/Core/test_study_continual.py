@@ -16,13 +16,13 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, read_card, save_model
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.backward_transfer import backward_transfer, zero_shot
-from MSLesionSegLib.studies.centres import split_centre
-from MSLesionSegLib.studies.continual import run_continual
-from MSLesionSegLib.studies.continual_cells import plan, sequences
-from MSLesionSegLib.studies.continual_settings import ContinualData, ContinualSettings
-from MSLesionSegLib.studies.material import prepared_centre
-from MSLesionSegLib.studies.recipes import study_recipe
+from MSLesionSegLib.studies.continual.backward_transfer import backward_transfer, zero_shot
+from MSLesionSegLib.studies.continual.cells import plan, sequences
+from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
+from MSLesionSegLib.studies.continual.study import run_continual
+from MSLesionSegLib.studies.engine.centres import split_centre
+from MSLesionSegLib.studies.engine.recipes import study_recipe
+from MSLesionSegLib.studies.engine.study_cases import prepared_centre
 from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
@@ -133,7 +133,7 @@ def test_whole_patients_are_split(tmp_path):
 
 
 def prepared_centre_of_visits(folder):
-    from MSLesionSegLib.studies.material import StudyCase, patient_of
+    from MSLesionSegLib.studies.engine.study_cases import StudyCase, patient_of
     from MSLesionSegLib.training.examples import Example
 
     names = [f"sub-{k}_ses-{s}" for k in range(4) for s in range(3)]

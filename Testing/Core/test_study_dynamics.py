@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.dynamics import DynamicsData, DynamicsSettings, run_dynamics
-from MSLesionSegLib.studies.dynamics_cells import convergence
-from MSLesionSegLib.studies.layers import LAYERS, activations, chosen_layers, filter_change, filters
+from MSLesionSegLib.studies.dynamics.cells import convergence
+from MSLesionSegLib.studies.dynamics.layers import LAYERS, activations, chosen_layers, filter_change, filters
+from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings, run_dynamics
 from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.training.recipe import TrainingRecipe
 

@@ -18,14 +18,14 @@ from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.network.store import load_model, save_model
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.base_models import cautions
-from MSLesionSegLib.studies.cells import keys_of
-from MSLesionSegLib.studies.material import native_centre, prepared_centre, unlabelled_centre
+from MSLesionSegLib.studies.engine.base_models import cautions
+from MSLesionSegLib.studies.engine.cells import keys_of
+from MSLesionSegLib.studies.engine.rotation import make_subsets
+from MSLesionSegLib.studies.engine.study_cases import native_centre, prepared_centre, unlabelled_centre
 from MSLesionSegLib.studies.rerun import rerun
-from MSLesionSegLib.studies.rotation import make_subsets
-from MSLesionSegLib.studies.transfer import run_transfer
-from MSLesionSegLib.studies.transfer_cells import plan
-from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
+from MSLesionSegLib.studies.transfer.cells import plan
+from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
+from MSLesionSegLib.studies.transfer.study import run_transfer
 from MSLesionSegLib.training.examples import write_example
 from MSLesionSegLib.training.lineage import patient_codes
 from MSLesionSegLib.training.recipe import TrainingRecipe

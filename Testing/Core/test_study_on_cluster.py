@@ -10,8 +10,8 @@ import pytest
 from centres import write_examples
 
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.continual import run_continual
-from MSLesionSegLib.studies.continual_settings import ContinualData, ContinualSettings
+from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
+from MSLesionSegLib.studies.continual.study import run_continual
 from MSLesionSegLib.training.recipe import TrainingRecipe
 
 QUICK = TrainingRecipe(

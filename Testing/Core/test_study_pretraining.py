@@ -15,13 +15,13 @@ from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.material import native_centre, unlabelled_centre
-from MSLesionSegLib.studies.pretraining import run_pretraining
-from MSLesionSegLib.studies.pretraining_cells import plan
-from MSLesionSegLib.studies.pretraining_networks import chosen_networks, network_settings
-from MSLesionSegLib.studies.pretraining_settings import PretrainingData, PretrainingSettings
+from MSLesionSegLib.studies.engine.rotation import make_subsets
+from MSLesionSegLib.studies.engine.study_cases import native_centre, unlabelled_centre
+from MSLesionSegLib.studies.pretraining.cells import plan
+from MSLesionSegLib.studies.pretraining.networks import chosen_networks, network_settings
+from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
+from MSLesionSegLib.studies.pretraining.study import run_pretraining
 from MSLesionSegLib.studies.rerun import rerun
-from MSLesionSegLib.studies.rotation import make_subsets
 from MSLesionSegLib.training.pretraining import PretrainingRecipe
 from MSLesionSegLib.training.recipe import TrainingRecipe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.studies.recipes import stored_recipe, study_recipe, with_length
+from MSLesionSegLib.studies.engine.recipes import stored_recipe, study_recipe, with_length
 from MSLesionSegLib.training.fine_tuning import FINE_TUNING
 from MSLesionSegLib.training.recipe import RECIPES
 

@@ -17,14 +17,14 @@ from MSLesionSegLib.errors import ModelError, OutputError, SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import load_model, read_card, save_model
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.base_models import cautions
-from MSLesionSegLib.studies.cells import Cell
-from MSLesionSegLib.studies.material import StudyCase, patient_of, prepared_centre
+from MSLesionSegLib.studies.engine.base_models import cautions
+from MSLesionSegLib.studies.engine.cells import Cell
+from MSLesionSegLib.studies.engine.rotation import make_subsets, rotation
+from MSLesionSegLib.studies.engine.study_cases import StudyCase, patient_of, prepared_centre
 from MSLesionSegLib.studies.rerun import rerun
-from MSLesionSegLib.studies.rotation import make_subsets, rotation
-from MSLesionSegLib.studies.transfer import run_transfer
-from MSLesionSegLib.studies.transfer_cells import plan
-from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
+from MSLesionSegLib.studies.transfer.cells import plan
+from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
+from MSLesionSegLib.studies.transfer.study import run_transfer
 from MSLesionSegLib.training.examples import Example
 from MSLesionSegLib.training.lineage import patient_codes
 from MSLesionSegLib.training.recipe import TrainingRecipe
@@ -221,7 +221,7 @@ def test_the_command_is_a_job(hospital, models, tmp_path):
 
 
 def test_the_networks_of_the_study_have_the_levels_asked_for(hospital, settings, tmp_path):
-    from MSLesionSegLib.studies.material import native_centre
+    from MSLesionSegLib.studies.engine.study_cases import native_centre
 
     cases = native_centre(hospital["here"], tmp_path, Silent())
     chosen = replace(settings, bases=(), levels=(3, 4, 5), base=4)
@@ -235,7 +235,7 @@ def test_the_networks_of_the_study_have_the_levels_asked_for(hospital, settings,
 
 
 def test_a_case_set_is_a_centre_and_its_bad_cases_are_told(hospital, tmp_path):
-    from MSLesionSegLib.studies.material import native_centre
+    from MSLesionSegLib.studies.engine.study_cases import native_centre
     from MSLesionSegLib.training.case_adding import AddRequest, add_case
     from MSLesionSegLib.training.prepare import find_scans
 
@@ -270,7 +270,7 @@ def test_a_pre_trained_encoder_is_fine_tuned_but_not_tested_as_a_default_model(
 
 
 def subsets_and_outside(hospital, folder):
-    from MSLesionSegLib.studies.material import native_centre
+    from MSLesionSegLib.studies.engine.study_cases import native_centre
 
     cases = native_centre(hospital["here"], folder, Silent())
     return make_subsets(cases, 1, 0), native_centre(hospital["elsewhere"], folder, Silent())

@@ -8,14 +8,14 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.studies.cells import Cell
-from MSLesionSegLib.studies.figures import Bar, MontageRow, bar_figure, montage_figure, save_figure
-from MSLesionSegLib.studies.material import StudyCase
-from MSLesionSegLib.studies.methods import METRICS, Method
-from MSLesionSegLib.studies.native_scoring import mask_file
-from MSLesionSegLib.studies.page import Picture
-from MSLesionSegLib.studies.protocols import DE_NOVO, DEFAULT, ROTATION, SECOND
-from MSLesionSegLib.studies.statistics import Comparison
+from MSLesionSegLib.studies.engine.cells import Cell
+from MSLesionSegLib.studies.engine.native_scoring import mask_file
+from MSLesionSegLib.studies.engine.protocols import DE_NOVO, DEFAULT, ROTATION, SECOND
+from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.report.figures import Bar, MontageRow, bar_figure, montage_figure, save_figure
+from MSLesionSegLib.studies.report.methods import METRICS, Method
+from MSLesionSegLib.studies.report.page import Picture
+from MSLesionSegLib.studies.report.statistics import Comparison
 
 LEVEL = 0.05
 # the marks of Figure 3A of Huang et al. 2023, by what a method differs from

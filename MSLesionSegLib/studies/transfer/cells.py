@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import find_model, read_card
-from MSLesionSegLib.studies.cells import Cell
-from MSLesionSegLib.studies.material import StudyCase, by_patient
-from MSLesionSegLib.studies.native_scoring import score_reader, train_and_test
-from MSLesionSegLib.studies.protocols import (
+from MSLesionSegLib.studies.engine.cells import Cell
+from MSLesionSegLib.studies.engine.native_scoring import score_reader, train_and_test
+from MSLesionSegLib.studies.engine.protocols import (
     DE_NOVO,
     DEFAULT,
     EXTERNAL,
@@ -20,9 +19,10 @@ from MSLesionSegLib.studies.protocols import (
     ROTATION,
     SECOND,
 )
-from MSLesionSegLib.studies.recipes import with_length
-from MSLesionSegLib.studies.rotation import rotation
-from MSLesionSegLib.studies.transfer_settings import TransferSettings
+from MSLesionSegLib.studies.engine.recipes import with_length
+from MSLesionSegLib.studies.engine.rotation import rotation
+from MSLesionSegLib.studies.engine.study_cases import StudyCase, by_patient
+from MSLesionSegLib.studies.transfer.settings import TransferSettings
 
 
 class RotationSettings(Protocol):

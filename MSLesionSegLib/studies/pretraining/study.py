@@ -16,14 +16,20 @@ from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.stages import Within
-from MSLesionSegLib.studies.base_models import look_at_bases
-from MSLesionSegLib.studies.executor import run_cells
-from MSLesionSegLib.studies.material import PREPARE, StudyCase, check_names, native_centre, unlabelled_centre
-from MSLesionSegLib.studies.pretraining_cells import plan
-from MSLesionSegLib.studies.pretraining_report import write_pretraining_report
-from MSLesionSegLib.studies.pretraining_settings import PretrainingData, PretrainingSettings
-from MSLesionSegLib.studies.record import check_study_folder, open_study
-from MSLesionSegLib.studies.rotation import make_subsets
+from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.executor import run_cells
+from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.rotation import make_subsets
+from MSLesionSegLib.studies.engine.study_cases import (
+    PREPARE,
+    StudyCase,
+    check_names,
+    native_centre,
+    unlabelled_centre,
+)
+from MSLesionSegLib.studies.pretraining.cells import plan
+from MSLesionSegLib.studies.pretraining.report import write_pretraining_report
+from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
 from MSLesionSegLib.training.budget import refuse_patch
 
 

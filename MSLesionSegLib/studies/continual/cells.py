@@ -13,11 +13,11 @@ import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import find_model, read_card
-from MSLesionSegLib.studies.cells import Cell, Workplace, known_as
-from MSLesionSegLib.studies.centres import Centre
-from MSLesionSegLib.studies.continual_settings import ContinualSettings
-from MSLesionSegLib.studies.material import StudyCase
-from MSLesionSegLib.studies.recipes import with_length
+from MSLesionSegLib.studies.continual.settings import ContinualSettings
+from MSLesionSegLib.studies.engine.cells import Cell, Workplace, known_as
+from MSLesionSegLib.studies.engine.centres import Centre
+from MSLesionSegLib.studies.engine.recipes import with_length
+from MSLesionSegLib.studies.engine.study_cases import StudyCase
 
 SINGLE, SEQUENTIAL, REPLAY, MULTI = "single-domain", "fine-tuning", "replay", "multi-domain"
 
@@ -98,8 +98,8 @@ def kept(train: Sequence[StudyCase], most: int) -> list[StudyCase]:
 @known_as("MSLesionSegLib.studies.continual.train_and_test")
 def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Train on one centre, and the buffer, and test on all centres at 1 mm, binarised at one half."""
-    from MSLesionSegLib.studies.networks import keep_network, scored_dice, started_network, train
-    from MSLesionSegLib.studies.recipes import stored_recipe
+    from MSLesionSegLib.studies.engine.networks import keep_network, scored_dice, started_network, train
+    from MSLesionSegLib.studies.engine.recipes import stored_recipe
 
     architecture = Architecture(**settings["architecture"])
     model = started_network(architecture, settings["start"], files, place, settings["seed"])

@@ -14,7 +14,7 @@ from typing import Any
 
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.segmentation.outputs import write_text
-from MSLesionSegLib.studies.base_models import Bases
+from MSLesionSegLib.studies.engine.base_models import Bases
 from MSLesionSegLib.versions import versions
 
 RECORD = "study.json"

@@ -13,13 +13,13 @@ from pathlib import Path
 from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.base_models import look_at_bases
-from MSLesionSegLib.studies.executor import run_cells
-from MSLesionSegLib.studies.gate_cells import LESSONS, OTHER_CONTRAST, plan
-from MSLesionSegLib.studies.gate_report import write_gate_report
-from MSLesionSegLib.studies.gate_settings import GateData, GateSettings
-from MSLesionSegLib.studies.material import PREPARE, StudyCase, by_patient, native_centre
-from MSLesionSegLib.studies.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.executor import run_cells
+from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.study_cases import PREPARE, StudyCase, by_patient, native_centre
+from MSLesionSegLib.studies.gate.cells import LESSONS, OTHER_CONTRAST, plan
+from MSLesionSegLib.studies.gate.report import write_gate_report
+from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
 
 VALIDATION_PATIENTS = 3
 

@@ -15,10 +15,10 @@ import numpy as np
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.segmentation.outputs import save_in_folder
-from MSLesionSegLib.studies.cells import Cell, Workplace, known_as
-from MSLesionSegLib.studies.gate_settings import GateSettings
-from MSLesionSegLib.studies.material import StudyCase
-from MSLesionSegLib.studies.recipes import stored_recipe, with_length
+from MSLesionSegLib.studies.engine.cells import Cell, Workplace, known_as
+from MSLesionSegLib.studies.engine.recipes import stored_recipe, with_length
+from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.gate.settings import GateSettings
 
 RIGHT, SHIFTED, INVERTED, OTHER_CONTRAST = "right", "shifted", "inverted", "other-contrast"
 LESSONS = {

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.lesions.evaluation import average
-from MSLesionSegLib.studies.backward_transfer import backward_transfer, zero_shot
-from MSLesionSegLib.studies.cells import Cell, Finished
-from MSLesionSegLib.studies.centres import Centre
-from MSLesionSegLib.studies.continual_cells import MULTI, REPLAY, SEQUENTIAL, SINGLE
-from MSLesionSegLib.studies.figures import curve_figure, heat_map_figure, save_figure
-from MSLesionSegLib.studies.page import Picture, Section, Table, shown, shown_with_error, write_page
-from MSLesionSegLib.studies.record import write_csv
+from MSLesionSegLib.studies.continual.backward_transfer import backward_transfer, zero_shot
+from MSLesionSegLib.studies.continual.cells import MULTI, REPLAY, SEQUENTIAL, SINGLE
+from MSLesionSegLib.studies.engine.cells import Cell, Finished
+from MSLesionSegLib.studies.engine.centres import Centre
+from MSLesionSegLib.studies.engine.record import write_csv
+from MSLesionSegLib.studies.report.figures import curve_figure, heat_map_figure, save_figure
+from MSLesionSegLib.studies.report.page import Picture, Section, Table, shown, shown_with_error, write_page
 
 Row = dict[str, float]
 

@@ -9,7 +9,15 @@ from typing import Any
 from MSLesionSegLib.cluster import LOCAL, as_they_end, check_executor, cluster_client
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.cells import STOP, Cell, CellProgress, Finished, compute, keys_of, read_finished
+from MSLesionSegLib.studies.engine.cells import (
+    STOP,
+    Cell,
+    CellProgress,
+    Finished,
+    compute,
+    keys_of,
+    read_finished,
+)
 
 STAGE = "train and test"
 

@@ -14,14 +14,14 @@ from pathlib import Path
 from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.base_models import look_at_bases
-from MSLesionSegLib.studies.centres import split_centre
-from MSLesionSegLib.studies.continual_cells import plan, sequences
-from MSLesionSegLib.studies.continual_report import write_continual_report
-from MSLesionSegLib.studies.continual_settings import BUFFER, ContinualData, ContinualSettings
-from MSLesionSegLib.studies.executor import run_cells
-from MSLesionSegLib.studies.material import PREPARE, check_names, prepared_centre
-from MSLesionSegLib.studies.record import check_study_folder, open_study
+from MSLesionSegLib.studies.continual.cells import plan, sequences
+from MSLesionSegLib.studies.continual.report import write_continual_report
+from MSLesionSegLib.studies.continual.settings import BUFFER, ContinualData, ContinualSettings
+from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.centres import split_centre
+from MSLesionSegLib.studies.engine.executor import run_cells
+from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.study_cases import PREPARE, check_names, prepared_centre
 
 
 def run_continual(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.material import StudyCase
+from MSLesionSegLib.studies.engine.study_cases import StudyCase
 from MSLesionSegLib.training.lineage import known_patients, known_sources
 
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.studies.cells import Finished
-from MSLesionSegLib.studies.gate_cells import LESSONS, RIGHT
-from MSLesionSegLib.studies.page import Section, Table, shown, write_page
-from MSLesionSegLib.studies.record import write_csv
+from MSLesionSegLib.studies.engine.cells import Finished
+from MSLesionSegLib.studies.engine.record import write_csv
+from MSLesionSegLib.studies.gate.cells import LESSONS, RIGHT
+from MSLesionSegLib.studies.report.page import Section, Table, shown, write_page
 
 _SHOWN = ("f1", "dice", "sensitivity", "ppv")
 

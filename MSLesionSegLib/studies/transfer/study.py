@@ -13,14 +13,14 @@ from pathlib import Path
 from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.base_models import look_at_bases
-from MSLesionSegLib.studies.executor import run_cells
-from MSLesionSegLib.studies.material import PREPARE, check_names, native_centre, prepared_centre
-from MSLesionSegLib.studies.record import check_study_folder, open_study
-from MSLesionSegLib.studies.rotation import make_subsets
-from MSLesionSegLib.studies.transfer_cells import plan
-from MSLesionSegLib.studies.transfer_report import write_transfer_report
-from MSLesionSegLib.studies.transfer_settings import TransferData, TransferSettings
+from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.executor import run_cells
+from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.rotation import make_subsets
+from MSLesionSegLib.studies.engine.study_cases import PREPARE, check_names, native_centre, prepared_centre
+from MSLesionSegLib.studies.transfer.cells import plan
+from MSLesionSegLib.studies.transfer.report import write_transfer_report
+from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
 
 
 def run_transfer(

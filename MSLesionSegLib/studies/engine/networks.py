@@ -14,7 +14,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.store import Model, ModelCard, load_model, save_model
-from MSLesionSegLib.studies.cells import Workplace
+from MSLesionSegLib.studies.engine.cells import Workplace
 from MSLesionSegLib.training.examples import Example, read_examples
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
 from MSLesionSegLib.training.interleave import InterleavedSource

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.studies.cells import Cell, Finished
-from MSLesionSegLib.studies.material import StudyCase
-from MSLesionSegLib.studies.method_pictures import bars_picture, slices_picture
-from MSLesionSegLib.studies.methods import (
+from MSLesionSegLib.studies.engine.cells import Cell, Finished
+from MSLesionSegLib.studies.engine.protocols import EXTERNAL, LEAVE_ONE_OUT, ROTATION
+from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.report.method_pictures import bars_picture, slices_picture
+from MSLesionSegLib.studies.report.methods import (
     METRICS,
     anova_sentence,
     compare,
@@ -20,9 +21,8 @@ from MSLesionSegLib.studies.methods import (
     write_scans,
     write_tests,
 )
-from MSLesionSegLib.studies.page import Section, Table, write_page
-from MSLesionSegLib.studies.protocols import EXTERNAL, LEAVE_ONE_OUT, ROTATION
-from MSLesionSegLib.studies.statistics import Comparison
+from MSLesionSegLib.studies.report.page import Section, Table, write_page
+from MSLesionSegLib.studies.report.statistics import Comparison
 
 
 def write_transfer_report(

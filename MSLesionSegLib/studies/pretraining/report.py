@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.studies.cells import Cell, Finished
-from MSLesionSegLib.studies.figures import curve_figure, save_figure
-from MSLesionSegLib.studies.material import StudyCase
-from MSLesionSegLib.studies.method_pictures import LEVEL, bars_picture, slices_picture
-from MSLesionSegLib.studies.methods import (
+from MSLesionSegLib.studies.engine.cells import Cell, Finished
+from MSLesionSegLib.studies.engine.protocols import DE_NOVO, PRE_TRAINED, ROTATION, TRANSFER
+from MSLesionSegLib.studies.engine.record import write_csv
+from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.pretraining.cells import encoder_cell_name
+from MSLesionSegLib.studies.pretraining.settings import PretrainingSettings
+from MSLesionSegLib.studies.report.figures import curve_figure, save_figure
+from MSLesionSegLib.studies.report.method_pictures import LEVEL, bars_picture, slices_picture
+from MSLesionSegLib.studies.report.methods import (
     METRICS,
     Method,
     compare,
@@ -21,12 +25,8 @@ from MSLesionSegLib.studies.methods import (
     write_scans,
     write_tests,
 )
-from MSLesionSegLib.studies.page import Picture, Section, Table, shown, shown_p, write_page
-from MSLesionSegLib.studies.pretraining_cells import encoder_cell_name
-from MSLesionSegLib.studies.pretraining_settings import PretrainingSettings
-from MSLesionSegLib.studies.protocols import DE_NOVO, PRE_TRAINED, ROTATION, TRANSFER
-from MSLesionSegLib.studies.record import write_csv
-from MSLesionSegLib.studies.statistics import Comparison
+from MSLesionSegLib.studies.report.page import Picture, Section, Table, shown, shown_p, write_page
+from MSLesionSegLib.studies.report.statistics import Comparison
 
 LEAD = (
     "Each network learns from scans without masks first; then it is trained with n masks, from that encoder and from "

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.studies.cells import Workplace, known_as
+from MSLesionSegLib.studies.engine.cells import Workplace, known_as
 
 if TYPE_CHECKING:
     from MSLesionSegLib.network.store import Model
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @known_as("MSLesionSegLib.studies.transfer_cells.train_and_test")
 def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Train one network (unless there is no recipe) and score it on its test scans in native space."""
-    from MSLesionSegLib.studies.networks import keep_network, started_network, train
-    from MSLesionSegLib.studies.recipes import stored_recipe
+    from MSLesionSegLib.studies.engine.networks import keep_network, started_network, train
+    from MSLesionSegLib.studies.engine.recipes import stored_recipe
 
     architecture = Architecture(**settings["architecture"])
     model = started_network(architecture, settings["start"], files, place, settings["seed"])

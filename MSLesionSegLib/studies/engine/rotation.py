@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.studies.material import StudyCase, by_patient
+from MSLesionSegLib.studies.engine.study_cases import StudyCase, by_patient
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.parts import freeze
-from MSLesionSegLib.studies.cells import Workplace, known_as
+from MSLesionSegLib.studies.engine.cells import Workplace, known_as
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +28,8 @@ def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) ->
     """Train a network; keep it and score it at every point of time."""
     from safetensors.torch import save_file
 
-    from MSLesionSegLib.studies.networks import scored_dice, started_network, train
-    from MSLesionSegLib.studies.recipes import stored_recipe
+    from MSLesionSegLib.studies.engine.networks import scored_dice, started_network, train
+    from MSLesionSegLib.studies.engine.recipes import stored_recipe
     from MSLesionSegLib.training.stopwatch import Stopwatch
 
     architecture = Architecture(**settings["architecture"])
@@ -82,8 +82,8 @@ def convergence(dices: Sequence[float]) -> int:
 def compare(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """RSIM along each training and between trainings, feature reuse and filters."""
     from MSLesionSegLib.network.architectures import build
-    from MSLesionSegLib.studies.layers import LAYERS, activations, filter_change, filters
-    from MSLesionSegLib.studies.similarity import rsim
+    from MSLesionSegLib.studies.dynamics.layers import LAYERS, activations, filter_change, filters
+    from MSLesionSegLib.studies.dynamics.similarity import rsim
 
     network = build(Architecture(**settings["architecture"])).eval()
     patches = sampled_patches(settings, files)

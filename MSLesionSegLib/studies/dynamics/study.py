@@ -15,15 +15,15 @@ from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.store import find_model, read_card
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.base_models import look_at_bases
-from MSLesionSegLib.studies.cells import Cell
-from MSLesionSegLib.studies.centres import Centre, split_centre
-from MSLesionSegLib.studies.dynamics_cells import FROZEN, RANDOM, TRANSFER, compare, follow
-from MSLesionSegLib.studies.dynamics_report import write_dynamics_report
-from MSLesionSegLib.studies.executor import run_cells
-from MSLesionSegLib.studies.material import PREPARE, prepared_centre
-from MSLesionSegLib.studies.recipes import with_length
-from MSLesionSegLib.studies.record import check_study_folder, open_study
+from MSLesionSegLib.studies.dynamics.cells import FROZEN, RANDOM, TRANSFER, compare, follow
+from MSLesionSegLib.studies.dynamics.report import write_dynamics_report
+from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.cells import Cell
+from MSLesionSegLib.studies.engine.centres import Centre, split_centre
+from MSLesionSegLib.studies.engine.executor import run_cells
+from MSLesionSegLib.studies.engine.recipes import with_length
+from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.study_cases import PREPARE, prepared_centre
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _check_samples(comparison: Cell) -> None:
     import torch
 
     from MSLesionSegLib.network.architectures import Architecture, build
-    from MSLesionSegLib.studies.layers import activations
+    from MSLesionSegLib.studies.dynamics.layers import activations
 
     wanted = comparison.settings
     architecture = Architecture(**wanted["architecture"])

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.studies.cells import Cell, Workplace, known_as
-from MSLesionSegLib.studies.material import StudyCase
-from MSLesionSegLib.studies.pretraining_settings import PretrainingSettings
-from MSLesionSegLib.studies.protocols import PRE_TRAINED, TRANSFER
-from MSLesionSegLib.studies.transfer_cells import Network, given_network, network_cells
+from MSLesionSegLib.studies.engine.cells import Cell, Workplace, known_as
+from MSLesionSegLib.studies.engine.protocols import PRE_TRAINED, TRANSFER
+from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.pretraining.settings import PretrainingSettings
+from MSLesionSegLib.studies.transfer.cells import Network, given_network, network_cells
 
 PRETRAINING = "pre-training"
 CURVE_POINTS = 200
@@ -55,7 +55,7 @@ def store_encoder(folder: Path, network: str, name: str, models: Path) -> Path:
         OutputError: a model of that name exists.
     """
     from MSLesionSegLib.network.store import load_model, save_model
-    from MSLesionSegLib.studies.networks import NETWORK
+    from MSLesionSegLib.studies.engine.networks import NETWORK
 
     model = load_model(folder / "cells" / encoder_cell_name(network) / NETWORK)
     return save_model(models, model.network, replace(model.card, name=name, weights_sha256=""))
@@ -78,7 +78,7 @@ def _encoder_cell(
 @known_as("MSLesionSegLib.studies.pretraining_cells.pretrain_encoder")
 def pretrain_encoder(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Pre-train an encoder and leave the network for other cells; the curve has at most 200 points."""
-    from MSLesionSegLib.studies.networks import NETWORK
+    from MSLesionSegLib.studies.engine.networks import NETWORK
     from MSLesionSegLib.training.examples import read_examples
     from MSLesionSegLib.training.pretraining import PretrainingRecipe, pretrain
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.lesions.evaluation import Average, average
-from MSLesionSegLib.studies.cells import Cell, Finished
-from MSLesionSegLib.studies.page import Table, shown, shown_p, shown_with_error
-from MSLesionSegLib.studies.protocols import DE_NOVO, DEFAULT, SECOND
-from MSLesionSegLib.studies.record import write_csv
-from MSLesionSegLib.studies.statistics import (
+from MSLesionSegLib.studies.engine.cells import Cell, Finished
+from MSLesionSegLib.studies.engine.protocols import DE_NOVO, DEFAULT, SECOND
+from MSLesionSegLib.studies.engine.record import write_csv
+from MSLesionSegLib.studies.report.page import Table, shown, shown_p, shown_with_error
+from MSLesionSegLib.studies.report.statistics import (
     Comparison,
     bonferroni,
     paired_test,

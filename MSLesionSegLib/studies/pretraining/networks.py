@@ -8,7 +8,7 @@ from typing import Any
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.studies.recipes import recipe_with
+from MSLesionSegLib.studies.engine.recipes import recipe_with
 from MSLesionSegLib.training.pretraining import PretrainingRecipe, get_preset
 
 

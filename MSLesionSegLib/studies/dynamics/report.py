@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.lesions.evaluation import average
-from MSLesionSegLib.studies.cells import Finished
-from MSLesionSegLib.studies.dynamics_cells import FROZEN, RANDOM, TRANSFER
-from MSLesionSegLib.studies.figures import curve_figure, filter_figure, save_figure
-from MSLesionSegLib.studies.layers import LAYERS
-from MSLesionSegLib.studies.page import Picture, Section, Table, shown, shown_with_error, write_page
-from MSLesionSegLib.studies.record import write_csv
+from MSLesionSegLib.studies.dynamics.cells import FROZEN, RANDOM, TRANSFER
+from MSLesionSegLib.studies.dynamics.layers import LAYERS
+from MSLesionSegLib.studies.engine.cells import Finished
+from MSLesionSegLib.studies.engine.record import write_csv
+from MSLesionSegLib.studies.report.figures import curve_figure, filter_figure, save_figure
+from MSLesionSegLib.studies.report.page import Picture, Section, Table, shown, shown_with_error, write_page
 
 TITLES = {RANDOM: "random weights", TRANSFER: "transfer", FROZEN: "frozen random encoder"}
 Runs = Mapping[str, Sequence[Finished]]

@@ -1,0 +1,1 @@
+"""How do parameters and representations change in training? (Karimi et al. 2021)"""

@@ -1,0 +1,1 @@
+"""Is a model that was taught something wrong kept out of use?"""

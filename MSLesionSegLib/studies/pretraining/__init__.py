@@ -1,0 +1,1 @@
+"""Does an encoder that has learnt from scans without masks save masks?"""

@@ -1,0 +1,1 @@
+"""How a study is reported: statistics, tables, figures and the page."""
