@@ -61,7 +61,7 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
     coverage = checks.check_field_of_view(name, volume.stored.shape, volume.affine)
     data, repairs = checks.repair_nonfinite(name, scaled(volume))
     checks.check_contrast(name, data)
-    image = _image(data, volume)
+    image = image_of(data, volume)
     findings = (
         *volume.findings,
         *coverage,
@@ -119,7 +119,7 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
             "0 and 1 first."
         )
     if reference is None:
-        return _image(labels, volume)
+        return image_of(labels, volume)
     return nib.Nifti1Image(labels, reference.affine, clean_header(reference.header, np.int32))
 
 
@@ -147,11 +147,12 @@ def scaled(volume: StoredVolume) -> np.ndarray:
         return (volume.stored.astype(np.float64) * volume.slope + volume.intercept).astype(np.float32)
 
 
-def _image(data: np.ndarray, volume: StoredVolume) -> nib.Nifti1Image:
+def image_of(data: np.ndarray, volume: StoredVolume) -> nib.Nifti1Image:
+    """An image of ``data`` (X, Y, Z), of its type, with the geometry of a volume and nothing else of its header."""
     if volume.header is not None:
         header = clean_header(volume.header, data.dtype, data.shape)
-        return nib.Nifti1Image(data, header.get_best_affine(), header)
-    image = nib.Nifti1Image(data, volume.affine)
+        return nib.Nifti1Image(data, header.get_best_affine(), header, dtype=data.dtype)
+    image = nib.Nifti1Image(data, volume.affine, dtype=data.dtype)
     image.set_sform(volume.affine, code="scanner")
     image.set_qform(volume.affine, code="scanner")
     image.header.set_xyzt_units("mm")

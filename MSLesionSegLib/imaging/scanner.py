@@ -8,19 +8,20 @@ import re
 from pathlib import Path
 from typing import Any
 
-# BIDS name: DICOM tag, factor to BIDS' unit
+# BIDS name, the same as the DICOM keyword: factor to BIDS' unit
 _NUMBERS = {
-    "MagneticFieldStrength": ("0018|0087", 1.0),
-    "RepetitionTime": ("0018|0080", 1e-3),
-    "EchoTime": ("0018|0081", 1e-3),
-    "InversionTime": ("0018|0082", 1e-3),
-    "FlipAngle": ("0018|1314", 1.0),
-    "SliceThickness": ("0018|0050", 1.0),
+    "MagneticFieldStrength": 1.0,
+    "RepetitionTime": 1e-3,
+    "EchoTime": 1e-3,
+    "InversionTime": 1e-3,
+    "FlipAngle": 1.0,
+    "SliceThickness": 1.0,
 }
+# BIDS name, DICOM keyword
 _MAKER, _MODEL, _ACQUISITION = (
-    ("Manufacturer", "0008|0070"),
-    ("ManufacturersModelName", "0008|1090"),
-    ("MRAcquisitionType", "0018|0023"),
+    ("Manufacturer", "Manufacturer"),
+    ("ManufacturersModelName", "ManufacturerModelName"),
+    ("MRAcquisitionType", "MRAcquisitionType"),
 )
 _MAKERS = ("Siemens", "GE", "Philips", "Canon", "Toshiba", "Hitachi", "Fujifilm", "Esaote", "UIH")
 _MODEL_WORDS = """
@@ -54,9 +55,9 @@ def _from_sidecar(path: Path) -> dict[str, Any]:
 def _from_dicom(folder: Path) -> dict[str, Any]:
     from MSLesionSegLib.imaging.dicom import series_values
 
-    names = {name: tag for name, (tag, _) in _NUMBERS.items()} | dict((_MAKER, _MODEL, _ACQUISITION))
+    names = {name: name for name in _NUMBERS} | dict((_MAKER, _MODEL, _ACQUISITION))
     found: dict[str, Any] = dict(zip(names, series_values(folder, tuple(names.values())), strict=True))
-    for name, (_, factor) in _NUMBERS.items():
+    for name, factor in _NUMBERS.items():
         try:
             found[name] = float(found[name]) * factor
         except ValueError:

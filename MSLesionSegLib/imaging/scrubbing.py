@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
-from MSLesionSegLib.imaging.reading import clean_header, scaled
+from MSLesionSegLib.imaging.reading import image_of, scaled
 
 
 def scrubbed(volume: StoredVolume) -> nib.Nifti1Image:
@@ -20,18 +20,11 @@ def scrubbed(volume: StoredVolume) -> nib.Nifti1Image:
     of NIfTI-2, which NIfTI-1 does not have, the true values are stored as float32 instead.
     """
     stored = volume.stored.astype(np.uint8) if volume.stored.dtype == bool else volume.stored
-    if volume.header is None:
-        image = nib.Nifti1Image(stored, volume.affine, dtype=stored.dtype)
-        image.set_sform(volume.affine, code="scanner")
-        image.set_qform(volume.affine, code="scanner")
-        image.header.set_xyzt_units("mm")
-        return image
     scaling = (volume.slope, volume.intercept)
     with np.errstate(over="ignore"):
         if any(float(np.float32(number)) != number for number in scaling):
             stored, scaling = scaled(volume), (1.0, 0.0)
-    header = clean_header(volume.header, stored.dtype, stored.shape)
-    image = nib.Nifti1Image(stored, header.get_best_affine(), header, dtype=stored.dtype)
+    image = image_of(stored, volume)
     if scaling != (1.0, 0.0):
         image.header.set_slope_inter(*scaling)
     return image
