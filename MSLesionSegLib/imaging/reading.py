@@ -12,6 +12,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging import checks
+from MSLesionSegLib.imaging.air import AT_ZERO, Air, measure_air
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
 
@@ -33,17 +34,27 @@ class Scan:
     """A scan that passed all checks.
 
     Attributes:
-        image: float32, finite, (X, Y, Z) on the file's own voxel grid and RAS affine. Its header holds the
-            file's geometry (sform, qform and their codes) and nothing else of the file's header.
+        image: float32, finite, air at 0 (see :mod:`~MSLesionSegLib.imaging.air`), (X, Y, Z) on the file's own voxel
+            grid and RAS affine. Its header holds the file's geometry (sform, qform and their codes) and nothing else
+            of the file's header.
         path: where it came from: a file, or the folder of a DICOM series.
         sha256: fingerprint of what was read.
         findings: what a person should know before trusting the result.
+        air: what had to be done to bring air to 0.
+        given: the same with the file's own values, of which content hashes are made; None where ``image`` has them.
     """
 
     image: nib.Nifti1Image
     path: Path
     sha256: str
     findings: tuple[Finding, ...]
+    air: Air = AT_ZERO
+    given: nib.Nifti1Image | None = None
+
+    @property
+    def own_values(self) -> nib.Nifti1Image:
+        """The scan with the values of its file."""
+        return self.image if self.given is None else self.given
 
 
 def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None) -> Scan:
@@ -61,15 +72,18 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
     coverage = checks.check_field_of_view(name, volume.stored.shape, volume.affine)
     data, repairs = checks.repair_nonfinite(name, scaled(volume))
     checks.check_contrast(name, data)
-    image = image_of(data, volume)
+    given = image_of(data, volume)
+    air = measure_air(data)
+    image = given if air == AT_ZERO else image_of(air.remove(data), volume)
+    measured = volume.stored[~air.is_filling(data)] if air.filling else volume.stored
     findings = (
         *volume.findings,
         *coverage,
         *repairs,
-        *checks.check_stored_values(name, volume.stored),
+        *checks.check_stored_values(name, measured),
         *checks.check_sequence(name, image, sequence),
     )
-    return Scan(image, path, volume.sha256, findings)
+    return Scan(image, path, volume.sha256, findings, air, None if image is given else given)
 
 
 def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = None) -> nib.Nifti1Image:

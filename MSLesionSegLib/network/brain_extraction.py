@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.imaging.air import above_air
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
 from MSLesionSegLib.progress import Progress, Silent
 
@@ -19,7 +20,7 @@ def brain_mask(image: nib.Nifti1Image, *, progress: Progress | None = None) -> n
     """Mask of the brain including sulcal fluid, cerebellum and brain stem.
 
     Args:
-        image: FLAIR or T1-weighted head, (X, Y, Z), with or without skull.
+        image: FLAIR or T1-weighted head, (X, Y, Z), with or without skull, on any scale of values.
         progress: told the stage.
 
     Returns:
@@ -29,6 +30,7 @@ def brain_mask(image: nib.Nifti1Image, *, progress: Progress | None = None) -> n
         ImageError: nothing of a brain's size was found.
     """
     (progress or Silent()).stage("brain mask", 0.0)
+    image = above_air(image)
     if looks_stripped(image):
         mask = _largest(close_sulci(np.asarray(image.dataobj) > 0, image))
     else:

@@ -157,7 +157,7 @@ def _read(request: AddRequest) -> Material:
         for entry in kind.inputs
         if entry.name in request.images
     }
-    hashes = {name: content_hash(scan.image) for name, scan in scans.items()}
+    hashes = {name: content_hash(scan.own_values) for name, scan in scans.items()}
     if len(set(hashes.values())) < len(hashes):
         raise SettingsError("The same scan was given twice. Give each scan of the case once.")
     grid, mask = _read_on_a_grid(request.mask, {name: scans[name].image for name in kind.grids})

@@ -287,7 +287,7 @@ def _copy(folder: Path, case: Case, strip_face: bool, contents: dict[Path, str],
             save_without_face(path, target)
         else:
             shutil.copyfile(path, target)
-        contents[path] = content_hash(read_scan(target).image)
+        contents[path] = content_hash(read_scan(target).own_values)
         facts = folder / layout.record_name(name)
         if facts.exists():
             shutil.copyfile(facts, change.path(layout.record_name(name)))

@@ -298,13 +298,15 @@ def check_files(case: Case) -> dict[str, nib.Nifti1Image]:
         ImageError: a file is missing, unreadable, empty or full of values that are no numbers, has been changed
             since it was added, or a mask lies on another grid than its image.
     """
-    images = {name: read_scan(path).image for name, path in case.images.items()}
+    scans = {name: read_scan(path) for name, path in case.images.items()}
+    images = {name: scan.image for name, scan in scans.items()}
     reference = images[case.grid]
     for role, path in (("mask", case.mask), ("draft", case.draft)):
         if path is not None:
             images[role] = read_mask(path, reference)
     for role, image in images.items():
-        if case.contents.get(role) != content_hash(image):
+        own = scans[role].own_values if role in scans else image
+        if case.contents.get(role) != content_hash(own):
             raise ImageError(
                 f"Its {role} was changed after it had been added. Restore the file, or remove the case and add "
                 "it again."
