@@ -15,8 +15,6 @@ from MSLesionSegLib.commands.new_lesions import segment_new
 from MSLesionSegLib.commands.pretrain import pretrain
 from MSLesionSegLib.commands.segment_enhancing import segment_enhancing
 from MSLesionSegLib.commands.selfcheck import selfcheck
-from MSLesionSegLib.commands.study_enhancing import study_enhancing_model, study_enhancing_results
-from MSLesionSegLib.commands.study_new import study_new_lesions, study_new_models
 from MSLesionSegLib.commands.train import train
 
 app = typer.Typer(
@@ -32,10 +30,6 @@ segment.app.command("new")(segment_new)
 app.add_typer(segment.app, name="segment")
 app.add_typer(models.app, name="models")
 app.add_typer(cases.app, name="cases")
-study.app.command("enhancing-model")(study_enhancing_model)
-study.app.command("enhancing-results")(study_enhancing_results)
-study.app.command("new-models")(study_new_models)
-study.app.command("new-lesions")(study_new_lesions)
 app.add_typer(study.app, name="study")
 app.command()(batch)
 app.add_typer(replay.app, name="replay")

@@ -1,7 +1,8 @@
 """Makes the shipped replay buffer: python Resources/Replay/build_replay.py WORK
 
-WORK is the folder of ``mslesionseg study default-models`` after its steps ``synthesise`` and ``prepare``. The buffer
-holds four of the synthetic patients that the default models were trained on, two with thin and two with thick slices.
+WORK is the folder of ``python -m model_development default-models`` after its steps ``synthesise`` and ``prepare``.
+The buffer holds four of the synthetic patients that the default models were trained on, two with thin and two with
+thick slices.
 """
 
 from __future__ import annotations

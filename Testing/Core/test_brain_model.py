@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from round_brains import add_patient
 
+from model_development.brain_model import WEIGHTS, prepare_brain_examples
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.brain_model import WEIGHTS, prepare_brain_examples
 
 
 def test_heads_with_a_brain_mask_become_examples_except_the_one_with_a_cut_mask(tmp_path):

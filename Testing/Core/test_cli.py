@@ -140,7 +140,6 @@ def test_a_reader_that_wants_only_the_first_line_is_no_failure(head, tmp_path, c
         (["segment", "flair", "--flair", "scan.nii", "-o", "out"], "Cancelled. Nothing was written."),
         (["demo", "--flair", "scan.nii"], "Cancelled. Nothing was written."),
         (["demo", "-o", "mine"], "a finished synthetic patient stays in mine/patient."),
-        (["study", "default-models", "--data", "d", "--work", "w"], "What was made so far stays in w;"),
     ],
 )
 def test_a_stopped_command_says_what_stays_on_the_disk(arguments, sentence, tmp_path, models, monkeypatch):
@@ -149,6 +148,17 @@ def test_a_stopped_command_says_what_stays_on_the_disk(arguments, sentence, tmp_
     done = CliRunner().invoke(app, [*arguments, "--events", "--stop-file", "stop"])
     assert done.exit_code == 130
     assert sentence.replace("/", os.sep) in json.loads(done.stdout.splitlines()[-1])["sentence"]
+
+
+def test_stopped_model_development_says_that_it_goes_on_from_there(tmp_path, monkeypatch):
+    from model_development.__main__ import app as development
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "stop").touch()
+    arguments = ["default-models", "--data", "d", "--work", "w", "--events", "--stop-file", "stop"]
+    done = CliRunner().invoke(development, arguments)
+    assert done.exit_code == 130
+    assert "What was made so far stays in w;" in json.loads(done.stdout.splitlines()[-1])["sentence"]
 
 
 def test_the_help_tells_every_option_of_a_segmentation():

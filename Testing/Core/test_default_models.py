@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from model_development import default_models
+from model_development.default_models import REAL_MS, ROTATION, STAGES, stage_examples
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.store import read_card
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies import default_models
-from MSLesionSegLib.studies.default_models import REAL_MS, ROTATION, STAGES, stage_examples
 from MSLesionSegLib.training.examples import write_example
 
 

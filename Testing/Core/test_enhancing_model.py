@@ -9,17 +9,17 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from model_development import enhancing_measurement, enhancing_model
+from model_development.default_models import stage_examples
+from model_development.enhancing_examples import prepare_enhancing
+from model_development.enhancing_measurement import plan, with_foci, write_enhancing_results
+from model_development.enhancing_model import STAGES
+from model_development.enhancing_steps import STEPS, run_enhancing_steps
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.architectures import build
 from MSLesionSegLib.network.store import ModelCard, read_card, save_model
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies import enhancing_measurement, enhancing_model
-from MSLesionSegLib.studies.default_models import stage_examples
-from MSLesionSegLib.studies.enhancing_examples import prepare_enhancing
-from MSLesionSegLib.studies.enhancing_measurement import plan, with_foci, write_enhancing_results
-from MSLesionSegLib.studies.enhancing_model import STAGES
-from MSLesionSegLib.studies.enhancing_steps import STEPS, run_enhancing_steps
 from MSLesionSegLib.training.examples import read_examples
 
 SHAPE = (96, 96, 96)

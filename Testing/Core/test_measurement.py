@@ -8,11 +8,11 @@ import pytest
 import torch
 from round_brains import add_patient
 
+from model_development.default_models import ROTATION, STAGES
+from model_development.measurement import measure, plan
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, save_model
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.default_models import ROTATION, STAGES
-from MSLesionSegLib.studies.measurement import measure, plan
 
 SUBJECTS = [subject for group in ROTATION for subject in group]
 

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from visits import GONE_AT, NEW_AT, scan, use_stand_ins
 
+from model_development import new_lesion_measurement as measurement
+from model_development.new_lesion_measurement import measure
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation import selfcheck
-from MSLesionSegLib.studies import new_lesion_measurement as measurement
-from MSLesionSegLib.studies.new_lesion_measurement import measure
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 import torch
 from round_brains import add_patient
 
+from model_development import new_lesion_models as study
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import load_model
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies import new_lesion_models as study
 from MSLesionSegLib.synthesis.deformation import smooth_field
 from MSLesionSegLib.training import pairs
 from MSLesionSegLib.training.pairs import CHANNELS, Host, PairSource, acquire_pair, slices

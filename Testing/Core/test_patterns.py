@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from round_brains import AFFINE, add_patient
 
+from model_development.patterns import prepare_inserted
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.patterns import prepare_inserted
 from MSLesionSegLib.synthesis.lesions import insert_pattern
 from MSLesionSegLib.training.prepare import prepare_dataset
 

@@ -6,11 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from model_development.results import binarise, write_results
+from model_development.steps import STEPS, run_steps
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.progress import Silent
-from MSLesionSegLib.studies.results import binarise, write_results
-from MSLesionSegLib.studies.steps import STEPS, run_steps
 
 
 @pytest.fixture

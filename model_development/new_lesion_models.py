@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from model_development.default_models import adopt, real_shapes, train_and_store, training_facts
+from model_development.stepwise import go_through
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import ModelCard
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.default_models import adopt, real_shapes, train_and_store, training_facts
-from MSLesionSegLib.studies.stepwise import go_through
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.training.examples import read_examples
 from MSLesionSegLib.training.pairs import CHANNELS, Host, PairSource

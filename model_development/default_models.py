@@ -17,12 +17,12 @@ from typing import Any
 
 import torch
 
+from model_development.patterns import prepare_inserted
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inheritance import inherit
 from MSLesionSegLib.network.store import SHIPPED, ModelCard, load_model, read_card, save_model
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.patterns import prepare_inserted
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.shapes import shapes_from_file

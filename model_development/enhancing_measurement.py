@@ -9,6 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from model_development.enhancing_examples import T1Pair, brain_of_both, find_pairs
+from model_development.results import binarise, false_positive_table
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.normalise import PAIR_TAILS, zscore
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
@@ -19,8 +21,6 @@ from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.segmentation.tasks import get_task
-from MSLesionSegLib.studies.enhancing_examples import T1Pair, brain_of_both, find_pairs
-from MSLesionSegLib.studies.results import binarise, false_positive_table
 from MSLesionSegLib.synthesis.enhancement import insert_foci
 
 MODEL = "enhancing-ms"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from model_development.default_models import adopt
+from model_development.enhancing_examples import prepare_enhancing
+from model_development.enhancing_measurement import measure_enhancing
+from model_development.enhancing_model import FIRST_PARENT, STAGES, train_enhancing
+from model_development.stepwise import go_through
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.default_models import adopt
-from MSLesionSegLib.studies.enhancing_examples import prepare_enhancing
-from MSLesionSegLib.studies.enhancing_measurement import measure_enhancing
-from MSLesionSegLib.studies.enhancing_model import FIRST_PARENT, STAGES, train_enhancing
-from MSLesionSegLib.studies.stepwise import go_through
 
 # expected share of the time
 STEPS: dict[str, float] = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from model_development.brain_model import train_brain_model
+from model_development.default_models import STAGES, make_synthetic, prepare_examples, train_stage
+from model_development.measurement import measure
+from model_development.stepwise import go_through
 from MSLesionSegLib.progress import Progress
-from MSLesionSegLib.studies.brain_model import train_brain_model
-from MSLesionSegLib.studies.default_models import STAGES, make_synthetic, prepare_examples, train_stage
-from MSLesionSegLib.studies.measurement import measure
-from MSLesionSegLib.studies.stepwise import go_through
 
 # expected share of the time
 STEPS: dict[str, float] = {
