@@ -97,7 +97,7 @@ def test_the_image_is_float32_with_the_scaling_applied(tmp_path: Path) -> None:
     assert scan.image.get_data_dtype() == np.float32
     assert np.asarray(scan.image.dataobj).dtype == np.float32
     np.testing.assert_allclose(
-        scan.image.get_fdata(), nib.load(tmp_path / "scan.nii.gz").get_fdata(), atol=1e-3
+        scan.own_values.get_fdata(), nib.load(tmp_path / "scan.nii.gz").get_fdata(), atol=1e-3
     )
 
 
