@@ -13,9 +13,11 @@ from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.new_lesions import segment_new
 from MSLesionSegLib.commands.pretrain import pretrain
+from MSLesionSegLib.commands.running import printing
 from MSLesionSegLib.commands.segment_enhancing import segment_enhancing
 from MSLesionSegLib.commands.selfcheck import selfcheck
 from MSLesionSegLib.commands.train import train
+from MSLesionSegLib.standard_streams import open_closed_streams
 
 app = typer.Typer(
     name="mslesionseg",
@@ -45,7 +47,9 @@ def info() -> None:
     """Versions, devices and models, to send along with a question. Holds no patient data."""
     from MSLesionSegLib.diagnostics import diagnostic_text
 
-    typer.echo(diagnostic_text())
+    text = diagnostic_text()
+    with printing():
+        typer.echo(text)
 
 
 @app.callback(invoke_without_command=True)
@@ -53,10 +57,12 @@ def _version(
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"mslesionseg {__version__}")
+        with printing():
+            typer.echo(f"mslesionseg {__version__}")
         raise typer.Exit
 
 
 def main() -> None:
     """Run the command; the entry point of the installed program."""
+    open_closed_streams()
     app()

@@ -28,11 +28,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Generic, TextIO, TypeVar
+from typing import Any, Generic, TypeVar
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import Cancelled, MSLesionSegError
 from MSLesionSegLib.own_process import take_process
+from MSLesionSegLib.standard_streams import abandon
+from MSLesionSegLib.terminal_bar import TerminalBar
 
 T = TypeVar("T")
 Event = dict[str, Any]
@@ -311,70 +313,3 @@ def _sink(events: bool) -> Iterator[Callable[[Event], None]]:
 
     with contextlib.redirect_stdout(sys.stderr):
         yield write
-
-
-def abandon(stream: TextIO) -> None:
-    """Send what ``stream`` still holds nowhere: Python would fail on it at exit and spoil the exit code."""
-    with contextlib.suppress(OSError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
-
-
-class TerminalBar:
-    """Shows the events on standard error: a moving bar on a terminal, one line per stage in a log file."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-
-        self._console = Console(stderr=True, highlight=False)
-        columns = (
-            TextColumn("{task.description:<22}"),
-            BarColumn(bar_width=36),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[eta]}"),
-        )
-        self._bar = Progress(*columns, console=self._console, transient=True)
-        self._task = self._bar.add_task("", total=1.0, eta="")
-        self._stage = ""
-        if self._console.is_terminal:
-            self._bar.start()
-
-    def __call__(self, event: Event) -> None:
-        kind = event["event"]
-        if kind == "progress":
-            self._progress(event)
-        elif kind == "metric":
-            context = {k: v for k, v in event.items() if k not in ("event", "name", "value")}
-            text = " ".join(f"{key} {value}" for key, value in context.items())
-            self._print(f"{text} {event['name']} {event['value']:.4g}".strip())
-        elif kind == "warning":
-            self._print(f"Note: {event['sentence']}", style="yellow")
-        elif kind == "error":
-            style = "yellow" if event["code"] == Cancelled.code else "bold red"
-            self._print(event["sentence"], style=style)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        self._bar.stop()
-
-    def _progress(self, event: Event) -> None:
-        if self._console.is_terminal:
-            eta = "" if event["eta_s"] is None else f"about {_clock_text(event['eta_s'])} left"
-            name = event["stage"].capitalize()
-            self._bar.update(self._task, description=name, completed=event["fraction"], eta=eta)
-        elif event["stage"] != self._stage:
-            self._stage = event["stage"]
-            self._print(f"[{event['fraction']:4.0%}] {self._stage}")
-
-    def _print(self, text: str, style: str | None = None) -> None:
-        self._console.print(text, style=style, markup=False, soft_wrap=True)
-
-
-def _clock_text(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"

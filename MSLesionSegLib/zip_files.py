@@ -17,6 +17,8 @@ _NO_DATE = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20
 # what cannot be made smaller
 _STORED = (".gz", ".safetensors")
+# an archive of this program grows by a third at most when it is unpacked, and the small ones by their texts
+_MOST_GROWTH, _MOST_SMALL = 4, 64 << 20
 _DAMAGED = (
     zipfile.BadZipFile,
     zlib.error,
@@ -78,13 +80,19 @@ def open_zip(archive: Path, refusal: type[MSLesionSegError]) -> Iterator[zipfile
 
     Args:
         archive: the file.
-        refusal: kind of the error for a file that is missing or damaged.
+        refusal: kind of the error for a file that is missing, damaged, or far larger than it looks.
 
     Raises:
         MSLesionSegError: of the kind ``refusal``; OutputError: what is unpacked cannot be written.
     """
     try:
         with zipfile.ZipFile(archive) as packed:
+            unpacked = sum(entry.file_size for entry in packed.infolist())
+            if unpacked > _MOST_GROWTH * archive.stat().st_size + _MOST_SMALL:
+                raise refusal(
+                    f"{archive.name} is refused: it would grow to {unpacked / 1e9:.1f} GB when it is unpacked, which "
+                    "no archive of MSLesionSeg does."
+                )
             yield packed
     except FileNotFoundError:
         raise refusal(f"{archive} was not found. Check the name and the folder.") from None

@@ -9,6 +9,7 @@ import numpy as np
 import slicer
 import vtk
 
+from MSLesionSegLib.foreign_json import parse_json
 from MSLesionSegLib.lesions.components import LesionRule
 
 from . import segments, volumes
@@ -48,7 +49,7 @@ class Findings:
         volume = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) if text else None
         if volume is None or node.GetNodeReference(PROBABILITY) is None:
             return None
-        record = json.loads(text)
+        record = parse_json(text)
         review = reviewOf(node, record)
         masks = segments.getMasks(node, volume, reviewedSegments(node, record["task"]))
         review.restore(segments.union(masks, review.mask.shape), record["decisions"])

@@ -1,7 +1,6 @@
 """A result folder of the core brought into the scene, step by step: volumes, segmentation and their review."""
 
 import importlib
-import json
 from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.foreign_json import read_json
 
 from . import placing, segments, volumes
 from .choices import REFERENCE
@@ -51,7 +51,7 @@ def loading(
     """
     from MSLesionSegLib.segmentation.outputs import MANIFEST
 
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_json(folder / MANIFEST)
     task = manifest["task"]
     refuseIncomparable(manifest)
     for node in nodes.values():

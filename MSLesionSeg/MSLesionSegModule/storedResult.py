@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.foreign_json import read_json
 
 from . import placing, resultFolder, volumes
 from .choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
@@ -123,7 +124,7 @@ def readResult(path: Path) -> StoredResult:
         MSLesionSegError: it is none, files of it are missing, or its counts are withheld.
     """
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path)
         task, inputs, files = manifest["task"], manifest["inputs"], manifest["files"].values()
         names = [name for name in TASK_INPUTS[task] if name in inputs or (task, name) not in OPTIONAL_INPUTS]
         scans = {name: StoredScan(inputs[name]["sha256"], tuple(inputs[name]["shape"])) for name in names}

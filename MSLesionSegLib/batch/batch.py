@@ -17,6 +17,7 @@ from MSLesionSegLib.batch.work import STOP
 from MSLesionSegLib.batch.workers import run_here, run_on_cluster
 from MSLesionSegLib.cluster import LOCAL, check_executor
 from MSLesionSegLib.errors import BatchError, OutputError, SettingsError
+from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import read_manifest, write_text
 from MSLesionSegLib.segmentation.tasks import get_task
@@ -121,7 +122,7 @@ def _check_output(request: BatchRequest, requests: Mapping[str, Request]) -> Non
         raise OutputError(f"{folder} is a file. Give the name of a folder.")
     if folder.is_dir() and any(folder.iterdir()):
         try:
-            made_by = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["GeneratedBy"][0]
+            made_by = read_json(folder / DESCRIPTION)["GeneratedBy"][0]
         except (OSError, ValueError, KeyError, IndexError, TypeError):
             made_by = None
         ours = {"Name": PROGRAM, "Description": _made_by(task)}

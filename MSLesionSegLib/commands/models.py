@@ -9,6 +9,7 @@ import typer
 
 from MSLesionSegLib.commands.options import Device, Events, Replay, StopFile
 from MSLesionSegLib.commands.running import new_table, or_exit, print_table, printing, run
+from MSLesionSegLib.printable import printable
 
 if TYPE_CHECKING:
     from MSLesionSegLib.jobs import Job
@@ -81,11 +82,14 @@ def models_show(
 
     card = or_exit(lambda: read_card(find_model(name)))
     if page is None:
-        typer.echo(json.dumps(asdict(card), indent=2, ensure_ascii=False))
+        with printing():
+            typer.echo(printable(json.dumps(asdict(card), indent=2, ensure_ascii=False)))
         return
     from MSLesionSegLib.network.card_page import write_card_page
 
-    typer.echo(str(or_exit(lambda: write_card_page(card, page))))
+    file = or_exit(lambda: write_card_page(card, page))
+    with printing():
+        typer.echo(str(file))
 
 
 @app.command("use")
@@ -101,7 +105,8 @@ def models_use(name: Stored, events: Events = False) -> None:
 
     task = run("models use", work, {}, lambda task: _in_use(task, name), events, None)
     if not events:
-        typer.echo(f"The task '{task}' uses {name} now.")
+        with printing():
+            typer.echo(f"The task '{task}' uses {name} now.")
 
 
 @app.command("rollback")
@@ -120,7 +125,8 @@ def models_rollback(
 
     name = run("models rollback", work, {}, lambda name: _in_use(task, name), events, None)
     if not events:
-        typer.echo(f"The task '{task}' uses {name} now.")
+        with printing():
+            typer.echo(f"The task '{task}' uses {name} now.")
 
 
 def _in_use(task: str, name: str) -> dict[str, Any]:
@@ -141,7 +147,8 @@ def models_export(
 
     file = run("models export", lambda job: export_model(name, output), {}, describe, events, None)
     if not events:
-        typer.echo(str(file))
+        with printing():
+            typer.echo(str(file))
 
 
 @app.command("import")
@@ -158,7 +165,8 @@ def models_import(
 
     folder = run("models import", lambda job: import_model(source, name), {}, describe, events, None)
     if not events:
-        typer.echo(f"{folder.name} is stored. Put it in use with: mslesionseg models use {folder.name}")
+        with printing():
+            typer.echo(f"{folder.name} is stored. Put it in use with: mslesionseg models use {folder.name}")
 
 
 @app.command("compare")

@@ -11,7 +11,9 @@ from typing import Any, TypeVar, cast
 import typer
 
 from MSLesionSegLib.errors import MSLesionSegError
-from MSLesionSegLib.jobs import NOTHING_WRITTEN, ExitCode, Job, abandon, run_job
+from MSLesionSegLib.jobs import NOTHING_WRITTEN, ExitCode, Job, run_job
+from MSLesionSegLib.printable import printable
+from MSLesionSegLib.standard_streams import reader_may_go
 
 T = TypeVar("T")
 
@@ -43,11 +45,8 @@ def run(
 @contextlib.contextmanager
 def printing() -> Iterator[None]:
     """Print what came out. The work is done: a reader that has gone, such as ``head``, is no failure."""
-    try:
+    with reader_may_go(sys.stdout):
         yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        abandon(sys.stdout)
 
 
 def or_exit(call: Callable[[], T]) -> T:
@@ -55,7 +54,8 @@ def or_exit(call: Callable[[], T]) -> T:
     try:
         return call()
     except MSLesionSegError as error:
-        typer.secho(str(error), err=True, fg="red")
+        with reader_may_go(sys.stderr):
+            typer.secho(printable(str(error)), err=True, fg="red")
         raise typer.Exit(int(ExitCode.USER_ERROR)) from None
 
 
@@ -64,7 +64,11 @@ def new_table(*columns: str) -> Any:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    class PrintableTable(Table):
+        def add_row(self, *cells: str) -> None:
+            super().add_row(*(printable(cell) for cell in cells))
+
+    table = PrintableTable(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         number = column.endswith((".", "mm3", "mm")) or column.startswith("p ")
         table.add_column(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from pathlib import Path
 from typing import Any
+
+from MSLesionSegLib.foreign_json import ForeignJsonError, read_json
 
 # BIDS name, the same as the DICOM keyword: factor to BIDS' unit
 _NUMBERS = {
@@ -46,8 +47,8 @@ def scanner_facts(path: Path) -> dict[str, Any]:
 def _from_sidecar(path: Path) -> dict[str, Any]:
     sidecar = path.with_name(re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE) + ".json")
     try:
-        content = json.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        content = read_json(sidecar)
+    except (OSError, ForeignJsonError):
         return {}
     return _allowed(content) if isinstance(content, dict) else {}
 
@@ -69,7 +70,7 @@ def _allowed(content: dict[str, Any]) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for name in _NUMBERS:
         value = content.get(name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and _is_finite(value):
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
             facts[name] = round(float(value), 6)
     words = str(content.get(_MAKER[0], "")).lower().split()
     maker = next((maker for maker in _MAKERS if maker.lower() in words), None)
@@ -81,13 +82,6 @@ def _allowed(content: dict[str, Any]) -> dict[str, Any]:
     if content.get(_ACQUISITION[0]) in ("2D", "3D"):
         facts[_ACQUISITION[0]] = content[_ACQUISITION[0]]
     return facts
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return False
 
 
 def _model(text: str) -> str:

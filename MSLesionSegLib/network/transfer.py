@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import zipfile
 from dataclasses import replace
@@ -12,18 +13,19 @@ from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.litter import is_litter
 from MSLesionSegLib.network.card_page import card_html
 from MSLesionSegLib.network.store import (
+    MOST_CARD,
     check_name,
     load_model,
     read_card,
     user_models_folder,
     write_card,
 )
+from MSLesionSegLib.network.weight_checks import largest_file
 from MSLesionSegLib.zip_files import extract, open_zip, write_zip
 
-NEEDED = ("card.json", "weights.safetensors")
+CARD, WEIGHTS = NEEDED = ("card.json", "weights.safetensors")
 PAGE = "card.html"
 _PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".npy", ".joblib")
-_LARGEST_BYTES = 4 * 2**30
 
 
 def export_model(name: str | Path, target: Path) -> Path:
@@ -47,6 +49,8 @@ def export_model(name: str | Path, target: Path) -> Path:
 def import_model(source: Path, name: str | None = None) -> Path:
     """Take a model from a zip file or a folder into the user's store; it is loaded once to prove that it works.
 
+    The card is judged before weights are unpacked, and the head of the weights before memory is taken for them.
+
     Args:
         source: zip file of :func:`export_model`, or a model folder.
         name: another name for it, where its own is taken.
@@ -55,8 +59,8 @@ def import_model(source: Path, name: str | None = None) -> Path:
         Its folder in the store.
 
     Raises:
-        ModelError: not a model, with anything in it but card, weights and page, damaged, for an architecture that its
-            weights do not fit, or with a pickle in it.
+        ModelError: not a model, with anything in it but card, weights and page of a single one, damaged, for an
+            architecture that its weights do not fit, with weights that are not finite, or with a pickle in it.
         OutputError: the name is taken, or the store cannot be written.
     """
     if source.is_file() and not zipfile.is_zipfile(source):
@@ -70,12 +74,7 @@ def import_model(source: Path, name: str | None = None) -> Path:
             folder = Path(temporary) / source.stem  # the name that sentences give
             folder.mkdir()
             _copy(source, folder)
-            card = read_card(folder)
-            if not card.weights_sha256:
-                raise ModelError(
-                    f"The card of {card.name} holds no checksum of its weights: it cannot be checked."
-                )
-            load_model(folder)
+            card = load_model(folder).card
             card = replace(card, name=name or card.name)
             try:
                 check_name(root, card.name)
@@ -92,21 +91,60 @@ def _copy(source: Path, folder: Path) -> None:
     if source.is_dir():
         names = [path.name for path in source.iterdir() if not is_litter(path.name)]
         _require_only(source, names)
-        for name in NEEDED:
-            (folder / name).write_bytes((source / name).read_bytes())
+        _check_size(source, CARD, (source / CARD).stat().st_size, MOST_CARD)
+        shutil.copyfile(source / CARD, folder / CARD)
+        _check_size(source, WEIGHTS, (source / WEIGHTS).stat().st_size, _most_weights(folder))
+        shutil.copyfile(source / WEIGHTS, folder / WEIGHTS)
         return
     with open_zip(source, ModelError) as archive:
-        entries = {}
-        for entry in archive.infolist():
-            path = PurePosixPath(entry.filename)
-            if path.is_absolute() or ".." in path.parts:
-                raise ModelError(f"{source} holds a file that would be written elsewhere ({entry.filename}).")
-            if not entry.is_dir() and not is_litter(path.name):
-                entries[path.name] = entry
-        _require_only(source, list(entries))
+        entries = _entries(source, archive)
         for name in NEEDED:
-            if extract(archive, entries[name], folder / name, _LARGEST_BYTES) is None:
-                raise ModelError(f"{source} is too large for a model ({name}).")
+            most = MOST_CARD if name == CARD else _most_weights(folder)
+            _check_size(source, name, entries[name].file_size, most)
+            extract(archive, entries[name], folder / name, most)
+
+
+def _entries(source: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    """The files of the one model in a zip file, by name."""
+    entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+    paths = [
+        PurePosixPath(entry.filename.replace("\\", "/")) for entry in entries
+    ]  # as some Windows packers write
+    for path in paths:
+        if path.is_absolute() or ".." in path.parts:
+            raise ModelError(f"{source} holds a file that would be written elsewhere ({path}).")
+    found = [(path, entry) for path, entry in zip(paths, entries, strict=True) if not is_litter(path.name)]
+    _require_only(source, [path.name for path, _ in found])
+    by_name = {path.name: entry for path, entry in found}
+    folders = sorted({str(path.parent) for path, _ in found})
+    if len(folders) > 1 or len(by_name) < len(found):
+        raise ModelError(
+            f"{source} holds more than one model, or one in several folders ({', '.join(folders[:4])}). Pack each "
+            "model into a zip file of its own (mslesionseg models export)."
+        )
+    return by_name
+
+
+def _most_weights(folder: Path) -> int:
+    """How many bytes the weights can have that belong to the card in a folder.
+
+    Raises:
+        ModelError: the card cannot be used, or does not say which weights it was written for.
+    """
+    card = read_card(folder)
+    if not card.weights_sha256:
+        raise ModelError(f"The card of {card.name} holds no checksum of its weights: it cannot be checked.")
+    return largest_file(card.architecture)
+
+
+def _check_size(source: Path, name: str, size: int, most: int) -> None:
+    if size > most:
+        raise ModelError(
+            f"{source} is refused: its {name} has {size / 1e6:.1f} MB, and at most {most / 1e6:.1f} MB fit the "
+            "network that its card describes."
+            if name == WEIGHTS
+            else f"{source} is refused: its {name} has {size / 1e6:.1f} MB, more than a card can have."
+        )
 
 
 def _require_only(source: Path, names: list[str]) -> None:

@@ -76,6 +76,16 @@ def check_numbers(weights: Mapping[str, torch.Tensor], model: str) -> None:
         )
 
 
+def largest_file(architecture: Architecture) -> int:
+    """Bytes that the weights of an architecture have at most.
+
+    Raises:
+        ModelError: as :func:`~MSLesionSegLib.network.architectures.build`.
+    """
+    tensors = expected_tensors(architecture).values()
+    return _MOST_HEAD + sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
 def expected_tensors(architecture: Architecture) -> dict[str, torch.Tensor]:
     """Parameters and buffers of a network, without values (on torch's ``meta`` device).
 

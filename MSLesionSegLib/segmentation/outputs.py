@@ -22,6 +22,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import Cancelled, OutputError
+from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.litter import is_litter
 
 MANIFEST = "result.json"
@@ -212,7 +213,7 @@ def _check_existing(folder: Path, task: str, overwrite: bool, inputs: Sequence[P
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """The manifest of a result of this program, or None where there is none."""
     try:
-        content = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        content = read_json(folder / MANIFEST)
         ours = content["program"] == PROGRAM and isinstance(content["files"], dict)
     except (OSError, ValueError, KeyError, TypeError):
         return None

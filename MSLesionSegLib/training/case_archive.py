@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
+from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
@@ -30,6 +30,7 @@ from MSLesionSegLib.training.cases import (
     Case,
     all_versions,
     check_files,
+    list_cases,
     read_cases,
     read_record,
     require_set,
@@ -119,12 +120,9 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
     with tempfile.TemporaryDirectory(prefix="mslesionseg-import-") as temporary:
         source = Path(temporary)
         unpack(archive, source, KIND)
-        require_set(source)
-        versions = all_versions(source)
-        if not versions:
-            raise SettingsError(f"{archive.name} holds no usable cases.")
+        versions = _versions(source, archive)
         added: dict[str, Case] = {}
-        known, findings = 0, []
+        known, findings = 0, list(list_cases(source).findings)
         scans: dict[str, set[str]] = {}
         cases: dict[str, list[Case]] = {}
         for case in versions:
@@ -146,7 +144,29 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
                 else:
                     added[brought.case_id] = brought
     progress.stage(IMPORT, 1.0)
-    return Imported(tuple(added.values()), known, tuple(findings))
+    told = tuple(replace(f, sentence=_in_archive(f.sentence, source, archive)) for f in findings)
+    return Imported(tuple(added.values()), known, told)
+
+
+def _versions(source: Path, archive: Path) -> list[Case]:
+    """All versions of all cases of an archive that was unpacked.
+
+    Raises:
+        SettingsError: there are none, or the list of patients is damaged.
+    """
+    try:
+        require_set(source)
+        versions = all_versions(source)
+    except MSLesionSegError as error:
+        raise SettingsError(_in_archive(str(error), source, archive)) from error
+    if not versions:
+        raise SettingsError(f"{archive.name} holds no usable cases.")
+    return versions
+
+
+def _in_archive(sentence: str, source: Path, archive: Path) -> str:
+    """What is said of an unpacked file, said of the archive: the folder for unpacking will be gone."""
+    return sentence.replace(str(source), archive.name)
 
 
 @contextlib.contextmanager
@@ -295,6 +315,6 @@ def _copy(folder: Path, case: Case, strip_face: bool, contents: dict[Path, str],
         if path is not None:
             shutil.copyfile(path, change.path(path.relative_to(folder).as_posix()))
     record = layout.record_name(case.mask.relative_to(folder).as_posix())
-    content = json.loads((folder / record).read_text(encoding="utf-8"))
+    content = read_json(folder / record)
     content["Contents"] |= {role: contents[path] for role, path in case.images.items()}
     change.write_json(record, content)

@@ -12,6 +12,7 @@ from typing import Any
 import nibabel as nib
 
 from MSLesionSegLib.errors import ImageError, ModelError, MSLesionSegError, SettingsError
+from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
@@ -236,7 +237,7 @@ def read_record(folder: Path, record: Path, roll: Roll) -> Case:
         OSError, ValueError, KeyError, TypeError, AttributeError: the record is damaged.
     """
     match = layout.RECORD.fullmatch(record.relative_to(folder).as_posix())
-    content = json.loads(record.read_text(encoding="utf-8"))
+    content = read_json(record)
     subject, session, version = match["subject"], match["session"], int(match["version"])
     task = layout.task_of_label(match["label"])
     if task is None or content["Task"] != task or content["Version"] != version:
@@ -321,7 +322,7 @@ def require_set(folder: Path) -> None:
         SettingsError: it does not, or one of a newer version of the program.
     """
     try:
-        version = json.loads((folder / layout.DESCRIPTION).read_text(encoding="utf-8"))[FORMAT_KEY]
+        version = read_json(folder / layout.DESCRIPTION)[FORMAT_KEY]
     except (OSError, ValueError, KeyError, TypeError):
         raise SettingsError(
             f"{folder} holds no training cases. Check the path, or add a first case with: mslesionseg cases add"

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.training.examples import Example, write_example
 
 STEP = 0.1  # standard deviations; the rounding is a tenth of a scan's noise
@@ -45,7 +46,7 @@ def read_compact(source: Path, folder: Path) -> Example:
         SettingsError: the files do not fit together.
     """
     try:
-        facts = json.loads((source / "example.json").read_text(encoding="utf-8"))
+        facts = read_json(source / "example.json")
         shape = tuple(int(n) for n in facts["shape"])
         if len(shape) != 3 or min(shape) < 1 or np.prod(shape, dtype=np.int64) > _MOST_VOXELS:
             raise ValueError(f"shape {shape}")
@@ -71,7 +72,7 @@ def read_compact(source: Path, folder: Path) -> Example:
 
 
 def _bytes(file: Path) -> np.ndarray:
-    array = np.load(file, allow_pickle=False)
+    array = np.load(file, allow_pickle=False, mmap_mode="r")  # its head may promise more than there is
     if array.dtype != np.uint8:
         raise ValueError(f"{file.name} holds {array.dtype}")
     return array

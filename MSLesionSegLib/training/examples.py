@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.foreign_json import read_json
 
 ARRAYS = ("image", "label", "brain", "lesion_index", "focus_index", "brain_index")
 SYNTHETIC_SITE = "synthetic"  # of the shipped replay buffer; no hospital may be called so
@@ -120,5 +121,5 @@ def read_examples(root: Path) -> list[Example]:
     """All prepared scans below a folder, in the order of their names."""
     found = []
     for description in sorted(root.glob("**/example.json")):
-        found.append(Example(description.parent, **json.loads(description.read_text())))
+        found.append(Example(description.parent, **read_json(description)))
     return found

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
+from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
 from MSLesionSegLib.segmentation.outputs import staged
@@ -136,7 +137,7 @@ def read_buffer(folder: Path) -> Buffer:
         SettingsError: no buffer, or a damaged one.
     """
     try:
-        content = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        content = read_json(folder / DESCRIPTION)
         wanted, task = dict(content["Examples"]), str(content["Task"])
         found = {example.name: example.sha256 for example in read_examples(folder)}
     except (OSError, ValueError, KeyError, TypeError):

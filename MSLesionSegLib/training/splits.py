@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.training.examples import SYNTHETIC_SITE
 from MSLesionSegLib.training.layout import CODE, DESCRIPTION, PARTICIPANTS
 from MSLesionSegLib.training.layout import SPLITS as SPLITS_FILE
@@ -139,7 +139,7 @@ def read_roll(folder: Path) -> Roll:
         people = {row["participant_id"]: _participant(row) for row in table}
         if tuple(table.fieldnames or ()) != _COLUMNS:
             raise ValueError(f"the columns are {table.fieldnames}")
-        sides = json.loads((folder / SPLITS_FILE).read_text(encoding="utf-8"))
+        sides = read_json(folder / SPLITS_FILE)
         former = {
             name: _participant({"participant_id": name, **facts})
             for name, facts in sides.get("FormerPatients", {}).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -239,9 +240,30 @@ def no_manifest(entries, manifest):
     manifest.clear()
 
 
+def deep_manifest(entries, manifest):
+    manifest["deep"] = json.loads("[" * 50 + "]" * 50)
+
+
+def size_in_words(entries, manifest):
+    manifest["files"]["README"]["bytes"] = "many"
+
+
 @pytest.mark.parametrize(
     "change",
-    [slip, absolute, backslash, wrong_hash, too_large, extra, missing, other_kind, newer, no_manifest],
+    [
+        deep_manifest,
+        size_in_words,
+        slip,
+        absolute,
+        backslash,
+        wrong_hash,
+        too_large,
+        extra,
+        missing,
+        other_kind,
+        newer,
+        no_manifest,
+    ],
 )
 def test_an_archive_that_is_not_as_it_should_be_is_refused_as_a_whole(archive, tmp_path, change):
     with pytest.raises(SettingsError):
@@ -250,18 +272,59 @@ def test_an_archive_that_is_not_as_it_should_be_is_refused_as_a_whole(archive, t
     assert not list(tmp_path.rglob("*outside*"))
 
 
+def fitting(entries, manifest, name, content):
+    """Replace an entry; the manifest follows."""
+    entries[name] = content
+    manifest["files"][name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def test_what_an_archive_promises_is_judged_before_anything_is_unpacked(archive, tmp_path):
+    """The size of the last file is told wrong, and the first one, which unpacking would stop at, is another."""
+
+    def promise_more(entries, manifest):
+        wrong_hash(entries, manifest)
+        assert next(iter(entries)) == "README"
+        manifest["files"][list(entries)[-1]]["bytes"] = 1 << 40
+
+    with pytest.raises(SettingsError, match=r"is not what the manifest says") as refused:
+        import_archive(tmp_path / "there", repacked(archive, promise_more))
+    assert "README" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["dataset_description.json", "participants.tsv", "derivatives/manual/splits.json"]
+)
+@pytest.mark.parametrize("content", [b"[" * 99_999, b"\xff", b""])
+def test_a_refused_archive_is_named_and_not_the_folder_where_it_was_unpacked(
+    archive, tmp_path, name, content
+):
+    changed = repacked(archive, lambda entries, manifest: fitting(entries, manifest, name, content))
+    with pytest.raises(SettingsError, match=r"changed\.zip") as refused:
+        import_archive(tmp_path / "there", changed)
+    assert "mslesionseg-import" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", [b'{"Task":' * 50_000, b"not an image"])
+def test_a_case_that_is_left_out_is_named_by_its_place_in_the_archive(archive, tmp_path, content):
+    end = ".nii.gz" if b"image" in content else "_mask.json"
+
+    def spoil(entries, manifest):
+        name = next(name for name in entries if name.startswith("derivatives") and name.endswith(f"{end}"))
+        fitting(entries, manifest, name, content)
+
+    imported = import_archive(tmp_path / "there", repacked(archive, spoil))
+    (finding,) = imported.findings
+    assert "left out" in finding.sentence and "mslesionseg-import" not in finding.sentence
+    assert len(facts(tmp_path / "there")) == 2
+
+
 def test_a_changed_mask_of_which_the_hashes_were_made_to_fit_is_left_out(archive, tmp_path):
     """Whoever can write a manifest can also write hashes; the cases themselves are checked as well."""
-    import hashlib
 
     def forge(entries, manifest):
         name = next(name for name in entries if name.endswith("desc-v1_mask.nii.gz"))
         other = next(name for name in entries if name.endswith("_FLAIR.nii.gz"))
-        entries[name] = entries[other]
-        manifest["files"][name] = {
-            "bytes": len(entries[name]),
-            "sha256": hashlib.sha256(entries[name]).hexdigest(),
-        }
+        fitting(entries, manifest, name, entries[other])
 
     imported = import_archive(tmp_path / "there", repacked(archive, forge))
     assert len(imported.findings) == 1 and "left out" in imported.findings[0].sentence

@@ -116,10 +116,28 @@ def _card(**changes):
     return change
 
 
+def _second_model(content):
+    content["yours/card.json"] = content["mine/card.json"]
+    content["yours/weights.safetensors"] = content["mine/weights.safetensors"]
+
+
+def _torn_apart(content):
+    content["yours/weights.safetensors"] = content.pop("mine/weights.safetensors")
+
+
+def _padded_weights(content):
+    content["mine/weights.safetensors"] += b"0" * (12 << 20)
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         (_damage, "damaged"),
+        (_second_model, "more than one model"),
+        (_torn_apart, r"several folders \(mine, yours\)"),
+        (_padded_weights, "at most .* MB fit the network"),
+        (lambda content: content.update({"mine/card.json": b" " * (2 << 20)}), "more than a card can have"),
+        (lambda content: content.update({"mine/card.json": b'{"a":' * 90_000}), "nested"),
         (_card(weights_sha256=""), "no checksum"),
         (_card(channels=["a", "b"]), "2 input channels"),
         (_card(architecture={"kind": "unet", "base": 8, "levels": 3}), "do not fit"),
@@ -153,6 +171,37 @@ def test_a_zip_whose_compressed_bytes_are_spoilt_is_refused_in_a_sentence(export
     with pytest.raises(ModelError, match="damaged"):
         import_model(source)
     assert list((tmp_path / "ours").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "change", [_padded_weights, lambda c: c.update({"mine/card.json": b" " * (2 << 20)})]
+)
+def test_a_folder_is_judged_as_a_zip_file_is(exported, tmp_path, change):
+    with zipfile.ZipFile(rezip(exported, tmp_path / "changed.zip", change)) as archive:
+        archive.extractall(tmp_path / "folder")
+    with pytest.raises(ModelError, match="is refused"):
+        import_model(tmp_path / "folder" / "mine")
+    assert list((tmp_path / "ours").iterdir()) == []
+
+
+def test_a_zip_file_that_grows_without_measure_is_refused_before_anything_is_unpacked(exported, tmp_path):
+    source = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mine/card.json", b"{}")
+        with archive.open("mine/weights.safetensors", "w") as stream:
+            for _ in range(80):
+                stream.write(bytes(1 << 20))
+    with pytest.raises(ModelError, match="would grow to"):
+        import_model(source)
+    assert list((tmp_path / "ours").iterdir()) == []
+
+
+def test_a_zip_file_of_a_windows_packer_is_read(exported, tmp_path):
+    def backslashes(content):
+        for name in list(content):
+            content[name.replace("/", "\\")] = content.pop(name)
+
+    assert read_card(import_model(rezip(exported, tmp_path / "windows.zip", backslashes))).name == "mine"
 
 
 def test_the_zip_holds_no_dates(exported):
