@@ -10,11 +10,11 @@ from MSLesionSegLib.errors import MSLesionSegError
 from . import modelStore, texts, volumes
 from .choices import OPTIONAL_INPUTS, TASK_INPUTS, TaskChoice, inputTitle
 from .dialogs import fileToOpen
+from .inputs import Inputs, doubt
 from .job import CANCELLED, CANCELLING, DONE
 from .memory import memoryWarning
 from .modelsSection import openCard
 from .packages import coreImportable
-from .proposals import proposeInputs
 from .section import ModelSection
 from .storedResult import readResult
 from .timers import delayed
@@ -29,6 +29,7 @@ class SegmentSection(ModelSection):
     """
 
     def __init__(self, ui, logic, say, views) -> None:
+        self._inputs = Inputs()
         super().__init__(ui.modelComboBox, "model")
         self.ui = ui
         self.logic = logic
@@ -45,6 +46,11 @@ class SegmentSection(ModelSection):
         ui.openResultButton.clicked.connect(self.openResult)
         self._busy(None)
 
+    @ModelSection.parameters.setter
+    def parameters(self, parameters) -> None:
+        ModelSection.parameters.fset(self, parameters)
+        self._inputs.bind(parameters)
+
     def toggle(self, *_args) -> None:
         """Start, or cancel what is running."""
         if self._job is None:
@@ -56,10 +62,14 @@ class SegmentSection(ModelSection):
 
     def start(self) -> None:
         """Look for lesions on the chosen scans."""
-        chosen = self._chosen()
+        chosen = self._inputs.chosen()
         problem = self._problem(chosen)
         if problem:
             self._say(problem, error=True)
+            return
+        reason = doubt(chosen)
+        question = _("{reason}\n\nLook for lesions on them all the same?").format(reason=reason)
+        if reason and not slicer.util.confirmYesNoDisplay(question):
             return
         self._say(memoryWarning())
         self.ui.logText.clear()
@@ -99,9 +109,7 @@ class SegmentSection(ModelSection):
         self._say("")
         task, shown = findings.record["task"], findings.volumeIds()
         self.parameters.task = TaskChoice(task)
-        for name in TASK_INPUTS[task]:
-            node = slicer.mrmlScene.GetNodeByID(shown[name]) if name in shown else None
-            setattr(self.parameters, f"{name}Volume", node)
+        self._inputs.take({name: shown.get(name) for name in TASK_INPUTS[task]})
         self._show(findings)
 
     def parametersChanged(self) -> None:
@@ -110,6 +118,8 @@ class SegmentSection(ModelSection):
             self._task = self.task
             self.refreshModels()
             self.proposeInputs()
+        if not slicer.mrmlScene.IsBatchProcessing() and self._inputs.byPerson():
+            self._inputs.propose()
         self.update()
 
     def proposeSoon(self) -> None:
@@ -117,22 +127,10 @@ class SegmentSection(ModelSection):
         self._proposeTimer.start()
 
     def proposeInputs(self) -> None:
-        """Fill empty selectors with volumes whose names look right."""
-        if self.parameters is None:
-            return
-        names = {
-            node.GetID(): node.GetName()
-            for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
-            if not node.GetHideFromEditors()
-            and not node.IsA("vtkMRMLLabelMapVolumeNode")
-            and node.GetAttribute(volumes.ROLE) is None
-            and node.GetImageData() is not None
-        }
-        taken = {node.GetID() for node in self._chosen().values() if node is not None}
-        for name, volumeId in proposeInputs(self.task, names).items():
-            if self._node(name) is None and volumeId not in taken:
-                setattr(self.parameters, f"{name}Volume", slicer.mrmlScene.GetNodeByID(volumeId))
-        self.update()
+        """Fill empty selectors with volumes that look right."""
+        if self.parameters is not None:
+            self._inputs.propose()
+            self.update()
 
     def refreshModels(self) -> None:
         """List the models of the task; the first entry is the one in use."""
@@ -166,21 +164,13 @@ class SegmentSection(ModelSection):
         )
         problem = _("The scene is being closed.")
         if self.parameters is not None:
-            problem = self._problem(self._chosen())
+            problem = self._problem(self._inputs.chosen())
         ui.segmentButton.enabled = not problem
         ui.segmentButton.toolTip = problem or _("Find lesions on the chosen scans.")
 
     def _problem(self, chosen) -> str:
         missing = self.logic.packages.missing(self.task)
         return texts.segmentProblem(self.task, chosen, missing, bool(self._model.name or self._inUse))
-
-    def _node(self, name: str):
-        return getattr(self.parameters, f"{name}Volume")
-
-    def _chosen(self):
-        if self.parameters is None:
-            return {}
-        return {name: self._node(name) for name in TASK_INPUTS[self.task]}
 
     def _event(self, event) -> None:
         kind = event["event"]
