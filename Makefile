@@ -1,21 +1,21 @@
 # make demo [FLAIR=scan.nii.gz] [OUT=folder]   segment a synthetic patient, or a scan of yours
 # make test | lint
 # make bench [COMPARE=1] [STORE=1]        how fast it is; against, or instead of, the figures in docs/performance.json
+# make slicer                             whether packages install into Slicer, and the core on its numpy and scipy
 #
-# The first run makes .venv with the exact versions of constraints.txt. On a computer without an NVIDIA GPU set
-# TORCH_INDEX_URL to the package index of PyTorch's CPU builds; PyTorch's own "Get Started" page names it.
-TORCH_INDEX_URL ?=
+# The first run makes .venv with the exact versions of constraints.txt.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin
 READY := $(VENV)/.ready
-INSTALL_TORCH = $(RUN)/pip --disable-pip-version-check install \
-	$(if $(TORCH_INDEX_URL),--index-url "$(TORCH_INDEX_URL)") $(shell grep ^torch== constraints.txt)
-ALLOW_CUDA ?=
+PIP := $(RUN)/python -m pip --disable-pip-version-check
+TORCH := $(shell grep ^torch== constraints.txt)
+SLICER := $(VENV)/slicer
+ON_SLICERS_NUMPY := registration bending subtraction similarity bias grid components regions metrics enhancement segment
 OUT ?=
 PYTEST_ARGS ?= -n 2 --dist worksteal
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test slicer bench lint clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -23,6 +23,11 @@ demo: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(RUN)/python -m pytest $(PYTEST_ARGS)
+
+slicer: $(SLICER)/.ready
+	PYTHONPATH=$(SLICER) $(RUN)/python .ci/slicer_packages.py
+	PYTHONPATH=$(SLICER) OMP_NUM_THREADS=1 $(RUN)/python -m pytest $(PYTEST_ARGS) \
+	  $(ON_SLICERS_NUMPY:%=Testing/Core/test_%.py)
 
 bench: $(READY)
 	$(RUN)/python Testing/benchmarks/bench.py
@@ -35,16 +40,23 @@ lint: $(READY)
 clean:
 	rm -rf $(VENV) demo
 
-# torch comes first and alone: whatever needs it later finds this build and does not bring another one
+# torch comes first and alone: whatever needs it later finds this build and does not bring another one. Where PyTorch's
+# default would bring GPU packages to a computer without such a GPU, uv, which knows PyTorch's builds, chooses.
 $(READY): constraints.txt pyproject.toml
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed."; exit 1; }
 	test -x $(RUN)/python || "$(PYTHON)" -m venv $(VENV)
-	@if [ -z "$(ALLOW_CUDA)" ] && ! command -v nvidia-smi >/dev/null \
-	    && $(INSTALL_TORCH) --dry-run | grep -q "Would install.*nvidia"; then \
-	  echo "PyTorch's default build would bring several GB of NVIDIA packages to a computer without such a GPU."; \
-	  echo "Set TORCH_INDEX_URL to the index of the CPU builds, which PyTorch's 'Get Started' page names:"; \
-	  echo "  make TORCH_INDEX_URL=... $(MAKECMDGOALS)      (or ALLOW_CUDA=1 to take the default build)"; exit 1; fi
-	$(INSTALL_TORCH) --quiet
-	$(RUN)/pip install --quiet -c constraints.txt setuptools
-	$(RUN)/pip install --quiet -c constraints.txt --no-build-isolation -e ".[test,panel]"
+	$(PIP) install --quiet -c constraints.txt pip
+	if ! command -v nvidia-smi >/dev/null && $(PIP) install --dry-run $(TORCH) | grep -q "Would install.*nvidia"; then \
+	  $(PIP) install --quiet -c constraints.txt uv; \
+	  $(RUN)/uv pip install --quiet --python $(RUN)/python --torch-backend=auto -c constraints.txt $(TORCH) \
+	    || echo "No smaller build of PyTorch could be had: its default comes, with several GB of GPU packages."; fi
+	$(PIP) install --quiet -c constraints.txt $(TORCH)
+	$(PIP) install --quiet -c constraints.txt setuptools
+	$(PIP) install --quiet -c constraints.txt --no-build-isolation -e ".[test,panel]"
 	@touch $(READY)
+
+# on the path before the environment's own, like Slicer's
+$(SLICER)/.ready: .ci/slicer-pins.txt $(READY)
+	rm -rf $(SLICER)
+	$(PIP) install --quiet --no-deps --target $(SLICER) -r .ci/slicer-pins.txt
+	@touch $@

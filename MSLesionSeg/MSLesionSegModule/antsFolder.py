@@ -12,8 +12,6 @@ from slicer.i18n import tr as _
 
 from .job import corePython
 
-# its metadata caps numpy and scipy below what Slicer brings, with which it runs: its needs are listed instead
-_ANTS = "antspyx>=0.6"
 _IMPORTS = "import sys; sys.path.append(sys.argv[1]); import ants"
 
 
@@ -23,7 +21,8 @@ class AntsFolder:
     Args:
         root: holds one folder for each kind of Slicer: a library compiled for one Python and one numpy fails, or
             crashes, with others.
-        requirements: file with what ANTs needs, one requirement per line.
+        requirements: file with ANTs in its first line and, one per line, what it needs: its own metadata caps numpy
+            and scipy below what Slicer brings, with which it runs.
     """
 
     def __init__(self, root: Path, requirements: Path) -> None:
@@ -43,13 +42,13 @@ class AntsFolder:
         """
         partial = self.path.with_name(f"{self.path.name}.partial")
         into = ["--target", str(partial)]
-        needs = [str(requirement) for requirement in packaging.load_requirements(self._requirements)]
+        ants, *needs = map(str, packaging.load_requirements(self._requirements))
         shutil.rmtree(partial, ignore_errors=True)
         try:
             packaging.pip_install(
                 [*into, *needs],
                 constraints=constraints,
-                no_deps_requirements=[*into, _ANTS],
+                no_deps_requirements=[*into, ants],
                 requester="MSLesionSeg",
             )
             self._tryOut(partial)
