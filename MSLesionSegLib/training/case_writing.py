@@ -27,6 +27,7 @@ from MSLesionSegLib.training.cases import FORMAT, FORMAT_KEY, Case, Review, all_
 from MSLesionSegLib.training.changes import Change
 from MSLesionSegLib.training.corrections import compare_with_draft
 from MSLesionSegLib.training.splits import Roll, Split, read_roll
+from MSLesionSegLib.training.stored_scans import StoredScan, find_stored, turned_to
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0, 1, i, l, o: they are mistaken for one another
 
@@ -95,6 +96,7 @@ def write_case(folder: Path, material: Material, change: Change) -> Written:
 
     Raises:
         SettingsError: patient, site or split contradict what the set knows.
+        ImageError: a scan that the set holds is given at another place.
     """
     if not (folder / layout.DESCRIPTION).exists():
         write_descriptions(change)
@@ -102,6 +104,8 @@ def write_case(folder: Path, material: Material, change: Change) -> Written:
     subject, is_new = _subject(material, known, roll)
     same = [case for case in known if case.task == material.kind.task and _same_scans(case, material)]
     findings = []
+    stored = find_stored(folder, material.hashes, material.scans, material.kind, known)
+    material = _on_stored_grid(folder, material, stored)
     if same:
         latest = same[-1]
         record = layout.record_name(latest.mask.relative_to(folder).as_posix())
@@ -113,7 +117,7 @@ def write_case(folder: Path, material: Material, change: Change) -> Written:
         text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {version}."
         findings.append(Finding("case-version", text))
     write_roll(change, _enrolled(roll, subject, material, is_new))
-    scans, free_session = _place_scans(folder, subject, material, known, change)
+    scans, free_session = _place_scans(folder, subject, material, stored, change)
     if not same:
         session, version = free_session, 1
     mask = _write_masks(subject, session, version, scans, material, change)
@@ -167,17 +171,18 @@ the corrected mask (desc-v1, desc-v2 ... for repeated corrections; the highest c
 """
 
 
-@dataclass(frozen=True)
-class _StoredScan:
-    """A scan's file below the set and that file's content hash, which is not the scan's if the face was removed."""
-
-    name: str
-    content: str
-
-
 def _files(case: Case) -> list[Path]:
     files = (*case.images.values(), case.mask, case.draft, case.segmentation)
     return [path for path in files if path is not None]
+
+
+def _on_stored_grid(folder: Path, material: Material, stored: Mapping[str, StoredScan]) -> Material:
+    """The masks on the voxels of the scan as the set holds it, which may be turned another way."""
+    if material.grid not in stored:
+        return material
+    scan = nib.load(folder / stored[material.grid].name)
+    draft = material.draft and turned_to(material.draft, scan)
+    return replace(material, mask=turned_to(material.mask, scan), draft=draft)
 
 
 def _same_scans(case: Case, material: Material) -> bool:
@@ -222,19 +227,17 @@ def _enrolled(roll: Roll, subject: str, material: Material, is_new: bool) -> Rol
 
 
 def _place_scans(
-    folder: Path, subject: str, material: Material, known: Sequence[Case], change: Change
-) -> tuple[dict[str, _StoredScan], str]:
+    folder: Path, subject: str, material: Material, known: Mapping[str, StoredScan], change: Change
+) -> tuple[dict[str, StoredScan], str]:
     """Store the scans that are not in the set; return where all of them are, and the mask's session."""
-    stored: dict[str, _StoredScan] = {}
+    stored = dict(known)
     visits: dict[int, str] = {}
     sessions = {
         path.name for root in (folder, folder / layout.MANUAL) for path in (root / subject).glob("ses-*")
     }
     for entry in material.kind.inputs:
-        found = _stored_scan(folder, material.hashes.get(entry.name), entry, known)
-        if found:
-            stored[entry.name] = found
-            visits.setdefault(entry.visit, _session(found.name))
+        if entry.name in stored:
+            visits.setdefault(entry.visit, _session(stored[entry.name].name))
     for entry in material.kind.inputs:
         if entry.name in stored or entry.name not in material.scans:
             continue
@@ -249,7 +252,7 @@ def _place_scans(
         facts = scanner_facts(source)
         if facts:
             change.write_json(layout.record_name(name), facts)
-        stored[entry.name] = _StoredScan(name, material.contents[entry.name])
+        stored[entry.name] = StoredScan(name, material.contents[entry.name])
     session = _session(stored[material.grid].name)
     if _highest_version(folder, subject, session, material.kind.label):
         session = _next_session(sessions)  # another case of this task has its mask on the same scan
@@ -265,23 +268,6 @@ def _highest_version(folder: Path, subject: str, session: str, label: str) -> in
     return max((int(name["version"]) for name in names if name), default=0)
 
 
-def _stored_scan(
-    folder: Path, scan: str | None, entry: layout.InputFile, known: Iterable[Case]
-) -> _StoredScan | None:
-    for case in known:
-        for role, content in case.scans.items():
-            if content == scan:
-                name = case.images[role].relative_to(folder).as_posix()
-                suffix = layout.IMAGE.fullmatch(name)["suffix"]
-                if suffix != entry.suffix:
-                    raise SettingsError(
-                        f"The scan given as {entry.name} is in the set as {suffix} of {case.case_id}. Check "
-                        "whether scans were mixed up."
-                    )
-                return _StoredScan(name, case.contents[role])
-    return None
-
-
 def _session(image: str) -> str:
     return layout.IMAGE.fullmatch(image)["session"]
 
@@ -295,7 +281,7 @@ def _write_masks(
     subject: str,
     session: str,
     version: int,
-    scans: Mapping[str, _StoredScan],
+    scans: Mapping[str, StoredScan],
     material: Material,
     change: Change,
 ) -> str:

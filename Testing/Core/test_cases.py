@@ -209,6 +209,56 @@ def test_the_same_scan_under_another_name_turned_and_recompressed_is_noticed(tmp
     assert files(tmp_path / "set") == before
 
 
+def moved(path: Path, target: Path, change: np.ndarray) -> Path:
+    """A copy of an image with the same voxels under another header."""
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj), change @ image.affine), target)
+    return target
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        np.diag([1.0, 1.0, 1.2, 1.0]),
+        nib.affines.from_matvec(np.eye(3), [0, 4, -9]),
+    ],
+    ids=["slices further apart", "elsewhere"],
+)
+def test_a_filed_scan_whose_header_was_changed_is_refused_and_the_case_stays_good(tmp_path, change):
+    folder = tmp_path / "set"
+    first = add_flair(folder, tmp_path / "in", 1).case
+    flair, mask, head = examination(tmp_path / "in", 1)
+    fewer = np.asarray(head.lesions.dataobj).copy()
+    fewer[:20] = 0
+    save_like(head.lesions, fewer, mask)
+    before = files(folder)
+    flair, mask = (moved(path, tmp_path / f"new_{path.name}", change) for path in (flair, mask))
+    with pytest.raises(ImageError, match=f"mm away.*cases remove {first.case_id}"):
+        add_case(AddRequest(folder, "flair", {"flair": flair}, mask))
+    assert files(folder) == before
+    assert read_cases(folder).cases == (first,)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.02])
+def test_a_correction_of_a_turned_copy_lies_on_the_scan_that_was_filed(tmp_path, shift):
+    folder = tmp_path / "set"
+    first = add_flair(folder, tmp_path / "in", 1).case
+    flair, mask, head = examination(tmp_path / "in", 1)
+    fewer = np.asarray(head.lesions.dataobj).copy()
+    fewer[:20] = 0
+    save_like(head.lesions, fewer, mask)
+    for path in (flair, mask):
+        turned = nib.as_closest_canonical(nib.load(path))
+        turned.affine[:3, 3] += shift  # as programs round
+        nib.save(nib.Nifti1Image(np.asarray(turned.dataobj), turned.affine), path)
+    again = add_case(AddRequest(folder, "flair", {"flair": flair}, mask, draft=mask))
+    assert again.stored and again.case.version == 2
+    assert read_cases(folder).cases == (again.case,)
+    for kept in (again.case.mask, again.case.draft):
+        np.testing.assert_array_equal(np.asarray(nib.load(kept).dataobj), fewer)
+        np.testing.assert_array_equal(nib.load(kept).affine, nib.load(first.images["flair"]).affine)
+
+
 def test_a_mask_on_another_grid_is_refused_and_nothing_changes(tmp_path):
     flair, _, head = examination(tmp_path / "in", 1)
     turned = nib.as_closest_canonical(head.lesions)
