@@ -116,11 +116,12 @@ class Findings:
         states = segments.REVIEWED_STATES[self.record["task"]]
         if len(states) == 1:
             return {states[0]: self.review.mask}
-        rows = [row for row in self.review.rows if row.decision != "rejected"]
-        stateOf = np.zeros(len(rows) + 1, np.uint8)
-        for row in rows:
-            stateOf[row.lesion.id] = 1 + states.index(row.state)
-        codes = stateOf[self.review.labels]
+        labels = self.review.labels
+        stateOf = np.zeros(int(labels.max()) + 1, np.uint8)
+        for row in self.review.rows:
+            if row.decision != "rejected":
+                stateOf[row.lesion.id] = 1 + states.index(row.state)
+        codes = stateOf[labels]
         return {state: codes == code for code, state in enumerate(states, start=1)}
 
     def subtraction(self):

@@ -113,6 +113,10 @@ def loading(
             yield None
             review = reviewOf(node, record)
             yield None
+        numbered = files.get(f"{space}lesions")
+        if numbered is not None and numbered.is_file():
+            review.number_by(_read(numbered, volumeNode)[0])
+            yield None
         for _step in review.describe():
             yield None
         found = Findings(node, volumeNode, record, review)

@@ -113,18 +113,31 @@ def find_lesions(
     return renumber[labels], int(keep.sum())
 
 
-def peak_voxels(
-    labels: np.ndarray, probability: np.ndarray, count: int, box: tuple[slice, ...]
-) -> list[Voxel]:
-    """Return the most probable voxel of each of ``count`` lesions, the first of equals.
+def peak_voxels(labels: np.ndarray, probability: np.ndarray) -> dict[int, Voxel]:
+    """Return the most probable voxel of every number in a label image, the first of equals.
 
-    ``labels``: (X, Y, Z), numbered from 1. ``probability``: of the same shape. ``box``: holds all lesions.
+    ``labels``: (X, Y, Z), 0 outside. ``probability``: of the same shape.
     """
+    box = bounding_box(labels)
+    if box is None:
+        return {}
     labels = labels[box]
     flat = np.flatnonzero(labels)
     ids, values = labels.ravel()[flat], probability[box].ravel()[flat]
     order = np.lexsort((flat, -values, ids))
-    firsts = np.searchsorted(ids[order], np.arange(1, count + 1))
+    numbers, firsts = np.unique(ids[order], return_index=True)
     where = np.stack(np.unravel_index(flat[order][firsts], labels.shape), axis=1)
     where += [part.start for part in box]
-    return [(int(i), int(j), int(k)) for i, j, k in where]
+    return {int(n): (int(i), int(j), int(k)) for n, (i, j, k) in zip(numbers, where, strict=True)}
+
+
+def voxels_by_label(labels: np.ndarray) -> dict[int, np.ndarray]:
+    """Return the flat indices of the voxels of every number in a label image (X, Y, Z), 0 outside; both in order."""
+    voxels = np.flatnonzero(labels)
+    ids = labels.ravel()[voxels]
+    order = np.argsort(ids, kind="stable")
+    numbers, starts = np.unique(ids[order], return_index=True)
+    parts = np.split(voxels[order], starts[1:])
+    return {
+        int(n): part for n, part in zip(numbers, parts, strict=False)
+    }  # an empty image has one part, no number

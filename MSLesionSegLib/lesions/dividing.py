@@ -1,17 +1,63 @@
-"""A component that holds both a rejected lesion and others, divided between them."""
+"""A component that holds both rejected lesions and others, divided between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from MSLesionSegLib.lesions.components import label_components
+from MSLesionSegLib.lesions.components import Voxel, label_components
 
 
-def nearest_of(piece: np.ndarray, voxels: np.ndarray, steps: np.ndarray) -> np.ndarray:
-    """For every voxel of ``piece``, which of ``voxels`` (N, 3) is the nearest; ``steps`` as below."""
-    return _nearest(np.argwhere(piece) @ steps.T, voxels @ steps.T)[1]
+def take_rejected_out(
+    mask: np.ndarray,
+    pieces: np.ndarray,
+    rejected: np.ndarray,
+    held: np.ndarray,
+    seen: Sequence[np.ndarray],
+    steps: np.ndarray,
+    connectivity: int,
+) -> None:
+    """Take rejected lesions, as far as they reach now, out of ``mask``: bool (X, Y, Z), changed in place.
+
+    A lower threshold may have joined one with others, which stay.
+
+    Args:
+        pieces: components of ``mask``, numbered from 1.
+        rejected, held, seen, steps, connectivity: as for :func:`part_of_others`.
+    """
+    from scipy.ndimage import find_objects
+
+    places = find_objects(pieces)
+    for number in np.unique(pieces[rejected & mask]):
+        place = places[number - 1]
+        piece = pieces[place] == number
+        others = part_of_others(
+            piece, rejected[place], held[place], [image[place] for image in seen], steps, connectivity
+        )
+        mask[place] &= ~piece | others
+
+
+def shared_out(pieces: np.ndarray, voxels: Sequence[Voxel], steps: np.ndarray) -> np.ndarray:
+    """The components that hold ``voxels``, each shared out to the nearest of those in it.
+
+    Args:
+        pieces: components, numbered from 1 (X, Y, Z); each voxel lies in one.
+        voxels: whose index, from 1, is the label of what goes with it.
+        steps: (3, 3), from voxels to mm.
+    """
+    from scipy.ndimage import find_objects
+
+    places = find_objects(pieces)
+    labels = np.zeros_like(pieces)
+    for part in {int(pieces[voxel]) for voxel in voxels}:
+        place = places[part - 1]
+        inside = pieces[place] == part
+        numbers = [n for n, voxel in enumerate(voxels, start=1) if pieces[voxel] == part]
+        centres = np.array([voxels[n - 1] for n in numbers]) - [p.start for p in place]
+        nearest = _nearest(np.argwhere(inside) @ steps.T, centres @ steps.T)[1]
+        labels[place][inside] = np.array(numbers)[nearest]
+    return labels
 
 
 def part_of_others(

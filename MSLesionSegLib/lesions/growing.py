@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import Voxel, label_components
 
 _REACH_MM = 15.0  # it does not grow further than this from where the person pointed
 _SEARCH_MM = 3.0  # how far from there its most probable voxel is looked for
 _FAINTEST = 0.02  # below this the map knows nothing
 _BALL_MM = 2.0
+
+
+def voxel_at(ras: Sequence[float], affine: np.ndarray, shape: tuple[int, ...]) -> Voxel:
+    """The voxel of a grid at a point in mm RAS.
+
+    Raises:
+        SettingsError: it lies outside the scan.
+    """
+    place = nib.affines.apply_affine(np.linalg.inv(affine), np.asarray(ras, float))
+    voxel = np.rint(place).astype(int)
+    if (voxel < 0).any() or (voxel >= shape).any():
+        raise SettingsError("The crosshair lies outside the scan. Click into the lesion first.")
+    return tuple(int(v) for v in voxel)
 
 
 def outline_missed(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.lesions.components import bounding_box
+from MSLesionSegLib.lesions.components import bounding_box, voxels_by_label
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.table import Lesion, each_lesion
 
@@ -63,11 +63,4 @@ class RememberedTable:
 
 def _keys(labels: np.ndarray) -> dict[int, bytes]:
     """What a lesion is known by, its voxels, by its number."""
-    voxels = np.flatnonzero(labels)
-    if not len(voxels):
-        return {}
-    ids = labels.reshape(-1)[voxels]
-    order = np.argsort(ids, kind="stable")
-    numbers, starts = np.unique(ids[order], return_index=True)
-    parts = np.split(voxels[order], starts[1:])
-    return {int(n): places.tobytes() for n, places in zip(numbers, parts, strict=True)}
+    return {number: voxels.tobytes() for number, voxels in voxels_by_label(labels).items()}

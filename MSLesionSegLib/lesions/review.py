@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -14,49 +13,27 @@ from MSLesionSegLib.lesions.components import (
     LesionRule,
     Voxel,
     bounding_box,
-    find_lesions,
     label_components,
     peak_voxels,
+    voxels_by_label,
 )
-from MSLesionSegLib.lesions.dividing import nearest_of, part_of_others
-from MSLesionSegLib.lesions.growing import outline_missed
+from MSLesionSegLib.lesions.decision_record import DecisionRecord, JsonDecisions
+from MSLesionSegLib.lesions.decisions import ACCEPTED, LESION, OPEN, REJECTED, ReviewedLesion, states_of
+from MSLesionSegLib.lesions.dividing import shared_out
+from MSLesionSegLib.lesions.growing import outline_missed, voxel_at
+from MSLesionSegLib.lesions.numbering import Numbering
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.remembered import RememberedTable
+from MSLesionSegLib.lesions.reviewed_mask import MaskChanges, ReviewedMask
 from MSLesionSegLib.lesions.table import Lesion
 
-OPEN, ACCEPTED, REJECTED = "open", "accepted", "rejected"
-LESION = "lesion"
 
-
-@dataclass(frozen=True)
-class ReviewedLesion:
-    """A row of the review.
-
-    ``lesion``: the row of the lesion table; ``lesion.id`` is its number in :attr:`Review.labels`, or for a rejected
-    one continues after the last of these. ``state``: ``lesion``, or how it changed since the baseline. ``decision``:
-    ``open``, ``accepted`` or ``rejected``. ``voxel``: its most probable voxel, by which it is known again after the
-    mask has changed.
-    """
-
-    lesion: Lesion
-    state: str
-    decision: str
-    voxel: Voxel
-
-
-@dataclass(frozen=True)
-class _Rejected:
-    row: ReviewedLesion
-    voxels: np.ndarray  # flat indices
-
-
-@dataclass(frozen=True)
-class _Snapshot:
-    added: np.ndarray  # flat indices
-    removed: np.ndarray
-    accepted: frozenset[Voxel]
-    rejected: tuple[_Rejected, ...]
-    seen: dict[LesionRule, tuple[np.ndarray, np.ndarray]]
+@dataclass(frozen=True, eq=False)
+class _Step:
+    changes: MaskChanges
+    accepted: frozenset[int]
+    rejected: dict[int, ReviewedLesion]
+    anchors: dict[int, Voxel]
 
 
 class Review:
@@ -65,6 +42,7 @@ class Review:
     The mask is always: lesions of the map by the rule, without rejected ones and without voxels that were taken
     away, with the voxels that were added. So a new threshold never loses what the person did. Where it joins a
     rejected lesion with others that were there when something was decided, each voxel goes with the nearer of them.
+    A lesion keeps its number for good; at first they are numbered from the largest.
 
     Args:
         probability: (X, Y, Z), 0 to 1, on the grid of the mask.
@@ -89,40 +67,46 @@ class Review:
         found: tuple[LesionRule, np.ndarray] | None = None,
     ) -> None:
         self.affine = probability.affine
-        self.rule = rule
         self.regions = regions
         self._probability = np.asarray(probability.dataobj, dtype=np.float32)
         self._states = states
         self._default_state = default_state
-        self._found = found
-        self._voxel_mm3 = abs(float(np.linalg.det(self.affine[:3, :3])))
-        self._added = np.zeros(self._probability.shape, bool)
-        self._removed = np.zeros(self._probability.shape, bool)
-        self._accepted: set[Voxel] = set()
-        self._rejected: list[_Rejected] = []
-        # what was found that was there, and was held back, at the last decision by a rule: flat indices
-        self._seen: dict[LesionRule, tuple[np.ndarray, np.ndarray]] = {}
-        self._undo: list[_Snapshot] = []
-        self._rows: tuple[ReviewedLesion, ...] | None = None
-        self._labels: np.ndarray | None = None
+        self._mask = ReviewedMask(probability, rule, found)
+        self._numbering = Numbering()
+        self._accepted: set[int] = set()
+        self._rejected: dict[int, ReviewedLesion] = {}
+        self._undo: list[_Step] = []
         self._table = RememberedTable(nib.Nifti1Image(self._probability, self.affine), regions)
-        self._find()
+        self._forget_rows()
+
+    @property
+    def rule(self) -> LesionRule:
+        """What counts as a lesion."""
+        return self._mask.rule
 
     @property
     def mask(self) -> np.ndarray:
         """The mask as reviewed: bool (X, Y, Z)."""
-        return self._mask
+        return self._mask.array
 
     @property
     def labels(self) -> np.ndarray:
-        """Lesions of the mask numbered from the largest: int32 (X, Y, Z)."""
+        """Lesions of the mask by their numbers: int32 (X, Y, Z)."""
         if self._labels is None:
-            self._labels, _ = label_components(self._mask, self.rule.connectivity)
+            components, peaks = self._components()
+            numbers = self._numbering.of(components, peaks, self._mask.rejected)
+            self._labels = components
+            if any(component != number for component, number in numbers.items()):
+                named = np.zeros(len(peaks) + 1, np.int32)
+                named[list(numbers)] = list(numbers.values())
+                box = bounding_box(components)
+                self._labels = np.zeros_like(components)
+                self._labels[box] = named[components[box]]
         return self._labels
 
     @property
     def rows(self) -> tuple[ReviewedLesion, ...]:
-        """All lesions, those in the mask first, then rejected ones."""
+        """All lesions by number, those in the mask first, then rejected ones."""
         if self._rows is None:
             self._rows = tuple(self._described())
         return self._rows
@@ -150,45 +134,49 @@ class Review:
     @property
     def edited(self) -> bool:
         """Whether the mask differs from what the rule alone finds."""
-        return bool(self._rejected or self._added.any() or self._removed.any())
+        return self._mask.edited
 
     @property
     def can_undo(self) -> bool:
         return bool(self._undo)
 
+    def number_by(self, labels: np.ndarray) -> None:
+        """Take over the numbers of a label image (X, Y, Z) of these lesions, such as those of a result's table."""
+        inside = np.where(self.mask, labels, 0)
+        self._numbering = Numbering(
+            peak_voxels(labels, self._probability) | peak_voxels(inside, self._probability)
+        )
+        self._forget_rows()
+
     def set_rule(self, rule: LesionRule) -> None:
         """Take another threshold or minimum size. What the person changed stays changed."""
-        self.rule = rule
-        self._find()
+        self._mask.find(rule)
+        self._compose()
 
     def set_mask(self, mask: np.ndarray) -> None:
-        """Take over a mask that was edited by hand: non-zero inside, same shape."""
-        mask = np.asarray(mask) != 0
-        if mask.shape != self._mask.shape:
-            raise ValueError(f"the mask has shape {mask.shape}, the review {self._mask.shape}")
-        on, off = mask & ~self._mask, self._mask & ~mask
-        if not on.any() and not off.any():
+        """Take over a mask that was edited by hand: non-zero inside, same shape.
+
+        What lies apart from all that was there is accepted by the person who painted it.
+        """
+        mask = self._checked(mask)
+        if np.array_equal(mask, self.mask):
             return
+        before = self._voxels()
         self._remember()
-        self._add(on)
-        self._removed |= off
-        self._added &= ~off
-        self._compose()
-        # where a rejected lesion was painted over, what it had held back is decided by hand too
-        self._removed |= self._mask & ~mask
-        self._added |= mask & ~self._mask
-        if not np.array_equal(self._mask, mask):
-            self._compose()
+        self._mask.edit(mask, self._accepted_voxels())
+        self._forget_rows()
+        self._follow(before)
 
     def accept(self, number: int) -> None:
         """Say that lesion ``number`` is right; a rejected one comes back."""
         row = self._row(number)
         self._remember()
         if row.decision == REJECTED:
-            self._take_back(number)
-        self._accepted.add(row.voxel)
+            self._mask.take_back(number)
+            del self._rejected[number]
+        self._accepted.add(number)
         self._compose()
-        self._see(self._mask)
+        self._mask.see(self.mask)
 
     def reject(self, number: int) -> None:
         """Say that lesion ``number`` is none: it leaves the mask and stays in the list."""
@@ -196,11 +184,10 @@ class Review:
         if row.decision == REJECTED:
             return
         self._remember()
-        self._see(self._mask)
-        voxels = np.flatnonzero(self.labels == number)
-        self._accepted = {v for v in self._accepted if self.labels[v] != number}
-        self._added.ravel()[voxels] = False
-        self._rejected.append(_Rejected(replace(row, decision=REJECTED), voxels))
+        labels, anchors = self.labels, self._numbering.anchors
+        self._accepted = {n for n in self._accepted if labels[anchors[n]] != number}
+        self._rejected[number] = replace(row, decision=REJECTED)
+        self._mask.reject(number, np.flatnonzero(labels == number))
         self._compose()
 
     def grow(self, ras: Sequence[float]) -> int:
@@ -211,18 +198,17 @@ class Review:
         Raises:
             SettingsError: the point lies outside the scan, or in a lesion that is marked already.
         """
-        seed = self.voxel_at(ras)
-        if self._mask[seed]:
+        seed = voxel_at(ras, self.affine, self.mask.shape)
+        if self.mask[seed]:
             raise SettingsError("This place is marked as lesion already. Point at the missed lesion itself.")
-        missed, peak = outline_missed(
-            self._probability, self._mask, self.affine, seed, self.rule.connectivity
-        )
+        missed, peak = outline_missed(self._probability, self.mask, self.affine, seed, self.rule.connectivity)
+        before = self._voxels()
         self._remember()
-        self._add(missed)
+        self._mask.add(missed)
         self._compose()
+        self._follow(before)
         number = int(self.labels[peak])
-        self._accepted.add(self._row(number).voxel)
-        self._rows = None
+        self._accepted.add(number)
         return number
 
     def undo(self) -> bool:
@@ -230,153 +216,83 @@ class Review:
         if not self._undo:
             return False
         last = self._undo.pop()
-        for array, flat in ((self._added, last.added), (self._removed, last.removed)):
-            array[...] = False
-            array.ravel()[flat] = True
-        self._accepted, self._rejected = set(last.accepted), list(last.rejected)
-        self._seen = dict(last.seen)
+        self._mask.change_back(last.changes)
+        self._accepted, self._rejected = set(last.accepted), dict(last.rejected)
+        self._numbering.anchors |= last.anchors  # what was seen since keeps its number too
         self._compose()
         return True
 
-    def voxel_at(self, ras: Sequence[float]) -> Voxel:
-        """The voxel at a point in mm RAS.
-
-        Raises:
-            SettingsError: it lies outside the scan.
-        """
-        voxel = np.rint(nib.affines.apply_affine(np.linalg.inv(self.affine), np.asarray(ras, float))).astype(
-            int
-        )
-        if (voxel < 0).any() or (voxel >= self._probability.shape).any():
-            raise SettingsError("The crosshair lies outside the scan. Click into the lesion first.")
-        return tuple(int(v) for v in voxel)
-
     def number_at(self, voxel: Voxel) -> int | None:
-        """Number of the row that ``voxel`` belongs to, or None."""
+        """Number of the lesion that ``voxel`` belongs to, in the mask or rejected, or None."""
         number = int(self.labels[voxel])
         if number:
             return number
-        return next((row.lesion.id for row in self.rows if row.voxel == voxel), None)
+        flat = np.ravel_multi_index(voxel, self.mask.shape)
+        return next((n for n, voxels in self._mask.rejected.items() if flat in voxels), None)
 
-    def decisions(self) -> dict[str, list[list[int]]]:
-        """The decisions as JSON types, to be kept with the mask; :meth:`restore` takes them back."""
-        accepted = sorted(voxel for voxel in self._accepted if self._mask[voxel])
-        rejected = [rejected.row.voxel for rejected in self._rejected]
-        return {ACCEPTED: [list(v) for v in accepted], REJECTED: [list(v) for v in rejected]}
+    def listed_as(self, number: int) -> int | None:
+        """The number that a lesion is listed by now: its own, or that of what it has joined; None if it is gone."""
+        if any(row.lesion.id == number for row in self.rows):
+            return number
+        anchor = self._numbering.anchors.get(number)
+        return None if anchor is None else self.number_at(anchor)
+
+    def decisions(self) -> JsonDecisions:
+        """Decisions and numbers, to be kept with the mask; :meth:`restore` takes them back."""
+        rejected = {self._rejected[number].voxel: number for number in self._mask.rejected}
+        return DecisionRecord(self._numbering.anchors, self._accepted_voxels(), rejected).written()
 
     def restore(self, mask: np.ndarray, decisions: Mapping[str, Iterable[Sequence[int]]]) -> None:
-        """Go on with a review whose mask and decisions were kept; decisions whose lesion is gone are left out."""
-        mask = np.asarray(mask) != 0
-        if mask.shape == self._mask.shape:
-            self._rejected = self._rejected_again(mask, decisions.get(REJECTED, ()))
-            self._seen.clear()
-            self._see(mask)
-            self._compose()
-        self.set_mask(mask)
-        inside = (tuple(v) for v in decisions.get(ACCEPTED, ()) if self._inside(v))
-        self._accepted = {voxel for voxel in inside if self._mask[voxel]}
-        self._rows = None
+        """Go on with a review whose mask and decisions were kept; decisions whose lesion is gone are left out.
+
+        Records of earlier versions hold no numbers: then lesions are numbered anew, rejected ones last.
+        """
+        mask = self._checked(mask)
+        kept = DecisionRecord.read(decisions, mask.shape)
+        self._numbering = Numbering(kept.anchors)
+        components, _ = label_components(mask, self.rule.connectivity)
+        taken = [number for number in kept.rejected.values() if number]
+        self._numbering.of(components, peak_voxels(components, self._probability), taken)
+        self._restore_rejected(mask, kept.rejected)
+        self._mask.forget_seen()
+        self._mask.see(mask)
+        self._mask.compose(())
+        self._mask.edit(mask, ())
+        self._forget_rows()
+        numbers = {anchor: number for number, anchor in self._numbering.anchors.items()}
+        self._accepted = {numbers.get(voxel, int(self.labels[voxel])) for voxel in kept.accepted} - {0}
         self._undo.clear()
 
-    def summary(self) -> dict[str, Any]:
-        """Numbers of the review for its record: decisions, and voxels that differ from what was found."""
-        decided = [row.decision for row in self.rows]
-        automatic = self._automatic > 0
-        return {
-            "lesions": len(self.lesions),
-            "accepted": decided.count(ACCEPTED),
-            "rejected": decided.count(REJECTED),
-            "open": decided.count(OPEN),
-            "voxels_added": int(np.count_nonzero(self._mask & ~automatic)),
-            "voxels_removed": int(np.count_nonzero(automatic & ~self._mask)),
-        }
-
-    def _find(self) -> None:
-        if self._found is not None and self._found[0] == self.rule:
-            self._automatic, _ = label_components(self._found[1], self.rule.connectivity)
-            self._compose()
-            return
-        # most of a scan is no lesion: work on the part that may be
-        box = bounding_box(self._probability >= self.rule.threshold)
-        self._automatic = np.zeros(self._probability.shape, np.int32)
-        if box is not None:
-            self._automatic[box], _ = find_lesions(self._probability[box], self.rule, self._voxel_mm3)
-        self._compose()
-
     def _compose(self) -> None:
-        """Make the mask from what was found and what was changed."""
-        mask = (self._automatic > 0) & ~self._removed
-        box = bounding_box(mask) if self._rejected else None
-        if box is not None:
-            self._take_rejected_out(mask, box)
-        self._mask = mask | self._added
-        self._rows = self._labels = None
+        self._mask.compose(self._accepted_voxels())
+        self._forget_rows()
 
-    def _take_rejected_out(self, mask: np.ndarray, box: tuple[slice, ...]) -> None:
-        """Take rejected lesions, as far as they reach now, out of ``mask``; all of it lies in ``box``.
+    def _forget_rows(self) -> None:
+        self._rows: tuple[ReviewedLesion, ...] | None = None
+        self._labels: np.ndarray | None = None
+        self._parts: tuple[np.ndarray, dict[int, Voxel]] | None = None
 
-        A lower threshold may join one with others: lesions that were there when something was decided, accepted or
-        painted ones.
-        """
-        from scipy.ndimage import find_objects
+    def _components(self) -> tuple[np.ndarray, dict[int, Voxel]]:
+        """Components of the mask, numbered from the largest, and the most probable voxel of each."""
+        if self._parts is None:
+            components, _ = label_components(self.mask, self.rule.connectivity)
+            self._parts = components, peak_voxels(components, self._probability)
+        return self._parts
 
-        rejected = self._image(np.concatenate([r.voxels for r in self._rejected]))[box]
-        inside = mask[box]  # a view
-        # what was erased may have parted what was found as one
-        pieces = self._automatic[box]
-        if self._removed.any():
-            pieces, _ = label_components(inside, self.rule.connectivity)
-        accepted = [np.ravel_multi_index(voxel, mask.shape) for voxel in self._accepted]
-        there = [lesions for lesions, _ in self._seen.values()]
-        seen = [self._image(flat)[box] for flat in (*there, np.array(accepted, int))]
-        held = self._image(np.concatenate([np.zeros(0, int), *(held for _, held in self._seen.values())]))[
-            box
-        ]
-        seen.append(self._added[box])
-        places = find_objects(pieces)
-        for number in np.unique(pieces[rejected & inside]):
-            place = places[number - 1]
-            piece = pieces[place] == number
-            others = part_of_others(
-                piece,
-                rejected[place],
-                held[place],
-                [image[place] for image in seen],
-                self.affine[:3, :3],
-                self.rule.connectivity,
-            )
-            inside[place] &= ~piece | others
-
-    def _image(self, flat: np.ndarray) -> np.ndarray:
-        """The mask of voxels that are given by their flat indices."""
-        image = np.zeros(self._probability.shape, bool)
-        image.ravel()[flat] = True
-        return image
+    def _accepted_voxels(self) -> list[Voxel]:
+        return [self._numbering.anchors[number] for number in self._accepted]
 
     def _described(self) -> list[ReviewedLesion]:
-        table = self._table.describe(self.labels)
-        box = bounding_box(self._mask) or tuple(slice(0, 1) for _ in range(3))
-        peaks = peak_voxels(self.labels, self._probability, len(table), box)
-        states = self._states_of(len(table), box)
-        accepted = {int(self.labels[voxel]) for voxel in self._accepted}
+        labels = self.labels
+        peaks = {int(labels[peak]): peak for peak in self._components()[1].values()}
+        accepted = {int(labels[voxel]) for voxel in self._accepted_voxels()}
+        states = states_of(labels, list(peaks), self._states, self._default_state)
         rows = [
-            ReviewedLesion(lesion, state, ACCEPTED if lesion.id in accepted else OPEN, peak)
-            for lesion, state, peak in zip(table, states, peaks, strict=True)
+            ReviewedLesion(lesion, states[lesion.id], decision, peaks[lesion.id])
+            for lesion in self._table.describe(labels)
+            for decision in [ACCEPTED if lesion.id in accepted else OPEN]
         ]
-        for number, rejected in enumerate(self._rejected, start=len(rows) + 1):
-            rows.append(replace(rejected.row, lesion=replace(rejected.row.lesion, id=number)))
-        return rows
-
-    def _states_of(self, count: int, box: tuple[slice, ...]) -> list[str]:
-        """The state of every lesion; all lesions lie in ``box``."""
-        if self._states is None:
-            return [self._default_state] * count
-        names, image = self._states
-        labels, codes = self.labels[box], image[box]
-        known = (labels > 0) & (codes > 0)
-        votes = np.zeros((count + 1, int(codes.max()) + 1), int)
-        np.add.at(votes, (labels[known], codes[known]), 1)
-        return [names.get(int(code), self._default_state) for code in votes[1:].argmax(axis=1)]
+        return rows + [self._rejected[number] for number in sorted(self._mask.rejected)]
 
     def _row(self, number: int) -> ReviewedLesion:
         for row in self.rows:
@@ -384,58 +300,52 @@ class Review:
                 return row
         raise SettingsError(f"There is no lesion {number}.")
 
-    def _take_back(self, number: int) -> None:
-        rejected = self._rejected.pop(number - len(self.lesions) - 1)
-        self._seen = {rule: (lesions, held[:0]) for rule, (lesions, held) in self._seen.items()}
-        flat = rejected.voxels
-        self._added.ravel()[flat] |= self._automatic.ravel()[flat] == 0
+    def _voxels(self) -> dict[int, np.ndarray]:
+        """Flat indices of the voxels of every lesion, by number, rejected ones as well."""
+        return voxels_by_label(self.labels) | self._mask.rejected
 
-    def _rejected_again(self, mask: np.ndarray, kept: Iterable[Sequence[int]]) -> list[_Rejected]:
-        """Rejected lesions by a voxel of each: what was found around it and is not in ``mask``."""
-        from scipy.ndimage import find_objects
+    def _follow(self, before: Mapping[int, np.ndarray]) -> None:
+        """Let lesions keep their numbers after a change by hand, and accept what is all new.
 
-        away, _ = label_components((self._automatic > 0) & ~mask, self.rule.connectivity)
-        places = find_objects(away)
-        voxels = [v for v in dict.fromkeys(tuple(v) for v in kept) if self._inside(v) and away[v]]
-        labels = np.zeros_like(away)
-        for part in {int(away[v]) for v in voxels}:
-            place = places[part - 1]
-            inside = away[place] == part
-            numbers = [n for n, v in enumerate(voxels, start=1) if away[v] == part]
-            centres = np.array([voxels[n - 1] for n in numbers]) - [p.start for p in place]
-            labels[place][inside] = np.array(numbers)[nearest_of(inside, centres, self.affine[:3, :3])]
-        self._mask, self._labels = labels > 0, labels
-        return [
-            _Rejected(replace(row, decision=REJECTED, voxel=voxel), np.flatnonzero(labels == row.lesion.id))
-            for row, voxel in zip(self._described(), voxels, strict=True)
-        ]
+        ``before``: as :meth:`_voxels` gives it.
+        """
+        components, peaks = self._components()
+        followed = {n: voxels for n, voxels in before.items() if n not in self._mask.rejected}
+        self._numbering.follow(followed, components, peaks)
+        touched = np.zeros(len(peaks) + 1, bool)
+        for number, voxels in followed.items():
+            if number not in self._rejected:
+                touched[components.ravel()[voxels]] = True
+        self._accepted |= {int(self.labels[peak]) for part, peak in peaks.items() if not touched[part]}
+        self._rejected = {number: self._rejected[number] for number in self._mask.rejected}
 
-    def _see(self, mask: np.ndarray) -> None:
-        """Keep in mind what of the found lesions is in ``mask``, for when another threshold joins them."""
-        found = (self._automatic > 0) & ~self._removed
-        self._seen[self.rule] = np.flatnonzero(mask & found), np.flatnonzero(found & ~mask)
+    def _restore_rejected(self, mask: np.ndarray, kept: Mapping[Voxel, int | None]) -> None:
+        """Take rejected lesions back by a voxel of each: what was found around it and is not in ``mask``."""
+        away, _ = label_components((self._mask.automatic > 0) & ~mask, self.rule.connectivity)
+        voxels = [voxel for voxel in kept if away[voxel]]
+        labels = shared_out(away, voxels, self.affine[:3, :3])
+        numbers = range(1, len(voxels) + 1)
+        states = states_of(labels, numbers, self._states, self._default_state)
+        self._rejected, self._mask.rejected = {}, {}
+        for lesion, voxel in zip(self._table.describe(labels), voxels, strict=True):
+            number = kept[voxel] or self._numbering.new(voxel)
+            self._mask.rejected[number] = np.flatnonzero(labels == lesion.id)
+            row = ReviewedLesion(replace(lesion, id=number), states[lesion.id], REJECTED, voxel)
+            self._rejected[number] = row
 
-    def _add(self, voxels: np.ndarray) -> None:
-        self._removed &= ~voxels
-        self._added |= voxels
-        flat = voxels.ravel()
-        for rejected in [r for r in self._rejected if flat[r.voxels].any()]:
-            # painted again in part: the rest of it stays away, now voxel by voxel
-            self._rejected.remove(rejected)
-            rest = rejected.voxels[~flat[rejected.voxels]]
-            self._removed.ravel()[rest] = True
-
-    def _inside(self, voxel: Sequence[int]) -> bool:
-        return len(voxel) == 3 and all(0 <= v < n for v, n in zip(voxel, self._mask.shape, strict=True))
+    def _checked(self, mask: np.ndarray) -> np.ndarray:
+        mask = np.asarray(mask) != 0
+        if mask.shape != self.mask.shape:
+            raise ValueError(f"the mask has shape {mask.shape}, the review {self.mask.shape}")
+        return mask
 
     def _remember(self) -> None:
         self._undo.append(
-            _Snapshot(
-                np.flatnonzero(self._added),
-                np.flatnonzero(self._removed),
+            _Step(
+                self._mask.changes,
                 frozenset(self._accepted),
-                tuple(self._rejected),
-                dict(self._seen),
+                dict(self._rejected),
+                dict(self._numbering.anchors),
             )
         )
         del self._undo[: -self._MOST_UNDO]

@@ -88,8 +88,10 @@ def clicks(repeat: int) -> dict[str, tuple[float, float]]:
         review.set_rule(LesionRule(next(thresholds), 3.0))
         assert len(review.rows) > 0.9 * LESIONS
 
+    numbers = iter(range(1, LESIONS))
+
     def reject() -> None:
-        review.reject(1)
+        review.reject(next(numbers))
         assert review.rows
 
     def grow() -> None:
