@@ -114,7 +114,7 @@ def _comparisons(
         Examination(*_names(folder), {}, problem) for folder, (path, problem) in scans.items() if path is None
     ]
     there = {folder: path for folder, (path, _) in scans.items() if path is not None}
-    ordered, doubt = in_order_of_time(subject, list(there))
+    ordered, doubt = in_order_of_time(subject, there)
     if doubt:
         return [*found, Examination(subject.name, "", {}, doubt)]
     if len(ordered) == 1:

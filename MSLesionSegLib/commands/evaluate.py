@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 def evaluate(
     cases: Annotated[
-        Path | None, typer.Argument(help="CSV file with the columns name, prediction and reference.")
+        Path | None,
+        typer.Argument(help="Table (CSV or TSV) with the columns name, prediction and reference."),
     ] = None,
     prediction: Annotated[Path | None, typer.Option(help="One mask instead of a CSV file.")] = None,
     reference: Annotated[Path | None, typer.Option(help="Its reference mask.")] = None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.reading import read_mask
 from MSLesionSegLib.lesions.metrics import PRESETS, CaseMetrics, compare_masks
+from MSLesionSegLib.printable import printable
 
 LOAD_GROUPS = ("lesion-free", "under 5 ml", "5 to 15 ml", "over 15 ml")
 _SHOWN = ("dice", "sensitivity", "ppv", "f1", "hd95_mm", "assd_mm", "relative_volume_difference")
@@ -133,7 +135,9 @@ def to_markdown(evaluation: Evaluation) -> str:
         shown = [_shown(name, getattr(case.metrics, name)) for name in _SHOWN]
         m = case.metrics
         lines.append(
-            f"| {case.name} | {m.reference_lesions} | " + " | ".join([*shown, str(m.false_positives)]) + " |"
+            f"| {_markdown_text(case.name)} | {m.reference_lesions} | "
+            + " | ".join([*shown, str(m.false_positives)])
+            + " |"
         )
     averages = [_shown_average(name, evaluation.averages[name], len(evaluation.cases)) for name in _SHOWN]
     lesions, false = (
@@ -161,6 +165,11 @@ def to_markdown(evaluation: Evaluation) -> str:
         "surface distance both ways. Volume difference: predicted minus reference, relative to the reference.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _markdown_text(text: str) -> str:
+    """Text of others as itself: not as Markdown, above all not as the end of a cell."""
+    return printable(re.sub(r"([\\`*|<])", r"\\\1", " ".join(text.split())))
 
 
 def _evaluate_case(name: str, predicted: Path, true: Path, preset: str) -> CaseResult:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.foreign_tables import ForeignTableError, read_table
 from MSLesionSegLib.lesions.evaluation import (
     Evaluation,
     evaluate_pairs,
@@ -31,28 +31,40 @@ Case = tuple[str, Path, Path]
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Read a CSV file with the columns ``name``, ``prediction`` and ``reference``, one patient per row.
+    """Read a table with the columns ``name``, ``prediction`` and ``reference``, one patient per row.
 
-    Relative paths start at the folder of the CSV file.
+    Relative paths start at the folder of the table; for how it may be written see
+    :mod:`~MSLesionSegLib.foreign_tables`.
 
     Raises:
-        SettingsError: the file cannot be read, or a column, a value or all rows are missing.
+        SettingsError: the file cannot be read, a column, a value or all rows are missing.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(f"{path} cannot be read as a CSV file ({error}).") from error
+        rows = read_table(path, COLUMNS)
+    except ForeignTableError as error:
+        raise SettingsError(
+            f"{path} cannot be read as a list of cases: {error}. Columns: {', '.join(COLUMNS)}."
+        ) from error
     if not rows:
         raise SettingsError(f"{path} lists no cases. It needs the columns {', '.join(COLUMNS)}.")
-    cases = []
-    for line, row in enumerate(rows, start=2):
-        missing = [column for column in COLUMNS if not (row.get(column) or "").strip()]
+    cases: list[Case] = []
+    for row in rows:
+        missing = [column for column in COLUMNS if not row.cells[column]]
         if missing:
-            raise SettingsError(f"Line {line} of {path} has no {missing[0]}. Columns: {', '.join(COLUMNS)}.")
-        name, *files = (row[column].strip() for column in COLUMNS)
-        cases.append((name, *(path.parent / Path(file).expanduser() for file in files)))
+            raise SettingsError(
+                f"Line {row.line} of {path} has no {missing[0]}. Columns: {', '.join(COLUMNS)}."
+            )
+        name, *files = (row.cells[column] for column in COLUMNS)
+        prediction, reference = (path.parent / _path(file) for file in files)
+        cases.append((name, prediction, reference))
     return cases
+
+
+def _path(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:  # a home folder of nobody
+        raise SettingsError(f"{text}: {error}") from error
 
 
 def evaluate(

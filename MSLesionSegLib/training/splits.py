@@ -12,6 +12,7 @@ from typing import Literal
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.foreign_tables import read_table
 from MSLesionSegLib.training.examples import SYNTHETIC_SITE
 from MSLesionSegLib.training.layout import CODE, DESCRIPTION, PARTICIPANTS
 from MSLesionSegLib.training.layout import SPLITS as SPLITS_FILE
@@ -134,11 +135,10 @@ def read_roll(folder: Path) -> Roll:
     if not (folder / DESCRIPTION).exists():
         return Roll()
     try:
-        text = io.StringIO((folder / PARTICIPANTS).read_text(encoding="utf-8"))
-        table = csv.DictReader(text, delimiter="\t")
-        people = {row["participant_id"]: _participant(row) for row in table}
-        if tuple(table.fieldnames or ()) != _COLUMNS:
-            raise ValueError(f"the columns are {table.fieldnames}")
+        rows = [row.cells for row in read_table(folder / PARTICIPANTS, _COLUMNS)]
+        people = {row["participant_id"]: _participant(row) for row in rows}
+        if len(people) < len(rows):
+            raise ValueError("a patient is there twice")
         sides = read_json(folder / SPLITS_FILE)
         former = {
             name: _participant({"participant_id": name, **facts})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ import pytest
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import Cancelled, OutputError, SettingsError
+from MSLesionSegLib.lesions.evaluation import to_markdown
 from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.evaluate import evaluate, read_cases
 
@@ -86,11 +88,39 @@ def test_earlier_numbers_are_replaced_but_no_list_and_no_result_of_another_comma
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\nName;Prediction;Reference\n{rows};;\n;;\n",
+        "name\tprediction\treference\tremark\n{rows}\t\t\t\n",
+        '\n"name" , "reference" , "prediction"\n{turned}\n,,\n',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_of_spreadsheets_are_read(listed, tmp_path, text, encoding):
+    separator = ";" if ";" in text else "\t" if "\t" in text else " , "
+    rows = [(name, f"ours/{name}.nii.gz", f"theirs/{name}.nii.gz") for name in "ab"]
+    turned = [(name, theirs, ours) for name, ours, theirs in rows]
+    lines = ["\n".join(separator.join(row) for row in one) + "\n" for one in (rows, turned)]
+    path = tmp_path / "list.txt"
+    path.write_bytes(text.format(rows=lines[0], turned=lines[1]).encode(encoding))
+    assert read_cases(path) == read_cases(listed)
+
+
+def test_a_name_cannot_break_the_table(listed):
+    listed.write_text(listed.read_text().replace("\na,", '\n"a|b\\ <i>`*_x_\x1b",'))
+    text = to_markdown(evaluate(read_cases(listed), Silent()))
+    row = next(line for line in text.splitlines() if "x_" in line)
+    cells = re.split(r"(?<!\\)\|", row)
+    assert len(cells) == len(re.split(r"(?<!\\)\|", text.splitlines()[0]))
+    assert r"a\|b\\ \<i>\`\*_x_" in row and "\x1b" not in row
+
+
+@pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "lists no cases"),
+        ("", "it is empty"),
         ("name,prediction,reference\n", "lists no cases"),
-        ("name,prediction\na,b\n", "no reference"),
+        ("name,prediction\na,b\n", "no column reference"),
         ("name,prediction,reference\na,x.nii,y.nii\nb,,y.nii\n", "Line 3"),
     ],
 )

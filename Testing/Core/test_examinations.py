@@ -82,7 +82,6 @@ def test_each_examination_is_compared_with_the_one_before_it(tmp_path):
         (("m3", "m12"), None, ("m3", "m12")),
         (("post", "pre"), ("2021-05-01T10:00:00", "2020-05-01"), ("pre", "post")),
         (("1", "2"), ("2021-05-01", "2020-05-01"), ("2", "1")),
-        (("1", "2"), ("2021-05-01", "n/a"), ("1", "2")),
         (("a", "b"), ("2021-05-01", "2021-05-01"), None),
     ],
 )
@@ -94,7 +93,7 @@ def test_the_earlier_examination_is_the_baseline_or_nothing_is_compared(tmp_path
     found = find_examinations(dataset, "new")
     if order is None:
         (exam,) = found
-        assert "cannot be told from their names" in exam.problem
+        assert "cannot be told from" in exam.problem
     else:
         assert [(e.baseline, e.session) for e in found] == [
             (f"ses-{first}", f"ses-{second}") for first, second in pairwise(order)
