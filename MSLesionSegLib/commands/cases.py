@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.options import Events, LesionLabel, StopFile
 from MSLesionSegLib.commands.running import new_table, print_table, printing, run
 from MSLesionSegLib.jobs import Job
 
@@ -38,6 +38,7 @@ def cases_add(
     pre: Annotated[Path | None, typer.Option(help="T1 before gadolinium (enhancing).")] = None,
     post: Annotated[Path | None, typer.Option(help="T1 after gadolinium (enhancing).")] = None,
     draft: Annotated[Path | None, typer.Option(help="What the model had proposed, on the same grid.")] = None,
+    lesion_label: LesionLabel = None,
     model: Annotated[str, typer.Option(help="Name of the model that made the draft.")] = "",
     reviewer: Annotated[str, typer.Option(help="Code of the person who corrected it, not a name.")] = "",
     minutes: Annotated[float | None, typer.Option(help="Time spent.")] = None,
@@ -67,6 +68,7 @@ def cases_add(
             images={name: path for name, path in given.items() if path is not None},
             mask=mask,
             draft=draft,
+            lesion_label=lesion_label,
             model=model,
             reviewer=reviewer,
             minutes=minutes,

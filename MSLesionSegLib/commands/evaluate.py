@@ -9,6 +9,7 @@ import typer
 
 from MSLesionSegLib.commands.options import (
     Events,
+    LesionLabel,
     Overwrite,
     StopFile,
 )
@@ -27,6 +28,7 @@ def evaluate(
     prediction: Annotated[Path | None, typer.Option(help="One mask instead of a CSV file.")] = None,
     reference: Annotated[Path | None, typer.Option(help="Its reference mask.")] = None,
     preset: Annotated[str, typer.Option(help="What counts as found: any-overlap or msseg.")] = "any-overlap",
+    lesion_label: LesionLabel = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder to make for the numbers.")
     ] = None,
@@ -42,7 +44,15 @@ def evaluate(
         from MSLesionSegLib.segmentation import evaluate as module
 
         listed = module.read_cases(cases) if cases else [(prediction.name, prediction, reference)]
-        return module.evaluate(listed, job, preset=preset, listing=cases, output=output, overwrite=overwrite)
+        return module.evaluate(
+            listed,
+            job,
+            preset=preset,
+            lesion_label=lesion_label,
+            listing=cases,
+            output=output,
+            overwrite=overwrite,
+        )
 
     def describe(evaluation: Evaluation) -> dict[str, Any]:
         averages = {name: value.mean for name, value in evaluation.averages.items()}

@@ -26,6 +26,10 @@ MinPeak = Annotated[
     ),
 ]
 BrainMask = Annotated[Path | None, typer.Option(help="Brain mask on the scan's grid (default: found).")]
+LesionLabel = Annotated[
+    str | None,
+    typer.Option(help="Which label of a mask with several is the lesion: a number, 2,3 or 'all'."),
+]
 Flips = Annotated[
     bool | None,
     typer.Option(

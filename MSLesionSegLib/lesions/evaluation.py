@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.imaging.reading import read_mask
+from MSLesionSegLib.imaging.lesion_mask import read_lesion_mask
 from MSLesionSegLib.lesions.metrics import PRESETS, CaseMetrics, compare_masks
 from MSLesionSegLib.printable import printable
 
@@ -62,17 +62,23 @@ class Evaluation:
     load_groups: tuple[LoadGroup, ...]
 
 
-def evaluate_pairs(pairs: Iterable[tuple[str, Path, Path]], preset: str = "any-overlap") -> Evaluation:
+def evaluate_pairs(
+    pairs: Iterable[tuple[str, Path, Path]], preset: str = "any-overlap", lesion_label: str | None = None
+) -> Evaluation:
     """Compare predicted masks with references.
 
     ``pairs``: (name, prediction, reference) per patient; NIfTI or NRRD files or folders with one DICOM series.
-    ``preset``: key of ``metrics.PRESETS``.
+    ``preset``: key of ``metrics.PRESETS``. ``lesion_label``: which label of files with several is the lesion, see
+    :func:`~MSLesionSegLib.imaging.lesion_mask.parse_label`.
     Raises SettingsError for an unknown preset or no pairs; ImageError, naming the case and the file, for files that
-    cannot be read, are not 3D masks, or lie on another grid than their reference (shape, affine within 0.001 mm).
+    cannot be read, are no masks of lesions, or lie on another grid than their reference (shape, affine).
     """
     if preset not in PRESETS:
         raise SettingsError(f"There is no preset '{preset}'. Choose one of: {', '.join(PRESETS)}.")
-    cases = [_evaluate_case(name, Path(predicted), Path(true), preset) for name, predicted, true in pairs]
+    cases = [
+        _evaluate_case(name, Path(predicted), Path(true), preset, lesion_label)
+        for name, predicted, true in pairs
+    ]
     if not cases:
         raise SettingsError("There is nothing to evaluate: no pairs of prediction and reference were given.")
     metrics = [case.metrics for case in cases]
@@ -172,17 +178,17 @@ def _markdown_text(text: str) -> str:
     return printable(re.sub(r"([\\`*|<])", r"\\\1", " ".join(text.split())))
 
 
-def _evaluate_case(name: str, predicted: Path, true: Path, preset: str) -> CaseResult:
-    reference = _read(true, f"Case {name}, reference")
-    prediction = _read(predicted, f"Case {name}, prediction", reference)
+def _evaluate_case(name: str, predicted: Path, true: Path, preset: str, label: str | None) -> CaseResult:
+    reference = _read(true, f"Case {name}, reference", None, label)
+    prediction = _read(predicted, f"Case {name}, prediction", reference, label)
     spacing = nib.affines.voxel_sizes(reference.affine)
     metrics = compare_masks(np.asarray(prediction.dataobj), np.asarray(reference.dataobj), spacing, preset)
     return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics)
 
 
-def _read(path: Path, role: str, reference: nib.Nifti1Image | None = None) -> nib.Nifti1Image:
+def _read(path: Path, role: str, reference: nib.Nifti1Image | None, label: str | None) -> nib.Nifti1Image:
     try:
-        return read_mask(path, reference)
+        return read_lesion_mask(path, reference, label)
     except ImageError as error:  # it names the file, and masks of many patients may have one name
         raise ImageError(f"{role}: {error}") from error
 

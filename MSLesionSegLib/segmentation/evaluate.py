@@ -72,6 +72,7 @@ def evaluate(
     progress: Progress,
     *,
     preset: str = "any-overlap",
+    lesion_label: str | None = None,
     listing: Path | None = None,
     output: Path | None = None,
     overwrite: bool = False,
@@ -82,6 +83,7 @@ def evaluate(
         cases: name, prediction and reference of each patient.
         progress: told the stage ``STAGE``.
         preset: key of ``metrics.PRESETS``.
+        lesion_label: which label of files with several is the lesion.
         listing: the CSV file that the cases come from.
         output: folder to make.
         overwrite: replace an earlier evaluation in ``output``.
@@ -99,7 +101,7 @@ def evaluate(
             progress.stage(STAGE, number / len(cases))
             yield case
 
-    evaluation = evaluate_pairs(told(), preset)
+    evaluation = evaluate_pairs(told(), preset, lesion_label)
     progress.stage(STAGE, 1.0)
     if output is not None:
         with outputs.staged(output, TASK, overwrite=overwrite) as folder:

@@ -10,11 +10,13 @@ import nibabel as nib
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks import Finding
-from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.imaging.lesion_mask import parse_label, read_lesion_mask
+from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.network.card_checks import check_model_name
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training import layout
+from MSLesionSegLib.training.case_checks import check_lesion_share
 from MSLesionSegLib.training.case_writing import Material, check_folder, take_out, write_case
 from MSLesionSegLib.training.cases import Case, Review, find_case, read_record, require_set
 from MSLesionSegLib.training.changes import changing
@@ -33,6 +35,8 @@ class AddRequest:
         images: scan file (or DICOM folder) by input name.
         mask: the corrected mask, on the grid of the scan (of either one for new lesions); may be empty.
         draft: what the model had proposed, on the same grid.
+        lesion_label: which label of mask and draft is the lesion, if they hold several; see
+            :func:`~MSLesionSegLib.imaging.lesion_mask.parse_label`.
         model: that made the draft.
         reviewer: a code of the person, not a name.
         minutes: time spent.
@@ -49,6 +53,7 @@ class AddRequest:
     images: Mapping[str, Path]
     mask: Path
     draft: Path | None = None
+    lesion_label: str | None = None
     model: str = ""
     reviewer: str = ""
     minutes: float | None = None
@@ -126,6 +131,7 @@ def _check(request: AddRequest) -> None:
             raise SettingsError(
                 f"The {what} must be a code of at most 32 letters, digits, '.', '-' and '_' without spaces."
             )
+    parse_label(request.lesion_label)
     if request.model:
         check_model_name(request.model)
     if request.minutes is not None and not 0 <= request.minutes < 10_000:
@@ -160,7 +166,9 @@ def _read(request: AddRequest) -> Material:
     hashes = {name: content_hash(scan.own_values) for name, scan in scans.items()}
     if len(set(hashes.values())) < len(hashes):
         raise SettingsError("The same scan was given twice. Give each scan of the case once.")
-    grid, mask = _read_on_a_grid(request.mask, {name: scans[name].image for name in kind.grids})
+    label = request.lesion_label
+    grid, mask = _read_on_a_grid(request.mask, {name: scans[name].image for name in kind.grids}, label)
+    check_lesion_share(mask, scans[grid].image)
     return Material(
         kind=kind,
         scans=scans,
@@ -168,7 +176,7 @@ def _read(request: AddRequest) -> Material:
         contents=hashes,
         grid=grid,
         mask=mask,
-        draft=None if request.draft is None else read_mask(request.draft, scans[grid].image),
+        draft=request.draft and read_lesion_mask(request.draft, scans[grid].image, label),
         review=Review(model=request.model, reviewer=request.reviewer, minutes=request.minutes),
         site=request.site,
         subject=request.subject,
@@ -178,12 +186,14 @@ def _read(request: AddRequest) -> Material:
     )
 
 
-def _read_on_a_grid(path: Path, images: Mapping[str, nib.Nifti1Image]) -> tuple[str, nib.Nifti1Image]:
+def _read_on_a_grid(
+    path: Path, images: Mapping[str, nib.Nifti1Image], label: str | None
+) -> tuple[str, nib.Nifti1Image]:
     """Read a mask; return the name of the first image on whose grid it lies, and the mask."""
     refused = []
     for name, image in images.items():
         try:
-            return name, read_mask(path, image)
+            return name, read_lesion_mask(path, image, label)
         except ImageError as error:
             refused.append(error)
     raise refused[0]

@@ -11,13 +11,15 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError, MSLesionSegError
 from MSLesionSegLib.imaging.checks import check_sequence
-from MSLesionSegLib.network.brain_extraction import brain_mask, close_sulci
+from MSLesionSegLib.network.brain_extraction import SMALLEST_BRAIN_ML, brain_mask, close_sulci
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.cases import Case, all_versions, check_files, list_cases, records, repeated
 
 CHECK = "check cases"
 _OUTSIDE_BAD, _OUTSIDE_ODD = 0.5, 0.1
+# 43 masks of MS lesions in three public data sets fill at most 4.6 % of the brain, three gliomas at most 14 %
+_MOST_OF_BRAIN = 0.2
 
 
 @dataclass(frozen=True)
@@ -73,15 +75,37 @@ def outside_brain(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> float:
     return float(np.count_nonzero(lesions & ~inside) / np.count_nonzero(lesions))
 
 
-def refuse_outside_brain(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> None:
-    """Refuse a mask of which most lies outside the brain, as one of another scan does.
+def refuse_impossible(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> None:
+    """Refuse a mask of which most lies outside the brain, as one of another scan does, or that fills too much of it.
 
     Raises:
-        ImageError: more than half of its voxels are outside.
+        ImageError: more than half of its voxels are outside, or they are as many as a fifth of the brain's.
     """
     share = outside_brain(mask, brain)
     if share > _OUTSIDE_BAD:
         raise ImageError(_outside_sentence(share))
+    _refuse_overfull(mask, brain)
+
+
+def _refuse_overfull(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> None:
+    filled = np.count_nonzero(mask.dataobj) / max(np.count_nonzero(brain.dataobj), 1)
+    if filled > _MOST_OF_BRAIN:
+        raise ImageError(
+            f"The mask marks {filled:.0%} of the brain as lesion, more than disease fills (at most "
+            f"{_MOST_OF_BRAIN:.0%} are taken): it is probably a mask of the brain or of its tissues. Give the mask "
+            "of the lesions."
+        )
+
+
+def check_lesion_share(mask: nib.Nifti1Image, scan: nib.Nifti1Image) -> None:
+    """Find the brain on a scan, if a mask on its grid is large enough to need that, and refuse an impossible mask.
+
+    Raises:
+        ImageError: it marks more than a fifth of the brain; or no brain was found.
+    """
+    volume = np.count_nonzero(mask.dataobj) * abs(np.linalg.det(mask.affine[:3, :3])) / 1000
+    if volume > _MOST_OF_BRAIN * SMALLEST_BRAIN_ML:
+        _refuse_overfull(mask, brain_mask(scan))
 
 
 def _outside_sentence(share: float) -> str:
@@ -93,7 +117,11 @@ def _outside_sentence(share: float) -> str:
 def _check_case(case: Case) -> Iterator[CaseFinding]:
     try:
         images = check_files(case)
-        share = outside_brain(images["mask"], brain_mask(images[case.grid])) if case.lesions else 0.0
+        share = 0.0
+        if case.lesions:
+            brain = brain_mask(images[case.grid])
+            share = outside_brain(images["mask"], brain)
+            _refuse_overfull(images["mask"], brain)
     except MSLesionSegError as error:
         yield CaseFinding(case.case_id, error.code, str(error), bad=True)
         return

@@ -21,7 +21,7 @@ from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput,
 from MSLesionSegLib.segmentation.session import bring_together
 from MSLesionSegLib.segmentation.stages import StageWatch
 from MSLesionSegLib.segmentation.tasks import get_task
-from MSLesionSegLib.training.case_checks import refuse_outside_brain
+from MSLesionSegLib.training.case_checks import refuse_impossible
 from MSLesionSegLib.training.cases import Case
 from MSLesionSegLib.training.corrections import corrections
 from MSLesionSegLib.training.examples import Example, read_examples, write_example
@@ -36,13 +36,13 @@ def prepare_case(case: Case, folder: Path) -> Example:
     the reviewer corrected are the example's focus.
 
     Raises:
-        ImageError: a file cannot be used, the scans cannot be brought together, or most of the mask lies outside the
-            brain.
+        ImageError: a file cannot be used, the scans cannot be brought together, or the mask cannot be one of
+            lesions on them.
     """
     scans = {name: read_scan(path).image for name, path in case.images.items()}
     brain = brain_mask(scans[case.grid])
     mask = read_mask(case.mask, scans[case.grid])
-    refuse_outside_brain(mask, brain)
+    refuse_impossible(mask, brain)
     changed = corrections(case)
     focus = nib.Nifti1Image((np.asarray(changed.dataobj) > 0).astype(np.uint8), mask.affine)
     bring = _compared if case.task == "new" else _one_session
