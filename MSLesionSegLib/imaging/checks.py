@@ -15,7 +15,6 @@ from MSLesionSegLib.errors import ImageError
 
 _MOST_NONFINITE = 0.01
 _MOST_SHEAR = 0.01
-_POSITION_TOLERANCE_MM = 0.1
 _EDGE_LIMITS_MM = (0.2, 10.0)
 _THICK_SLICE_MM = 3.1
 _SMALLEST_VIEW_MM = 40.0
@@ -107,19 +106,19 @@ def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -
     findings = []
     if view.min() < _SMALLEST_VIEW_MM:
         raise ImageError(
-            f"{name} covers only {_mm(view)}, which is too small for a brain. Check that it is the right "
+            f"{name} covers only {in_mm(view)}, which is too small for a brain. Check that it is the right "
             "scan, with all its slices, and that its voxel size is given in millimetres."
         )
     if view.max() > _LARGEST_VIEW_MM:
         raise ImageError(
-            f"{name} covers {_mm(view)}, which is more than a head. Its voxel size ({_mm(edges, 2)}) is "
+            f"{name} covers {in_mm(view)}, which is more than a head. Its voxel size ({in_mm(edges, 2)}) is "
             "probably wrong: convert it again from the DICOM files."
         )
     if view.min() < _SMALL_VIEW_MM:
         findings.append(
             Finding(
                 "small-coverage",
-                f"{name} covers only {_mm(view)}, so a part of the brain may be missing. Lesions outside "
+                f"{name} covers only {in_mm(view)}, so a part of the brain may be missing. Lesions outside "
                 "are not counted.",
             )
         )
@@ -127,7 +126,7 @@ def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -
         findings.append(
             Finding(
                 "extreme-spacing",
-                f"{name} has an unusual voxel size ({_mm(edges, 2)}). The models were never tried on such "
+                f"{name} has an unusual voxel size ({in_mm(edges, 2)}). The models were never tried on such "
                 "scans: check the result.",
             )
         )
@@ -135,7 +134,7 @@ def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -
         findings.append(
             Finding(
                 "thick-slices",
-                f"{name} has slices of {edges.max():.1f} mm ({_mm(edges, 2)} voxels). Small lesions between "
+                f"{name} has slices of {edges.max():.1f} mm ({in_mm(edges, 2)} voxels). Small lesions between "
                 "two slices can be missed, and lesion volumes are coarse.",
             )
         )
@@ -162,42 +161,6 @@ def check_units(name: str, header: nib.Nifti1Header, affine: np.ndarray) -> list
     )
 
 
-def check_position_codes(name: str, header: nib.Nifti1Header) -> list[Finding]:
-    """Compare the two positions that a NIfTI header can hold.
-
-    The sform is used where its code is above 0, else the qform: the order of nibabel, FSL and SPM. ITK, and
-    with it 3D Slicer and ANTs, takes the sform if its code is 1 (scanner) or if there is no qform, and else
-    the qform where the two differ (ITK 5.4, itkNiftiImageIO; observed for all 25 pairs of codes).
-    """
-    sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
-    if sform_code <= 0 and qform_code <= 0:
-        return [
-            Finding(
-                "no-position",
-                f"{name} does not say where right, front and top are (sform and qform codes are 0). The "
-                "default is used: its axes run from right to left, from back to front and from bottom to "
-                "top. 3D Slicer assumes another default, so check left and right, front and back.",
-            )
-        ]
-    if sform_code <= 0 or qform_code <= 0:
-        return []
-    try:
-        distance = largest_distance(header.get_sform(), header.get_qform(), header.get_data_shape()[:3])
-    except (nib.spatialimages.HeaderDataError, ValueError, np.linalg.LinAlgError):
-        distance = np.inf
-    if distance <= _POSITION_TOLERANCE_MM:
-        return []
-    amount = f"by up to {distance:.1f} mm" if np.isfinite(distance) else "(the qform is broken)"
-    viewer = "as does 3D Slicer" if sform_code == 1 else "but 3D Slicer and ANTs use the qform of this file"
-    return [
-        Finding(
-            "sform-qform-differ",
-            f"{name} holds two positions in space that differ {amount}: sform and qform. The sform is used, "
-            f"{viewer}. The mask keeps both, so it lies on the same voxels as the scan in every program.",
-        )
-    ]
-
-
 def check_scaling(name: str, slope: float, intercept: float) -> list[Finding]:
     """Judge the scaling of a NIfTI header: a slope of 0 means none, one that is no number is a fault."""
     if slope == 0 or (np.isfinite(slope) and np.isfinite(intercept)):
@@ -209,14 +172,6 @@ def check_scaling(name: str, slope: float, intercept: float) -> list[Finding]:
             "scaling.",
         )
     ]
-
-
-def largest_distance(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> float:
-    """Largest distance in mm between where two affines put the corners of a volume."""
-    corners = np.array(
-        [[*corner, 1] for corner in product(*((0, size - 1) for size in shape))], dtype=float
-    ).T
-    return float(np.sqrt((((first - second) @ corners)[:3] ** 2).sum(axis=0)).max())
 
 
 def check_stored_values(name: str, stored: np.ndarray) -> list[Finding]:
@@ -328,7 +283,8 @@ def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(str(size) for size in shape)
 
 
-def _mm(lengths: np.ndarray, digits: int = 0) -> str:
+def in_mm(lengths: np.ndarray, digits: int = 0) -> str:
+    """Lengths for people: ``1.00 x 1.00 x 3.00 mm``."""
     return (
         " x ".join(f"{length:.{digits}f}" if length < 1e6 else f"{length:.0e}" for length in lengths) + " mm"
     )

@@ -15,6 +15,7 @@ from MSLesionSegLib.imaging import checks
 from MSLesionSegLib.imaging.air import AT_ZERO, Air, measure_air
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
+from MSLesionSegLib.imaging.position import largest_distance
 
 if TYPE_CHECKING:
     from MSLesionSegLib.imaging.sequence import Sequence
@@ -67,7 +68,7 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
         ImageError: the scan cannot be used; the sentence names the file, the fault and the way out.
     """
     path = Path(path)
-    name = os.path.basename(os.path.realpath(path))
+    name = os.path.basename(os.path.abspath(path))
     volume = open_volume(path)
     coverage = checks.check_field_of_view(name, volume.stored.shape, volume.affine)
     data, repairs = checks.repair_nonfinite(name, scaled(volume))
@@ -109,7 +110,7 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
             shape, or an affine that differs by more than 1e-3 mm).
     """
     path = Path(path)
-    name = os.path.basename(os.path.realpath(path))
+    name = os.path.basename(os.path.abspath(path))
     volume = open_volume(path)
     if reference is not None:
         _check_same_grid(name, volume, reference)
@@ -146,7 +147,7 @@ def _check_same_grid(name: str, volume: StoredVolume, reference: nib.Nifti1Image
             f"{_times(shape)}. {way_out}"
         )
     if np.abs(volume.affine - reference.affine).max() > _SAME_GRID_MM:
-        distance = checks.largest_distance(volume.affine, reference.affine, shape)
+        distance = largest_distance(volume.affine, reference.affine, shape)
         raise ImageError(
             f"The mask {name} lies up to {distance:.3g} mm away from the image that it must match although both "
             f"have {_times(shape)} voxels. {way_out}"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import nibabel as nib
@@ -175,19 +176,38 @@ def test_two_different_positions_are_told_with_the_one_that_is_used(
     np.testing.assert_array_equal(scan.image.affine, AFFINE)
 
 
+@pytest.mark.parametrize("pixdim", [3.0, 2.98])
 @pytest.mark.parametrize(("sform_code", "qform_code"), [(s, q) for s in range(5) for q in range(5) if s or q])
-def test_what_is_said_about_slicer_is_what_itk_does(tmp_path: Path, sform_code: int, qform_code: int) -> None:
+def test_what_is_said_about_slicer_is_what_itk_does(
+    tmp_path: Path, sform_code: int, qform_code: int, pixdim: float
+) -> None:
     import SimpleITK as sitk
 
-    scan = two_positions(tmp_path / "scan.nii", sform_code, qform_code, shift=12)
-    itk_uses_qform = sitk.ReadImage(str(tmp_path / "scan.nii")).GetOrigin()[0] == pytest.approx(-12)
-    scan_uses_qform = scan.image.affine[0, 3] == 12
-    if itk_uses_qform != scan_uses_qform:
-        assert "but 3D Slicer and ANTs use the qform" in sentence(scan, "sform-qform-differ")
+    two_positions(tmp_path / "scan.nii", sform_code, qform_code, shift=12)
+    content = bytearray((tmp_path / "scan.nii").read_bytes())
+    struct.pack_into("<f", content, 80, pixdim)
+    (tmp_path / "scan.nii").write_bytes(content)
+    scan = read_scan(tmp_path / "scan.nii")
+    shown = sitk.ReadImage(str(tmp_path / "scan.nii"))
+    elsewhere = shown.GetOrigin()[0] != pytest.approx(-scan.image.affine[0, 3])
+    larger = shown.GetSpacing()[0] != pytest.approx(scan.image.affine[0, 0])
+    told = " ".join(finding.sentence for finding in scan.findings)
+    if elsewhere:
+        assert "but 3D Slicer and ANTs use the qform" in told
+    elif larger:
+        assert "but 3D Slicer and ANTs" in told
     elif sform_code and qform_code:
-        assert "as does 3D Slicer" in sentence(scan, "sform-qform-differ")
+        assert "as does 3D Slicer" in told
     else:
         assert codes(scan) == []
+
+
+def test_a_voxel_size_that_contradicts_the_sform_is_told(tmp_path: Path) -> None:
+    scan = read_scan(write_fields(tmp_path / "scan.nii", pixdim=[1, 1, 1, 2, 0, 0, 0, 0]))
+    assert codes(scan) == ["voxel-size-differs"]
+    words = sentence(scan, "voxel-size-differs")
+    assert "3.00 x 3.00 x 3.00 mm in its sform, 1.00 x 1.00 x 2.00 mm in its pixdim" in words
+    np.testing.assert_array_equal(scan.image.affine, AFFINE)
 
 
 def test_two_equal_positions_are_fine(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.imaging import checks
+from MSLesionSegLib.imaging.position import check_position_codes
 from MSLesionSegLib.imaging.reading import Finding, Scan
 from MSLesionSegLib.segmentation.manifest import make_manifest
 
@@ -88,8 +89,8 @@ def test_every_finding_of_the_reader_begins_with_the_name_and_holds_it_nowhere_e
         *checks.check_field_of_view(name, (80, 80, 80), np.diag([1.0, 1, 0.9, 1])),
         *checks.check_field_of_view(name, (2000, 500, 500), np.diag([0.1, 0.4, 0.4, 1])),
         *checks.check_units(name, header, GRID),
-        *checks.check_position_codes(name, header),
-        *checks.check_position_codes(name, nowhere),
+        *check_position_codes(name, header),
+        *check_position_codes(name, nowhere),
         *checks.check_scaling(name, np.nan, 0.0),
         *checks.check_stored_values(name, clipped),
         *checks.repair_nonfinite(name, holes)[1],

@@ -155,7 +155,7 @@ def test_a_file_of_another_kind_tells_what_can_be_read(tmp_path: Path) -> None:
     ("name", "content", "sentence"),
     [
         ("scan.nii", b"", "is empty"),
-        ("scan.nii", b"version https://git-lfs.github.com/spec/v1", "is not a NIfTI image"),
+        ("scan.nii", b"version https://git-lfs.github.com/spec/v1", "placeholder.*git lfs pull"),
         ("scan.nii.gz", b"<html>not found</html>", "is not compressed"),
         ("scan.nii.gz", gzip.compress(b"no image" * 100, mtime=0), "is not a NIfTI image"),
         ("scan.nii", gzip.compress(b"image", mtime=0), "Rename it to scan.nii.gz"),
