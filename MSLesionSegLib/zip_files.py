@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from MSLesionSegLib.errors import MSLesionSegError, OutputError
+from MSLesionSegLib.file_names import check_name_length
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20
@@ -32,12 +33,13 @@ _DAMAGED = (
 
 
 def check_new(archive: Path) -> None:
-    """Refuse a file that exists already.
+    """Refuse a file that exists already, or whose name is too long.
 
     Raises:
-        OutputError: it does.
+        OutputError: it is so.
     """
-    if archive.exists():
+    check_name_length(archive)
+    if os.path.exists(archive):  # unlike Path.exists no error for a path that is too long
         raise OutputError(f"{archive} exists already. Give another name.")
 
 

@@ -17,6 +17,7 @@ from MSLesionSegLib.batch.work import STOP
 from MSLesionSegLib.batch.workers import run_here, run_on_cluster
 from MSLesionSegLib.cluster import LOCAL, check_executor
 from MSLesionSegLib.errors import BatchError, OutputError, SettingsError
+from MSLesionSegLib.file_names import check_name_length
 from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import read_manifest, write_text
@@ -118,6 +119,7 @@ def _requests(request: BatchRequest, found: Sequence[Examination]) -> dict[str, 
 
 def _check_output(request: BatchRequest, requests: Mapping[str, Request]) -> None:
     folder, task = request.output, request.settings.task
+    check_name_length(folder)
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file. Give the name of a folder.")
     if folder.is_dir() and any(folder.iterdir()):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from MSLesionSegLib.batch.bids_names import check_entities, fits, has_all, what_tells_apart
 from MSLesionSegLib.batch.session_order import in_order_of_names, in_order_of_time
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.training.layout import InputFile, kind_of
 
-_ENDINGS = (".nii.gz", ".nii")
-_ENTITY = re.compile(r"[A-Za-z]+-[A-Za-z0-9]+")
+_NO_SESSION = (
+    "Its scan lies beside the sessions, so it is not known when it was made, and it is compared with none. Move it "
+    "into a session of its own."
+)
 _ONE_ONLY = "There is only one examination with the scan that is needed; a comparison needs two."
 
 
@@ -60,15 +63,13 @@ def find_examinations(
         dataset: a BIDS dataset: scans under ``sub-*/[ses-*/]anat``.
         task: of the task table. One that compares two takes those that follow each other in time.
         participants: only these, with or without ``sub-``; all when empty.
-        entities: such as ``acq-3D``: only files that have all of them in their names.
+        entities: see :func:`~MSLesionSegLib.batch.bids_names.has_all`.
 
     Raises:
         SettingsError: the folder is no BIDS dataset, or a participant or an entity is not there.
     """
-    for entity in entities:
-        if not _ENTITY.fullmatch(entity):
-            raise SettingsError(f"'{entity}' is no part of a BIDS name. Give one such as acq-3D.")
-    found = sorted(path for path in dataset.glob("sub-*") if path.is_dir())
+    check_entities(entities)
+    found = sorted(path for path in dataset.glob("sub-*") if path.is_dir()) if os.path.isdir(dataset) else []
     if not found:
         raise SettingsError(f"{dataset} is no BIDS dataset: it has no folders sub-*.")
     wanted = {f"sub-{label.removeprefix('sub-')}" for label in participants}
@@ -79,11 +80,15 @@ def find_examinations(
     inputs = kind_of(task).inputs
     if any(entry.visit for entry in inputs):
         return [pair for subject in chosen for pair in _comparisons(subject, *inputs, entities=entities)]
-    return [_examination(path, inputs, entities) for subject in chosen for path in _sessions(subject)]
+    return [_examination(path, inputs, entities) for subject in chosen for path in _sessions(subject, inputs)]
 
 
-def _sessions(subject: Path) -> list[Path]:
-    return in_order_of_names([path for path in subject.glob("ses-*") if path.is_dir()]) or [subject]
+def _sessions(subject: Path, inputs: Sequence[InputFile]) -> list[Path]:
+    """Folders of a participant's examinations: sessions, and what was put beside them and is complete by itself."""
+    sessions = in_order_of_names([path for path in subject.glob("ses-*") if path.is_dir()])
+    files = list((subject / "anat").glob("sub-*"))
+    beside = all(entry.optional or any(fits(path, entry) for path in files) for entry in inputs)
+    return [subject, *sessions] if beside or not sessions else sessions
 
 
 def _names(folder: Path) -> tuple[str, str]:
@@ -107,16 +112,20 @@ def _comparisons(
     subject: Path, before: InputFile, after: InputFile, *, entities: Sequence[str]
 ) -> list[Examination]:
     """Each examination of a participant beside the one before it that has the scan."""
-    sessions = _sessions(subject)
     wanted = replace(after, name=after.suffix)
+    sessions = _sessions(subject, [wanted])
     scans = {folder: _one_file(folder, wanted, entities) for folder in sessions}
+    if len(sessions) > 1 and subject in scans:
+        scans[subject] = None, _NO_SESSION
     found = [
         Examination(*_names(folder), {}, problem) for folder, (path, problem) in scans.items() if path is None
     ]
     there = {folder: path for folder, (path, _) in scans.items() if path is not None}
     ordered, doubt = in_order_of_time(subject, there)
     if doubt:
-        return [*found, Examination(subject.name, "", {}, doubt)]
+        beside = [exam.problem for exam in found if not exam.session]
+        doubtful = Examination(subject.name, "", {}, " ".join([*beside, doubt]))
+        return [*(exam for exam in found if exam.session), doubtful]
     if len(ordered) == 1:
         return [*found, Examination(*_names(ordered[0]), {}, _ONE_ONLY)]
     for first, second in pairwise(ordered):
@@ -128,26 +137,21 @@ def _comparisons(
 
 def _one_file(folder: Path, entry: InputFile, entities: Sequence[str]) -> tuple[Path | None, str]:
     """The file for an input, or why there is none (empty where none is needed)."""
-    files = [path for path in sorted((folder / "anat").glob("sub-*")) if _fits(path, entry, entities)]
+    found = [path for path in sorted((folder / "anat").glob("sub-*")) if fits(path, entry)]
+    files = [path for path in found if has_all(path, entities)]
     if len(files) == 1:
         return files[0], ""
     if files:
-        names = ", ".join(path.name for path in files[:3])
         return None, (
-            f"There are {len(files)} files for the input {entry.name} ({names}). "
-            "Choose one with --entity, such as --entity acq-3D."
+            f"There are {len(files)} files for the input {entry.name} ({_few(files)}). {what_tells_apart(files)}"
+        )
+    if found and not entry.optional:
+        return None, (
+            f"There is no *_{entry.suffix} file with {' and '.join(entities)} for the input {entry.name}, only "
+            f"{_few(found)}."
         )
     return None, "" if entry.optional else f"There is no *_{entry.suffix} file for the input {entry.name}."
 
 
-def _fits(path: Path, entry: InputFile, entities: Sequence[str]) -> bool:
-    ending = next((ending for ending in _ENDINGS if path.name.endswith(ending)), None)
-    if ending is None:
-        return False
-    *parts, suffix = path.name.removesuffix(ending).split("_")
-    contrast = any(part.startswith("ce-") for part in parts)
-    return (
-        suffix == entry.sequence
-        and contrast == entry.suffix.startswith("ce-")
-        and all(entity in parts for entity in entities)
-    )
+def _few(files: Sequence[Path]) -> str:
+    return ", ".join(path.name for path in files[:3]) + (" ..." if len(files) > 3 else "")

@@ -39,7 +39,9 @@ def batch(
     ] = None,
     entity: Annotated[
         list[str] | None,
-        typer.Option(help="Only files with this in their names, such as acq-3D; can be repeated."),
+        typer.Option(
+            help="Only files with this in their names, such as acq-3D, or rec-none (without rec); can be repeated."
+        ),
     ] = None,
     skip_finished: Annotated[
         bool, typer.Option("--skip-finished", help="Leave alone what has the same result already.")

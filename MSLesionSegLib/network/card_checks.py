@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from MSLesionSegLib.errors import ModelError
+from MSLesionSegLib.file_names import HIDDEN, MOST_BYTES
 from MSLesionSegLib.network.activation import ACTIVATIONS
 from MSLesionSegLib.network.architectures import KINDS, Architecture
 
@@ -50,6 +51,12 @@ def check_model_name(name: object) -> None:
     """
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w.-]*", name):
         raise ModelError(f"'{name}' cannot be a model name: use letters, digits, '.', '-' and '_'.")
+    most = MOST_BYTES - HIDDEN
+    if len(name.encode()) > most:
+        raise ModelError(
+            f"{name[:30]}... is too long for a model name: it has {len(name.encode())} bytes, and at most {most} can "
+            "be used (a letter beyond a to z has two to four)."
+        )
 
 
 def check_card(card: ModelCard) -> None:

@@ -102,7 +102,7 @@ def find_model(name: str | Path) -> Path:
         ModelError: no such model; the sentence lists those there are.
     """
     if isinstance(name, Path) or "/" in name or os.sep in name:
-        if Path(name).is_dir():
+        if os.path.isdir(name):
             return Path(name)
         raise ModelError(f"There is no model folder {name}. Check the path, or give a model's name.")
     for root in (user_models_folder(), SHIPPED):

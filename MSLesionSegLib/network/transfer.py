@@ -21,7 +21,7 @@ from MSLesionSegLib.network.store import (
     write_card,
 )
 from MSLesionSegLib.network.weight_checks import largest_file
-from MSLesionSegLib.zip_files import extract, open_zip, write_zip
+from MSLesionSegLib.zip_files import check_new, extract, open_zip, write_zip
 
 CARD, WEIGHTS = NEEDED = ("card.json", "weights.safetensors")
 PAGE = "card.html"
@@ -39,8 +39,9 @@ def export_model(name: str | Path, target: Path) -> Path:
         ModelError: no such model, or one that is damaged.
         OutputError: the file exists already or cannot be written.
     """
-    model = load_model(name)
     target = target if target.suffix == ".zip" else target.with_name(f"{target.name}.zip")
+    check_new(target)
+    model = load_model(name)
     files = [(f"{model.card.name}/{file}", model.folder / file) for file in NEEDED]
     write_zip(target, [*files, (f"{model.card.name}/{PAGE}", card_html(model.card).encode())])
     return target
@@ -63,10 +64,10 @@ def import_model(source: Path, name: str | None = None) -> Path:
             architecture that its weights do not fit, with weights that are not finite, or with a pickle in it.
         OutputError: the name is taken, or the store cannot be written.
     """
+    if not os.path.exists(source):
+        raise ModelError(f"There is no file or folder {source}. Check the path.")
     if source.is_file() and not zipfile.is_zipfile(source):
         raise ModelError(_no_model(source, [source.name]))
-    if not source.exists():
-        raise ModelError(f"There is no file or folder {source}. Check the path.")
     root = user_models_folder()
     try:
         root.mkdir(parents=True, exist_ok=True)

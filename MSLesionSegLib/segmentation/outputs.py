@@ -22,12 +22,14 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import Cancelled, OutputError
+from MSLesionSegLib.file_names import check_name_length
 from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.litter import is_litter
 
 MANIFEST = "result.json"
 PROGRAM = "mslesionseg"
 _IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr")
+_LONGEST_STEM = 180  # the longest output name has 43 characters more
 _STALE_AFTER_S = 24 * 3600.0
 _GEOMETRY = ("pixdim", "qform_code", "quatern", "qoffset", "sform_code", "srow")
 
@@ -36,7 +38,8 @@ def stem_of(path: Path, sequence: str = "flair") -> str:
     """Start of the output names: the input's name without ending and, for a BIDS name, without suffix.
 
     ``sub-01_ses-02_FLAIR.nii.gz`` gives ``sub-01_ses-02``. A DICOM folder gives ``sequence``, because such
-    folders are often named after the patient. Characters outside ``A-Za-z0-9._-`` become ``-``.
+    folders are often named after the patient. Characters outside ``A-Za-z0-9._-`` become ``-``; what
+    would make the outputs' names too long is cut off.
     """
     name = path.name
     ending = next((e for e in _IMAGE_ENDINGS if name.lower().endswith(e)), None)
@@ -46,7 +49,7 @@ def stem_of(path: Path, sequence: str = "flair") -> str:
     *entities, suffix = name.split("_")
     if name.startswith("sub-") and entities and "-" not in suffix:
         name = "_".join(entities)
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or sequence
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:_LONGEST_STEM] or sequence
 
 
 def output_names(stem: str, *, uncertainty: bool = False, regions: bool = False) -> dict[str, str]:
@@ -77,6 +80,7 @@ def check_output(folder: Path, task: str, *, overwrite: bool, inputs: Sequence[P
         OutputError: with a sentence that says what to do.
     """
     folder = _absolute(folder)
+    check_name_length(folder)
     with _sentences(folder):
         _restore(folder)
         if folder.exists():
@@ -102,6 +106,7 @@ def staged(folder: Path, task: str, *, overwrite: bool = False) -> Iterator[Path
         OutputError: as :func:`check_output`, for what came into being in the meantime.
     """
     folder = _absolute(folder)
+    check_name_length(folder)
     with _sentences(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = _hidden(folder, "unfinished")
@@ -308,6 +313,8 @@ def _sentence(error: OSError, folder: Path) -> str:
         return f"The disk has no room for the result in {folder}. Free some space or choose another disk."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"You are not allowed to write in {folder.parent}. Choose an output folder of your own."
+    if error.errno == errno.ENAMETOOLONG:
+        return f"The path {str(folder)[:60]}... is too long. Choose an output folder in fewer folders."
     return (
         f"The result cannot be written to {folder}: {error.strerror or error}. Choose another output folder."
     )

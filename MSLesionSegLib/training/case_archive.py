@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -38,6 +37,7 @@ from MSLesionSegLib.training.cases import (
 from MSLesionSegLib.training.changes import Change, changing
 from MSLesionSegLib.training.faces import save_without_face
 from MSLesionSegLib.training.splits import Roll, Split, read_roll
+from MSLesionSegLib.zip_files import check_new
 
 KIND = "training cases"
 IMPORT = "import cases"
@@ -73,8 +73,7 @@ def export_archive(
         OutputError: the file exists or cannot be written.
     """
     progress = progress or Silent()
-    if os.path.exists(to):  # unlike Path.exists no error for a name that is too long
-        raise SettingsError(f"{to} exists already. Give another name.")
+    check_new(to)
     require_set(folder)
     tasks = [task] if task else list(layout.KINDS)
     sets = [read_cases(folder, name) for name in tasks]

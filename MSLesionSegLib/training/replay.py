@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
+from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
@@ -24,6 +24,7 @@ from MSLesionSegLib.training.archives import pack, unpack
 from MSLesionSegLib.training.cases import read_cases
 from MSLesionSegLib.training.compact import STEP, read_compact, write_compact
 from MSLesionSegLib.training.examples import Example, read_examples
+from MSLesionSegLib.zip_files import check_new
 
 KIND = "replay buffer"
 MOST_EXAMPLES = 20
@@ -170,8 +171,7 @@ def export_buffer(name: str, archive: Path, progress: Progress | None = None) ->
     """
     progress = progress or Silent()
     buffer = find_buffer(name)
-    if archive.exists():
-        raise OutputError(f"{archive} exists already. Give another name.")
+    check_new(archive)
     with tempfile.TemporaryDirectory(prefix="mslesionseg-replay-") as temporary:
         examples = buffer.examples()
         for k, example in enumerate(examples):

@@ -39,9 +39,53 @@ def test_what_is_optional_may_be_missing_and_what_is_not_may_not(tmp_path):
 
 def test_of_several_files_one_is_chosen_by_its_entity_and_never_by_chance(tmp_path):
     dataset = files(tmp_path, "sub-1_acq-2D_FLAIR.nii.gz", "sub-1_acq-3D_FLAIR.nii.gz")
-    assert "--entity acq-3D" in find_examinations(dataset, "flair")[0].problem
+    assert "--entity acq-2D or --entity acq-3D" in find_examinations(dataset, "flair")[0].problem
     (exam,) = find_examinations(dataset, "flair", entities=["acq-3D"])
     assert exam.inputs["flair"].name == "sub-1_acq-3D_FLAIR.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("names", "choice", "chosen"),
+    [
+        (("sub-1_FLAIR.nii.gz", "sub-1_rec-norm_FLAIR.nii.gz"), "rec-none", 0),
+        (("sub-1_FLAIR.nii.gz", "sub-1_rec-norm_FLAIR.nii.gz"), "rec-norm", 1),
+        (("sub-1_run-01_FLAIR.nii.gz", "sub-1_run-02_FLAIR.nii.gz"), "run-2", 1),
+        (("sub-1_run-1_FLAIR.nii", "sub-1_run-2_FLAIR.NII.GZ"), "run-02", 1),
+        (("sub-1_acq-2d_FLAIR.nii", "sub-1_acq-3d_FLAIR.nii"), "acq-3D", 1),
+        (("sub-1_acq-a_run-1_FLAIR.nii", "sub-1_acq-a_run-2_FLAIR.nii"), "run-2", 1),
+    ],
+)
+def test_each_of_several_files_can_be_chosen_and_the_sentence_says_how(tmp_path, names, choice, chosen):
+    dataset = files(tmp_path, *names)
+    (exam,) = find_examinations(dataset, "flair")
+    assert choice.split("-")[0] in exam.problem and all(name in exam.problem for name in names)
+    (exam,) = find_examinations(dataset, "flair", entities=[choice])
+    assert exam.inputs["flair"].name == names[chosen]
+    (exam,) = find_examinations(dataset, "flair", entities=["desc-other"])
+    assert "with desc-other" in exam.problem and names[0] in exam.problem
+
+
+def test_two_files_of_one_name_are_named(tmp_path):
+    (exam,) = find_examinations(files(tmp_path, "sub-1_FLAIR.nii", "sub-1_FLAIR.nii.gz"), "flair")
+    assert "sub-1_FLAIR.nii, sub-1_FLAIR.nii.gz" in exam.problem and "endings alone" in exam.problem
+
+
+def test_capitals_in_an_ending_make_no_other_file(tmp_path):
+    (exam,) = find_examinations(files(tmp_path, "sub-1_FLAIR.NII.GZ"), "flair")
+    assert exam.inputs["flair"].name == "sub-1_FLAIR.NII.GZ"
+
+
+def test_a_scan_beside_the_sessions_is_an_examination_but_compared_with_none(tmp_path):
+    dataset = files(tmp_path, "sub-1_FLAIR.nii", "sub-1_ses-1_FLAIR.nii", "sub-1_ses-2_FLAIR.nii")
+    assert [e.name for e in find_examinations(dataset, "flair")] == ["sub-1", "sub-1 ses-1", "sub-1 ses-2"]
+    beside, pair = find_examinations(dataset, "new")
+    assert "beside the sessions" in beside.problem and (pair.baseline, pair.session) == ("ses-1", "ses-2")
+    files(
+        tmp_path, "sub-2_T1w.nii", "sub-2_ses-1_FLAIR.nii", "sub-2_ses-pre_FLAIR.nii", "sub-1_ses-x_FLAIR.nii"
+    )
+    told = {e.name: e.problem for e in find_examinations(dataset, "new")}
+    assert "beside the sessions" in told["sub-1"] and "cannot be told" in told["sub-1"]
+    assert "beside" not in told["sub-2"]
 
 
 def test_sessions_and_participants_come_in_the_order_of_their_names(tmp_path):

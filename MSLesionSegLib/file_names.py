@@ -1,0 +1,27 @@
+"""How long names of files may be: told before hours of work, not by the file system at their end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from MSLesionSegLib.errors import OutputError
+
+MOST_BYTES = 255  # of a name, in the file systems of Linux, macOS and Windows
+HIDDEN = 32  # bytes that the name of a folder or a file has more while it is written
+
+
+def check_name_length(path: Path) -> None:
+    """Refuse a file or folder to make of which a name has more bytes than file systems take.
+
+    Raises:
+        OutputError: with the name and the bytes that it may have.
+    """
+    for part in path.parts:
+        most = MOST_BYTES - HIDDEN if part == path.name else MOST_BYTES
+        size = len(os.fsencode(part))
+        if size > most:
+            raise OutputError(
+                f"The name {part[:30]}... is too long: it has {size} bytes, and at most {most} can be used (a letter "
+                "beyond a to z has two to four). Give a shorter name."
+            )
