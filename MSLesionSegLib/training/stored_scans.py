@@ -12,7 +12,7 @@ from nibabel.affines import voxel_sizes
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.imaging.checks import largest_distance
+from MSLesionSegLib.imaging.position import largest_distance
 from MSLesionSegLib.imaging.reading import Scan, clean_header
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.cases import Case
