@@ -6,14 +6,12 @@ Sentences name the file and never repeat free text from its header, which may ho
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import product
 
 import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 
-_MOST_NONFINITE = 0.01
 _MOST_SHEAR = 0.01
 _EDGE_LIMITS_MM = (0.2, 10.0)
 _THICK_SLICE_MM = 3.1
@@ -222,38 +220,6 @@ def check_contrast(name: str, data: np.ndarray) -> None:
         f"{name} holds only {different.size} different values, so it is a mask or a label map and not a "
         "scan. Give the scan."
     )
-
-
-def repair_nonfinite(name: str, data: np.ndarray) -> tuple[np.ndarray, list[Finding]]:
-    """Replace few NaN or infinite voxels by the median of their finite neighbours, else 0; refuse many.
-
-    Args:
-        data: float array (X, Y, Z). It is not changed.
-    """
-    bad = ~np.isfinite(data)
-    count = int(np.count_nonzero(bad))
-    if count == 0:
-        return data, []
-    percent = 100 * count / bad.size
-    if percent >= 100 * _MOST_NONFINITE:
-        raise ImageError(
-            f"{name} has {count} voxels ({percent:.1f} %) that are not a number or infinite. If they are "
-            f"background, set them to 0, for example with: fslmaths {name} -nan repaired.nii.gz"
-        )
-    padded = np.pad(np.where(bad, np.nan, data), 1, constant_values=np.nan)
-    where = np.argwhere(bad)
-    steps = np.array(list(product((0, 1, 2), repeat=3)))
-    neighbours = padded[tuple((where[:, None, :] + steps[None]).transpose(2, 0, 1))]
-    alone = np.isnan(neighbours).all(axis=1)
-    neighbours[alone] = 0
-    repaired = data.copy()
-    repaired[bad] = np.nanmedian(neighbours, axis=1)
-    finding = Finding(
-        "repaired-values",
-        f"{name} had {count} voxels ({percent:.2g} %) that are not a number or infinite. They were replaced "
-        "by the median of their neighbours.",
-    )
-    return repaired, [finding]
 
 
 def check_sequence(name: str, image: nib.Nifti1Image, sequence: str | None) -> list[Finding]:

@@ -15,6 +15,7 @@ from MSLesionSegLib.imaging import checks
 from MSLesionSegLib.imaging.air import AT_ZERO, Air, measure_air
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
+from MSLesionSegLib.imaging.missing_values import covered_shape, fill_missing
 from MSLesionSegLib.imaging.position import largest_distance
 
 if TYPE_CHECKING:
@@ -70,8 +71,9 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
     path = Path(path)
     name = os.path.basename(os.path.abspath(path))
     volume = open_volume(path)
-    coverage = checks.check_field_of_view(name, volume.stored.shape, volume.affine)
-    data, repairs = checks.repair_nonfinite(name, scaled(volume))
+    values = scaled(volume)
+    data, repairs = fill_missing(name, values)
+    coverage = checks.check_field_of_view(name, covered_shape(values), volume.affine)
     checks.check_contrast(name, data)
     given = image_of(data, volume)
     air = measure_air(data)

@@ -103,10 +103,62 @@ def test_a_hole_too_deep_for_neighbours_is_filled_with_zero(tmp_path: Path) -> N
     assert read_scan(write(tmp_path / "scan.nii", data)).image.get_fdata()[11, 11, 11] == 0
 
 
-def test_many_voxels_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+def ball() -> np.ndarray:
+    """Where a brain would be."""
+    steps = zip(np.indices(SHAPE), SHAPE, strict=True)
+    return sum((2 * (index - (size - 1) / 2) / size) ** 2 for index, size in steps) < 1
+
+
+@pytest.mark.parametrize(("lowest", "air"), [(20, 0), (0, 0), (-700, -700)])
+def test_what_is_no_number_around_a_brain_is_air(tmp_path: Path, lowest: int, air: int) -> None:
+    data = (
+        np.maximum(noise(dtype=np.float32) - 700, lowest) if lowest < 0 else noise(dtype=np.float32) + lowest
+    )
+    data[18, 20, 17] = lowest
+    data[~ball()] = np.nan
+    scan = read_scan(write(tmp_path / "scan.nii", data))
+    assert codes(scan) == ["missing-values"]
+    assert "around the head or brain that are not a number. They were taken for air" in sentence(
+        scan, "missing-values"
+    )
+    np.testing.assert_array_equal(scan.image.get_fdata(), np.where(ball(), data, air))
+
+
+def test_few_holes_in_a_brain_that_nothing_surrounds_are_repaired_as_well(tmp_path: Path) -> None:
     data = noise(dtype=np.float32)
-    data[:5] = np.nan
-    with pytest.raises(ImageError, match=r"has 6800 voxels \(13\.9 %\) that are not a number.*fslmaths"):
+    data[10:15, 20:25, 15:20] = 500
+    data[~ball()] = data[12, 22, 17] = np.nan
+    scan = read_scan(write(tmp_path / "scan.nii", data))
+    assert codes(scan) == ["missing-values", "repaired-values"]
+    assert scan.image.get_fdata()[12, 22, 17] == 500
+
+
+def test_a_field_of_view_that_ends_within_the_volume_is_told(tmp_path: Path) -> None:
+    data = noise(dtype=np.float32)
+    data[:, :, 25:] = np.nan
+    scan = read_scan(write(tmp_path / "scan.nii", data))
+    assert codes(scan) == ["small-coverage", "missing-values"]
+    assert "covers only 108 x 120 x 75 mm" in sentence(scan, "small-coverage")
+
+
+@pytest.mark.parametrize(
+    "hole",
+    [(slice(8, 28), slice(8, 28), slice(8, 28)), (slice(10, 13),), (..., slice(20, 21)), (...,)],
+    ids=["a hole", "three slices", "one slice", "all"],
+)
+def test_many_voxels_that_are_no_numbers_within_the_head_are_refused(tmp_path: Path, hole: tuple) -> None:
+    data = noise(dtype=np.float32)
+    data[hole] = np.nan
+    with pytest.raises(
+        ImageError, match=r"^scan.nii has \d+ voxels .* that are not a number.*export the scan again"
+    ):
+        read_scan(write(tmp_path / "scan.nii", data))
+
+
+def test_many_infinite_voxels_are_no_air(tmp_path: Path) -> None:
+    data = noise(dtype=np.float32)
+    data[:5] = np.inf
+    with pytest.raises(ImageError, match=r"has 6800 voxels \(13.9 %\) that are not a number or infinite"):
         read_scan(write(tmp_path / "scan.nii", data))
 
 

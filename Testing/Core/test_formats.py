@@ -210,7 +210,7 @@ def test_what_is_wrong_with_a_nrrd_is_named_and_not_called_damage(tmp_path: Path
 def test_voxels_in_a_file_per_slice_are_read_and_a_lost_one_is_named(tmp_path: Path, names: str) -> None:
     path = tmp_path / "scan.nhdr"
     nrrd(path, b"", PLACED + "encoding: raw", f"data file: {names}")
-    path.write_bytes(path.read_bytes().rstrip())
+    path.write_bytes(path.read_bytes().rstrip() + b"\n")  # a list goes on to the end of the file
     for k in range(34):
         (tmp_path / f"{k}.raw").write_bytes(noise()[:, :, k].tobytes(order="F"))
     np.testing.assert_array_equal(values(path), noise())

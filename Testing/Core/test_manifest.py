@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.imaging import checks
+from MSLesionSegLib.imaging.missing_values import fill_missing
 from MSLesionSegLib.imaging.position import check_position_codes
 from MSLesionSegLib.imaging.reading import Finding, Scan
 from MSLesionSegLib.segmentation.manifest import make_manifest
@@ -76,6 +77,8 @@ def test_every_finding_of_the_reader_begins_with_the_name_and_holds_it_nowhere_e
     clipped = np.minimum(rng.normal(100, 20, 10000), 110).astype(np.float32)
     holes = rng.normal(100, 20, (20, 20, 20))
     holes[3, 4, 5] = np.nan
+    masked = holes.copy()
+    masked[:3] = np.nan
     header = nib.Nifti1Header()
     header.set_data_shape((80, 80, 30))
     header["pixdim"][1:4] = 1, 1, 5
@@ -93,10 +96,11 @@ def test_every_finding_of_the_reader_begins_with_the_name_and_holds_it_nowhere_e
         *check_position_codes(name, nowhere),
         *checks.check_scaling(name, np.nan, 0.0),
         *checks.check_stored_values(name, clipped),
-        *checks.repair_nonfinite(name, holes)[1],
+        *fill_missing(name, holes)[1],
+        *fill_missing(name, masked)[1],
         *checks.check_sequence(name, IMAGE, "FLAIR"),
     ]
-    assert len({finding.code for finding in findings}) == 10
+    assert len({finding.code for finding in findings}) == 11
     for finding in findings:
         assert finding.sentence.startswith(f"{name} ")
         assert finding.sentence.count(name) == 1
