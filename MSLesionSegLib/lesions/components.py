@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from MSLesionSegLib.errors import ImageError
+
 CONNECTIVITIES = (6, 18, 26)
 
 Voxel = tuple[int, int, int]
@@ -99,7 +101,14 @@ def find_lesions(
 
     Returns:
         ``(labels, count)``: int32 of the same shape, 0 outside.
+
+    Raises:
+        ImageError: probabilities that are no numbers; they would pass for a brain without lesions.
     """
+    if probability.size and np.isnan(probability.min()):
+        raise ImageError(
+            "The lesion probabilities are no numbers (NaN), so nothing is counted. Segment anew."
+        )
     labels, count = label_components(probability >= rule.threshold, rule.connectivity)
     if count == 0:
         return labels, 0

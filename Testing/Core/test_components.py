@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.lesions.components import (
     LesionRule,
     bounding_box,
@@ -129,3 +130,13 @@ def test_the_bounding_box_holds_the_mask_and_its_margin() -> None:
     assert bounding_box(mask) == (slice(0, 1), slice(4, 6), slice(9, 10))
     assert bounding_box(mask, 2) == (slice(0, 3), slice(2, 8), slice(7, 10))
     assert bounding_box(np.zeros((3, 3, 3))) is None
+
+
+def test_nothing_is_counted_from_values_that_are_no_numbers() -> None:
+    probability = np.zeros((6, 6, 6), np.float32)
+    probability[1:3, 1, 1] = 0.9
+    assert find_lesions(probability, LesionRule(), 1.0)[1] == 1
+    probability[5, 5, 5] = np.nan
+    with pytest.raises(ImageError, match="no numbers"):
+        find_lesions(probability, LesionRule(), 1.0)
+    assert find_lesions(probability[:0], LesionRule(), 1.0)[1] == 0
