@@ -121,7 +121,7 @@ def test_what_is_no_number_around_a_brain_is_air(tmp_path: Path, lowest: int, ai
     assert "around the head or brain that are not a number. They were taken for air" in sentence(
         scan, "missing-values"
     )
-    np.testing.assert_array_equal(scan.image.get_fdata(), np.where(ball(), data, air))
+    np.testing.assert_array_equal(scan.own_values.get_fdata(), np.where(ball(), data, air))
 
 
 def test_few_holes_in_a_brain_that_nothing_surrounds_are_repaired_as_well(tmp_path: Path) -> None:

@@ -154,7 +154,7 @@ def test_a_slice_that_may_not_be_read_is_told_and_another_file_does_no_harm(
 
 
 def values(folder: Path) -> np.ndarray:
-    return np.asarray(read_scan(folder).image.dataobj)
+    return np.asarray(read_scan(folder).own_values.dataobj)
 
 
 ORDERS = {
@@ -205,7 +205,7 @@ def test_each_slice_is_scaled_by_its_own_slope_and_intercept_in_floating_point(
     else:
         folder = write_frames(tmp_path / "series", noise(), scalings=SCALINGS)
     slope, intercept = np.array(SCALINGS).T
-    found = nib.as_closest_canonical(read_scan(folder).image).get_fdata()
+    found = nib.as_closest_canonical(read_scan(folder).own_values).get_fdata()
     np.testing.assert_allclose(found, noise() * slope + intercept, rtol=1e-6)
 
 
@@ -213,14 +213,14 @@ def test_the_scaling_follows_its_frame_when_the_frames_are_sorted(tmp_path: Path
     order = ORDERS["four packages"]
     folder = write_frames(tmp_path / "frames", noise(), order=order, scalings=[SCALINGS[k] for k in order])
     slope, intercept = np.array(SCALINGS).T
-    found = nib.as_closest_canonical(read_scan(folder).image).get_fdata()
+    found = nib.as_closest_canonical(read_scan(folder).own_values).get_fdata()
     np.testing.assert_allclose(found, noise() * slope + intercept, rtol=1e-6)
 
 
 def test_a_copy_without_names_keeps_the_scaled_values(tmp_path: Path) -> None:
     folder = write_frames(tmp_path / "frames", noise(), scalings=[(0.1, 3.7)] * 34)
     save_scrubbed(folder, tmp_path / "copy.nii.gz")
-    np.testing.assert_array_equal(read_scan(tmp_path / "copy.nii.gz").image.get_fdata(), values(folder))
+    np.testing.assert_array_equal(read_scan(tmp_path / "copy.nii.gz").own_values.get_fdata(), values(folder))
 
 
 def test_signed_and_unsigned_slices_of_one_series_keep_their_values(tmp_path: Path) -> None:
