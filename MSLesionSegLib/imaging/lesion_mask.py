@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -35,7 +34,7 @@ def read_lesion_mask(
     image = read_labels(path, reference)
     values = np.asarray(image.dataobj)
     labels = np.unique(values[values > 0])
-    name = os.path.basename(os.path.realpath(Path(path)))
+    name = os.path.basename(os.path.abspath(path))
     if wanted is None and len(labels) > 1:
         raise ImageError(
             f"{name} holds {len(labels)} labels ({_listed(labels)}). Say which is the lesion, for example with "
@@ -53,7 +52,8 @@ def read_lesion_mask(
             f"{name} marks {volume:.0f} ml as lesion, more than any disease fills (at most {MOST_LESION_ML} ml are "
             "taken): it is probably a mask of the brain or of something else. Give the mask of the lesions."
         )
-    return nib.Nifti1Image(mask.astype(np.uint8), image.affine, clean_header(image.header, np.uint8))
+    header = clean_header(image.header, np.uint8)
+    return nib.Nifti1Image(mask.astype(np.uint8), image.affine, header, extra=image.extra)
 
 
 def parse_label(text: str | None) -> tuple[int, ...] | None:

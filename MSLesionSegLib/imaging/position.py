@@ -9,6 +9,7 @@ import numpy as np
 
 from MSLesionSegLib.imaging.checks import Finding, in_mm
 
+NO_POSITION = "no-position"
 _TOLERANCE_MM = 0.1
 
 
@@ -19,7 +20,7 @@ def check_position_codes(name: str, header: nib.Nifti1Header) -> list[Finding]:
     3D Slicer and ANTs, may place the scan otherwise: see :func:`affine_of_itk`.
     """
     sform_code, qform_code = int(header["sform_code"]), int(header["qform_code"])
-    if sform_code <= 0 and qform_code <= 0:
+    if not is_placed(header):
         return [no_position(name, "LAS")]
     if sform_code <= 0:
         return []
@@ -51,6 +52,11 @@ def check_position_codes(name: str, header: nib.Nifti1Header) -> list[Finding]:
             "wrong there, convert the scan again from the DICOM files.",
         )
     ]
+
+
+def is_placed(header: nib.Nifti1Header) -> bool:
+    """Whether a NIfTI header says where its voxels lie."""
+    return max(int(header["sform_code"]), int(header["qform_code"])) > 0
 
 
 def affine_of_itk(header: nib.Nifti1Header) -> np.ndarray | None:
@@ -86,7 +92,7 @@ def no_position(name: str, axes: str) -> Finding:
     first, second, third = (f"from {ways[axis]}" for axis in axes)
     viewer = "as 3D Slicer does too" if axes == "LPS" else "3D Slicer may assume others"
     return Finding(
-        "no-position",
+        NO_POSITION,
         f"{name} does not say where right, front and top are. The default of its format is used: its axes run "
         f"{first}, {second} and {third} ({viewer}). Check left and right, front and back.",
     )
@@ -94,10 +100,12 @@ def no_position(name: str, axes: str) -> Finding:
 
 def largest_distance(first: np.ndarray, second: np.ndarray, shape: tuple[int, ...]) -> float:
     """Largest distance in mm between where two affines put the corners of a volume."""
-    corners = np.array(
-        [[*corner, 1] for corner in product(*((0, size - 1) for size in shape))], dtype=float
-    ).T
-    return float(np.sqrt((((first - second) @ corners)[:3] ** 2).sum(axis=0)).max())
+    return float(np.sqrt((((first - second) @ corners(shape))[:3] ** 2).sum(axis=0)).max())
+
+
+def corners(shape: tuple[int, ...]) -> np.ndarray:
+    """Indices of the eight outermost voxels of a volume, homogeneous (4, 8)."""
+    return np.array([[*corner, 1] for corner in product(*((0, size - 1) for size in shape))], dtype=float).T
 
 
 def _qform(header: nib.Nifti1Header) -> np.ndarray | None:

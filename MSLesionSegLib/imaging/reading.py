@@ -15,15 +15,16 @@ from MSLesionSegLib.imaging import checks
 from MSLesionSegLib.imaging.air import AT_ZERO, Air, measure_air
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
+from MSLesionSegLib.imaging.label_grid import elsewhere, on_grid
 from MSLesionSegLib.imaging.missing_values import covered_shape, fill_missing
-from MSLesionSegLib.imaging.position import largest_distance
+from MSLesionSegLib.imaging.position import NO_POSITION, is_placed
 
 if TYPE_CHECKING:
     from MSLesionSegLib.imaging.sequence import Sequence
 
 __all__ = ["Finding", "Scan", "read_mask", "read_scan"]
 
-_SAME_GRID_MM = 1e-3
+_FINDINGS = "findings"  # where an image of labels keeps what is to be told about it
 _LARGEST_LABELLED_SHARE, _MOST_LABELS = 0.1, 50  # above both it is a scan: lesions are small, regions few
 _GEOMETRY_FIELDS = (
     *("pixdim", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
@@ -93,29 +94,28 @@ def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = 
     """Read a mask: uint8, 1 where :func:`read_labels` finds any label, else 0; the same arguments and errors."""
     labels = read_labels(path, reference)
     mask = (np.asarray(labels.dataobj) > 0).astype(np.uint8)
-    return nib.Nifti1Image(mask, labels.affine, clean_header(labels.header, np.uint8))
+    return nib.Nifti1Image(mask, labels.affine, clean_header(labels.header, np.uint8), extra=labels.extra)
 
 
 def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = None) -> nib.Nifti1Image:
-    """Read a label image that must lie on the grid of ``reference``.
+    """Read a label image whose voxels must lie on those of ``reference``.
 
     Args:
         path: a file of any format that :func:`read_scan` takes. It may be empty.
         reference: the scan or mask (X, Y, Z) that the labels belong to; any grid is right when None.
 
     Returns:
-        int32, labels from 0 up, with the geometry of ``reference``, or else the file's own.
+        int32, labels from 0 up, with the geometry of ``reference``, or else the file's own. What a person should know
+        about it: :func:`findings_of`.
 
     Raises:
         ImageError: the file cannot be read, holds anything but whole numbers from 0 up or one above 2^31 - 1, looks
-            like a scan (more than 50 labels in more than a tenth of the voxels), or lies on another grid (another
-            shape, or an affine that differs by more than 1e-3 mm).
+            like a scan (more than 50 labels in more than a tenth of the voxels), or its voxels do not lie on those of
+            ``reference`` (see :func:`~MSLesionSegLib.imaging.label_grid.on_grid`).
     """
     path = Path(path)
     name = os.path.basename(os.path.abspath(path))
     volume = open_volume(path)
-    if reference is not None:
-        _check_same_grid(name, volume, reference)
     values = scaled(volume)
     if not np.isfinite(values).all() or values.min() < 0 or np.abs(values - np.round(values)).max() > 1e-3:
         raise ImageError(
@@ -137,23 +137,17 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
         )
     if reference is None:
         return image_of(labels, volume)
-    return nib.Nifti1Image(labels, reference.affine, clean_header(reference.header, np.int32))
+    unplaced = any(finding.code == NO_POSITION for finding in volume.findings)
+    if (unplaced or not is_placed(reference.header)) and labels.shape != reference.shape[:3]:
+        raise elsewhere(name, labels.shape, volume.affine, reference)
+    labels, findings = on_grid(name, labels, volume.affine, reference)
+    header = clean_header(reference.header, np.int32)
+    return nib.Nifti1Image(labels, reference.affine, header, extra={_FINDINGS: tuple(findings)})
 
 
-def _check_same_grid(name: str, volume: StoredVolume, reference: nib.Nifti1Image) -> None:
-    shape = reference.shape[:3]
-    way_out = "Resample the mask onto that image with nearest-neighbour interpolation, or give the image's own mask."
-    if volume.stored.shape != shape:
-        raise ImageError(
-            f"The mask {name} has {_times(volume.stored.shape)} voxels but the image that it must match has "
-            f"{_times(shape)}. {way_out}"
-        )
-    if np.abs(volume.affine - reference.affine).max() > _SAME_GRID_MM:
-        distance = largest_distance(volume.affine, reference.affine, shape)
-        raise ImageError(
-            f"The mask {name} lies up to {distance:.3g} mm away from the image that it must match although both "
-            f"have {_times(shape)} voxels. {way_out}"
-        )
+def findings_of(labels: nib.Nifti1Image) -> tuple[Finding, ...]:
+    """What :func:`read_labels` or :func:`read_mask` had to say about a file."""
+    return labels.extra.get(_FINDINGS, ())
 
 
 def scaled(volume: StoredVolume) -> np.ndarray:
@@ -188,7 +182,3 @@ def clean_header(
     header["pixdim"][4:] = 1
     header.set_xyzt_units("mm")
     return header
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(size) for size in shape)

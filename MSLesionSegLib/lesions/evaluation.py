@@ -15,6 +15,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.lesion_mask import read_lesion_mask
+from MSLesionSegLib.imaging.reading import Finding, findings_of
 from MSLesionSegLib.lesions.metrics import PRESETS, CaseMetrics, compare_masks
 from MSLesionSegLib.printable import printable
 
@@ -25,11 +26,15 @@ _NUMBERS = tuple(field.name for field in fields(CaseMetrics) if field.name != "p
 
 @dataclass(frozen=True)
 class CaseResult:
-    """Metrics of one patient; ``load_group`` (one of ``LOAD_GROUPS``) by the reference's lesion volume."""
+    """Metrics of one patient; ``load_group`` (one of ``LOAD_GROUPS``) by the reference's lesion volume.
+
+    ``findings``: what a person should know about the masks.
+    """
 
     name: str
     load_group: str
     metrics: CaseMetrics
+    findings: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,8 @@ def _evaluate_case(name: str, predicted: Path, true: Path, preset: str, label: s
     prediction = _read(predicted, f"Case {name}, prediction", reference, label)
     spacing = nib.affines.voxel_sizes(reference.affine)
     metrics = compare_masks(np.asarray(prediction.dataobj), np.asarray(reference.dataobj), spacing, preset)
-    return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics)
+    findings = (*findings_of(reference), *findings_of(prediction))
+    return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics, findings)
 
 
 def _read(path: Path, role: str, reference: nib.Nifti1Image | None, label: str | None) -> nib.Nifti1Image:

@@ -103,6 +103,9 @@ def evaluate(
 
     evaluation = evaluate_pairs(told(), preset, lesion_label)
     progress.stage(STAGE, 1.0)
+    for case in evaluation.cases:
+        for finding in case.findings:
+            progress.warning(finding.code, f"Case {case.name}: {finding.sentence}")
     if output is not None:
         with outputs.staged(output, TASK, overwrite=overwrite) as folder:
             write_csv(evaluation, folder / FILES["table"])

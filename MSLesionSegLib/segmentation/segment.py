@@ -13,7 +13,7 @@ from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.errors import ImageError, ModelError, SettingsError
 from MSLesionSegLib.imaging.normalise import zscore
-from MSLesionSegLib.imaging.reading import Finding, Scan, read_mask, read_scan
+from MSLesionSegLib.imaging.reading import Finding, Scan, findings_of, read_mask, read_scan
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.confirmation import mark_unconfirmed
 from MSLesionSegLib.lesions.regions import fit_atlas
@@ -138,8 +138,10 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     settings = request_settings(request, model.card, device)
 
     given = request.brain_mask is not None
-    session = bring_together(task, scans, _brain(request, reference, watch), brain_given=given, watch=watch)
-    for finding in session.findings:
+    mask = _brain(request, reference, watch)
+    session = bring_together(task, scans, mask, brain_given=given, watch=watch)
+    remarks = (*findings_of(mask), *session.findings)
+    for finding in remarks:
         watch.warning(finding.code, finding.sentence)
     brain, images = session.brain, session.images
     if request.n4:
@@ -165,7 +167,6 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         nib.Nifti1Image(seen.brain.astype(np.uint8), seen.affine),
     )
     regions = fit_atlas(*on_grid) if maps.labels.any() else None
-    remarks = session.findings
     if regions is not None and regions.problem:
         remarks += (Finding("regions-undetermined", regions.problem),)
         watch.warning(remarks[-1].code, remarks[-1].sentence)

@@ -11,7 +11,7 @@ import nibabel as nib
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.lesion_mask import parse_label, read_lesion_mask
-from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.imaging.reading import findings_of, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.network.card_checks import check_model_name
 from MSLesionSegLib.progress import Progress, Silent
@@ -169,6 +169,9 @@ def _read(request: AddRequest) -> Material:
     label = request.lesion_label
     grid, mask = _read_on_a_grid(request.mask, {name: scans[name].image for name in kind.grids}, label)
     check_lesion_share(mask, scans[grid].image)
+    draft = None if request.draft is None else read_lesion_mask(request.draft, scans[grid].image, label)
+    findings = [finding for scan in scans.values() for finding in scan.findings]
+    findings += [finding for image in (mask, draft) if image for finding in findings_of(image)]
     return Material(
         kind=kind,
         scans=scans,
@@ -176,12 +179,12 @@ def _read(request: AddRequest) -> Material:
         contents=hashes,
         grid=grid,
         mask=mask,
-        draft=request.draft and read_lesion_mask(request.draft, scans[grid].image, label),
+        draft=draft,
         review=Review(model=request.model, reviewer=request.reviewer, minutes=request.minutes),
         site=request.site,
         subject=request.subject,
         split=request.split,
-        findings=tuple(finding for scan in scans.values() for finding in scan.findings),
+        findings=tuple(findings),
         segmentation=request.segmentation,
     )
 

@@ -84,10 +84,10 @@ def test_voxel_size_comes_from_the_files(tmp_path: Path) -> None:
 def test_masks_on_another_grid_are_refused_with_case_and_file(tmp_path: Path) -> None:
     reference = save(tmp_path / "reference.nii.gz", (2, 6))
     shifted = np.eye(4)
-    shifted[0, 3] = 0.01
+    shifted[0, 3] = 0.3
     moved = save(tmp_path / "moved.nii.gz", (2, 6), affine=shifted)
     with pytest.raises(
-        ImageError, match=r"Case x, prediction: The mask moved\.nii\.gz lies up to 0\.01 mm away"
+        ImageError, match=r"Case x, prediction: The mask moved\.nii\.gz lies up to 0\.3 mm away"
     ):
         evaluate_pairs([("x", moved, reference)])
     cut = save(tmp_path / "cut.nii.gz", (2, 6), shape=(40, 10, 9))
