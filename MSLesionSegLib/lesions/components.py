@@ -89,6 +89,18 @@ class LesionRule:
     connectivity: int = 26
 
 
+def check_probability(probability: np.ndarray) -> None:
+    """Refuse values that are no numbers: none of them reaches a threshold, so they would pass for no lesions.
+
+    Raises:
+        ImageError: one is NaN.
+    """
+    if probability.size and np.isnan(probability.min()):
+        raise ImageError(
+            "The lesion probabilities are no numbers (NaN), so nothing is counted. Segment anew."
+        )
+
+
 def find_lesions(
     probability: np.ndarray, rule: LesionRule, voxel_volume_mm3: float
 ) -> tuple[np.ndarray, int]:
@@ -103,12 +115,9 @@ def find_lesions(
         ``(labels, count)``: int32 of the same shape, 0 outside.
 
     Raises:
-        ImageError: probabilities that are no numbers; they would pass for a brain without lesions.
+        ImageError: a probability is no number.
     """
-    if probability.size and np.isnan(probability.min()):
-        raise ImageError(
-            "The lesion probabilities are no numbers (NaN), so nothing is counted. Segment anew."
-        )
+    check_probability(probability)
     labels, count = label_components(probability >= rule.threshold, rule.connectivity)
     if count == 0:
         return labels, 0

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.lesions.components import LesionRule, Voxel, bounding_box, find_lesions, label_components
+from MSLesionSegLib.lesions.components import (
+    LesionRule,
+    Voxel,
+    bounding_box,
+    check_probability,
+    find_lesions,
+    label_components,
+)
 from MSLesionSegLib.lesions.dividing import take_rejected_out
 
 Seen = dict[LesionRule, tuple[np.ndarray, np.ndarray]]
@@ -41,12 +48,16 @@ class ReviewedMask:
         probability: (X, Y, Z), 0 to 1.
         rule: what counts as a lesion.
         found: a rule and the mask that was found by it, where more than the map decided.
+
+    Raises:
+        ImageError: a probability is no number.
     """
 
     def __init__(
         self, probability: nib.Nifti1Image, rule: LesionRule, found: tuple[LesionRule, np.ndarray] | None
     ) -> None:
         self._probability = np.asarray(probability.dataobj, dtype=np.float32)
+        check_probability(self._probability)
         self._steps = probability.affine[:3, :3]
         self._found = found
         self._added = np.zeros(self._probability.shape, bool)

@@ -107,7 +107,7 @@ def find_model(name: str | Path) -> Path:
         raise ModelError(f"There is no model folder {name}. Check the path, or give a model's name.")
     for root in (user_models_folder(), SHIPPED):
         folder = root / name
-        if re.fullmatch(r"[\w.-]+", name) and (folder / "card.json").is_file():
+        if re.fullmatch(r"[\w.-]+", name) and os.path.isfile(folder / "card.json"):
             return folder
     known = ", ".join(card.name for card in list_models()) or "none"
     raise ModelError(f"There is no model '{name}'. Installed models: {known}.")

@@ -11,13 +11,14 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
+from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation.outputs import save_image, staged
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.cases import Case, check_files, read_cases
 from MSLesionSegLib.training.faces import brain_of, without_face
+from MSLesionSegLib.zip_files import check_new
 
 EXPORT = "export cases"
 _DATASET = re.compile(r"Dataset\d{3}_[A-Za-z0-9]+")
@@ -119,8 +120,7 @@ def _export(
     conclude: Callable[[list[Case], Path], None],
     progress: Progress,
 ) -> Exported:
-    if to.exists():
-        raise OutputError(f"{to} exists already. Give another name.")
+    check_new(to)
     found = read_cases(folder, task)
     findings, written = list(found.findings), []
     with staged(to, "cases export") as work:

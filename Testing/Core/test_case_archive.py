@@ -101,7 +101,7 @@ def test_an_archive_at_an_impossible_place_is_told_in_a_sentence(tmp_path, name)
     add_flair(tmp_path / "set", tmp_path / "in", 1)
     (tmp_path / "a file").write_text("1")
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(OutputError, match="cannot be written"):
+    with pytest.raises(OutputError, match=r"cannot be written|too long"):
         export_archive(tmp_path / "set", tmp_path / name)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -149,7 +149,7 @@ def test_a_patient_who_is_two_here_is_left_out(tmp_path):
 
 
 def test_an_archive_is_never_overwritten(archive, tmp_path):
-    with pytest.raises(SettingsError, match="exists already"):
+    with pytest.raises(OutputError, match="exists already"):
         export_archive(tmp_path / "set", archive)
 
 

@@ -133,25 +133,35 @@ def test_another_scan_than_the_one_that_was_segmented_is_refused(panel, scan, re
     assert nodes() == before and panel.review.findings is None
 
 
-@pytest.mark.parametrize("damage", ["no result", "cut off", "gone", "other voxels"])
+@pytest.mark.parametrize("damage", ["no result", "nested", "cut off", "gone", "other voxels", "no numbers"])
 def test_a_damaged_result_is_refused_and_leaves_the_scene(panel, scan, result, damage):
     manifest = result / "result.json"
     probability = result / json.loads(manifest.read_text())["files"]["probability"]
     if damage == "no result":
         manifest.write_text('{"task": "flair", "inputs": []}')
+    elif damage == "nested":
+        manifest.write_text('{"task":' * 100_000)
+    elif damage == "no numbers":
+        image = nib.load(probability)
+        nib.save(nib.Nifti1Image(np.full(image.shape, np.nan, np.float32), image.affine), probability)
     elif damage == "cut off":
         probability.write_bytes(probability.read_bytes()[:2000])
     elif damage == "gone":
         probability.unlink()
     else:
         nib.save(nib.Nifti1Image(np.zeros((9, 9, 9), np.float32), np.eye(4)), probability)
-    if damage in ("no result", "other voxels"):
+    if damage in ("no result", "nested", "other voxels", "no numbers"):
         scenes.loadVolume(scan)
+    slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(
+        slicer.mrmlScene
+    )  # there from the start in Slicer
     before = nodes()
     with choosing(manifest, scan):
         panel.ui.openResultButton.click()
     sentence = {
         "no result": "is no result of this program",
+        "nested": "is no result of this program",
+        "no numbers": "are no numbers",
         "other voxels": "do not have the same voxels",
     }.get(damage, "is missing or damaged")
     assert sentence in panel.ui.messageLabel.text
