@@ -76,6 +76,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def setup(self):
         from MSLesionSegModule.casesSection import CasesSection
+        from MSLesionSegModule.focus import Focus
         from MSLesionSegModule.modelsSection import ModelsSection
         from MSLesionSegModule.packagesSection import PackagesSection
         from MSLesionSegModule.reviewSection import ReviewSection
@@ -102,8 +103,8 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.train = TrainSection(self.ui, self.logic, self.say)
         self.segment = SegmentSection(self.ui, self.logic, self.say, self.views)
         self.sections = (self.packages, self.review, self.models, self.cases, self.train, self.segment)
+        self.focus = Focus(self.ui, self.logic, self.views, self.review, self.cases, self.segment)
         self.packages.onChanged = self.onPackagesChanged
-        self.segment.onFindings = self.onFindings
         self.cases.beforeAdding = self.review.takeEdits
         self.cases.onChanged = self.train.update
         self.train.onModels = self.models.refresh
@@ -129,6 +130,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         self.initializeParameterNode()
         self.review.enter(slicer.util.mainWindow() or self._uiWidget)
+        self.focus.enter()
         if self.review.findings is not None and self.review.findings.record["task"] == "new":
             self.views.show("new", self.review.findings.volumeIds())
         self.packages.refresh()
@@ -145,13 +147,13 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def exit(self):
         self.review.exit()
         self.views.restore()
+        self.focus.exit()
         self.setParameterNode(None)
 
     def onSceneStartClose(self, caller, event):
         self.logic.cancelSegmenting()
         self.segment.abandoned()
-        self.review.setFindings(None)
-        self.cases.setFindings(None)
+        self.focus.forget()
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event):
@@ -166,23 +168,10 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onNodeAdded(self, caller, event):
         if self._parameterNode:
             self.segment.proposeSoon()
+            self.focus.lookSoon()
 
     def onNodeRemoved(self, caller, event):
-        if self.review.findings is not None and not self.review.findings.inScene:
-            self.onFindings(None)
-
-    def onFindings(self, findings):
-        """Show what was found, or nothing."""
-        before = self.review.findings
-        if before is not None and findings is not None and before.node is findings.node:
-            return  # it is under review already, with steps to take back
-        if before is not None and findings is not None and before.inScene:
-            before.hide()  # two outlines of the same lesions would confuse
-        if findings is not None:
-            # also when the person has gone to another module meanwhile
-            self.logic.getParameterNode().segmentation = findings.node
-        self.review.setFindings(findings)
-        self.cases.setFindings(findings)
+        self.focus.nodeRemoved()
 
     def onPackagesChanged(self):
         self.models.refresh()
@@ -207,7 +196,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if shown is not None and shown.node is node and shown.inScene:
             self.review.resume()
         else:
-            self.onFindings(self.logic.findingsOf(node))
+            self.focus.restore(node)
         self.segment.proposeInputs()
 
     def setParameterNode(self, parameterNode):

@@ -1,16 +1,16 @@
 """The scans that are chosen for the next search: proposed, all of one patient, and doubted where they are not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import slicer
 from slicer.i18n import tr as _
 
-from .choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
-from .patients import patientsApart
-from .proposals import proposeInputs
-from .scans import originOf, scansInScene
+from .choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS, inputTitle
+from .patients import patientsApart, surelyTogether
+from .proposals import isNoFlair, proposeInputs
+from .scans import originOf, sameExamination, scansInScene
 from .sessions import isReversed
 
 _ALL = ("flair", "baseline", "followup", "pre", "post")
@@ -49,13 +49,13 @@ class Inputs:
                 self._before[name] = volume
             setattr(self._parameters, f"{name}Volume", slicer.mrmlScene.GetNodeByID(volume or ""))
 
-    def byPerson(self) -> list[str]:
-        """Names of inputs that a person has chosen a volume for since this was asked last."""
+    def byPerson(self) -> list[Any]:
+        """Volumes that a person has chosen for the task since this was asked last."""
         now, before = self._ids(_ALL), self._before
         new = [name for name, volume in now.items() if volume != before.get(name)]
         self._before = now
         self._own = {name for name in (*self._own, *new) if name in now}
-        return new
+        return [node for name, node in self.chosen().items() if name in new]
 
     def propose(self) -> None:
         """Fill what is empty with scans that look right, of the patient of those that are chosen.
@@ -73,11 +73,48 @@ class Inputs:
         kept = [given[name] for name in given if name not in new]
         self.take({name: volume for name, volume in new.items() if volume not in kept})
 
-    def _proposal(self, first: Sequence[str]) -> dict[str, str]:
+    def follow(self, shown: Sequence[Any]) -> None:
+        """Choose the scans of the patient that the views show, unless what is chosen belongs to him."""
+        lead = next((node for node in shown if node in scansInScene()), None)
+        chosen = [node for node in self.chosen().values() if node is not None]
+        if lead is None or any(node in shown or sameExamination(node, lead) for node in chosen):
+            return
+        proposed = self._proposal([lead.GetID()])
+        if lead.GetID() in proposed.values() and self._asksFor(lead):
+            self.take({name: proposed.get(name) for name in TASK_INPUTS[self.task]})
+
+    def next(self, searched: Sequence[Any]) -> dict[str, str]:
+        """The inputs (volume IDs by name) of a scan that was not searched yet and is not chosen; empty if none."""
+        done = {node.GetID() for node in searched}
+        chosen = set(self._ids(TASK_INPUTS[self.task]).values())
+        for node in scansInScene():
+            if node.GetID() in done | chosen or not self._asksFor(node):
+                continue
+            proposed = self._proposal([node.GetID()], done)
+            missing = [name for name in TASK_INPUTS[self.task] if name not in proposed]
+            reference = proposed.get(REFERENCE[self.task])
+            if reference in done | chosen or any(
+                (self.task, name) not in OPTIONAL_INPUTS for name in missing
+            ):
+                continue
+            return proposed
+        return {}
+
+    def _asksFor(self, node) -> bool:
+        return self.task == "enhancing" or not isNoFlair(node.GetName())
+
+    def _proposal(self, first: Sequence[str], searched: Collection[str] = ()) -> dict[str, str]:
+        """Scans that look right for the task, of the patient of the first.
+
+        ``searched``: scans that are only taken where they are surely of that patient.
+        """
         scans = {node.GetID(): node for node in scansInScene()}
         order = [*(volume for volume in first if volume in scans), *scans]
-        names = {volume: scans[volume].GetName() for volume in order}
-        return proposeInputs(self.task, names, {volume: originOf(scans[volume]) for volume in order})
+        origins = {volume: originOf(scans[volume]) for volume in order}
+        if order:
+            lead = origins[order[0]]
+            origins = {v: o for v, o in origins.items() if v not in searched or surelyTogether(lead, o)}
+        return proposeInputs(self.task, {v: o.name for v, o in origins.items()}, origins)
 
     def _node(self, name: str):
         return getattr(self._parameters, f"{name}Volume")

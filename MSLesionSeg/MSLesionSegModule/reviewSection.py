@@ -27,12 +27,15 @@ class ReviewSection:
         ui: widgets of the panel.
         views: slice views.
         say: shows a sentence to the person.
+
+    ``beforeActing()`` is called before every key and button; it may bring other findings, or none.
     """
 
     def __init__(self, ui, views, say) -> None:
         self.ui = ui
         self.findings = None
         self.parameters = None
+        self.beforeActing = lambda: None
         self._views = views
         self._say = say
         self._shown = []
@@ -97,7 +100,7 @@ class ReviewSection:
         }
         for key, action in keys.items():
             shortcut = qt.QShortcut(qt.QKeySequence(key), parent)
-            shortcut.activated.connect(action)
+            shortcut.activated.connect(self._onDisplay(action))
             self._shortcuts.append(shortcut)
         self._editor.enter(parent)
 
@@ -290,7 +293,17 @@ class ReviewSection:
             (ui.copyButton, self.copyText),
             (ui.saveTableButton, self.saveTable),
         ):
-            button.clicked.connect(action)
+            button.clicked.connect(self._onDisplay(action))
+
+    def _onDisplay(self, action):
+        """The action, taken on what the views show: a person may have turned to another scan just before."""
+
+        def act(*_args) -> None:
+            self.beforeActing()
+            if self.findings is not None:
+                action()
+
+        return act
 
     def _index(self):
         """Row of the table that the person is at, or None."""

@@ -6,7 +6,9 @@ from pathlib import Path
 import slicer
 
 from . import volumes
-from .patients import Origin
+from .patients import Origin, surelyTogether
+from .proposals import isFlair, isT1
+from .sessions import inTime
 
 
 def scansInScene() -> list:
@@ -23,7 +25,7 @@ def scansInScene() -> list:
 
 def originOf(volumeNode) -> Origin:
     """Patient and study of a volume by the subject hierarchy, and the folders of the file that it was loaded from."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode")
     item = 0 if hierarchy is None else hierarchy.GetItemByDataNode(volumeNode)
     patient = patientId = date = ""
     if item:
@@ -37,3 +39,10 @@ def originOf(volumeNode) -> Origin:
     storage = volumeNode.GetStorageNode()
     file = Path(storage.GetFullNameFromFileName() or "") if storage is not None else Path()
     return Origin(volumeNode.GetName() or "", patient, patientId, date, file.parent.parts[1:])
+
+
+def sameExamination(one, other) -> bool:
+    """Whether two volumes are surely two sequences of one examination, as far as their origins tell."""
+    origins = {"one": originOf(one), "other": originOf(other)}
+    kinds = [(isFlair(origin.name), isT1(origin.name)) for origin in origins.values()]
+    return kinds[0] != kinds[1] and surelyTogether(*origins.values()) and not inTime(origins)

@@ -8,13 +8,14 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import MSLesionSegError
 
 from . import modelStore, texts, volumes
-from .choices import OPTIONAL_INPUTS, TASK_INPUTS, TaskChoice, inputTitle
+from .choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS, TaskChoice, inputTitle
 from .dialogs import fileToOpen
 from .inputs import Inputs, doubt
 from .job import CANCELLED, CANCELLING, DONE
 from .memory import memoryWarning
 from .modelsSection import openCard
 from .packages import coreImportable
+from .sceneLesions import lesionsInScene, scanOf, taskOf
 from .section import ModelSection
 from .storedResult import readResult
 from .timers import delayed
@@ -25,7 +26,8 @@ _ALL_INPUTS = ("flair", "baseline", "followup", "pre", "post")
 class SegmentSection(ModelSection):
     """Maps task, scans and the running search to widgets.
 
-    ``onFindings(findings)`` is called when a search has ended well.
+    ``onFindings(findings)`` is called when a search has ended well, ``onChosen(volume)`` when a person has chosen a
+    scan.
     """
 
     def __init__(self, ui, logic, say, views) -> None:
@@ -34,6 +36,7 @@ class SegmentSection(ModelSection):
         self.ui = ui
         self.logic = logic
         self.onFindings = lambda findings: None
+        self.onChosen = lambda volume: None
         self._say = say
         self._views = views
         self._job = None
@@ -44,6 +47,7 @@ class SegmentSection(ModelSection):
         ui.segmentButton.clicked.connect(self.toggle)
         ui.cardButton.clicked.connect(self.showCard)
         ui.openResultButton.clicked.connect(self.openResult)
+        ui.nextScanButton.clicked.connect(self.takeNext)
         self._busy(None)
 
     @ModelSection.parameters.setter
@@ -118,9 +122,23 @@ class SegmentSection(ModelSection):
             self._task = self.task
             self.refreshModels()
             self.proposeInputs()
-        if not slicer.mrmlScene.IsBatchProcessing() and self._inputs.byPerson():
+        chosen = [] if slicer.mrmlScene.IsBatchProcessing() else self._inputs.byPerson()
+        if chosen:
             self._inputs.propose()
+            self.onChosen(chosen[-1])
         self.update()
+
+    def follow(self, volumes) -> None:
+        """Ask for the scans of the patient whose volumes the views show."""
+        self._inputs.follow(volumes)
+        self.update()
+
+    def takeNext(self, *_args) -> None:
+        """Go on to a scan on which lesions were not looked for yet."""
+        proposed = self._next()
+        if proposed:
+            self._inputs.take({name: proposed.get(name) for name in TASK_INPUTS[self.task]})
+            self.onChosen(slicer.mrmlScene.GetNodeByID(proposed[REFERENCE[self.task]]))
 
     def proposeSoon(self) -> None:
         """Propose scans once the event that brought a new one is over: only then it has its name and image."""
@@ -154,6 +172,7 @@ class SegmentSection(ModelSection):
         ui.flairLabel.text = (
             _("FLAIR (optional):") if (self.task, "flair") in OPTIONAL_INPUTS else _("FLAIR:")
         )
+        self._offerNext()
         if self._job is not None:
             return
         ui.openResultButton.enabled = coreImportable()
@@ -167,6 +186,17 @@ class SegmentSection(ModelSection):
             problem = self._problem(self._inputs.chosen())
         ui.segmentButton.enabled = not problem
         ui.segmentButton.toolTip = problem or _("Find lesions on the chosen scans.")
+
+    def _next(self) -> dict[str, str]:
+        searched = [scanOf(node) for node in lesionsInScene() if taskOf(node) == self.task]
+        return {} if self.parameters is None else self._inputs.next(searched)
+
+    def _offerNext(self) -> None:
+        button, scan = self.ui.nextScanButton, self._next().get(REFERENCE[self.task])
+        button.visible = scan is not None
+        if scan is not None:
+            name = slicer.mrmlScene.GetNodeByID(scan).GetName()
+            button.text = _("Next: {scan}").format(scan=name)
 
     def _problem(self, chosen) -> str:
         missing = self.logic.packages.missing(self.task)
@@ -188,13 +218,22 @@ class SegmentSection(ModelSection):
         for line in job.log if job is not None else ():
             self.ui.logText.appendPlainText(line)
         self._busy(None)
-        if outcome.state == DONE:
+        if outcome.state == DONE and self._turnedAway(findings):
+            findings.hide()
+            scan = findings.volume.GetName()
+            self._say(_("Lesions were found on {scan}. Choose it to review them.").format(scan=scan))
+        elif outcome.state == DONE:
             self._show(findings)
         elif outcome.state == CANCELLED:
             self._say(_("Cancelled. The scene is as it was."))
         else:
             self._say(outcome.sentence, error=True, details="\n".join(job.log) if job is not None else "")
         self.update()
+
+    def _turnedAway(self, findings) -> bool:
+        """Whether the person has turned to other scans than those that were searched."""
+        chosen = {name: node.GetID() for name, node in self._inputs.chosen().items() if node is not None}
+        return self.parameters is not None and chosen != findings.volumeIds()
 
     def _show(self, findings) -> None:
         self.ui.logText.appendPlainText(texts.howText(findings.record))

@@ -5,10 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import panel as harness
 import pytest
 import scene as scenes
 import slicer
+from hospital import save_patient, save_result
+from pressing import choose_model, choosing, decisions, press
+
+REJECT = "R"
 
 
 @pytest.fixture
@@ -23,7 +28,7 @@ def load(tmp_path, patient):
 
 def settle(panel) -> None:
     """Let what waits for the end of an event happen."""
-    harness.wait(lambda: not panel.segment._proposeTimer.active)
+    harness.wait(lambda: not panel.segment._proposeTimer.active and not panel.focus.waiting)
 
 
 def choose_task(panel, task: str) -> None:
@@ -129,3 +134,185 @@ def test_one_patient_s_scans_are_not_questioned(panel, load, questions, monkeypa
     settle(panel)
     panel.ui.segmentButton.click()
     assert begun and not questions
+
+
+class Clinic:
+    """Two patients' scans and what was found on them; ``show`` is what Slicer does with a scan that it loads."""
+
+    def __init__(self, panel, folder: Path):
+        self.panel = panel
+        self.view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
+        self.files, self.results = {}, {}
+        for number, name in enumerate(("sub-01_FLAIR", "sub-02_FLAIR")):
+            self.files[name] = folder / f"{name}.nii.gz"
+            lesions = save_patient(self.files[name], seed=number)
+            self.results[name] = save_result(self.files[name], lesions, folder / f"{name}_result")
+
+    def load(self, name: str):
+        volume = scenes.loadVolume(self.files[name])
+        settle(self.panel)
+        return volume
+
+    def show(self, volume) -> None:
+        self.view.SetBackgroundVolumeID(volume.GetID())
+        settle(self.panel)
+
+    def open(self, name: str):
+        """Open the result of a scan that is in the scene; returns the segmentation."""
+        with choosing(self.results[name] / "result.json"):
+            self.panel.ui.openResultButton.click()
+        settle(self.panel)
+        return self.panel.review.findings.node
+
+
+@pytest.fixture
+def clinic(panel, tmp_path):
+    return Clinic(panel, tmp_path)
+
+
+def visible(node) -> bool:
+    return bool(node.GetDisplayNode().GetVisibility())
+
+
+def test_a_newly_loaded_scan_is_offered_as_the_next_and_the_review_stays(panel, clinic):
+    first = clinic.load("sub-01_FLAIR")
+    lesions = clinic.open("sub-01_FLAIR")
+    assert panel.ui.scanLabel.text == "sub-01_FLAIR" and panel.ui.nextScanButton.isHidden()
+    press(panel, "N")
+    second = clinic.load("sub-02_FLAIR")
+    assert panel.review.findings.node is lesions and panel.ui.flairSelector.currentNode() is first
+    assert panel.ui.nextScanButton.text == "Next: sub-02_FLAIR" and not panel.ui.nextScanButton.isHidden()
+    panel.ui.nextScanButton.click()
+    assert panel.ui.flairSelector.currentNode() is second
+    assert clinic.view.GetBackgroundVolumeID() == second.GetID()
+    assert panel.review.findings is None and not visible(lesions)
+    assert panel.ui.nextScanButton.isHidden()
+
+
+@pytest.mark.parametrize("way", ["background", "selector"])
+def test_while_another_scan_is_shown_nothing_is_decided_and_its_review_comes_back_whole(panel, clinic, way):
+    first = clinic.load("sub-01_FLAIR")
+    lesions = clinic.open("sub-01_FLAIR")
+    press(panel, "N")
+    press(panel, REJECT)
+    press(panel, "A")
+    before, decided = panel.review.findings, sorted(decisions(panel))
+    second = clinic.load("sub-02_FLAIR")
+
+    def turn_to(volume) -> None:
+        if way == "background":
+            clinic.show(volume)
+        else:
+            panel.ui.flairSelector.setCurrentNode(volume)
+            settle(panel)
+
+    turn_to(second)
+    assert not visible(lesions) and panel.ui.lesionTable.rowCount == 0
+    assert panel.ui.scanLabel.text.startswith("sub-02_FLAIR is shown")
+    assert not panel.ui.addCaseButton.enabled
+    assert panel.ui.flairSelector.currentNode() is second, "what is searched is what is shown"
+    for key in ("A", REJECT, "U", "M", "E", "H"):
+        press(panel, key)
+    assert sorted(row.decision for row in before.review.rows) == decided and not visible(lesions)
+
+    turn_to(first)
+    assert panel.review.findings is before and visible(lesions)
+    assert sorted(decisions(panel)) == decided
+    assert panel.ui.scanLabel.text == "sub-01_FLAIR" and panel.ui.flairSelector.currentNode() is first
+    press(panel, "U")
+    assert sorted(decisions(panel)) != decided, "its steps can still be taken back"
+
+
+def test_a_key_acts_on_what_is_shown_although_the_panel_has_not_followed_yet(panel, clinic):
+    clinic.load("sub-01_FLAIR")
+    clinic.open("sub-01_FLAIR")
+    press(panel, "N")
+    found = panel.review.findings
+    second = clinic.load("sub-02_FLAIR")
+    clinic.view.SetBackgroundVolumeID(second.GetID())
+    press(panel, REJECT)
+    assert {row.decision for row in found.review.rows} == {"open"}
+
+
+def test_each_of_two_patients_keeps_its_own_review(panel, clinic):
+    scans = [clinic.load(name) for name in clinic.files]
+    nodes = []
+    for scan, name, key in zip(scans, clinic.files, ("A", REJECT), strict=True):
+        clinic.show(scan)
+        nodes.append(clinic.open(name))
+        press(panel, "N")
+        press(panel, key)
+    for turn in (0, 1, 0, 1):
+        clinic.show(scans[turn])
+        assert panel.review.findings.node is nodes[turn]
+        assert [visible(node) for node in nodes] == [turn == 0, turn == 1]
+        assert set(decisions(panel)) == [{"accepted", "open"}, {"open", "rejected"}][turn]
+        assert panel.ui.scanLabel.text == scans[turn].GetName()
+
+
+def test_what_was_painted_last_is_kept_when_another_scan_is_shown(panel, clinic):
+    first = clinic.load("sub-01_FLAIR")
+    clinic.open("sub-01_FLAIR")
+    press(panel, "N")
+    press(panel, "E")
+    found = panel.review.findings
+    free = tuple(int(v) for v in np.argwhere(~found.review.mask)[40_000])
+    panel.ui.segmentEditor.paint(free)
+    clinic.show(clinic.load("sub-02_FLAIR"))
+    assert panel.ui.segmentEditor.segmentationNode() is None, "no stroke falls on the other scan"
+    clinic.show(first)
+    assert panel.review.findings.review.mask[free]
+
+
+def test_another_sequence_of_the_examination_does_not_end_the_review(panel, clinic, tmp_path):
+    clinic.load("sub-01_FLAIR")
+    lesions = clinic.open("sub-01_FLAIR")
+    same, other = (tmp_path / f"sub-0{n}_T1w.nii.gz" for n in (1, 2))
+    shutil.copy(clinic.files["sub-01_FLAIR"], same)
+    shutil.copy(clinic.files["sub-01_FLAIR"], other)
+    clinic.show(scenes.loadVolume(same))
+    assert panel.review.findings.node is lesions and visible(lesions)
+    clinic.show(scenes.loadVolume(other))
+    assert panel.review.findings is None and not visible(lesions)
+
+
+def test_lesions_that_are_found_while_the_person_is_at_another_scan_do_not_push_in(panel, clinic):
+    first, second = (clinic.load(name) for name in clinic.files)
+    clinic.show(second)
+    reviewed = clinic.open("sub-02_FLAIR")
+    clinic.show(first)
+    choose_model(panel)
+    panel.ui.segmentButton.click()
+    clinic.show(second)
+    harness.wait(lambda: panel.segment._job is None)
+    settle(panel)
+    assert panel.review.findings.node is reviewed and visible(reviewed)
+    assert clinic.view.GetBackgroundVolumeID() == second.GetID()
+    assert "sub-01_FLAIR" in panel.ui.messageLabel.text
+    clinic.show(first)
+    assert panel.review.findings.volume is first and visible(panel.review.findings.node)
+
+
+def test_the_module_comes_back_to_the_scan_that_is_shown(panel, clinic):
+    first, second = (clinic.load(name) for name in clinic.files)
+    clinic.show(first)
+    lesions = clinic.open("sub-01_FLAIR")
+    panel.exit()
+    clinic.view.SetBackgroundVolumeID(second.GetID())
+    panel.enter()
+    assert panel.review.findings is None and not visible(lesions)
+    panel.exit()
+    clinic.view.SetBackgroundVolumeID(first.GetID())
+    panel.enter()
+    assert panel.review.findings.node is lesions and visible(lesions)
+
+
+def test_the_views_are_watched_once_however_often_the_module_is_entered(panel, clinic):
+    first = clinic.load("sub-01_FLAIR")
+    clinic.show(first)
+    for _ in range(3):
+        panel.exit()
+        panel.enter()
+    assert len(panel.focus._observed) == 1
+    panel.exit()
+    assert not panel.focus._observed

@@ -60,6 +60,30 @@ def save_patient(path: Path, orientation: str = "LAS", *, turned: bool = False, 
     return lesions
 
 
+def save_result(scan: Path, lesions: np.ndarray, folder: Path) -> Path:
+    """Write the result folder of a search that found these lesions (bool) on a FLAIR; return it."""
+    import json
+
+    from MSLesionSegLib.checksums import file_sha256
+    from MSLesionSegLib.segmentation.outputs import output_names, save_image
+
+    folder.mkdir()
+    names, image = output_names(scan.name.split(".")[0]), nib.load(scan)
+    files = {role: names[role] for role in ("probability", "mask")}
+    save_image(np.where(lesions, 0.9, 0.05).astype(np.float32), image, folder / files["probability"])
+    save_image(lesions.astype(np.uint8), image, folder / files["mask"])
+    manifest = {
+        "task": "flair",
+        "inputs": {"flair": {"sha256": file_sha256(scan), "shape": image.shape}},
+        "model": {"name": "bright", "weights_sha256": "0"},
+        "settings": {"threshold": 0.5, "minimum_mm3": 0.0, "minimum_peak": 0.0, "device": "cpu"},
+        "findings": [],
+        "files": files,
+    }
+    (folder / "result.json").write_text(json.dumps(manifest))
+    return folder
+
+
 def save_bright_model(folder: Path, name: str = "bright") -> None:
     """A model of the real architecture: random, but for a last layer fitted to find the phantom's lesions."""
     import torch

@@ -1,0 +1,173 @@
+"""The scan in focus: the panel reviews what the slice views show, and searches it next."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from .choices import TASK_INPUTS
+from .findings import INPUT, Findings
+from .sceneLesions import belongsTo, lesionsInScene, lesionsOn, showOnly
+from .timers import delayed
+
+_OPAQUE = 0.5  # a foreground from here on is what is seen
+
+
+class Focus:
+    """Turns the parts of the panel to a scan, and keeps each review of the scene with its steps to take back.
+
+    Args:
+        ui: widgets of the panel.
+        logic: of the module.
+        views: slice views.
+        review, cases, segment: parts of the panel.
+    """
+
+    def __init__(self, ui, logic, views, review, cases, segment) -> None:
+        self.ui = ui
+        self._logic = logic
+        self._views = views
+        self._review = review
+        self._cases = cases
+        self._segment = segment
+        self._soon = delayed(0, self.look)
+        self._observed: dict[str, tuple[Any, int]] = {}
+        self._left: list | None = None  # what the views showed when the module was left in a review
+        self._reviews: dict[str, Findings] = {}  # by ID of their segmentation
+        review.beforeActing = self.look
+        segment.onFindings = self.turnTo
+        segment.onChosen = self.choose
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the views have changed and the panel has not followed yet."""
+        return self._soon.active
+
+    def enter(self) -> None:
+        """Follow the views from now on."""
+        if shownVolumes() != self._left:
+            self.look()
+        self._watch()
+
+    def exit(self) -> None:
+        """Follow them no more."""
+        self._soon.stop()
+        for node, tag in self._observed.values():
+            node.RemoveObserver(tag)
+        self._observed.clear()
+        # a layout that was given back may show what it showed before the review: that does not end it
+        self._left = None if self._review.findings is None else shownVolumes()
+
+    def lookSoon(self, *_args) -> None:
+        """Look once the present event is over."""
+        self._soon.start()
+
+    def look(self) -> None:
+        """Turn to what the views show."""
+        if self._segment.parameters is not None:
+            self._watch()
+            self._lookAt(shownVolumes())
+
+    def choose(self, volume) -> None:
+        """Show a scan that a person has chosen, with its lesions where they were found."""
+        self._lookAt([volume])
+        findings = self._review.findings
+        if findings is None:
+            self._views.show("flair", {"flair": volume.GetID()})
+        else:
+            self._views.show(findings.record["task"], findings.volumeIds())
+        if slicer.app.layoutManager() is not None:
+            slicer.app.layoutManager().resetSliceViews()  # patients do not lie at the same place
+
+    def restore(self, node) -> None:
+        """Review the lesions of a segmentation node, such as one of a scene that was loaded, or none."""
+        self.turnTo(self._kept(node) or self._logic.findingsOf(node))
+
+    def turnTo(self, findings: Findings | None) -> None:
+        """Review findings, or none; those of before are kept while they are in the scene."""
+        before = self._review.findings
+        if (before and before.node) is (findings and findings.node):
+            return  # it is under review already, with steps to take back
+        if before is not None and before.inScene:
+            self._review.takeEdits()
+        if findings is not None:
+            findings = self._kept(findings.node) or findings
+            self._reviews[findings.node.GetID()] = findings
+            # also when the person has gone to another module meanwhile
+            self._logic.getParameterNode().segmentation = findings.node
+            showOnly(findings.node)
+        self._review.setFindings(findings)
+        self._cases.setFindings(findings)
+        self._segment.update()
+        self._tell([])
+
+    def nodeRemoved(self) -> None:
+        """End reviews that lack something now."""
+        self._reviews = {name: found for name, found in self._reviews.items() if found.inScene}
+        if self._review.findings is not None and not self._review.findings.inScene:
+            self.turnTo(None)
+
+    def forget(self) -> None:
+        """End all reviews, as the scene goes."""
+        self.turnTo(None)
+        self._reviews.clear()
+
+    def _lookAt(self, volumes: Sequence[Any]) -> None:
+        if not volumes:
+            return
+        found = self._review.findings
+        if found is None or not any(belongsTo(found.node, volume) for volume in volumes):
+            node = lesionsOn(volumes, self._segment.task)
+            showOnly(node)
+            self.restore(node)
+        self._segment.follow(volumes)
+        self._tell(volumes)
+
+    def _kept(self, node) -> Findings | None:
+        kept = None if node is None else self._reviews.get(node.GetID())
+        if kept is None or kept.node is not node or not kept.inScene:
+            return None
+        kept.takeEdits()  # that were made elsewhere meanwhile
+        return kept
+
+    def _watch(self) -> None:
+        for kind in ("vtkMRMLSliceCompositeNode", "vtkMRMLLayoutNode"):
+            for node in slicer.util.getNodesByClass(kind):
+                if self._observed.get(node.GetID(), (None,))[0] is not node:
+                    tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self.lookSoon)
+                    self._observed[node.GetID()] = node, tag
+
+    def _tell(self, volumes: Sequence[Any]) -> None:
+        """Name the scans that are reviewed, or say why none is while these volumes are shown."""
+        findings, text = self._review.findings, ""
+        if findings is not None:
+            names = TASK_INPUTS[findings.record["task"]]
+            scans = [findings.node.GetNodeReference(INPUT + name) for name in names]
+            text = ", ".join(scan.GetName() for scan in scans if scan is not None)
+        elif volumes and lesionsInScene():
+            text = _(
+                "{scan} is shown, and lesions were not looked for on it. "
+                "Find them, or choose the scan of another review above."
+            ).format(scan=volumes[0].GetName())
+        self.ui.scanLabel.text = text
+
+
+def shownVolumes() -> list:
+    """The volumes that are seen in the slice views of the layout, each once."""
+    views = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    hidden = {view.GetLayoutName() for view in views if not view.IsMappedInLayout()}
+    if len(hidden) == len(views):
+        hidden = set()  # without a window there is no layout
+    seen = {}
+    for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+        if composite.GetLayoutName() in hidden:
+            continue
+        layers = [composite.GetBackgroundVolumeID()]
+        if composite.GetForegroundOpacity() > _OPAQUE:
+            layers.insert(0, composite.GetForegroundVolumeID())
+        volume = next((name for name in layers if name and slicer.mrmlScene.GetNodeByID(name)), None)
+        if volume is not None:
+            seen[volume] = slicer.mrmlScene.GetNodeByID(volume)
+    return list(seen.values())

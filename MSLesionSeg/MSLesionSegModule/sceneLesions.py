@@ -1,0 +1,54 @@
+"""The lesions of this module that a scene holds: on which scans they lie, and which belong to a volume."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import slicer
+
+from MSLesionSegLib.foreign_json import parse_json
+
+from .choices import TASK_INPUTS
+from .findings import DRAFT, INPUT, PROBABILITY, RECORD, REGIONS, STATES, SUBTRACTION
+from .scans import sameExamination
+
+_PARTS = (PROBABILITY, STATES, REGIONS, SUBTRACTION, DRAFT)
+
+
+def lesionsInScene() -> list:
+    """The segmentations that hold findings of this module, the oldest first."""
+    nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    return [node for node in nodes if node.GetAttribute(RECORD) and scanOf(node) is not None]
+
+
+def scanOf(node):
+    """The scan on whose voxels lesions lie, or None."""
+    return node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole())
+
+
+def taskOf(node) -> str:
+    """The task that lesions were found by."""
+    return parse_json(node.GetAttribute(RECORD))["task"]
+
+
+def belongsTo(node, volume) -> bool:
+    """Whether lesions may be judged on a volume: a scan or map of theirs, or another sequence of the examination."""
+    names = (*(INPUT + name for name in TASK_INPUTS[taskOf(node)]), *_PARTS)
+    own = (scanOf(node), *(node.GetNodeReference(name) for name in names))
+    return any(part is volume for part in own) or sameExamination(volume, scanOf(node))
+
+
+def lesionsOn(volumes: Sequence[Any], task: str):
+    """The lesions that belong to one of the volumes, or None: of the task, on its own voxels and the newest first."""
+    fitting = [node for node in lesionsInScene() if any(belongsTo(node, volume) for volume in volumes)]
+    order = [
+        (taskOf(node) == task, any(scanOf(node) is v for v in volumes), n) for n, node in enumerate(fitting)
+    ]
+    return fitting[max(order)[-1]] if order else None
+
+
+def showOnly(node) -> None:
+    """Show the outlines of these lesions, or of none, and hide all others that this module found."""
+    for other in lesionsInScene():
+        display = other.GetDisplayNode()
+        if display is not None:
+            display.SetVisibility(other is node)
