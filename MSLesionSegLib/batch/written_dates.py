@@ -6,7 +6,7 @@ import calendar
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 _DATE = re.compile(r"(?P<a>\d{1,4})(?P<sep>[-/.])(?P<b>\d{1,2})(?P=sep)(?P<c>\d{1,4})")
 _TIME = re.compile(
@@ -16,7 +16,6 @@ _TIME = re.compile(
 )
 _DIGITS = re.compile(r"\d{6,8}|\d{12}|\d{14}")
 _YEARS = range(1800, 2100)  # of a run of digits; what is shifted to protect patients lies before 1925
-_TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,10 @@ def span_of(text: str) -> Span | None:
     ``2020-05-01``, ``2020/5/1``, ``1.5.2020``, ``20200501`` have one meaning; ``05/01/2020`` and ``05012020`` have
     two (May or January), and the span holds both. A time zone is left aside: what is compared lies days apart.
     """
-    date, _, time = re.sub(r"(?<=\d)[Tt](?=\d)|[,\s]+", " ", text.strip()).partition(" ")
+    date, _, hour = re.sub(r"(?<=\d)[Tt](?=\d)|[,\s]+", " ", text.strip()).partition(" ")
     days = list(_from_digits(date) if _DIGITS.fullmatch(date) else _with_separators(date))
-    clock = _TIME.fullmatch(time.strip()) if time else None
-    if not days or (time and clock is None):
+    clock = _TIME.fullmatch(hour.strip()) if hour else None
+    if not days or (hour and clock is None):
         return None
     if clock is not None:
         hours = _hours(clock)
@@ -101,7 +100,8 @@ def _from_digits(digits: str) -> Iterator[Span]:
                 continue
             if length == 4 and len(rest) == 2 and 1 <= int(rest) <= 12:  # a month
                 start = datetime(number, int(rest), 1)
-                yield Span(start, start + timedelta(days=calendar.monthrange(number, int(rest))[1]) - _TICK)
+                end = start.replace(day=calendar.monthrange(number, int(rest))[1])
+                yield Span(start, datetime.combine(end, time.max))
             for cut in range(1, len(rest)):
                 left, right = rest[:cut], rest[cut:]
                 if max(len(left), len(right)) > 2:
@@ -116,7 +116,7 @@ def _day(year: int, month: str, day: str) -> Iterator[Span]:
         start = datetime(year, int(month), int(day))
     except ValueError:
         return
-    yield Span(start, start + timedelta(days=1) - _TICK)
+    yield Span(start, datetime.combine(start, time.max))
 
 
 def _century(year: int) -> int:

@@ -43,7 +43,8 @@ def read_cases(path: Path) -> list[Case]:
         rows = read_table(path, COLUMNS)
     except ForeignTableError as error:
         raise SettingsError(
-            f"{path} cannot be read as a list of cases: {error}. Columns: {', '.join(COLUMNS)}."
+            f"{path} cannot be read as a list of cases: {error}. It needs the columns {', '.join(COLUMNS)}, with "
+            "tabs, semicolons or commas between them."
         ) from error
     if not rows:
         raise SettingsError(f"{path} lists no cases. It needs the columns {', '.join(COLUMNS)}.")
