@@ -42,6 +42,8 @@ class MSLesionSeg(ScriptedLoadableModule):
     """What Slicer shows about the module. Runs at application start, so it loads nothing heavy."""
 
     def __init__(self, parent):
+        from MSLesionSegModule import keys
+
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("MS Lesion Segmentation")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
@@ -51,6 +53,7 @@ class MSLesionSeg(ScriptedLoadableModule):
             "Finds multiple sclerosis lesions on brain MRI, lets you correct them lesion by lesion and "
             "learns from your corrections. For research use only."
         )
+        self.parent.helpText += keys.helpText()
         self.parent.acknowledgementText = _("Built on 3D Slicer, PyTorch and MONAI.")
         slicer.app.connect("startupCompleted()", onStartupCompleted)
 
@@ -106,6 +109,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.focus = Focus(self.ui, self.logic, self.views, self.review, self.cases, self.segment)
         self.packages.onChanged = self.onPackagesChanged
         self.cases.beforeAdding = self.review.takeEdits
+        self.cases.showOpen = self.review.goToOpen
         self.cases.onChanged = self.train.update
         self.train.onModels = self.models.refresh
         self.models.onChanged = self.onModelsChanged

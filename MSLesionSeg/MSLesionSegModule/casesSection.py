@@ -14,14 +14,18 @@ _LONGEST_REVIEW_MIN = 24 * 60
 
 
 class CasesSection:
-    """``beforeAdding()`` is called before a review is filed, ``onChanged()`` when the set has changed."""
+    """The training set.
+
+    ``beforeAdding()`` is called before a review is filed, ``showOpen()`` when it is not finished, ``onChanged()``
+    when the set has changed.
+    """
 
     def __init__(self, ui, logic, say) -> None:
         self.ui = ui
         self.logic = logic
         self.findings = None
         self.onChanged = lambda: None
-        self.beforeAdding = lambda: None
+        self.beforeAdding = self.showOpen = lambda: None
         self._say = say
         self._job = None
         self._began = 0.0
@@ -43,13 +47,12 @@ class CasesSection:
         """File the corrected mask; asks if the review is not finished."""
         self.beforeAdding()
         findings, began = self.findings, self._began  # a search may end while the question is open
-        done, total = findings.review.progress
-        if done < total and not slicer.util.confirmYesNoDisplay(
-            _("{open} of {total} lesions were not reviewed. Add the case as it is?").format(
-                open=total - done, total=total
-            )
-        ):
-            return
+        rows = findings.review.rows
+        unreviewed = [row.lesion.id for row in rows if row.decision == "open"]
+        if unreviewed:
+            self.showOpen()
+            if not slicer.util.confirmYesNoDisplay(texts.openText(unreviewed, len(rows))):
+                return
         self._reviewerChanged()
         minutes = (time.monotonic() - began) / 60
         minutes = (

@@ -1,19 +1,34 @@
 """The embedded Segment Editor: the few useful tools, on the segments of the current findings."""
 
 import slicer
+import vtk
 
-_EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Islands", "Smoothing")
+EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Islands", "Smoothing")
 _TAG = "MSLesionSeg"  # singleton tag: the state of Slicer's own Segment Editor is left alone
-_UNDO_STATES = 10
 
 
 class Editor:
-    """Wraps a qMRMLSegmentEditorWidget."""
+    """Wraps a qMRMLSegmentEditorWidget.
+
+    ``onEffect(name)`` is called when a tool is taken, or put away (an empty name).
+    """
 
     def __init__(self, widget) -> None:
+        self.onEffect = lambda name: None
         self._widget = widget
-        # it would put the follow-up in the place of the baseline, and without an editor node Slicer crashes on it
-        widget.autoShowSourceVolumeNode = False
+        self._node = self._tag = None
+        widget.autoShowSourceVolumeNode = False  # it would put the follow-up in the place of the baseline
+        widget.segmentationNodeSelectorVisible = False
+        widget.sourceVolumeNodeSelectorVisible = False
+        widget.switchToSegmentationsButtonVisible = False
+        # the segments and their voxels are fixed
+        widget.addRemoveSegmentButtonsVisible = False
+        widget.specifyGeometryButtonVisible = False
+        widget.unorderedEffectsVisible = False
+        widget.setEffectNameOrder(list(EFFECTS))
+        # one undo: the review's, which knows of decisions too
+        widget.undoEnabled = False
+        widget.maximumNumberOfUndoStates = 0
 
     def edit(self, findings) -> None:
         """Work on these findings, or on none."""
@@ -22,29 +37,21 @@ class Editor:
             widget.setActiveEffect(None)
             widget.setSegmentationNode(None)
             return
-        widget.setMRMLSegmentEditorNode(_editorNode())
-        widget.segmentationNodeSelectorVisible = False
-        widget.sourceVolumeNodeSelectorVisible = False
-        widget.switchToSegmentationsButtonVisible = False
-        # the segments and their voxels are fixed
-        widget.addRemoveSegmentButtonsVisible = False
-        widget.specifyGeometryButtonVisible = False
-        widget.unorderedEffectsVisible = False
-        widget.setEffectNameOrder(list(_EFFECTS))
-        widget.maximumNumberOfUndoStates = _UNDO_STATES
+        node = _editorNode()
+        widget.setMRMLSegmentEditorNode(node)
+        self._observe(node)
         widget.setSegmentationNode(findings.node)
         widget.setSourceVolumeNode(findings.volume)
 
-    def enter(self, parent) -> None:
-        """Listen to the editor's keys in the window ``parent``."""
-        self._widget.installKeyboardShortcuts(parent)
+    def enter(self) -> None:
+        """Let tools work in the views. The editor's own keys stay out: its undo would go past the review."""
         self._widget.setupViewObservations()
         self._widget.updateWidgetFromMRML()
 
     def exit(self) -> None:
-        """Leave keys and views to others; no effect stays active."""
+        """Leave views to others; no effect stays active."""
         self.putAway()
-        self._widget.uninstallKeyboardShortcuts()
+        self._observe(None)
         self._widget.removeViewObservations()
 
     def takeBrush(self, segmentId: str) -> None:
@@ -52,9 +59,28 @@ class Editor:
         self._widget.setCurrentSegmentID(segmentId)
         self._widget.setActiveEffectByName("Paint")
 
+    def toggle(self, effect: str) -> None:
+        """Take a tool, or put it away."""
+        if self._node is not None and self._node.GetActiveEffectName() != effect:
+            self._widget.setActiveEffectByName(effect)
+        else:
+            self.putAway()
+
     def putAway(self) -> None:
         """No tool in the hand."""
         self._widget.setActiveEffect(None)
+
+    def _observe(self, node) -> None:
+        if node is self._node:
+            return
+        if self._node is not None:
+            self._node.RemoveObserver(self._tag)
+        self._node = node
+        if node is not None:
+            self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._changed)
+
+    def _changed(self, *_args) -> None:
+        self.onEffect(self._node.GetActiveEffectName() or "")
 
 
 def _editorNode():

@@ -142,6 +142,16 @@ class Findings:
         """A point of the scan in the world, where the volume's transform puts it."""
         return self._through(ras, toWorld=True)
 
+    def voxelsInWorld(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """Centres of a lesion's voxels in the world (N, 3), and the steps between voxels (3, 3), an axis each."""
+        import nibabel as nib
+
+        affine = self.review.affine
+        corner = np.array(self.worldPoint(affine[:3, 3]))
+        steps = [np.array(self.worldPoint(affine[:3, 3] + affine[:3, axis])) - corner for axis in range(3)]
+        placed = nib.affines.from_matvec(np.stack(steps, axis=1), corner)
+        return nib.affines.apply_affine(placed, self.review.voxels_of(number)), placed[:3, :3]
+
     def localPoint(self, ras) -> tuple[float, float, float]:
         """A point of the world in the scan's own space."""
         return self._through(ras, toWorld=False)

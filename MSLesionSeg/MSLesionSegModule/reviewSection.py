@@ -1,22 +1,20 @@
 """The panel's review: threshold, lesion table, decisions by button and key, and what is painted by hand."""
 
-import qt
-import slicer
 from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import texts
-from .choices import DICTATED
-from .dialogs import fileToSave
-from .editor import Editor
+from .counts import showCounts
+from .editor import EFFECTS, Editor
+from .exportRow import ExportRow
+from .inView import isInView
+from .keys import Keys
 from .lesionTable import LesionTable
 from .parameters import onSliders
-from .segments import stateTitle
+from .strokes import Strokes
 from .timers import Steps, delayed
 from .views import pointedRAS
 
-_SETTLE_MS = 300  # painting sends many events; the table follows when they have ended
 _DRAG_MS = 30  # the mask follows a slider that is dragged this often, or as often as it can
 
 
@@ -38,34 +36,30 @@ class ReviewSection:
         self.beforeActing = lambda: None
         self._views = views
         self._say = say
-        self._shown = []
-        self._current = None  # voxel of the lesion that the person is at
+        self.shown = []  # rows of the table
+        self._current = None  # number of the lesion that the person is at
         self._came = []  # where the person was before each step that can be undone
         self._table = LesionTable(ui.lesionTable)
         self._table.onSelected = self._goTo
         self._editor = Editor(ui.segmentEditor)
-        self._segmentation = None
-        self._observers = []
-        self._painted = False  # and not yet taken over
-        self._settle = delayed(_SETTLE_MS, self.takeEdits)
+        self._strokes = Strokes(self._takeStrokes)
         self._drag = delayed(_DRAG_MS, self._applyRule)
         self._following = Steps()  # of the table, after the mask
         self._order = None
-        self._shortcuts = []
+        self._keys = Keys(self._actions())
+        self._editor.onEffect = self._keys.giveWay
+        self._exports = ExportRow(ui, self, say)
         self._connect()
         self.update()
 
     def setFindings(self, findings) -> None:
         """Show other findings, or none."""
-        self._observe(None)
-        self._settle.stop()
         self._following.stop()
-        self._painted = False  # what was painted into earlier lesions stays in their segments
+        self._strokes.watch(findings)  # what was painted into earlier lesions stays in their segments
         self.findings = findings
         self._current = None
         self._came = []
         self.ui.subtractionButton.checked = False
-        self._observe(findings)
         self.resume()
 
     def resume(self) -> None:
@@ -87,39 +81,21 @@ class ReviewSection:
 
     def enter(self, parent) -> None:
         """Listen to the review's keys and prepare the editor."""
-        keys = {
-            "N": self.next,
-            "P": self.previous,
-            "A": self.accept,
-            "R": self.reject,
-            "E": self.edit,
-            "M": self.missed,
-            "H": self.toggleVisible,
-            "X": self.flicker,
-            "U": self.undo,
-        }
-        for key, action in keys.items():
-            shortcut = qt.QShortcut(qt.QKeySequence(key), parent)
-            shortcut.activated.connect(self._onDisplay(action))
-            self._shortcuts.append(shortcut)
-        self._editor.enter(parent)
+        self._keys.listen(parent)
+        self._editor.enter()
 
     def exit(self) -> None:
         """Leave the keys and the views to others; no effect stays active."""
         self._drag.stop()
         self._applyRule()
         self.takeEdits()
-        for shortcut in self._shortcuts:
-            shortcut.enabled = False
-            shortcut.deleteLater()
-        self._shortcuts = []
+        self._keys.stop()
         self._editor.exit()
 
     def cleanup(self) -> None:
-        self._settle.stop()
         self._drag.stop()
         self._following.stop()
-        self._observe(None)
+        self._strokes.watch(None)
 
     def next(self, *_args) -> None:
         self._step(1)
@@ -128,14 +104,10 @@ class ReviewSection:
         self._step(-1)
 
     def accept(self, *_args) -> None:
-        self._decide(lambda review, number: review.accept(number))
+        self._decide("accepted")
 
     def reject(self, *_args) -> None:
-        row = self._row()
-        if row is not None and row.decision == "rejected":
-            self.next()
-        else:
-            self._decide(lambda review, number: review.reject(number))
+        self._decide("rejected")
 
     def edit(self, *_args) -> None:
         """Open the editor with a brush on the current lesion's segment."""
@@ -144,7 +116,7 @@ class ReviewSection:
         if row is None:
             return
         self.ui.editorCollapsibleButton.collapsed = False
-        self._jump(row)
+        self._jump()
         self._editor.takeBrush(row.state)
 
     def missed(self, *_args) -> None:
@@ -162,25 +134,29 @@ class ReviewSection:
             self._say(str(error), error=True)
             return
         self._came.append(self._current)
-        self._current = next(row.voxel for row in self.findings.review.rows if row.lesion.id == number)
+        self._current = number
         self._show()
+        self._jump()
 
     def undo(self, *_args) -> None:
         if self.findings is None:
             return
         self.takeEdits()
         if self.findings.review.undo():
+            before = self._current
             if self._came:  # steps made outside the panel have no place
                 self._current = self._came.pop()
             self._show()
+            if self._current != before:
+                self._jump()
 
     def takeEdits(self) -> None:
         """Take over what was painted since the table last followed; nothing else may change the mask before."""
         self._following.finish()
-        if not self._painted:
-            return
-        self._painted = False
-        self._settle.stop()
+        self._strokes.take()
+
+    def _takeStrokes(self) -> None:
+        self._following.finish()
         if self.findings.takeEdits():
             self._came.append(self._current)
         self.update()
@@ -201,36 +177,11 @@ class ReviewSection:
         volume = self.findings.subtraction() if self.ui.subtractionButton.checked else None
         self._views.overlay(volume.GetID() if volume is not None else None)
 
-    def copyText(self, *_args) -> None:
-        """Copy the findings as sentences to dictate."""
-        from MSLesionSegLib.lesions.table import dictation
-
-        self.takeEdits()
-        review = self.findings.review
-        rule = review.rule
-        text = dictation(
-            review.lesions,
-            connectivity=rule.connectivity,
-            minimum_mm3=rule.minimum_mm3,
-            kind=DICTATED[self.findings.record["task"]],
-        )
-        slicer.app.clipboard().setText(text)
-        self._say(_("The findings were copied as text."))
-
-    def saveTable(self, *_args) -> None:
-        """Save the table as it stands on the screen."""
-        from MSLesionSegLib.lesions.review_table import write_rows
-
-        self.takeEdits()
-        path = fileToSave(_("Save table"), "lesions.csv", "CSV (*.csv)")
-        if not path:
-            return
-        try:
-            write_rows(self._shown, path)
-        except OSError as error:
-            self._say(_("The table could not be saved: {reason}.").format(reason=error.strerror), error=True)
-            return
-        self._say(_("The table was saved."))
+    def goToOpen(self) -> None:
+        """Go to the first lesion of the table that is not reviewed, if there is one."""
+        index = next((i for i, row in enumerate(self.shown) if row.decision == "open"), None)
+        if index is not None:
+            self._goTo(index)
 
     def update(self) -> None:
         """Show the state of the review in table, labels and buttons."""
@@ -239,10 +190,10 @@ class ReviewSection:
         for slider in (ui.thresholdSlider, ui.minimumSlider):
             slider.enabled = found is not None
         review = None if found is None else found.review
-        self._shown = self._ordered()
-        self._table.fill(self._shown, self._index(), found is not None and found.record["task"] == "new")
+        self.shown = self._ordered()
+        self._table.fill(self.shown, self._index(), found is not None and found.record["task"] == "new")
         for button in (ui.nextButton, ui.previousButton):
-            button.enabled = bool(self._shown)
+            button.enabled = bool(self.shown)
         atLesion = self._row() is not None
         for button in (ui.acceptButton, ui.rejectButton, ui.editButton):
             button.enabled = atLesion
@@ -253,21 +204,7 @@ class ReviewSection:
         isPair = found is not None and found.record["task"] == "new"
         ui.flickerButton.visible = ui.subtractionButton.visible = isPair
         ui.subtractionButton.enabled = isPair and found.subtraction() is not None
-        if review is None:
-            ui.countLabel.text = ""
-            ui.reviewedLabel.text = _("Find lesions to review them here.")
-            ui.totalsLabel.text = ""
-            return
-        from MSLesionSegLib.lesions.review_table import totals_by_state
-        from MSLesionSegLib.lesions.table import totals_by_region
-
-        ui.countLabel.text = texts.countText(review)
-        ui.reviewedLabel.text = texts.reviewedText(*review.progress)
-        states = {
-            stateTitle(state): f"{total['lesions']:.0f} ({total['volume_mm3'] / 1000:.2f} ml)"
-            for state, total in totals_by_state(review.rows).items()
-        }
-        ui.totalsLabel.text = texts.totalsText(totals_by_region(review.lesions), states)
+        showCounts(ui, review)
 
     def _ordered(self):
         if self.findings is None:
@@ -276,6 +213,28 @@ class ReviewSection:
 
         order = self._order.value if self._order is not None else ORDERS[0]
         return ordered(self.findings.review.rows, order)
+
+    def _actions(self):
+        """What to call by the name of the key."""
+        tools = {
+            str(number): lambda effect=effect: self._editor.toggle(effect)
+            for number, effect in enumerate(EFFECTS, start=1)
+        }
+        actions = {
+            "N": self.next,
+            "P": self.previous,
+            "A": self.accept,
+            "C": self.reject,
+            "E": self.edit,
+            "M": self.missed,
+            "H": self.toggleVisible,
+            "X": self.flicker,
+            "U": self.undo,
+            "Z": self.undo,
+            "Esc": self._editor.putAway,
+            **tools,
+        }
+        return {key: self._onDisplay(action) for key, action in actions.items()}
 
     def _connect(self) -> None:
         ui = self.ui
@@ -290,8 +249,6 @@ class ReviewSection:
             (ui.visibleButton, self.toggleVisible),
             (ui.flickerButton, self.flicker),
             (ui.subtractionButton, self.showSubtraction),
-            (ui.copyButton, self.copyText),
-            (ui.saveTableButton, self.saveTable),
         ):
             button.clicked.connect(self._onDisplay(action))
 
@@ -309,46 +266,54 @@ class ReviewSection:
         """Row of the table that the person is at, or None."""
         if self._current is None or self.findings is None:
             return None
-        number = self.findings.review.number_at(self._current)
-        return next((i for i, row in enumerate(self._shown) if row.lesion.id == number), None)
+        number = self.findings.review.listed_as(self._current)
+        return next((i for i, row in enumerate(self.shown) if row.lesion.id == number), None)
 
     def _row(self):
         index = self._index()
-        return None if index is None else self._shown[index]
+        return None if index is None else self.shown[index]
 
     def _goTo(self, index: int) -> None:
-        row = self._shown[index]
-        self._current = row.voxel
+        self._current = self.shown[index].lesion.id
         self.update()
-        self._jump(row)
+        self._jump()
 
-    def _jump(self, row) -> None:
-        """Go there, without a brush in the hand."""
-        self._editor.putAway()
-        self._views.jumpTo(self.findings.worldPoint(row.lesion.centre_ras))
+    def _jump(self) -> None:
+        """Show the current lesion in the views, without a brush in the hand."""
+        row = self._row()
+        if row is not None:
+            self._editor.putAway()
+            self._views.jumpTo(self.findings.worldPoint(row.lesion.centre_ras))
 
     def _step(self, by: int) -> None:
         self._following.finish()
-        if not self._shown:
+        if not self.shown:
             return
         index = self._index()
         if index is None:
-            self._goTo(0 if by > 0 else len(self._shown) - 1)
+            index = 0 if by > 0 else len(self.shown) - 1
         else:
-            self._goTo((index + by) % len(self._shown))
+            index = min(max(index + by, 0), len(self.shown) - 1)
+        self._goTo(index)
 
-    def _decide(self, decide) -> None:
+    def _decide(self, decision: str) -> None:
+        """Decide on the current lesion and go on to the next open one; a lesion that no view shows is only shown."""
         self.takeEdits()
         row, index = self._row(), self._index()
         if row is None:
             return
-        following = self._shown[(index + 1) % len(self._shown)].voxel
-        decide(self.findings.review, row.lesion.id)
-        self._came.append(row.voxel)
-        self._current = following
+        if not isInView(*self.findings.voxelsInWorld(row.lesion.id)):
+            self._jump()
+            return
+        review, number = self.findings.review, row.lesion.id
+        if not row.decision == decision == "rejected":
+            (review.accept if decision == "accepted" else review.reject)(number)
+            self._came.append(number)
+        others = (*self.shown[index + 1 :], *self.shown[:index])
+        self._current = next((other.lesion.id for other in others if other.decision == "open"), None)
+        self._editor.putAway()
         self._show()
-        if self._row() is not None:
-            self._jump(self._row())
+        self._jump()
 
     def _show(self) -> None:
         """Put the review into the scene."""
@@ -377,18 +342,5 @@ class ReviewSection:
     def _follow(self):
         yield from self.findings.review.describe()
         self.update()
+        self.findings.keep()  # lesions that came with the threshold have numbers now
         yield
-
-    def _edited(self, *_args) -> None:
-        if not self.findings.showing:
-            self._painted = True
-            self._settle.start()
-
-    def _observe(self, findings) -> None:
-        for tag in self._observers:
-            self._segmentation.RemoveObserver(tag)
-        self._observers = []
-        self._segmentation = None if findings is None else findings.node.GetSegmentation()
-        if self._segmentation is not None:
-            event = slicer.vtkSegmentation.SourceRepresentationModified
-            self._observers = [self._segmentation.AddObserver(event, self._edited)]

@@ -7,6 +7,8 @@ from slicer.i18n import tr as _
 
 from .choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
 
+_MOST_NAMED = 12
+
 
 def segmentProblem(
     task: str, chosen: Mapping[str, Any], missingPackages: Sequence[str], hasModel: bool = True
@@ -104,7 +106,20 @@ def totalsText(byRegion: Mapping[str, Mapping[str, float]], byState: Mapping[str
 
 
 def reviewedText(done: int, total: int) -> str:
+    """How far the review is, and what comes next when it is through."""
+    if total and done == total:
+        return _("All {total} reviewed: add this case, or take the next patient.").format(total=total)
     return _("{done} / {total} reviewed").format(done=done, total=total)
+
+
+def openText(numbers: Sequence[int], total: int) -> str:
+    """The question before a case is added whose lesions are not all reviewed; ``numbers``: of those that are not."""
+    named = ", ".join(str(number) for number in numbers[:_MOST_NAMED])
+    if len(numbers) > _MOST_NAMED:
+        named = _("{numbers} and {n} more").format(numbers=named, n=len(numbers) - _MOST_NAMED)
+    return _("{open} of {total} lesions were not reviewed: {numbers}. Add the case as it is?").format(
+        open=len(numbers), total=total, numbers=named
+    )
 
 
 def casesText(cases: int, lesions: int, validation: int) -> str:

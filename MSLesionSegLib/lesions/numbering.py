@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from MSLesionSegLib.lesions.components import Voxel
+from MSLesionSegLib.lesions.components import Voxel, bounding_box
 
 
 class Numbering:
@@ -42,6 +42,20 @@ class Numbering:
             if component not in numbers:
                 numbers[component] = self.new(peak)
         return numbers
+
+    def labels(
+        self, components: np.ndarray, peaks: Mapping[int, Voxel], taken: Collection[int]
+    ) -> np.ndarray:
+        """The components by their numbers, as :meth:`of` gives them: int32 (X, Y, Z)."""
+        numbers = self.of(components, peaks, taken)
+        box = bounding_box(components)
+        if box is None or all(component == number for component, number in numbers.items()):
+            return components
+        named = np.zeros(len(peaks) + 1, np.int32)
+        named[list(numbers)] = list(numbers.values())
+        labels = np.zeros_like(components)
+        labels[box] = named[components[box]]
+        return labels
 
     def new(self, anchor: Voxel) -> int:
         """The next number, for a lesion that has none; no number is given twice."""

@@ -12,7 +12,6 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import (
     LesionRule,
     Voxel,
-    bounding_box,
     label_components,
     peak_voxels,
     voxels_by_label,
@@ -93,15 +92,7 @@ class Review:
     def labels(self) -> np.ndarray:
         """Lesions of the mask by their numbers: int32 (X, Y, Z)."""
         if self._labels is None:
-            components, peaks = self._components()
-            numbers = self._numbering.of(components, peaks, self._mask.rejected)
-            self._labels = components
-            if any(component != number for component, number in numbers.items()):
-                named = np.zeros(len(peaks) + 1, np.int32)
-                named[list(numbers)] = list(numbers.values())
-                box = bounding_box(components)
-                self._labels = np.zeros_like(components)
-                self._labels[box] = named[components[box]]
+            self._labels = self._numbering.labels(*self._components(), self._mask.rejected)
         return self._labels
 
     @property
@@ -229,6 +220,13 @@ class Review:
             return number
         flat = np.ravel_multi_index(voxel, self.mask.shape)
         return next((n for n, voxels in self._mask.rejected.items() if flat in voxels), None)
+
+    def voxels_of(self, number: int) -> np.ndarray:
+        """Voxels of a lesion, in the mask or rejected: (N, 3)."""
+        flat = self._mask.rejected.get(number)
+        if flat is None:
+            flat = np.flatnonzero(self.labels == number)
+        return np.stack(np.unravel_index(flat, self.mask.shape), axis=1)
 
     def listed_as(self, number: int) -> int | None:
         """The number that a lesion is listed by now: its own, or that of what it has joined; None if it is gone."""

@@ -30,7 +30,7 @@ def test_a_result_of_the_command_line_is_reviewed_and_filed(panel, scan, result,
     assert np.array_equal(shown > 0, np.asarray(stored.dataobj) > 0)
 
     press(panel, "N")
-    for key in "RAAA":
+    for key in "CAAA":
         press(panel, key)
     assert sorted(decisions(panel)) == ["accepted"] * 3 + ["rejected"]
     panel.ui.casesFolderButton.directory = str(tmp_path / "cases")
@@ -53,7 +53,7 @@ def test_a_result_that_is_reviewed_already_is_gone_on_with(panel, scan, result):
     open_result(panel, scan, result)
     first = panel.review.findings
     press(panel, "N")
-    press(panel, "R")
+    press(panel, "C")
     before = nodes()
     with choosing(result / "result.json"):
         panel.ui.openResultButton.click()
@@ -61,7 +61,7 @@ def test_a_result_that_is_reviewed_already_is_gone_on_with(panel, scan, result):
     assert decisions(panel).count("rejected") == 1
     press(panel, "U")
     assert decisions(panel).count("rejected") == 0
-    press(panel, "R")
+    press(panel, "C")
     assert decisions(panel).count("rejected") == 1
     panel.ui.segmentButton.click()  # another search takes its place
     harness.wait(lambda: panel.segment._job is None)

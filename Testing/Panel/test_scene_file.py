@@ -25,7 +25,7 @@ def test_what_was_decided_painted_and_chosen_survives_the_file(panel, scan, resu
     parameters = panel._parameterNode
     press(panel, "N")
     press(panel, "A")
-    press(panel, "R")
+    press(panel, "C")
     press(panel, "E")
     free = tuple(int(v) for v in np.argwhere(~panel.review.findings.review.mask)[40_000])
     panel.ui.segmentEditor.paint(free)

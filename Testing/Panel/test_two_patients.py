@@ -13,7 +13,7 @@ import slicer
 from hospital import save_patient, save_result
 from pressing import choose_model, choosing, decisions, press
 
-REJECT = "R"
+REJECT = "C"
 
 
 @pytest.fixture

@@ -186,44 +186,52 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
 
 
 class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
-    """Paints nothing; keeps what it is told, and ``paint`` does what a brush does."""
+    """Slicer's own logic of the Segment Editor, with its history, below a widget that paints nothing.
+
+    ``paint`` does what a brush does.
+    """
+
+    _KEYS = (*"1234567890ZYQWI", "Esc", "Space", "Ctrl+Z", "Ctrl+Y")
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._segmentation = self._source = self._editor = None
-        self._segment, self._effect, self._undo = "", "", 0
-        self.setText("Paint   Draw   Erase   Threshold   Islands   Smoothing      Undo  Redo")
+        self._segment, self._editor, self._keys, self._undoShown = "", None, [], True
+        self._logic = slicer.vtkSlicerSegmentEditorLogic()
+        self.setText("Paint   Draw   Erase   Threshold   Islands   Smoothing")
         self.setFrameShape(QtWidgets.QFrame.StyledPanel)
         self.setMinimumHeight(60)
 
     def setMRMLScene(self, scene):
-        self._scene = scene
+        self._logic.SetMRMLScene(scene)
 
     def setMRMLSegmentEditorNode(self, node):
         if not node.IsA("vtkMRMLSegmentEditorNode"):
             raise TypeError(node)
         self._editor = node
+        self._logic.SetSegmentEditorNode(node)
 
     def mrmlSegmentEditorNode(self):
         return self._editor
 
     def setSegmentationNode(self, node):
-        self._segmentation = node
+        self._needEditorNode(node)
+        self._logic.SetSegmentationNode(node)
 
     def segmentationNode(self):
-        return self._segmentation
+        return self._logic.GetSegmentationNode()
 
     def setSourceVolumeNode(self, node):
-        self._source = node
+        self._needEditorNode(node)
+        self._logic.SetSourceVolumeNode(node)
         if node is not None and self.autoShowSourceVolumeNode:
             for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
                 composite.SetBackgroundVolumeID(node.GetID())
 
     def sourceVolumeNode(self):
-        return self._source
+        return self._logic.GetSourceVolumeNode()
 
     def setCurrentSegmentID(self, name):
-        if self._segmentation.GetSegmentation().GetSegment(name) is None:
+        if self.segmentationNode().GetSegmentation().GetSegment(name) is None:
             raise ValueError(f"no segment {name}")
         self._segment = name
 
@@ -231,12 +239,18 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
         return self._segment
 
     def setActiveEffectByName(self, name):
-        self._effect = name
+        self._needEditorNode(name or None)
+        if self._editor is not None:
+            self._editor.SetActiveEffectName(name)
 
     def setActiveEffect(self, effect):
         if effect is not None:
             raise TypeError("only None can be given without an effect object")
-        self._effect = ""
+        self.setActiveEffectByName("")
+
+    def _needEditorNode(self, given):
+        if given is not None and self._editor is None:
+            raise AssertionError("Invalid segment editor parameter set node")
 
     def setEffectNameOrder(self, names):
         self._order = list(names)
@@ -244,11 +258,25 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
     def updateWidgetFromMRML(self):
         pass
 
+    def undo(self):
+        self._logic.Undo()
+
+    def redo(self):
+        self._logic.Redo()
+
     def installKeyboardShortcuts(self, parent=None):
-        pass
+        self.uninstallKeyboardShortcuts()
+        actions = {"Z": self.undo, "Ctrl+Z": self.undo, "Y": self.redo, "Ctrl+Y": self.redo}
+        for key in self._KEYS:
+            shortcut = QtGui.QShortcut(QtGui.QKeySequence(key), parent)
+            shortcut.activated.connect(actions.get(key, lambda: None))
+            self._keys.append(shortcut)
 
     def uninstallKeyboardShortcuts(self):
-        pass
+        for shortcut in self._keys:
+            shortcut.setEnabled(False)
+            shortcut.deleteLater()
+        self._keys = []
 
     def setupViewObservations(self):
         pass
@@ -258,19 +286,24 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
 
     def activeEffectName(self):
         """Not of the real widget: for assertions."""
-        return self._effect
+        return "" if self._editor is None else self._editor.GetActiveEffectName() or ""
 
     def paint(self, voxel, value=1):
         """Not of the real widget: set one voxel (i, j, k) of the current segment, as a click of the brush does."""
-        array = slicer.util.arrayFromSegmentBinaryLabelmap(self._segmentation, self._segment, self._source)
+        self._logic.SaveStateForUndo()
+        node, source = self.segmentationNode(), self.sourceVolumeNode()
+        array = slicer.util.arrayFromSegmentBinaryLabelmap(node, self._segment, source)
         array = array.copy()
         array.T[tuple(voxel)] = value
-        slicer.util.updateSegmentBinaryLabelmapFromArray(
-            array, self._segmentation, self._segment, self._source
-        )
+        slicer.util.updateSegmentBinaryLabelmapFromArray(array, node, self._segment, source)
 
     def _flag(name):
         return Property(bool, lambda self: getattr(self, name, True), lambda self, v: setattr(self, name, v))
+
+    def _enableUndo(self, enabled):
+        if enabled:
+            self._logic.ClearUndoState()
+        self._undoShown = enabled
 
     segmentationNodeSelectorVisible = _flag("_selector")
     sourceVolumeNodeSelectorVisible = _flag("_sourceSelector")
@@ -279,8 +312,11 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
     addRemoveSegmentButtonsVisible = _flag("_addRemove")
     specifyGeometryButtonVisible = _flag("_geometry")
     unorderedEffectsVisible = _flag("_unordered")
+    undoEnabled = Property(bool, lambda self: self._undoShown, _enableUndo)
     maximumNumberOfUndoStates = Property(
-        int, lambda self: self._undo, lambda self, v: setattr(self, "_undo", v)
+        int,
+        lambda self: self._logic.GetMaximumNumberOfUndoStates(),
+        lambda self, states: self._logic.SetMaximumNumberOfUndoStates(states),
     )
 
 
