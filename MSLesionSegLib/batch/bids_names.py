@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.formats import stands_for_scan, without_ending
 from MSLesionSegLib.training.layout import InputFile
 
 WITHOUT = "none"
-_NAME = re.compile(r"(?P<name>.+?)(?P<ending>\.nii(\.gz)?)", re.IGNORECASE)
 _ENTITY = re.compile(r"[A-Za-z]+-[A-Za-z0-9]+")
 
 
@@ -29,10 +29,10 @@ def check_entities(entities: Sequence[str]) -> None:
 
 def fits(path: Path, entry: InputFile) -> bool:
     """Whether a file is an image for an input by its name."""
-    match = _NAME.fullmatch(path.name)
-    if match is None:
+    name = without_ending(path.name)
+    if not name or not stands_for_scan(path.name):
         return False
-    *parts, suffix = match["name"].split("_")
+    *parts, suffix = name.split("_")
     contrast = any(part.startswith("ce-") for part in parts)
     return suffix == entry.sequence and contrast == entry.suffix.startswith("ce-")
 
@@ -59,8 +59,7 @@ def what_tells_apart(files: Sequence[Path]) -> str:
 
 def _entities(path: Path) -> dict[str, str]:
     """Entities of a name, such as ``{"sub": "01", "acq": "3D"}``."""
-    match = _NAME.fullmatch(path.name)
-    parts = (match["name"] if match else path.name).split("_")[:-1]
+    parts = (without_ending(path.name) or path.name).split("_")[:-1]
     return {key.lower(): value for key, _, value in (part.partition("-") for part in parts)}
 
 

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 
 def segment_new(
-    baseline: Annotated[Path, typer.Option(help="Earlier FLAIR: NIfTI or NRRD file, or a DICOM folder.")],
+    baseline: Annotated[
+        Path, typer.Option(help="Earlier FLAIR: NIfTI, NRRD or FreeSurfer file, or a DICOM folder.")
+    ],
     followup: Annotated[Path, typer.Option(help="Later FLAIR of the same patient.")],
     output: Output,
     model: ModelOption = None,

@@ -34,7 +34,7 @@ app = typer.Typer(no_args_is_help=True, help="Find lesions on a patient's scans.
 @app.command("flair")
 def segment_flair(
     flair: Annotated[
-        Path, typer.Option(help="FLAIR: NIfTI or NRRD file, or a folder with one DICOM series.")
+        Path, typer.Option(help="FLAIR: NIfTI, NRRD or FreeSurfer file, or a folder with one DICOM series.")
     ],
     output: Output,
     model: ModelOption = None,

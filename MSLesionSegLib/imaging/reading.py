@@ -61,7 +61,7 @@ class Scan:
 
 
 def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None) -> Scan:
-    """Read a 3D MR scan from NIfTI, NRRD or a folder with one DICOM series.
+    """Read a 3D MR scan from a file or a folder with one DICOM series (formats: ``imaging/formats``).
 
     Args:
         sequence: what the scan should be; a scan that looks otherwise gets a finding.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.foreign_json import ForeignJsonError, read_json
+from MSLesionSegLib.imaging.formats import without_ending
 
 # BIDS name, the same as the DICOM keyword: factor to BIDS' unit
 _NUMBERS = {
@@ -45,7 +46,7 @@ def scanner_facts(path: Path) -> dict[str, Any]:
 
 
 def _from_sidecar(path: Path) -> dict[str, Any]:
-    sidecar = path.with_name(re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE) + ".json")
+    sidecar = path.with_name(f"{without_ending(path.name) or path.name}.json")
     try:
         content = read_json(sidecar)
     except (OSError, ForeignJsonError):

@@ -24,12 +24,13 @@ import numpy as np
 from MSLesionSegLib.errors import Cancelled, OutputError
 from MSLesionSegLib.file_names import check_name_length
 from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.imaging.formats import without_ending
 from MSLesionSegLib.litter import is_litter
 
 MANIFEST = "result.json"
 PROGRAM = "mslesionseg"
-_IMAGE_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr")
 _LONGEST_STEM = 180  # the longest output name has 43 characters more
+_ANOTHER_OUTPUT = "Choose another output folder."
 _STALE_AFTER_S = 24 * 3600.0
 _GEOMETRY = ("pixdim", "qform_code", "quatern", "qoffset", "sform_code", "srow")
 
@@ -41,11 +42,9 @@ def stem_of(path: Path, sequence: str = "flair") -> str:
     folders are often named after the patient. Characters outside ``A-Za-z0-9._-`` become ``-``; what
     would make the outputs' names too long is cut off.
     """
-    name = path.name
-    ending = next((e for e in _IMAGE_ENDINGS if name.lower().endswith(e)), None)
-    if ending is None:
+    name = without_ending(path.name)
+    if name is None:
         return sequence
-    name = name[: -len(ending)]
     *entities, suffix = name.split("_")
     if name.startswith("sub-") and entities and "-" not in suffix:
         name = "_".join(entities)
@@ -95,19 +94,24 @@ def check_output(folder: Path, task: str, *, overwrite: bool, inputs: Sequence[P
 
 
 @contextlib.contextmanager
-def staged(folder: Path, task: str, *, overwrite: bool = False) -> Iterator[Path]:
+def staged(
+    folder: Path, task: str, *, overwrite: bool = False, way_out: str = _ANOTHER_OUTPUT
+) -> Iterator[Path]:
     """A hidden folder beside ``folder`` to write into; it takes the name ``folder`` when the block ends well.
 
     When the block fails nothing is left. With ``overwrite`` the new folder takes the old one's place in one
     step where the system can (Linux, macOS); elsewhere in two, and the old one is found again by
     :func:`check_output` should the computer stop in between. Signals wait until this is done.
 
+    Args:
+        way_out: what a person can do where nothing can be written.
+
     Raises:
         OutputError: as :func:`check_output`, for what came into being in the meantime.
     """
     folder = _absolute(folder)
     check_name_length(folder)
-    with _sentences(folder):
+    with _sentences(folder, way_out):
         folder.parent.mkdir(parents=True, exist_ok=True)
         work = _hidden(folder, "unfinished")
         work.mkdir()
@@ -301,20 +305,18 @@ def _undisturbed() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _sentences(folder: Path) -> Iterator[None]:
+def _sentences(folder: Path, way_out: str = _ANOTHER_OUTPUT) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(_sentence(error, folder)) from error
+        raise OutputError(_sentence(error, folder, way_out)) from error
 
 
-def _sentence(error: OSError, folder: Path) -> str:
+def _sentence(error: OSError, folder: Path, way_out: str) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"The disk has no room for the result in {folder}. Free some space or choose another disk."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"You are not allowed to write in {folder.parent}. Choose an output folder of your own."
+        return f"You are not allowed to write in {folder.parent}. {way_out}"
     if error.errno == errno.ENAMETOOLONG:
         return f"The path {str(folder)[:60]}... is too long. Choose an output folder in fewer folders."
-    return (
-        f"The result cannot be written to {folder}: {error.strerror or error}. Choose another output folder."
-    )
+    return f"The result cannot be written to {folder}: {error.strerror or error}. {way_out}"

@@ -31,6 +31,9 @@ MOST_EXAMPLES = 20
 SHIPPED = RESOURCES / "Replay"
 DESCRIPTION = "replay.json"
 PACK = "pack examples"
+_WAY_OUT = (
+    "Replay buffers lie in your data folder; set MSLESIONSEG_REPLAY to a folder in which you may write."
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def make_buffer(cases: Path, name: str, *, task: str = "flair", progress: Progre
         if count[case.site] < MOST_EXAMPLES:
             count[case.site] += 1
             chosen.append(case)
-    with staged(folder, KIND) as work:
+    with staged(folder, KIND, way_out=_WAY_OUT) as work:
         examples = prepare_cases(chosen, work, progress)
         if not examples:
             raise SettingsError(f"{cases} holds no usable training cases of the task '{task}'.")
@@ -199,7 +202,7 @@ def import_buffer(archive: Path, name: str | None = None, progress: Progress | N
     with tempfile.TemporaryDirectory(prefix="mslesionseg-replay-") as temporary:
         facts = unpack(archive, Path(temporary), KIND)
         packed = sorted(Path(temporary).glob("*/example.json"))
-        with staged(folder, KIND) as work:
+        with staged(folder, KIND, way_out=_WAY_OUT) as work:
             examples = []
             for k, file in enumerate(packed):
                 progress.stage(PACK, k / len(packed))

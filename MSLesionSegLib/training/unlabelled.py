@@ -8,18 +8,17 @@ import numpy as np
 
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.imaging.formats import stands_for_scan
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.probability import network_input
 from MSLesionSegLib.training.examples import Example, read_examples, write_example
 
-ENDINGS = (".nii", ".nii.gz", ".nrrd")
-
 
 def unlabelled_scans(source: Path) -> list[Path]:
     """FLAIR files of a BIDS dataset (``derivatives`` left out), or all image files of another folder."""
-    files = sorted(path for path in source.rglob("*") if path.name.lower().endswith(ENDINGS))
+    files = sorted(path for path in source.rglob("*") if stands_for_scan(path.name))
     own = [path for path in files if "derivatives" not in path.relative_to(source).parts]
     flairs = [path for path in own if "_FLAIR." in path.name]
     return flairs or own
@@ -40,7 +39,7 @@ def prepare_unlabelled(source: Path, out: Path, progress: Progress) -> list[Exam
         return ready
     scans = unlabelled_scans(source)
     if not scans:
-        raise SettingsError(f"{source} holds no scans (NIfTI or NRRD files).")
+        raise SettingsError(f"{source} holds no scans (NIfTI, NRRD or FreeSurfer files).")
     examples: dict[str, Example] = {}
     for k, file in enumerate(scans):
         progress.stage("prepare scans", k / len(scans))

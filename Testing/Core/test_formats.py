@@ -12,6 +12,7 @@ import pytest
 from scan_files import AFFINE, SHAPE, noise, write_nifti, write_nrrd
 
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.imaging.formats import stands_for_scan, without_ending
 from MSLesionSegLib.imaging.reading import Scan, read_mask, read_scan
 
 PLACED = "space: RAS\nspace directions: (3,0,0) (0,3,0) (0,0,3)\nspace origin: (0,0,0)\n"
@@ -251,3 +252,20 @@ def test_a_linked_scan_is_called_by_the_name_that_was_given(tmp_path: Path) -> N
     os.symlink("MD5E-s9--1.nii", tmp_path / "scan.nii")
     with pytest.raises(ImageError, match=r"^scan.nii is constant"):
         read_scan(tmp_path / "scan.nii")
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "stands"),
+    [
+        ("sub-1_FLAIR.NII.GZ", "sub-1_FLAIR", True),
+        ("flair.mgz", "flair", True),
+        ("flair.hdr", "flair", True),
+        ("flair.img", "flair", False),
+        ("flair.json", None, False),
+    ],
+)
+def test_names_of_scans_are_known_by_their_endings_and_a_pair_counts_once(
+    name: str, stem: str | None, stands: bool
+) -> None:
+    assert without_ending(name) == stem
+    assert stands_for_scan(name) == stands

@@ -183,6 +183,13 @@ def test_buffers_are_made_listed_exported_and_imported_by_command(cases, tmp_pat
     assert "already" in error["sentence"]
 
 
+def test_a_folder_of_buffers_that_cannot_be_written_is_called_so(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MSLESIONSEG_REPLAY", str(tmp_path / "file" / "buffers"))
+    with pytest.raises(OutputError, match=r"cannot be written to .*set MSLESIONSEG_REPLAY to a folder"):
+        import_buffer(next(replay.SHIPPED.glob("*.zip")))
+
+
 def test_what_is_shipped_protects_the_first_training(tmp_path, monkeypatch):
     """The real archive: synthetic patients, small on the disk, for the task of the default model."""
     monkeypatch.delenv("MSLESIONSEG_REPLAY")

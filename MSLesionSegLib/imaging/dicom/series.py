@@ -118,7 +118,7 @@ def _the_one_series(folder: Path, name: str) -> _Series:
     if not found:
         raise ImageError(
             f"The folder {name} holds no DICOM images. Give the folder in which the files of one series lie, "
-            "or a NIfTI or NRRD file."
+            "or a NIfTI, NRRD or FreeSurfer file."
         )
     series = [_Series(headers) for headers in found.values()]
     if len(series) > 1:

@@ -13,6 +13,7 @@ KINDS = (
     "series"
 )
 _NIFTI = (".nii.gz", ".nii", ".img.gz", ".hdr.gz", ".img", ".hdr")
+_VOXELS_OF_PAIRS = (".img.gz", ".img")
 _NRRD = (".nrrd", ".nhdr")
 _MGH = (".mgz", ".mgh")
 ENDINGS = (*_NIFTI, *_NRRD, *_MGH)  # of files that can be read; longer ones first
@@ -20,6 +21,17 @@ _POINTERS = {  # text that stands in a file until a program of a data collection
     b"/annex/objects/": "datalad get",
     b"version https://git-lfs": "git lfs pull --include",
 }
+
+
+def without_ending(name: str) -> str | None:
+    """A file's name without the ending of its format; None where no scan has such a name."""
+    ending = next((ending for ending in ENDINGS if name.lower().endswith(ending)), None)
+    return None if ending is None else name[: -len(ending)]
+
+
+def stands_for_scan(name: str) -> bool:
+    """Whether a file of this name can be opened as a scan; of a pair only the header, so that it counts once."""
+    return without_ending(name) is not None and not name.lower().endswith(_VOXELS_OF_PAIRS)
 
 
 def open_volume(path: Path) -> StoredVolume:
