@@ -86,8 +86,8 @@ def _wrong_type(card: ModelCard) -> str:
             return f"its {name} is no table of names and values"
     if card.parent is not None and not isinstance(card.parent, str):
         return "its parent is no name of a model"
-    if not all(isinstance(text, str) for text in (*card.channels, *card.credits)):
-        return "its channels or credits are no texts"
+    if not all(isinstance(text, str) for text in (*card.channels, *card.credits, *card.earlier_sha256)):
+        return "its channels, credits or earlier_sha256 are no texts"
     if not isinstance(card.flips, bool):
         return "its flips is neither true nor false"
     gate = card.results.get("gate")

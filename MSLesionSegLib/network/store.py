@@ -15,6 +15,7 @@ from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.foreign_json import read_json
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.card_checks import check_card, check_model_name
+from MSLesionSegLib.network.eight_bit import unpack
 from MSLesionSegLib.network.weight_checks import check_head, check_numbers, unique_tensors
 from MSLesionSegLib.resources import RESOURCES
 
@@ -46,6 +47,8 @@ class ModelCard:
         results: measured results, each with how they were measured.
         description, limits, licence, credits, hardware, created, code_version: for people.
         weights_sha256: of the weights file.
+        earlier_sha256: of files that held the same weights at more bits; what was trained from those has this model
+            as its parent.
     """
 
     name: str
@@ -70,6 +73,7 @@ class ModelCard:
     created: str = ""
     code_version: str = ""
     weights_sha256: str = ""
+    earlier_sha256: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,8 @@ def read_card(folder: Path) -> ModelCard:
             raise ModelError(f"Model {folder.name} was written by a newer MSLesionSeg; update to use it.")
         content["architecture"] = Architecture(**content["architecture"])
         content["channels"] = tuple(content["channels"])
-        content["credits"] = tuple(content.get("credits", ()))
+        for name in ("credits", "earlier_sha256"):
+            content[name] = tuple(content.get(name, ()))
         known = {entry.name for entry in fields(ModelCard)}
         card = ModelCard(**{key: value for key, value in content.items() if key in known})
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
@@ -173,7 +178,7 @@ def load_model(name: str | Path, task: str | None = None) -> Model:
         raise ModelError(f"Model {card.name} is for the task '{card.task}', not for '{task}'.")
     file = weights_file(folder, card)
     check_head(file, card.architecture, card.name)
-    weights = load_file(file)
+    weights = unpack(load_file(file))
     check_numbers(weights, card.name)
     network = build(card.architecture)
     _fill(network, weights)
@@ -243,6 +248,7 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
                 created=card.created or datetime.date.today().isoformat(),
                 code_version=__version__,
                 weights_sha256=file_sha256(folder / "weights.safetensors"),
+                earlier_sha256=(),
             )
             write_card(folder, card)
             os.rename(folder, target)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.network.architectures import Architecture, build_by_monai
+from MSLesionSegLib.network.eight_bit import SCALE
 
 if TYPE_CHECKING:
     import torch
 
 # kinds of numbers in safetensors that a tensor of this kind may be stored as
 _STORED = {
-    "torch.float32": ("F16", "BF16", "F32"),
+    "torch.float32": ("F16", "BF16", "F32", "I8 and scales"),
     "torch.int64": ("I64",),
     "torch.bool": ("BOOL",),
 }
@@ -46,6 +47,7 @@ def check_head(file: Path, architecture: Architecture, model: str) -> None:
     except (SafetensorError, OSError) as error:
         raise ModelError(f"The weights of model {model} are no valid safetensors file ({error}).") from error
     expected = expected_tensors(architecture)
+    stored = _without_scales(stored)
     common = expected.keys() & stored.keys()
     parts = {
         "missing": expected.keys() - stored.keys(),
@@ -60,6 +62,22 @@ def check_head(file: Path, architecture: Architecture, model: str) -> None:
         raise ModelError(
             f"The weights of model {model} do not fit its architecture ({architecture}): {reason}."
         )
+
+
+def _without_scales(
+    stored: Mapping[str, tuple[tuple[int, ...], str]],
+) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shapes and types in which tensors at eight bits are one with their scales."""
+    packed = {
+        name
+        for name, (shape, kind) in stored.items()
+        if kind == "I8" and shape and stored.get(name + SCALE) == (shape[:1], "F32")
+    }
+    return {
+        name: (shape, "I8 and scales" if name in packed else kind)
+        for name, (shape, kind) in stored.items()
+        if not (name.endswith(SCALE) and name.removesuffix(SCALE) in packed)
+    }
 
 
 def check_numbers(weights: Mapping[str, torch.Tensor], model: str) -> None:

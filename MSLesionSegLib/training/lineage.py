@@ -69,7 +69,9 @@ def _line(model: str | Path) -> list[tuple[Path, ModelCard]]:
             card = read_card(folder)
         except ModelError:
             return []
-        if (weights and card.weights_sha256 != weights) or folder in [known for known, _ in line]:
+        if (weights and weights not in (card.weights_sha256, *card.earlier_sha256)) or folder in [
+            known for known, _ in line
+        ]:
             return []
         line.append((folder, card))
         if _is_shipped(folder) or card.parent is None:
