@@ -36,6 +36,7 @@ ensureCoreOnPath()
 from MSLesionSegModule.parameters import MSLesionSegParameterNode  # noqa: E402
 
 POLL_MS = 50
+HOME = "https://github.com/OWNER/SlicerMSLesionSeg"
 
 
 class MSLesionSeg(ScriptedLoadableModule):
@@ -49,9 +50,12 @@ class MSLesionSeg(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Segmentation")]
         self.parent.dependencies = ["SegmentEditor"]
         self.parent.contributors = ["MSLesionSeg contributors"]
-        self.parent.helpText = _(
-            "Finds multiple sclerosis lesions on brain MRI, lets you correct them lesion by lesion and "
-            "learns from your corrections. For research use only."
+        self.parent.helpText = (
+            _(
+                "Finds multiple sclerosis lesions on brain MRI, lets you correct them lesion by lesion and "
+                "learns from your corrections. For research use only."
+            )
+            + f' <a href="{HOME}">{HOME}</a>'
         )
         self.parent.helpText += keys.helpText()
         self.parent.acknowledgementText = _("Built on 3D Slicer, PyTorch and MONAI.")

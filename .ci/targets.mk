@@ -1,0 +1,36 @@
+# make test | lint
+# make slicer                             whether packages install into Slicer, and the core on its numpy and scipy
+# make bench [COMPARE=1] [STORE=1]        how fast it is; against, or instead of, the figures in docs/performance.json
+# make extension OUT=folder [REPOSITORY=owner/SlicerMSLesionSeg]     what 3D Slicer's Extensions Index clones
+PYTEST_ARGS ?= -n 2 --dist worksteal
+SLICER := $(VENV)/slicer
+ON_SLICERS_NUMPY := registration bending subtraction similarity bias grid components regions metrics enhancement segment
+REPOSITORY ?= OWNER/SlicerMSLesionSeg
+
+.PHONY: test slicer bench lint extension
+
+test: $(READY)
+	OMP_NUM_THREADS=1 $(RUN)/python -m pytest $(PYTEST_ARGS)
+
+slicer: $(SLICER)/.ready
+	PYTHONPATH=$(SLICER) $(RUN)/python .ci/slicer_packages.py
+	PYTHONPATH=$(SLICER) OMP_NUM_THREADS=1 $(RUN)/python -m pytest $(PYTEST_ARGS) \
+	  $(ON_SLICERS_NUMPY:%=Testing/Core/test_%.py)
+
+bench: $(READY)
+	$(RUN)/python Testing/benchmarks/bench.py
+	OMP_NUM_THREADS=1 $(RUN)/python Testing/benchmarks/compare.py $(if $(STORE),--store) $(if $(COMPARE),--strict)
+
+lint: $(READY)
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+
+extension:
+	@test -n "$(OUT)" || { echo "Say where: make extension OUT=folder"; exit 1; }
+	"$(PYTHON)" .ci/extension.py "$(OUT)" "$(REPOSITORY)"
+
+# on the path before the environment's own, like Slicer's
+$(SLICER)/.ready: .ci/slicer-pins.txt $(READY)
+	rm -rf $(SLICER)
+	$(PIP) install --quiet --no-deps --target $(SLICER) -r .ci/slicer-pins.txt
+	@touch $@
