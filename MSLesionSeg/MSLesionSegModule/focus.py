@@ -66,18 +66,18 @@ class Focus:
 
     def look(self) -> None:
         """Turn to what the views show."""
-        if self._segment.parameters is not None:
-            self._watch()
-            self._lookAt(shownVolumes())
+        if self._segment.parameters is None:
+            return
+        self._watch()
+        volumes, before = shownVolumes(), self._review.findings
+        self._lookAt(volumes)
+        if self._review.findings is not before and _isPair(before) | _isPair(self._review.findings):
+            self._show(volumes[0])  # in the layout that it needs
 
     def choose(self, volume) -> None:
         """Show a scan that a person has chosen, with its lesions where they were found."""
         self._lookAt([volume])
-        findings = self._review.findings
-        if findings is None:
-            self._views.show("flair", {"flair": volume.GetID()})
-        else:
-            self._views.show(findings.record["task"], findings.volumeIds())
+        self._show(volume)
         if slicer.app.layoutManager() is not None:
             slicer.app.layoutManager().resetSliceViews()  # patients do not lie at the same place
 
@@ -125,6 +125,14 @@ class Focus:
         self._segment.follow(volumes)
         self._tell(volumes)
 
+    def _show(self, volume) -> None:
+        findings = self._review.findings
+        if findings is None:
+            self._views.show("flair", {"flair": volume.GetID()})
+            return
+        self._views.show(findings.record["task"], findings.volumeIds())
+        self._segment.askFor(findings)
+
     def _kept(self, node) -> Findings | None:
         kept = None if node is None else self._reviews.get(node.GetID())
         if kept is None or kept.node is not node or not kept.inScene:
@@ -152,6 +160,10 @@ class Focus:
                 "Find them, or choose the scan of another review above."
             ).format(scan=volumes[0].GetName())
         self.ui.scanLabel.text = text
+
+
+def _isPair(findings: Findings | None) -> bool:
+    return findings is not None and findings.record["task"] == "new"
 
 
 def shownVolumes() -> list:

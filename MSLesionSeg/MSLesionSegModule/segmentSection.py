@@ -111,9 +111,8 @@ class SegmentSection(ModelSection):
                 volumes.remove(node)
             return
         self._say("")
-        task, shown = findings.record["task"], findings.volumeIds()
-        self.parameters.task = TaskChoice(task)
-        self._inputs.take({name: shown.get(name) for name in TASK_INPUTS[task]})
+        self.parameters.task = TaskChoice(findings.record["task"])
+        self.askFor(findings)
         self._show(findings)
 
     def parametersChanged(self) -> None:
@@ -132,6 +131,12 @@ class SegmentSection(ModelSection):
         """Ask for the scans of the patient whose volumes the views show."""
         self._inputs.follow(volumes)
         self.update()
+
+    def askFor(self, findings) -> None:
+        """Choose the scans that lesions were found on, if they are of the task that is chosen."""
+        if findings.record["task"] == self.task:
+            shown = findings.volumeIds()
+            self._inputs.take({name: shown.get(name) for name in TASK_INPUTS[self.task]})
 
     def takeNext(self, *_args) -> None:
         """Go on to a scan on which lesions were not looked for yet."""
