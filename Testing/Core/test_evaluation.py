@@ -81,6 +81,16 @@ def test_voxel_size_comes_from_the_files(tmp_path: Path) -> None:
     assert evaluate_pairs([("a", a, a)]).cases[0].metrics.reference_volume_mm3 == pytest.approx(64 * 3.0)
 
 
+def test_a_mask_a_little_beside_its_reference_is_compared_and_told(tmp_path: Path) -> None:
+    beside = np.eye(4)
+    beside[0, 3] = 0.05
+    reference = save(tmp_path / "reference.nii.gz", (2, 6))
+    moved = save(tmp_path / "moved.nii.gz", (2, 6), affine=beside)
+    (case,) = evaluate_pairs([("x", moved, reference)]).cases
+    assert case.metrics.dice == 1
+    assert ["moved.nii.gz lies up to 0.05 mm beside" in found.sentence for found in case.findings] == [True]
+
+
 def test_masks_on_another_grid_are_refused_with_case_and_file(tmp_path: Path) -> None:
     reference = save(tmp_path / "reference.nii.gz", (2, 6))
     shifted = np.eye(4)
