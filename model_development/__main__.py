@@ -40,6 +40,15 @@ def default_models(
     _run_steps("default-models", STEPS, run_steps, data, work, step, events, stop_file)
 
 
+@app.command("ship")
+def ship(folders: list[Path]) -> None:
+    """Store model folders below Resources/Models, packed to eight bits. Measure them before they are committed."""
+    from model_development.shipping import ship
+
+    for folder in folders:
+        typer.echo(or_exit(lambda folder=folder: ship(folder)))
+
+
 @app.command("results")
 def results(
     work: Work, threshold: Threshold = 0.5, min_volume: MinVolume = 0.0, min_peak: MinPeak = 0.0

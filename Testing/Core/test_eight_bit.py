@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import runpy
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from model_development.shipping import ship
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.network.architectures import Architecture, build
@@ -17,7 +16,6 @@ from MSLesionSegLib.network.eight_bit import SCALE, pack, unpack
 from MSLesionSegLib.network.store import SHIPPED, ModelCard, load_model, read_card, save_model, write_card
 from MSLesionSegLib.training.lineage import known_sources
 
-ship = runpy.run_path(str(Path(__file__).parents[2] / "Resources" / "pack_models.py"))["ship"]
 SMALL = Architecture(base=16, levels=3)
 
 
@@ -105,5 +103,5 @@ def test_every_shipped_model_is_packed(folder):
     kinds = [
         value.dtype for value in load_file(folder / "weights.safetensors").values() if value.numel() >= 4096
     ]
-    assert set(kinds) == {torch.int8}, "python Resources/pack_models.py packs it"
+    assert set(kinds) == {torch.int8}, "python -m model_development ship packs it"
     assert load_model(folder).card.earlier_sha256

@@ -1,14 +1,8 @@
-"""Store models for shipping, with their weights at eight bits each: half the size of what training wrote.
-
-Run ``python Resources/pack_models.py FOLDER...`` with model folders; each goes to ``Resources/Models``, in place of
-the model of its name. Its card keeps the checksum of the weights as they were, so that models trained from those
-find their parent. Measure the packed model before it is shipped.
-"""
+"""Models stored for shipping: their weights at eight bits each, half the size of what training wrote."""
 
 from __future__ import annotations
 
 import os
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +14,11 @@ from MSLesionSegLib.network.store import SHIPPED, load_model, read_card, weights
 
 
 def ship(folder: Path, models: Path = SHIPPED) -> Path:
-    """Write a model folder below ``models`` with packed weights; nothing is lost when they are packed already."""
+    """Write a model folder below ``models`` with packed weights, in place of the one of its name.
+
+    Its card keeps the checksum of the weights as they were, so that models trained from those find their parent.
+    Packing what is packed already changes nothing.
+    """
     card = read_card(folder)
     file = weights_file(folder, card)
     target = models / card.name
@@ -36,8 +34,3 @@ def ship(folder: Path, models: Path = SHIPPED) -> Path:
     write_card(target, card)
     load_model(target)
     return target
-
-
-if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        print(ship(Path(name)))
