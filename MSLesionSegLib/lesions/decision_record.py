@@ -5,47 +5,100 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from MSLesionSegLib.lesions.components import Voxel
+import numpy as np
+
+from MSLesionSegLib.lesions.components import Voxel, label_components
+from MSLesionSegLib.lesions.dividing import shared_out
 
 JsonDecisions = dict[str, list[list[int]]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class KeptRejection:
+    """A rejected lesion: its most probable voxel, its number and the flat indices of its voxels.
+
+    The last two are None where an earlier version kept none.
+    """
+
+    voxel: Voxel
+    number: int | None
+    voxels: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
 class DecisionRecord:
     """What is kept of a review beside its mask.
 
     Attributes:
         anchors: by number, the voxel that a lesion is known by.
         accepted: voxels of accepted lesions.
-        rejected: by a voxel of each rejected lesion its number, or None where an earlier version kept none.
+        rejected: lesions that were taken out.
     """
 
     anchors: dict[int, Voxel]
     accepted: list[Voxel]
-    rejected: dict[Voxel, int | None]
+    rejected: list[KeptRejection]
 
     @classmethod
     def read(cls, kept: Mapping[str, Iterable[Sequence[int]]], shape: tuple[int, ...]) -> DecisionRecord:
         """Take back what :meth:`written` gave; voxels that lie outside ``shape`` are left out."""
-        numbers = [number for (number,) in kept.get("rejected_numbers", ())]
-        rejected = [_voxel(voxel) for voxel in kept.get("rejected", ())]
-        numbers += [None] * (len(rejected) - len(numbers))
+        voxels = [_voxel(voxel) for voxel in kept.get("rejected", ())]
+        unknown = [None] * len(voxels)
+        numbers = [number for (number,) in kept.get("rejected_numbers", ())] or unknown
+        runs = [_from_runs(runs) for runs in kept.get("rejected_runs", ())] or unknown
         anchors = {number: _voxel(anchor) for number, *anchor in kept.get("numbers", ())}
         accepted = [_voxel(voxel) for voxel in kept.get("accepted", ())]
         return cls(
             {number: anchor for number, anchor in anchors.items() if _inside(anchor, shape)},
             [voxel for voxel in accepted if _inside(voxel, shape)],
-            {v: number for v, number in zip(rejected, numbers, strict=True) if _inside(v, shape)},
+            [
+                KeptRejection(*each)
+                for each in zip(voxels, numbers, runs, strict=True)
+                if _inside(each[0], shape)
+            ],
         )
 
     def written(self) -> JsonDecisions:
-        """As JSON types."""
+        """As JSON types; voxels of a rejected lesion as runs: where one begins and how long it is, in turn."""
         return {
             "accepted": [list(voxel) for voxel in self.accepted],
-            "rejected": [list(voxel) for voxel in self.rejected],
-            "rejected_numbers": [[number] for number in self.rejected.values()],
+            "rejected": [list(each.voxel) for each in self.rejected],
+            "rejected_numbers": [[each.number] for each in self.rejected],
+            "rejected_runs": [_runs(each.voxels) for each in self.rejected],
             "numbers": [[number, *anchor] for number, anchor in sorted(self.anchors.items())],
         }
+
+
+def rejected_labels(
+    kept: Sequence[KeptRejection], found: np.ndarray, mask: np.ndarray, steps: np.ndarray, connectivity: int
+) -> np.ndarray:
+    """Rejected lesions as labels (X, Y, Z) from 1, in their order; 0 outside and in ``mask``.
+
+    Where their voxels were not kept they are what was ``found`` around their most probable voxel.
+
+    Args:
+        found, mask: bool (X, Y, Z), what the rule finds and what is in the reviewed mask.
+        steps: (3, 3), from voxels to mm.
+        connectivity: 6, 18 or 26.
+    """
+    away, _ = label_components(found & ~mask, connectivity)
+    unknown = {n: k.voxel for n, k in enumerate(kept, start=1) if k.voxels is None and away[k.voxel]}
+    labels = np.array([0, *unknown], np.int32)[shared_out(away, list(unknown.values()), steps)]
+    for number, each in enumerate(kept, start=1):
+        if each.voxels is not None:
+            labels.ravel()[each.voxels[~mask.ravel()[each.voxels]]] = number
+    return labels
+
+
+def _runs(voxels: np.ndarray) -> list[int]:
+    starts = np.flatnonzero(np.diff(voxels, prepend=-2) != 1)
+    lengths = np.diff(np.append(starts, len(voxels)))
+    return np.stack([voxels[starts], lengths], axis=1).ravel().tolist()
+
+
+def _from_runs(runs: Sequence[int]) -> np.ndarray:
+    pairs = np.array(runs, int).reshape(-1, 2)
+    return np.concatenate([np.arange(start, start + length) for start, length in pairs])
 
 
 def _voxel(values: Sequence[int]) -> Voxel:

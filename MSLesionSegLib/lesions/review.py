@@ -16,9 +16,13 @@ from MSLesionSegLib.lesions.components import (
     peak_voxels,
     voxels_by_label,
 )
-from MSLesionSegLib.lesions.decision_record import DecisionRecord, JsonDecisions
+from MSLesionSegLib.lesions.decision_record import (
+    DecisionRecord,
+    JsonDecisions,
+    KeptRejection,
+    rejected_labels,
+)
 from MSLesionSegLib.lesions.decisions import ACCEPTED, LESION, OPEN, REJECTED, ReviewedLesion, states_of
-from MSLesionSegLib.lesions.dividing import shared_out
 from MSLesionSegLib.lesions.growing import outline_missed, voxel_at
 from MSLesionSegLib.lesions.numbering import Numbering
 from MSLesionSegLib.lesions.regions import RegionMap
@@ -152,7 +156,7 @@ class Review:
         mask = self._checked(mask)
         if np.array_equal(mask, self.mask):
             return
-        before = self._voxels()
+        before = voxels_by_label(self.labels) | self._mask.rejected
         self._remember()
         self._mask.edit(mask, self._accepted_voxels())
         self._forget_rows()
@@ -193,7 +197,7 @@ class Review:
         if self.mask[seed]:
             raise SettingsError("This place is marked as lesion already. Point at the missed lesion itself.")
         missed, peak = outline_missed(self._probability, self.mask, self.affine, seed, self.rule.connectivity)
-        before = self._voxels()
+        before = voxels_by_label(self.labels) | self._mask.rejected
         self._remember()
         self._mask.add(missed)
         self._compose()
@@ -237,7 +241,10 @@ class Review:
 
     def decisions(self) -> JsonDecisions:
         """Decisions and numbers, to be kept with the mask; :meth:`restore` takes them back."""
-        rejected = {self._rejected[number].voxel: number for number in self._mask.rejected}
+        rejected = [
+            KeptRejection(self._rejected[number].voxel, number, voxels)
+            for number, voxels in self._mask.rejected.items()
+        ]
         return DecisionRecord(self._numbering.anchors, self._accepted_voxels(), rejected).written()
 
     def restore(self, mask: np.ndarray, decisions: Mapping[str, Iterable[Sequence[int]]]) -> None:
@@ -248,9 +255,9 @@ class Review:
         mask = self._checked(mask)
         kept = DecisionRecord.read(decisions, mask.shape)
         self._numbering = Numbering(kept.anchors)
-        components, _ = label_components(mask, self.rule.connectivity)
-        taken = [number for number in kept.rejected.values() if number]
-        self._numbering.of(components, peak_voxels(components, self._probability), taken)
+        if not kept.anchors:
+            components, _ = label_components(mask, self.rule.connectivity)
+            self._numbering.of(components, peak_voxels(components, self._probability), ())
         self._restore_rejected(mask, kept.rejected)
         self._mask.forget_seen()
         self._mask.see(mask)
@@ -298,14 +305,10 @@ class Review:
                 return row
         raise SettingsError(f"There is no lesion {number}.")
 
-    def _voxels(self) -> dict[int, np.ndarray]:
-        """Flat indices of the voxels of every lesion, by number, rejected ones as well."""
-        return voxels_by_label(self.labels) | self._mask.rejected
-
     def _follow(self, before: Mapping[int, np.ndarray]) -> None:
         """Let lesions keep their numbers after a change by hand, and accept what is all new.
 
-        ``before``: as :meth:`_voxels` gives it.
+        ``before``: flat indices of the voxels of every lesion, by number, rejected ones as well.
         """
         components, peaks = self._components()
         followed = {n: voxels for n, voxels in before.items() if n not in self._mask.rejected}
@@ -317,19 +320,17 @@ class Review:
         self._accepted |= {int(self.labels[peak]) for part, peak in peaks.items() if not touched[part]}
         self._rejected = {number: self._rejected[number] for number in self._mask.rejected}
 
-    def _restore_rejected(self, mask: np.ndarray, kept: Mapping[Voxel, int | None]) -> None:
-        """Take rejected lesions back by a voxel of each: what was found around it and is not in ``mask``."""
-        away, _ = label_components((self._mask.automatic > 0) & ~mask, self.rule.connectivity)
-        voxels = [voxel for voxel in kept if away[voxel]]
-        labels = shared_out(away, voxels, self.affine[:3, :3])
-        numbers = range(1, len(voxels) + 1)
-        states = states_of(labels, numbers, self._states, self._default_state)
+    def _restore_rejected(self, mask: np.ndarray, kept: Sequence[KeptRejection]) -> None:
+        found = self._mask.automatic > 0
+        labels = rejected_labels(kept, found, mask, self.affine[:3, :3], self.rule.connectivity)
+        states = states_of(labels, range(1, len(kept) + 1), self._states, self._default_state)
         self._rejected, self._mask.rejected = {}, {}
-        for lesion, voxel in zip(self._table.describe(labels), voxels, strict=True):
-            number = kept[voxel] or self._numbering.new(voxel)
-            self._mask.rejected[number] = np.flatnonzero(labels == lesion.id)
-            row = ReviewedLesion(replace(lesion, id=number), states[lesion.id], REJECTED, voxel)
+        for lesion in self._table.describe(labels):
+            each = kept[lesion.id - 1]
+            number = each.number or self._numbering.new(each.voxel)
+            row = ReviewedLesion(replace(lesion, id=number), states[lesion.id], REJECTED, each.voxel)
             self._rejected[number] = row
+            self._mask.rejected[number] = np.flatnonzero(labels == lesion.id)
 
     def _checked(self, mask: np.ndarray) -> np.ndarray:
         mask = np.asarray(mask) != 0

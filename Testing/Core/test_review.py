@@ -393,6 +393,22 @@ def test_numbers_are_kept_with_the_mask(review, probability, threshold):
     assert [row.lesion.id for row in again.rows] == [row.lesion.id for row in review.rows]
 
 
+def test_a_rejected_lesion_that_the_rule_does_not_find_stays_rejected_in_a_kept_review(review, probability):
+    grown = review.grow(ras((35, 18, 4)))
+    review.reject(grown)
+    review.reject(2)
+    review.set_rule(LesionRule(0.97))
+    again = Review(probability, review.rule)
+    again.restore(review.mask, json.loads(json.dumps(review.decisions())))
+    assert [(row.lesion, row.decision) for row in again.rows] == [
+        (row.lesion, row.decision) for row in review.rows
+    ]
+    for each in (review, again):
+        each.set_rule(LesionRule(0.3))
+    assert np.array_equal(again.mask, review.mask)
+    assert not again.mask[28, 28, 10] and not again.mask[35, 18, 4]
+
+
 def test_a_record_without_numbers_is_numbered_anew_with_the_rejected_ones_last(review, probability):
     review.accept(3)
     review.reject(1)
