@@ -60,6 +60,7 @@ def align(
     """
     from MSLesionSegLib.imaging.registration import register
     from MSLesionSegLib.network.brain_extraction import brain_mask
+    from MSLesionSegLib.network.brain_judgement import judge_brain_of
 
     _check_overlap(scan, title, reference)
     own = brain_mask(scan.image, progress=progress or Silent())
@@ -89,7 +90,7 @@ def align(
                 f"The {title} shows only {100 * share:.0f} % of the brain. Lesions in the rest cannot be found.",
             ),
         )
-    return AlignedScan(image, seen, inside, moved, findings)
+    return AlignedScan(image, seen, inside, moved, (*judge_brain_of(title, own), *findings))
 
 
 def _check_overlap(scan: Scan, title: str, reference: Scan) -> None:

@@ -147,7 +147,8 @@ def segment_pair(request: PairRequest, progress: Progress) -> PairResult:
     model, flair_model = load_model(names[0], task=TASK), load_model(names[1], task="flair")
     settings = change_settings(request, model.card, flair_model.card)
 
-    points = _timepoints(scans, request, flair_model, settings, watch)
+    points, doubts = _timepoints(scans, request, flair_model, settings, watch)
+    remarks += doubts
     change = find_change(*points, model, settings, previous=previous, progress=watch)
     withheld = overall(change.checks) == "red" and not request.force
     rows: list[FollowedLesion] = []
@@ -230,12 +231,20 @@ def _timepoints(
     flair_model: Model,
     settings: ChangeSettings,
     watch: stages.StageWatch,
-) -> tuple[Timepoint, Timepoint]:
+) -> tuple[tuple[Timepoint, Timepoint], tuple[Finding, ...]]:
     from MSLesionSegLib.network.brain_extraction import brain_mask
+    from MSLesionSegLib.network.brain_judgement import judge_brain_of
 
     images = {name: scan.image for name, scan in scans.items()}
     inner = watch.within(stages.BRAIN)
     brains = {name: brain_mask(image, progress=inner) for name, image in images.items()}
+    doubts = tuple(
+        doubt
+        for name, brain in brains.items()
+        for doubt in judge_brain_of(get_task(TASK).scan(name).title, brain)
+    )
+    for doubt in doubts:
+        watch.warning(doubt.code, doubt.sentence)
     if request.n4:
         from MSLesionSegLib.imaging.bias import n4
 
@@ -245,7 +254,7 @@ def _timepoints(
     for name, stage in (("baseline", stages.FLAIR_BEFORE), ("followup", stages.FLAIR_AFTER)):
         inner = watch.within(stage)
         points.append(with_lesions(Timepoint(images[name], brains[name]), flair_model, settings, inner))
-    return points[0], points[1]
+    return (points[0], points[1]), doubts
 
 
 def _table(

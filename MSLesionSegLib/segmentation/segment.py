@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
-from MSLesionSegLib.errors import ImageError, ModelError, SettingsError
+from MSLesionSegLib.errors import ModelError, SettingsError
 from MSLesionSegLib.imaging.normalise import zscore
 from MSLesionSegLib.imaging.reading import Finding, Scan, findings_of, read_mask, read_scan
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
@@ -138,9 +138,9 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     settings = request_settings(request, model.card, device)
 
     given = request.brain_mask is not None
-    mask = _brain(request, reference, watch)
-    session = bring_together(task, scans, mask, brain_given=given, watch=watch)
-    remarks = (*findings_of(mask), *session.findings)
+    brain, remarks = _brain(request, reference, watch)
+    session = bring_together(task, scans, brain, brain_given=given, watch=watch)
+    remarks += session.findings
     for finding in remarks:
         watch.warning(finding.code, finding.sentence)
     brain, images = session.brain, session.images
@@ -252,16 +252,19 @@ def request_settings(request: SegmentRequest, card: ModelCard, device: str) -> d
     }
 
 
-def _brain(request: SegmentRequest, reference: nib.Nifti1Image, watch: stages.StageWatch) -> nib.Nifti1Image:
+def _brain(
+    request: SegmentRequest, reference: nib.Nifti1Image, watch: stages.StageWatch
+) -> tuple[nib.Nifti1Image, tuple[Finding, ...]]:
+    """The brain mask, given or found, and what is doubtful about it."""
+    from MSLesionSegLib.network.brain_extraction import brain_mask
+    from MSLesionSegLib.network.brain_judgement import judge_brain, judge_given_brain
+
     inner = watch.within(stages.BRAIN)
     if request.brain_mask is not None:
         brain = read_mask(request.brain_mask, reference)
-        if not np.any(brain.dataobj):
-            raise ImageError(f"The brain mask {request.brain_mask} is empty. Give one that covers the brain.")
-        return brain
-    from MSLesionSegLib.network.brain_extraction import brain_mask
-
-    return brain_mask(reference, progress=inner)
+        return brain, (*findings_of(brain), *judge_given_brain(brain, reference))
+    brain = brain_mask(reference, progress=inner)
+    return brain, judge_brain(brain)
 
 
 def _maps(

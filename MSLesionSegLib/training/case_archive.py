@@ -85,7 +85,6 @@ def export_archive(
     with _beside(to) as temporary:
         change = Change(Path(temporary))
         write_descriptions(change)
-        write_roll(change, _part(read_roll(folder), versions))
         contents: dict[Path, str] = {}
         for k, case in enumerate(versions):
             progress.stage(EXPORT, k / len(versions))
@@ -94,6 +93,12 @@ def export_archive(
             except MSLesionSegError as error:
                 findings.append(Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
                 good.pop(case.case_id, None)
+        if not good:
+            reasons = " ".join(finding.sentence for finding in findings)
+            raise SettingsError(f"{folder} holds no cases that can be exported. {reasons}")
+        kept = [case for case in versions if case.case_id in good]
+        write_roll(change, _part(read_roll(folder), kept))
+        _leave_only(change.new, kept, folder)
         for finding in findings:
             progress.warning(finding.code, finding.sentence)
         progress.stage(EXPORT, 1.0)  # the last moment to cancel
@@ -317,3 +322,16 @@ def _copy(folder: Path, case: Case, strip_face: bool, contents: dict[Path, str],
     content = read_json(folder / record)
     content["Contents"] |= {role: contents[path] for role, path in case.images.items()}
     change.write_json(record, content)
+
+
+def _leave_only(work: Path, cases: Sequence[Case], folder: Path) -> None:
+    """Delete what was copied of patients' files before their case was left out."""
+    wanted = {path.relative_to(folder).as_posix() for case in cases for path in _files(case)}
+    wanted |= {layout.record_name(name) for name in wanted}
+    for path in work.rglob("sub-*"):
+        if path.is_file() and path.relative_to(work).as_posix() not in wanted:
+            path.unlink()
+
+
+def _files(case: Case) -> list[Path]:
+    return [path for path in (*case.images.values(), case.mask, case.draft) if path is not None]

@@ -12,6 +12,7 @@ import numpy as np
 from MSLesionSegLib.errors import ImageError, MSLesionSegError
 from MSLesionSegLib.imaging.checks import check_sequence
 from MSLesionSegLib.network.brain_extraction import SMALLEST_BRAIN_ML, brain_mask, close_sulci
+from MSLesionSegLib.network.brain_judgement import judge_brain
 from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.cases import Case, all_versions, check_files, list_cases, records, repeated
@@ -122,6 +123,7 @@ def _check_case(case: Case) -> Iterator[CaseFinding]:
             brain = brain_mask(images[case.grid])
             share = outside_brain(images["mask"], brain)
             _refuse_overfull(images["mask"], brain)
+            judge_brain(brain)
     except MSLesionSegError as error:
         yield CaseFinding(case.case_id, error.code, str(error), bad=True)
         return

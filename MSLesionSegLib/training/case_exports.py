@@ -17,7 +17,7 @@ from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation.outputs import save_image, staged
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.cases import Case, check_files, read_cases
-from MSLesionSegLib.training.faces import brain_of, without_face
+from MSLesionSegLib.training.faces import brain_of, brain_to_keep, check_same_brain, without_face
 from MSLesionSegLib.zip_files import check_new
 
 EXPORT = "export cases"
@@ -150,7 +150,8 @@ def _on_one_grid(
     """The required scans in the order of the task, all on the grid of the mask."""
     fixed = images[case.grid]
     several = len(layout.kind_of(case.task).required) > 1
-    brain = brain_of(fixed) if several or strip_face else None
+    find = brain_to_keep if strip_face else brain_of
+    brain = find(fixed) if several or strip_face else None
     for entry in layout.kind_of(case.task).inputs:
         if entry.optional:
             continue
@@ -158,8 +159,11 @@ def _on_one_grid(
         if entry.name != case.grid:
             from MSLesionSegLib.imaging.registration import register
 
-            found = register(image, fixed, moving_mask=brain_of(image), fixed_mask=brain)
+            own = find(image)
+            found = register(image, fixed, moving_mask=own, fixed_mask=brain)
             image = found.apply(image, fixed)
+            if strip_face:
+                check_same_brain(brain, found.apply(own, fixed, "nearest"))
         yield entry.name, without_face(image, brain) if strip_face else image
 
 
