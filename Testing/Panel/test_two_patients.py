@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import scene as scenes
 import slicer
 from hospital import save_patient, save_result
 from pressing import choose_model, choosing, decisions, press
+
+from MSLesionSegLib.checksums import file_sha256
 
 REJECT = "C"
 
@@ -316,3 +319,30 @@ def test_the_views_are_watched_once_however_often_the_module_is_entered(panel, c
     assert len(panel.focus._observed) == 1
     panel.exit()
     assert not panel.focus._observed
+
+
+def test_the_scans_of_a_comparison_are_asked_for_again_when_one_of_them_is_chosen(panel, clinic, tmp_path):
+    clinic.view.SetLayoutName("FollowupAxial")
+    pair = [tmp_path / f"sub-03_ses-{n}_FLAIR.nii.gz" for n in (1, 2)]
+    lesions = [save_patient(path, seed=n) for n, path in enumerate(pair, 3)][1]
+    clinic.results["pair"] = save_result(pair[1], lesions, tmp_path / "pair_result")
+    file = clinic.results["pair"] / "result.json"
+    manifest = json.loads(file.read_text())
+    manifest["inputs"] = {
+        name: manifest["inputs"]["flair"] | {"sha256": file_sha256(path)}
+        for name, path in zip(("baseline", "followup"), pair, strict=True)
+    }
+    manifest["files"] = {f"followup_{role}": name for role, name in manifest["files"].items()}
+    file.write_text(json.dumps(manifest | {"task": "new"}))
+    scans = [scenes.loadVolume(path) for path in pair]
+    found = clinic.open("pair")
+    assert panel.ui.scanLabel.text == "sub-03_ses-1_FLAIR, sub-03_ses-2_FLAIR"
+    other = clinic.load("sub-01_FLAIR")
+    clinic.show(other)
+    chosen = panel._parameterNode
+    assert panel.review.findings is None and not visible(found)
+    assert [chosen.baselineVolume, chosen.followupVolume] == [other, None]
+    panel.ui.followupSelector.setCurrentNode(scans[1])
+    settle(panel)
+    assert panel.review.findings.node is found and visible(found)
+    assert [chosen.baselineVolume, chosen.followupVolume] == scans
