@@ -107,7 +107,8 @@ def _is_filling(value: float, count: int, rest: np.ndarray) -> bool:
     low, span = _range(rest)
     gap = float(np.percentile(rest, 0.1)) - value
     if gap > 0:
-        return gap > _FAR * span or (gap > _BESIDE * span and _has_air(rest))
+        far = gap > _FAR * span or (gap > _BESIDE * span and _has_air(rest))
+        return value != 0 and far  # 0 around a brain is how programs cut it out
     beside = np.count_nonzero(np.abs(rest - value) < _BESIDE * span)
     return bool(value > low + _INSIDE * span and count > beside)
 

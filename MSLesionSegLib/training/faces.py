@@ -77,22 +77,21 @@ def check_same_brain(brain: nib.Nifti1Image, other: nib.Nifti1Image) -> None:
 
 
 def save_without_face(source: Path, target: Path) -> None:
-    """Write a scan with air outside the brain; voxel type, scaling and the stored values of the brain stay.
+    """Write a scan with 0 outside the brain; voxel type, scaling and the stored values of the brain stay.
 
-    What was written is read again: everything outside the brain must be air, everything inside as it was.
+    What was written is read again: everything outside the brain must have one value, everything inside as it was.
 
     Raises:
         ImageError: the scan cannot be read, no brain was found, or it is not certain that the face is gone and the
             brain is whole. Nothing is left at ``target``.
     """
-    scan = read_scan(source)
-    brain = np.asarray(brain_to_keep(scan.image).dataobj) > 0
+    brain = np.asarray(brain_to_keep(read_scan(source).image).dataobj) > 0
     volume = open_volume(source)
-    air = (scan.air.level - volume.intercept) / volume.slope
+    zero = -volume.intercept / volume.slope
     if volume.stored.dtype.kind in "iu":
         limits = np.iinfo(volume.stored.dtype)
-        air = min(max(round(air), limits.min), limits.max)
-    cut = np.where(brain, volume.stored, np.asarray(air, volume.stored.dtype))
+        zero = min(max(round(zero), limits.min), limits.max)
+    cut = np.where(brain, volume.stored, np.asarray(zero, volume.stored.dtype))
     try:
         nib.save(scrubbed(replace(volume, stored=cut)), target)
         kept = scaled(open_volume(target))

@@ -173,10 +173,9 @@ def test_faces_can_be_left_behind(tmp_path):
     outside = np.asarray(head.brain.dataobj) == 0
     lesions = np.asarray(head.lesions.dataobj) > 0
     assert (np.asarray(before.dataobj)[corner] == 35).all()
-    air = np.unique(np.asarray(after.dataobj)[corner])
-    assert len(air) == 1 and air != 35
+    assert (np.asarray(after.dataobj)[corner] == 0).all()
     np.testing.assert_array_equal(np.asarray(after.dataobj)[lesions], np.asarray(before.dataobj)[lesions])
-    assert np.count_nonzero(np.asarray(after.dataobj)[outside] != air) < 0.1 * np.count_nonzero(outside)
+    assert np.count_nonzero(np.asarray(after.dataobj)[outside]) < 0.1 * np.count_nonzero(outside)
     assert read_cases(tmp_path / "there").cases == (moved,)
     again = import_archive(folder, tmp_path / "cases.zip")
     assert (again.added, again.known) == ((), 1)

@@ -38,8 +38,7 @@ def test_the_face_goes_and_the_brain_stays_on_any_scale(head: Head, tmp_path, sc
     before, after = (np.asarray(nib.load(path).dataobj) for path in (scan, tmp_path / "kept.nii.gz"))
     inside = np.asarray(head.brain.dataobj) > 0
     np.testing.assert_array_equal(after[inside], before[inside])
-    assert len(np.unique(after[face])) == 1
-    np.testing.assert_allclose(after[face], scale(0.0), atol=0.5)
+    assert not after[face].any()
 
 
 @pytest.mark.parametrize("cut", ["half a brain", "a brain with something beside it"])
