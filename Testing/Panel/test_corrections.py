@@ -145,10 +145,10 @@ def test_a_threshold_that_the_slider_cannot_show_is_left_alone(panel, found):
 
 
 def test_a_table_that_cannot_be_saved_is_told(panel, found, tmp_path, monkeypatch):
-    import qt
+    from MSLesionSegModule import exportRow
 
     nowhere = str(tmp_path / "gone" / "lesions.csv")
-    monkeypatch.setattr(qt.QFileDialog, "getSaveFileName", staticmethod(lambda *args: nowhere))
+    monkeypatch.setattr(exportRow, "fileToSave", lambda *args: nowhere)
     panel.ui.saveTableButton.click()
     assert "could not be saved" in panel.ui.messageLabel.text
 

@@ -151,7 +151,9 @@ def test_the_table_is_saved_as_it_stands_on_the_screen(panel, scan, result, tmp_
     press(panel, "N")
     press(panel, "C")
     target = tmp_path / "lesions.csv"
-    monkeypatch.setattr(qt.QFileDialog, "getSaveFileName", staticmethod(lambda *args: (str(target), "")))
+    from MSLesionSegModule import exportRow
+
+    monkeypatch.setattr(exportRow, "fileToSave", lambda *args: str(target))
     panel.ui.saveTableButton.click()
     with target.open(encoding="utf-8") as stream:
         saved = [row["number"] for row in csv.DictReader(stream)]
