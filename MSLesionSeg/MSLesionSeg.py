@@ -1,11 +1,7 @@
 """Slicer module: the panel in which a radiologist finds and corrects MS lesions and teaches the model."""
 
-import shutil
 import sys
-import tempfile
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import qt
 import slicer
@@ -14,7 +10,6 @@ from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
     ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
@@ -33,7 +28,8 @@ def ensureCoreOnPath() -> None:
 
 ensureCoreOnPath()
 
-from MSLesionSegModule.parameters import MSLesionSegParameterNode  # noqa: E402
+from MSLesionSegModule.logic import MSLesionSegLogic  # noqa: E402
+from MSLesionSegModule.startUp import startUp  # noqa: E402
 
 POLL_MS = 50
 HOME = "https://github.com/OWNER/SlicerMSLesionSeg"
@@ -59,16 +55,7 @@ class MSLesionSeg(ScriptedLoadableModule):
         )
         self.parent.helpText += keys.helpText()
         self.parent.acknowledgementText = _("Built on 3D Slicer, PyTorch and MONAI.")
-        slicer.app.connect("startupCompleted()", onStartupCompleted)
-
-
-def onStartupCompleted():
-    """Offer data to try the module with, and go on where a restart for its packages left off."""
-    from MSLesionSegModule.sampleData import register
-    from MSLesionSegModule.torchExtension import reopenModule
-
-    register()
-    reopenModule()
+        slicer.app.connect("startupCompleted()", startUp)
 
 
 class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
@@ -88,6 +75,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from MSLesionSegModule.packagesSection import PackagesSection
         from MSLesionSegModule.reviewSection import ReviewSection
         from MSLesionSegModule.segmentSection import SegmentSection
+        from MSLesionSegModule.timers import delayed
         from MSLesionSegModule.trainSection import TrainSection
         from MSLesionSegModule.views import Views
 
@@ -103,6 +91,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.timer.interval = POLL_MS
         self.timer.timeout.connect(self.logic.poll)
         self.views = Views()
+        self.showLater = delayed(0, self.showPair)
         self.packages = PackagesSection(self.ui, self.logic, self.say)
         self.review = ReviewSection(self.ui, self.views, self.say)
         self.models = ModelsSection(self.ui, self.logic, self.say)
@@ -131,6 +120,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def cleanup(self):
         self.exit()  # Reload does not leave the module before it cleans up
         self.timer.stop()
+        self.showLater.stop()
         self.logic.cleanup()
         self.review.cleanup()
         self.removeObservers()
@@ -139,8 +129,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
         self.review.enter(slicer.util.mainWindow() or self._uiWidget)
         self.focus.enter()
-        if self.review.findings is not None and self.review.findings.record["task"] == "new":
-            self.views.show("new", self.review.findings.volumeIds())
+        self.showPair()
         self.packages.refresh()
 
     def onReload(self):
@@ -158,20 +147,30 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.focus.exit()
         self.setParameterNode(None)
 
+    def showPair(self):
+        """Show both scans of a comparison that is under review."""
+        findings = self.review.findings
+        if self._parameterNode and findings is not None and findings.record["task"] == "new":
+            self.views.show("new", findings.volumeIds())
+
     def onSceneStartClose(self, caller, event):
+        self.views.restore()  # once the scene is closed, it cannot be told any more what to give back
         self.logic.cancelSegmenting()
         self.segment.abandoned()
         self.focus.forget()
         self.setParameterNode(None)
 
     def onSceneEndClose(self, caller, event):
-        self.views.restore()
         if self.parent.isEntered:
             self.initializeParameterNode()
 
     def onSceneEndImport(self, caller, event):
+        self.logic.getParameterNode().Modified()  # the nodes that it refers to may have come after it
         if self.parent.isEntered:
+            before = self.review.findings
             self.initializeParameterNode()
+            if self.review.findings is not before:
+                self.showLater.start()  # the views of the scene that was loaded are made after this event
 
     def onNodeAdded(self, caller, event):
         if self._parameterNode:
@@ -231,198 +230,6 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.messageLabel.visible = bool(sentence)
         if error and details:
             slicer.util.errorDisplay(sentence, detailedText=details)
-
-
-class MSLesionSegLogic(ScriptedLoadableModuleLogic):
-    """Works without a panel, from Slicer's Python console::
-
-    logic = slicer.util.getModuleLogic("MSLesionSeg")
-    findings = logic.segment("flair", {"flair": slicer.util.getNode("FLAIR")})
-    for row in findings.review.rows:
-        print(row.lesion.id, row.lesion.volume_mm3, row.lesion.region)
-    logic.addCase(findings, "/data/cases", reviewer="R1")
-    print(logic.fineTune("/data/cases", minutes=15, wait=True)["gate"]["sentence"])
-    """
-
-    def __init__(self):
-        from MSLesionSegModule.packages import Packages
-        from MSLesionSegModule.runningJobs import RunningJobs
-
-        ScriptedLoadableModuleLogic.__init__(self)
-        self._folder = None
-        self._searches = []
-        self._jobs = RunningJobs()
-        resources = Path(__file__).parent / "Resources"
-        settings = Path(slicer.app.slicerUserSettingsFilePath).parent
-        self.packages = Packages(resources / "requirements.txt", settings / "MSLesionSeg" / "ants")
-
-    def getParameterNode(self):
-        return MSLesionSegParameterNode(super().getParameterNode())
-
-    def coreVersion(self) -> str:
-        """Version of the Python core that this module drives."""
-        from MSLesionSegLib import __version__
-
-        return __version__
-
-    def findingsOf(self, segmentation):
-        """The findings that a segmentation node holds, to go on with their review; None for any other node."""
-        from MSLesionSegModule.findings import Findings
-        from MSLesionSegModule.packages import coreImportable
-
-        return Findings.ofNode(segmentation) if coreImportable() else None
-
-    def segment(
-        self,
-        task: str,
-        volumes: Mapping[str, Any],
-        model: str | None = None,
-        device: str = "auto",
-        correctBias: bool = False,
-        wait: bool = True,
-        onEvent=lambda event: None,
-        onFinished=lambda findings, outcome: None,
-    ):
-        """Find lesions on volumes of the scene.
-
-        Args:
-            task: ``flair``, ``new`` or ``enhancing``.
-            volumes: volume node by input name: flair; baseline and followup; pre, post and optionally flair.
-            model: name of a stored model; None takes the one in use.
-            device: ``auto``, ``cpu`` or ``cuda``.
-            correctBias: correct the bias field first.
-            wait: return the findings; otherwise return the job at once and call ``onFinished`` at the end.
-            onEvent: called with every event of the job.
-
-        Raises:
-            RuntimeError: it could not be done (with ``wait``); the sentence says why.
-        """
-        from MSLesionSegModule.segmenting import Segmenting
-
-        run = Segmenting(
-            task,
-            volumes,
-            self.workFolder(),
-            model,
-            device,
-            correctBias,
-            onEvent,
-            onFinished,
-            self.packages.antsFolder,
-        )
-        self._searches = [job for job in self._searches if job.outcome is None] + [run.job]
-        self._jobs.add(run.job)
-        if not wait:
-            return run.job
-        self._jobs.result(run.job)
-        return run.findings
-
-    def openResult(self, path):
-        """Bring a result that the command line stored into the scene; returns the findings to review.
-
-        One that is in the scene already is gone on with. Its scans must have been loaded, from the very files.
-
-        Args:
-            path: ``result.json`` of the result folder.
-
-        Raises:
-            MSLesionSegError: it cannot be shown; the sentence says why.
-        """
-        from MSLesionSegModule.storedResult import readResult
-
-        result = readResult(Path(path))
-        return result.goOn() or result.show(result.scansInScene(), self.workFolder())
-
-    def addCase(self, findings, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
-        """File the corrected mask as a training case; returns what the core says about it.
-
-        Raises:
-            RuntimeError: it could not be done; the sentence says why.
-        """
-        return self._jobs.result(self.startAddCase(findings, folder, reviewer, minutes))
-
-    def startAddCase(
-        self,
-        findings,
-        folder,
-        reviewer: str = "",
-        minutes: float | None = None,
-        onFinished=lambda outcome: None,
-    ):
-        """As :meth:`addCase`, but return the job at once."""
-        from MSLesionSegModule.filing import addArguments
-
-        findings.takeEdits()
-        work = Path(tempfile.mkdtemp(prefix="case-", dir=self.workFolder()))
-        arguments = addArguments(findings, Path(folder).absolute(), work, reviewer, minutes)
-        return self._started(arguments, onFinished=onFinished)
-
-    def fineTune(
-        self,
-        folder,
-        task: str = "flair",
-        start: str | None = None,
-        tune: str = "all",
-        minutes: float = 15,
-        replay: bool = True,
-        leaveOneOut: bool = False,
-        device: str = "auto",
-        wait: bool = False,
-        onEvent=lambda event: None,
-        onFinished=lambda outcome: None,
-    ):
-        """Fine-tune a model on the cases of a folder.
-
-        Args:
-            folder: the training set.
-            task: of the cases.
-            start: model to start from; None takes the one in use.
-            tune: ``all``, ``decoder`` or ``last``.
-            minutes: time budget.
-            replay: mix in cases of earlier sites.
-            leaveOneOut: train once more without each patient, where too few cases are kept to check the model.
-            wait: return the core's result (model, folder, gate); otherwise return the job at once.
-
-        Raises:
-            RuntimeError: it could not be done (with ``wait``); the sentence says why.
-        """
-        from MSLesionSegModule.filing import trainArguments
-
-        arguments = trainArguments(
-            Path(folder).absolute(), task, start, tune, minutes, replay, leaveOneOut, device
-        )
-        job = self._started(arguments, onEvent=onEvent, onFinished=onFinished)
-        return self._jobs.result(job) if wait else job
-
-    def poll(self) -> None:
-        """Hand on what the running jobs have reported."""
-        self._jobs.poll()
-
-    def cancelSegmenting(self) -> None:
-        """End the running searches without a result, as their scene goes."""
-        for job in self._searches:
-            self._jobs.abandon(job)
-        self._searches = []
-
-    def cleanup(self) -> None:
-        """End all jobs and remove the working folder."""
-        self._jobs.abandonAll()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
-
-    def workFolder(self) -> Path:
-        """Folder for results of this session; removed at its end."""
-        if self._folder is None or not self._folder.is_dir():
-            self._folder = Path(tempfile.mkdtemp(prefix="MSLesionSeg-", dir=slicer.app.temporaryPath))
-        return self._folder
-
-    def _started(self, arguments, **callbacks):
-        from MSLesionSegModule.job import Job, coreEnvironment
-
-        job = Job(arguments, environment=coreEnvironment(self.packages.antsFolder), **callbacks)
-        self._jobs.add(job)
-        return job
 
 
 class MSLesionSegTest(ScriptedLoadableModuleTest):

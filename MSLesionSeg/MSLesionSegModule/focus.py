@@ -87,6 +87,7 @@ class Focus:
 
     def turnTo(self, findings: Findings | None) -> None:
         """Review findings, or none; those of before are kept while they are in the scene."""
+        self._segment.describe(findings)
         before = self._review.findings
         if (before and before.node) is (findings and findings.node):
             return  # it is under review already, with steps to take back

@@ -61,6 +61,8 @@ def coreEnvironment(packagesFolder: Path | None = None) -> dict[str, str]:
 class Job:
     """One run of ``python -m MSLesionSegLib ARGUMENTS --events``, read by polling.
 
+    ``folder`` is where it works and keeps what it needs meanwhile: if it is killed, nothing of it lies elsewhere.
+
     Nothing happens between two calls of :meth:`poll`, which returns at once: the panel calls it from a timer, a
     script in a loop. Cancelling asks by stop file first; a process that does not stop within ``graceS`` seconds is
     ended with all its children. ``completion()`` gives the steps that remain to be done here with a good result,
@@ -68,13 +70,14 @@ class Job:
 
     Example::
 
-        job = Job(["segment", "flair", "--flair", "scan.nii.gz", "-o", "out"], onEvent=print)
+        job = Job(["segment", "flair", "--flair", "scan.nii.gz", "-o", "out"], folder, onEvent=print)
         outcome = job.wait()
     """
 
     def __init__(
         self,
         arguments: Sequence[str],
+        folder: Path,
         onEvent: Callable[[dict[str, Any]], None] = lambda event: None,
         onFinished: Callable[[JobOutcome], None] = lambda outcome: None,
         environment: Mapping[str, str] | None = None,
@@ -96,7 +99,7 @@ class Job:
         self._lastWords = ""  # on the error stream, where a crash is told
         self._lines: queue.Queue[tuple[str, str | None]] = queue.Queue()
         self._open = 2
-        self._folder = Path(tempfile.mkdtemp(prefix="mslesionseg-job-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="job-", dir=folder))
         self._stopFile = self._folder / "stop"
         command = [corePython(), "-m", "MSLesionSegLib", *self.arguments, "--events"]
         if stoppable:
@@ -113,7 +116,7 @@ class Job:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self._folder,  # Python would take packages of the working directory for its own
-            env=dict(environment) if environment is not None else coreEnvironment(),
+            env={**(coreEnvironment() if environment is None else environment), **self._temporary()},
             **group,
         )
         for name, stream in (("events", self._process.stdout), ("log", self._process.stderr)):
@@ -179,6 +182,9 @@ class Job:
         self.state = CANCELLING  # nothing more is done with a result
         self.kill()
         self.wait()
+
+    def _temporary(self) -> dict[str, str]:
+        return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._folder))
 
     def _read(self, name: str, stream: Any) -> None:
         for raw in stream:

@@ -9,6 +9,7 @@ _CATEGORY = "MS Lesion Segmentation"
 _OPEN_MS = (
     "https://raw.githubusercontent.com/muschellij2/open_ms_data/65704901f60650824565aa5a4818611aa89716f4"
 )
+_SYNTHETIC = "synthetic_FLAIR"
 _SEED = 7
 _LESIONS = 14
 
@@ -25,6 +26,9 @@ def register() -> None:
     offer.registerCustomSampleDataSource(
         category=_CATEGORY,
         sampleName="MSSyntheticPatient",
+        uris="",  # nothing is downloaded, but Slicer asks for one of each
+        fileNames="",
+        nodeNames=_SYNTHETIC,
         customDownloader=lambda source: addSyntheticPatient(),
     )
     offer.registerCustomSampleDataSource(
@@ -64,7 +68,7 @@ def addSyntheticPatient():
     from . import volumes
 
     patient = synthetic_patient(_SEED, lesions=_LESIONS)
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "synthetic_FLAIR")
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", _SYNTHETIC)
     volumes.fill(node, patient.flair.get_fdata(dtype="float32"), patient.flair.affine)
     node.CreateDefaultDisplayNodes()
     return node

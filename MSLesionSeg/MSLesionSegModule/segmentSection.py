@@ -43,6 +43,7 @@ class SegmentSection(ModelSection):
         self._task = None
         self._inUse = ""
         self._stage = ""
+        self._remarks = ""  # on the scans of the findings under review
         self._proposeTimer = delayed(0, self.proposeInputs)
         ui.segmentButton.clicked.connect(self.toggle)
         ui.cardButton.clicked.connect(self.showCard)
@@ -240,9 +241,15 @@ class SegmentSection(ModelSection):
         chosen = {name: node.GetID() for name, node in self._inputs.chosen().items() if node is not None}
         return self.parameters is not None and chosen != findings.volumeIds()
 
+    def describe(self, findings) -> None:
+        """Say how these findings were made, and what to know about their scans; None: say nothing."""
+        if findings is not None:
+            self.ui.logText.appendPlainText(texts.howText(findings.record))
+        self._remarks = "" if findings is None else "\n".join(findings.record["remarks"])
+        if self._job is None:
+            self.ui.segmentStageLabel.text = self._remarks
+
     def _show(self, findings) -> None:
-        self.ui.logText.appendPlainText(texts.howText(findings.record))
-        self.ui.segmentStageLabel.text = "\n".join(findings.record["remarks"])
         if self.parameters is not None:  # else the person has gone to another module, and its views stay
             self._views.show(findings.record["task"], findings.volumeIds())
         self.onFindings(findings)
@@ -278,7 +285,7 @@ class SegmentSection(ModelSection):
         ui = self.ui
         ui.segmentProgressBar.visible = text is not None
         ui.segmentProgressBar.value = 0
-        ui.segmentStageLabel.text = text or ""
+        ui.segmentStageLabel.text = self._remarks if text is None else text
         ui.segmentButton.text = _("Cancel") if text is not None else _("Find lesions")
         ui.segmentButton.enabled = text is not None
         if text is not None:

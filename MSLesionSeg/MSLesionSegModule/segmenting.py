@@ -46,7 +46,6 @@ class Segmenting:
         onFinished: Callable[[Findings | None, JobOutcome], None] = lambda findings, outcome: None,
         packagesFolder: Path | None = None,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         work = Path(tempfile.mkdtemp(prefix="segment-", dir=folder))
         self._task = task
         self._ids = {name: node.GetID() for name, node in nodes.items()}
@@ -63,7 +62,7 @@ class Segmenting:
         if correctBias:
             arguments += ["--n4"]
         environment = coreEnvironment(packagesFolder)
-        self.job = Job(arguments, onEvent, self._finished, environment, completion=self._bring)
+        self.job = Job(arguments, work, onEvent, self._finished, environment, completion=self._bring)
 
     def _finished(self, outcome: JobOutcome) -> None:
         self._onFinished(self.findings if outcome.state == DONE else None, outcome)

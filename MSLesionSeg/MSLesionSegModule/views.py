@@ -4,48 +4,29 @@ from collections.abc import Mapping, Sequence
 
 import slicer
 
-PAIR_LAYOUT = 73501  # ids of other layouts are small, or chosen at random above 10000
-_PAIR_VIEWS = {
-    "baseline": ("BaselineAxial", "BaselineSagittal"),
-    "followup": ("FollowupAxial", "FollowupSagittal"),
-}
-_ORIENTATIONS = ("Axial", "Sagittal")
+from . import pairLayout
+from .pairLayout import BEFORE, PAIR_VIEWS
+
 _MARK = slicer.vtkMRMLCrosshairNode.ShowSmallIntersection
-_COLOURS = {"baseline": "#56B4E9", "followup": "#D55E00"}
-
-
-def pairLayout() -> str:
-    """Layout description: baseline in the upper row, follow-up below it."""
-    rows = []
-    for scan, names in _PAIR_VIEWS.items():
-        views = "".join(
-            f'<item><view class="vtkMRMLSliceNode" singletontag="{name}">'
-            f'<property name="orientation" action="default">{orientation}</property>'
-            f'<property name="viewlabel" action="default">{scan[0].upper()}{orientation[0]}</property>'
-            f'<property name="viewcolor" action="default">{_COLOURS[scan]}</property>'
-            "</view></item>"
-            for name, orientation in zip(names, _ORIENTATIONS, strict=True)
-        )
-        rows.append(f'<item><layout type="horizontal">{views}</layout></item>')
-    return f'<layout type="vertical">{"".join(rows)}</layout>'
 
 
 class Views:
-    """Sets up the slice views of this scene for a task and gives the person's layout, links and crosshair back."""
+    """Sets up the slice views of this scene for a task and gives the person's layout, links and crosshair back.
+
+    What the person had is kept in the scene, so that it is known as well after saving and loading.
+    """
 
     def __init__(self) -> None:
-        self._layoutBefore: int | None = None
-        self._linkedBefore: dict[str, bool] = {}
         self._pair: dict[str, str] = {}
         self._flickering = False
-        self._crosshairBefore: int | None = None
 
     def show(self, task: str, volumes: Mapping[str, str]) -> None:
         """Show the inputs of a task (volume IDs by input name)."""
-        self.restore()
         if task == "new":
             self._showPair(volumes)
-        elif task == "enhancing":
+            return
+        self.restore()
+        if task == "enhancing":
             self._setLayers(None, background=volumes.get("post"), foreground=volumes.get("pre"))
         else:
             self._setLayers(None, background=volumes.get("flair"))
@@ -58,8 +39,8 @@ class Views:
         crosshair = crosshairNode()
         if crosshair is not None:
             crosshair.SetCrosshairRAS(*ras)
-            if self._crosshairBefore is None:
-                self._crosshairBefore = crosshair.GetCrosshairMode()
+            if crosshair.GetAttribute(BEFORE) is None:
+                crosshair.SetAttribute(BEFORE, str(crosshair.GetCrosshairMode()))
                 crosshair.SetCrosshairMode(_MARK)
 
     def flicker(self) -> bool:
@@ -73,49 +54,40 @@ class Views:
             else self._pair
         )
         for scan, volume in shown.items():
-            self._setLayers(_PAIR_VIEWS[scan], background=volume)
+            self._setLayers(PAIR_VIEWS[scan], background=volume)
         return self._flickering
 
     def overlay(self, volumeId: str | None) -> None:
         """Lay a volume, such as the subtraction, over the follow-up; None takes it away."""
-        views = _PAIR_VIEWS["followup"] if self._pair else None
+        views = PAIR_VIEWS["followup"] if self._pair else None
         self._setLayers(views, foreground=volumeId, opacity=1.0 if volumeId else 0.0)
 
     def restore(self) -> None:
         """Give back the layout, the links and the crosshair that the person had."""
-        layout = slicer.app.layoutManager()
-        # another layout than the pair's was chosen by the person meanwhile, and stays
-        if self._layoutBefore is not None and layout is not None and layout.layout == PAIR_LAYOUT:
-            layout.setLayout(self._layoutBefore)
-        for name, linked in self._linkedBefore.items():
-            node = slicer.mrmlScene.GetNodeByID(name)
-            if node is not None:
-                node.SetLinkedControl(linked)
+        pairLayout.leave()
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            linked = _forget(composite)
+            if linked is not None:
+                composite.SetLinkedControl(linked)
         crosshair = crosshairNode()
-        if (
-            self._crosshairBefore is not None
-            and crosshair is not None
-            and crosshair.GetCrosshairMode() == _MARK
-        ):
-            crosshair.SetCrosshairMode(self._crosshairBefore)
-        self._layoutBefore, self._linkedBefore, self._pair, self._flickering = None, {}, {}, False
-        self._crosshairBefore = None
+        if crosshair is not None:
+            mode = _forget(crosshair)
+            if mode is not None and crosshair.GetCrosshairMode() == _MARK:
+                crosshair.SetCrosshairMode(mode)
+        self._pair, self._flickering = {}, False
 
     def _showPair(self, volumes: Mapping[str, str]) -> None:
-        layout = slicer.app.layoutManager()
-        if layout is not None:
-            node = layout.layoutLogic().GetLayoutNode()
-            if not node.IsLayoutDescription(PAIR_LAYOUT):
-                node.AddLayoutDescription(PAIR_LAYOUT, pairLayout())
-            self._layoutBefore = layout.layout
-            layout.setLayout(PAIR_LAYOUT)
-        self._pair = {scan: volumes[scan] for scan in _PAIR_VIEWS if volumes.get(scan)}
+        pairLayout.show()
+        self._pair = {scan: volumes[scan] for scan in PAIR_VIEWS if volumes.get(scan)}
+        self._flickering = False
         for scan, volume in self._pair.items():
-            self._setLayers(_PAIR_VIEWS[scan], background=volume)
+            self._setLayers(PAIR_VIEWS[scan], background=volume, foreground=None)
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
-            if composite.GetLayoutName() in (*_PAIR_VIEWS["baseline"], *_PAIR_VIEWS["followup"]):
-                self._linkedBefore[composite.GetID()] = bool(composite.GetLinkedControl())
+            if composite.GetLayoutName() in (*PAIR_VIEWS["baseline"], *PAIR_VIEWS["followup"]):
+                if composite.GetAttribute(BEFORE) is None:
+                    composite.SetAttribute(BEFORE, str(composite.GetLinkedControl()))
                 composite.SetLinkedControl(True)
+        layout = slicer.app.layoutManager()
         if layout is not None:
             layout.resetSliceViews()  # new views do not fit their scan yet
 
@@ -132,6 +104,13 @@ class Views:
                 composite.SetForegroundVolumeID(layers["foreground"])
                 composite.SetForegroundOpacity(layers.get("opacity", 0.0))
             composite.SetLinkedControl(linked)
+
+
+def _forget(node) -> int | None:
+    """What a node has kept of before, which it forgets; None if nothing."""
+    before = node.GetAttribute(BEFORE)
+    node.RemoveAttribute(BEFORE)
+    return None if before is None else int(before)
 
 
 def crosshairNode():

@@ -39,6 +39,8 @@ else:
     from folders import useFolders
 
     harness.start()
+    from slicer import packaging
+
     for file in Path(__file__).parent.glob("test_*.py"):
         importlib.import_module("__feature__").set_selection(2, file.stem)
 
@@ -100,6 +102,7 @@ else:
         qt.QSettings().clear()
         slicer.harnessAnswers.clear()
         slicer.harnessErrors.clear()
+        packaging.installed.clear()
         scenes.clear()
         opened = harness.openPanel()
         yield opened

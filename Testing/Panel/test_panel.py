@@ -175,6 +175,24 @@ def test_the_review_goes_on_after_leaving_the_module(panel, scan, result):
     assert panel.ui.lesionTable.rowCount == 4
 
 
+def test_entering_the_module_again_and_again_observes_its_parameters_once(panel):
+    before = panel._parameterNode
+    for _ in range(2):
+        panel.exit()
+        panel.enter()
+        scenes.clear()
+    assert panel._parameterNode is before, "each wrapper observes the node for good"
+
+
+def test_what_is_chosen_after_the_scene_was_closed_is_kept_in_the_new_one(panel):
+    panel._parameterNode.minutes = 7
+    scenes.clear()
+    assert panel.ui.minutesSpinBox.value == panel._parameterNode.minutes == 15
+    panel.ui.minutesSpinBox.value = 9
+    assert panel._parameterNode.minutes == 9
+    assert panel.logic.getParameterNode().minutes == 9
+
+
 def test_the_review_goes_on_after_saving_and_loading_the_scene(panel, scan, result, tmp_path):
     open_result(panel, scan, result)
     press(panel, "N")

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import panel as harness
-import scene as scenes
-import slicer
-from pressing import decisions, open_result, press
-
-
-def save_and_load(folder: Path) -> None:
-    """Save everything into one file, close the scene and load the file, as Slicer does."""
-    bundle = str(folder / "patient.mrb")
-    assert slicer.mrmlScene.WriteToMRB(bundle)
-    scenes.clear()
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-    assert slicer.mrmlScene.ReadFromMRB(bundle, False)
+from pressing import decisions, open_result, press, save_and_load
 
 
 def test_what_was_decided_painted_and_chosen_survives_the_file(panel, scan, result, tmp_path):

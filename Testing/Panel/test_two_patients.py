@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import layout as layouts
 import numpy as np
 import panel as harness
 import pytest
@@ -17,6 +18,7 @@ from pressing import choose_model, choosing, decisions, press
 from MSLesionSegLib.checksums import file_sha256
 
 REJECT = "C"
+ONE_VIEW = 6
 
 
 @pytest.fixture
@@ -144,7 +146,8 @@ class Clinic:
 
     def __init__(self, panel, folder: Path):
         self.panel = panel
-        self.view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode")
+        layouts.manager().setLayout(ONE_VIEW)
+        self.view = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceCompositeNode")
         self.files, self.results = {}, {}
         for number, name in enumerate(("sub-01_FLAIR", "sub-02_FLAIR")):
             self.files[name] = folder / f"{name}.nii.gz"
@@ -313,10 +316,11 @@ def test_the_module_comes_back_to_the_scan_that_is_shown(panel, clinic):
 def test_the_views_are_watched_once_however_often_the_module_is_entered(panel, clinic):
     first = clinic.load("sub-01_FLAIR")
     clinic.show(first)
+    before = dict(panel.focus._observed)
     for _ in range(3):
         panel.exit()
         panel.enter()
-    assert len(panel.focus._observed) == 1
+    assert panel.focus._observed.keys() == before.keys() != set()
     panel.exit()
     assert not panel.focus._observed
 

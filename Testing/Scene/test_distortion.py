@@ -10,13 +10,13 @@ import pytest
 import scene as harness
 import slicer
 import vtk
+from comparison import compared
 from hospital import save_patient
 from MSLesionSegModule import volumes
 from MSLesionSegModule.corrected import originalFiles
 from MSLesionSegModule.resultFolder import load
 from MSLesionSegModule.segmenting import Segmenting
 from MSLesionSegModule.storedResult import readResult
-from test_comparison_in_scene import compared
 
 from MSLesionSegLib.errors import ImageError
 
@@ -122,7 +122,7 @@ def test_no_search_begins_when_any_of_its_scans_is_distorted(scene, tmp_path, ta
         nodes[name] = harness.loadVolume(tmp_path / f"{name}.nii.gz")
     under(nodes[distorted], bent())
     with pytest.raises(ImageError, match=f"^{distorted} lies under a transform"):
-        Segmenting(task, nodes, tmp_path / "work")
+        Segmenting(task, nodes, tmp_path)
 
 
 def test_a_result_is_not_opened_onto_a_distorted_scan(scene, tmp_path):

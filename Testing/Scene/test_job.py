@@ -47,7 +47,7 @@ def until(job: Job, condition) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_process_that_does_not_listen_is_ended_with_its_children(tmp_path):
     events = []
-    job = Job([], events.append, environment=program(tmp_path, STUBBORN), graceS=0.2)
+    job = Job([], tmp_path, events.append, environment=program(tmp_path, STUBBORN), graceS=0.2)
     until(job, lambda: events)
     assert alive(events[0]["child"])
     job.cancel()
@@ -60,16 +60,18 @@ def test_a_process_that_does_not_listen_is_ended_with_its_children(tmp_path):
 
 def test_success_needs_a_result_and_exit_code_zero(tmp_path):
     result = 'print(\'{"event": "result", "n": 1}\')'
-    assert Job([], environment=program(tmp_path / "a", result)).wait().result["n"] == 1
-    assert Job([], environment=program(tmp_path / "b", result)).wait().state == DONE
-    bad = Job([], environment=program(tmp_path / "c", f"{result}\nraise SystemExit(3)")).wait()
+    assert Job([], tmp_path, environment=program(tmp_path / "a", result)).wait().result["n"] == 1
+    assert Job([], tmp_path, environment=program(tmp_path / "b", result)).wait().state == DONE
+    bad = Job([], tmp_path, environment=program(tmp_path / "c", f"{result}\nraise SystemExit(3)")).wait()
     assert bad.state == FAILED and "3" in bad.sentence
-    silent = Job([], environment=program(tmp_path / "d", "")).wait()
+    silent = Job([], tmp_path, environment=program(tmp_path / "d", "")).wait()
     assert silent.state == FAILED
 
 
 def test_the_last_line_of_a_crash_is_told_and_other_output_goes_to_the_log(tmp_path):
-    job = Job([], environment=program(tmp_path, "print('hello')\nraise RuntimeError('disk on fire')"))
+    job = Job(
+        [], tmp_path, environment=program(tmp_path, "print('hello')\nraise RuntimeError('disk on fire')")
+    )
     outcome = job.wait()
     assert "disk on fire" in outcome.sentence
     assert "hello" in job.log
@@ -77,7 +79,7 @@ def test_the_last_line_of_a_crash_is_told_and_other_output_goes_to_the_log(tmp_p
 
 def test_an_abandoned_job_tells_nobody(tmp_path):
     told = []
-    job = Job([], told.append, told.append, environment=program(tmp_path, STUBBORN))
+    job = Job([], tmp_path, told.append, told.append, environment=program(tmp_path, STUBBORN))
     job.abandon()
     assert told == []
 
@@ -97,7 +99,9 @@ def test_what_remains_to_be_done_here_is_done_a_little_per_poll(tmp_path):
             done.append(step)
             yield
 
-    job = Job([], onFinished=told.append, environment=program(tmp_path, RESULT), completion=completion)
+    job = Job(
+        [], tmp_path, onFinished=told.append, environment=program(tmp_path, RESULT), completion=completion
+    )
     until(job, lambda: done)
     assert done == [0] and job.outcome is None
     assert job.poll()
@@ -119,7 +123,7 @@ def test_what_remains_is_broken_off_when_the_job_is_no_longer_wanted(tmp_path, h
         finally:
             closed.append(1)
 
-    job = Job([], environment=program(tmp_path, RESULT), completion=completion)
+    job = Job([], tmp_path, environment=program(tmp_path, RESULT), completion=completion)
     until(job, lambda: done)
     getattr(job, how)()
     job.wait()
@@ -132,7 +136,7 @@ def test_a_failure_in_what_remains_fails_the_job_and_its_place_is_in_the_log(tmp
         yield
         raise ValueError("The scene is full.")
 
-    job = Job([], environment=program(tmp_path, RESULT), completion=completion)
+    job = Job([], tmp_path, environment=program(tmp_path, RESULT), completion=completion)
     outcome = job.wait()
     assert (outcome.state, outcome.sentence) == (FAILED, "The scene is full.")
     assert any("in completion" in line for line in job.log)

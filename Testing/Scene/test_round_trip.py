@@ -121,6 +121,7 @@ def test_the_real_job_finds_the_lesions_and_they_survive_saving_the_scene(scene,
     events = []
     job = Job(
         ["segment", "flair", "--flair", str(path), "-o", str(tmp_path / "out"), "--model", "bright"],
+        tmp_path,
         events.append,
     )
     outcome = job.wait()

@@ -2,48 +2,30 @@
 
 from __future__ import annotations
 
-import types
-import xml.etree.ElementTree as ElementTree
+from pathlib import Path
 
+import layout as layouts
 import pytest
 import scene as harness
 import slicer
 from hospital import save_patient
-from MSLesionSegModule.views import PAIR_LAYOUT, Views, pointedRAS
+from MSLesionSegModule import pairLayout
+from MSLesionSegModule.pairLayout import PAIR_LAYOUT
+from MSLesionSegModule.views import Views, pointedRAS
 
+FOUR_UP, CONVENTIONAL, ONE_RED = 3, 2, 6
 NAMES = ("BaselineAxial", "BaselineSagittal", "FollowupAxial", "FollowupSagittal")
-
-
-class LayoutManager:
-    """Makes the views that a layout's description names, as Slicer's does."""
-
-    def __init__(self):
-        self.node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLayoutNode")
-        self.layout = 3
-        self.fitted = 0
-
-    def layoutLogic(self):
-        return types.SimpleNamespace(GetLayoutNode=lambda: self.node)
-
-    def setLayout(self, layout):
-        self.layout = layout
-        if layout == PAIR_LAYOUT:
-            for view in ElementTree.fromstring(self.node.GetLayoutDescription(layout)).iter("view"):
-                add_view(view.get("singletontag"))
-
-    def resetSliceViews(self):
-        self.fitted += 1
-
-
-def add_view(name: str) -> None:
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceCompositeNode", name)
-    node.SetLayoutName(name)
 
 
 @pytest.fixture
 def layout(scene, monkeypatch):
-    manager = LayoutManager()
-    add_view("Red")
+    """The layout manager of a window, in Slicer's own layout, and not knowing the pair's."""
+    manager = layouts.manager()
+    node = manager.layoutLogic().GetLayoutNode()
+    manager.setLayout(FOUR_UP)
+    if node.IsLayoutDescription(PAIR_LAYOUT):
+        node.SetLayoutDescription(PAIR_LAYOUT, "")
+    manager.fitted = 0
     monkeypatch.setattr(slicer.app, "layoutManager", lambda: manager)
     return manager
 
@@ -78,7 +60,7 @@ def test_two_scans_are_shown_side_by_side_linked_and_fitted(layout, pair):
     assert shown()["Red"] is None
     assert links() == [True] * 4
     views.restore()
-    assert layout.layout == 3
+    assert layout.layout == FOUR_UP
     assert links() == [False] * 4
 
 
@@ -104,7 +86,7 @@ def test_the_subtraction_lies_over_the_followup_only(layout, pair):
 def test_one_scan_is_shown_in_the_layout_that_the_person_has(layout, pair):
     views = Views()
     views.show("flair", {"flair": pair["baseline"]})
-    assert layout.layout == 3 and layout.fitted == 0
+    assert layout.layout == FOUR_UP and layout.fitted == 0
     assert shown()["Red"] == pair["baseline"]
 
 
@@ -133,9 +115,9 @@ def test_the_mouse_points_before_the_crosshair(scene):
 def test_a_layout_that_the_person_chose_meanwhile_stays(layout, pair):
     views = Views()
     views.show("new", pair)
-    layout.setLayout(4)
+    layout.setLayout(ONE_RED)
     views.restore()
-    assert layout.layout == 4
+    assert layout.layout == ONE_RED
 
 
 def test_a_crosshair_that_the_person_chose_meanwhile_stays(layout):
@@ -145,3 +127,94 @@ def test_a_crosshair_that_the_person_chose_meanwhile_stays(layout):
     crosshair.SetCrosshairMode(crosshair.ShowBasic)
     views.restore()
     assert crosshair.GetCrosshairMode() == crosshair.ShowBasic
+
+
+def save(folder: Path) -> str:
+    """Save the scene without its volumes; returns the file."""
+    path = str(folder / "scene.mrml")
+    slicer.mrmlScene.SetURL(path)
+    assert slicer.mrmlScene.Commit(path)
+    return path
+
+
+def load(path: str) -> None:
+    """Load a scene instead of the current one, as a person does."""
+    slicer.mrmlScene.SetURL(path)
+    slicer.mrmlScene.Connect()
+
+
+def test_a_scene_that_was_saved_in_the_pair_s_layout_shows_its_views_again(layout, pair, tmp_path):
+    Views().show("new", pair)
+    file = save(tmp_path)
+    layout.setLayout(CONVENTIONAL)
+    load(file)
+    assert layout.layout == PAIR_LAYOUT
+    assert sorted(layout.shown()) == sorted(NAMES)
+
+
+def forgetful(manager) -> None:
+    """As a Slicer that has not met the layout: its number is current, and nothing is shown."""
+    node = manager.layoutLogic().GetLayoutNode()
+    node.SetViewArrangement(PAIR_LAYOUT)
+    assert manager.layout == PAIR_LAYOUT and manager.shown() == []
+
+
+def test_what_the_layout_looks_like_is_told_also_when_a_scene_has_asked_for_it_before(layout):
+    forgetful(layout)
+    pairLayout.describe()
+    assert sorted(layout.shown()) == sorted(NAMES)
+
+
+def test_a_pair_is_shown_where_its_layout_was_current_but_blank(layout, pair):
+    forgetful(layout)
+    Views().show("new", pair)
+    assert sorted(layout.shown()) == sorted(NAMES)
+    assert [shown()[name] for name in NAMES] == [pair["baseline"]] * 2 + [pair["followup"]] * 2
+
+
+def test_the_layout_of_before_is_given_back_after_saving_and_loading(layout, pair, tmp_path):
+    layout.setLayout(ONE_RED)
+    Views().show("new", pair)
+    file = save(tmp_path)
+    slicer.mrmlScene.Clear()
+    layout.setLayout(CONVENTIONAL)
+    load(file)
+    again = Views()
+    again.show("new", pair)
+    again.restore()
+    assert layout.layout == ONE_RED
+
+
+def test_the_pair_s_layout_is_never_taken_for_the_one_of_before(layout, pair):
+    forgetful(layout)
+    views = Views()
+    views.show("new", pair)
+    views.show("new", pair)
+    views.restore()
+    assert layout.layout == FOUR_UP
+
+
+def test_the_crosshair_and_the_links_of_before_are_given_back_after_saving_and_loading(
+    layout, pair, tmp_path
+):
+    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    if crosshair is None:
+        crosshair = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode")
+    crosshair.SetCrosshairMode(crosshair.NoCrosshair)
+    views = Views()
+    views.show("new", pair)
+    views.jumpTo((1.0, 2.0, 3.0))
+    load(save(tmp_path))
+    again = Views()
+    again.jumpTo((4.0, 5.0, 6.0))
+    again.restore()
+    crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
+    assert crosshair.GetCrosshairMode() == crosshair.NoCrosshair
+    assert links() == [False] * 4
+
+
+def test_without_a_window_a_pair_needs_no_layout(scene, pair, monkeypatch):
+    monkeypatch.setattr(slicer.app, "layoutManager", lambda: None)
+    views = Views()
+    views.show("new", pair)
+    views.restore()

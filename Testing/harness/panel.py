@@ -18,7 +18,9 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
+import layout
 import parameters
+import sample_data
 import scene
 import slicer
 from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
@@ -35,6 +37,9 @@ class Application(scene.Application):
         self.temporaryPath = tempfile.mkdtemp(prefix="slicer-tests-")
         self.slicerUserSettingsFilePath = os.path.join(self.temporaryPath, "Slicer.ini")
         self.connected: list[tuple[str, object]] = []
+
+    def layoutManager(self):
+        return layout.manager()
 
     def processEvents(self):
         QtWidgets.QApplication.processEvents()
@@ -76,6 +81,7 @@ def start() -> None:
         _slicersOwn(Path(os.environ["SLICER_PYTHON_DIR"]))
     else:
         _modules()
+    sample_data.provide()
 
 
 def _keepNone() -> None:

@@ -43,7 +43,9 @@ def _property(name: str, annotation):
 
     def read(self):
         if _isNode(base):
-            return self.parameterNode.GetNodeReference(name)
+            return self._nodes[name]
+        if not self.parameterNode.GetParameter(name) and self._defaults[name] is not None:
+            write(self, self._defaults[name])  # as after the scene was closed
         text = self.parameterNode.GetParameter(name)
         if base is bool:
             return text == "True"
@@ -53,6 +55,7 @@ def _property(name: str, annotation):
         if _isNode(base):
             if value is not None and not isinstance(value, base):
                 raise TypeError(f"{name} takes a {base.__name__}, not {value!r}")
+            self._nodes[name] = value
             self.parameterNode.SetNodeReferenceID(name, value.GetID() if value else None)
             return
         if not isinstance(value, (int, float) if base is float else base):
@@ -74,6 +77,18 @@ class _ParameterNode:
         for name, default in self._defaults.items():
             if default is not None and not parameterNode.GetParameter(name):
                 setattr(self, name, default)
+        object.__setattr__(self, "_nodes", {})
+        parameterNode.AddObserver(vtk.vtkCommand.ModifiedEvent, self._keepNodes, 1.0)
+        self._keepNodes()
+
+    def _keepNodes(self, *_args) -> None:
+        """Nodes are looked up when the parameters change, and not again when a node comes to a loaded scene later."""
+        for name, annotation in self._types.items():
+            if _isNode(_base(annotation)):
+                self._nodes[name] = self.parameterNode.GetNodeReference(name)
+
+    def Modified(self) -> None:
+        self.parameterNode.Modified()
 
     def __setattr__(self, name, value):
         if name not in self._types:
@@ -133,11 +148,11 @@ class _ParameterNode:
 
 
 def parameterNodeOf(moduleName: str):
-    """The parameter node of a module in this scene, made when it is missing."""
-    for node in slicer.util.getNodesByClass("vtkMRMLScriptedModuleNode"):
-        if node.GetAttribute("ModuleName") == moduleName:
-            return node
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScriptedModuleNode", moduleName)
-    node.SetSingletonTag(moduleName)
+    """The parameter node of a module in this scene, made when it is missing; closing the scene only empties it."""
+    node = slicer.mrmlScene.GetSingletonNode(moduleName, "vtkMRMLScriptedModuleNode")
+    if node is None:
+        node = slicer.vtkMRMLScriptedModuleNode()
+        node.SetSingletonTag(moduleName)
+        node = slicer.mrmlScene.AddNode(node)
     node.SetAttribute("ModuleName", moduleName)
     return node

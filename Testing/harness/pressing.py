@@ -7,6 +7,7 @@ from pathlib import Path
 
 import panel as harness
 import scene as scenes
+import slicer
 from MSLesionSegModule import segmentSection
 from PySide6 import QtGui
 
@@ -69,3 +70,12 @@ def press(panel, key: str) -> None:
 def decisions(panel) -> list[str]:
     """The decision of every row."""
     return [row.decision for row in panel.review.findings.review.rows]
+
+
+def save_and_load(folder: Path) -> None:
+    """Save everything into one file, close the scene and load the file, as Slicer does."""
+    bundle = str(folder / "patient.mrb")
+    assert slicer.mrmlScene.WriteToMRB(bundle)
+    scenes.clear()
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
+    assert slicer.mrmlScene.ReadFromMRB(bundle, False)

@@ -66,6 +66,7 @@ def start() -> None:
         setattr(modules, name.lower(), types.SimpleNamespace(logic=lambda part=part: part))
     slicer.modules = modules
     slicer.app = Application()
+    slicer.harnessApplicationLogic = logic
     slicer.harnessKeeps += kept  # Slicer's C++ holds no reference to them
 
     translation = types.ModuleType("slicer.i18n")

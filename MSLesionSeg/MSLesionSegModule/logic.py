@@ -1,0 +1,206 @@
+"""The module's work without a panel: finding lesions, filing cases, fine-tuning, each as a job of the core."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import slicer
+from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
+
+from .parameters import MSLesionSegParameterNode
+from .workFolder import WorkFolder
+
+
+class MSLesionSegLogic(ScriptedLoadableModuleLogic):
+    """Works without a panel, from Slicer's Python console::
+
+    logic = slicer.util.getModuleLogic("MSLesionSeg")
+    findings = logic.segment("flair", {"flair": slicer.util.getNode("FLAIR")})
+    for row in findings.review.rows:
+        print(row.lesion.id, row.lesion.volume_mm3, row.lesion.region)
+    logic.addCase(findings, "/data/cases", reviewer="R1")
+    print(logic.fineTune("/data/cases", minutes=15, wait=True)["gate"]["sentence"])
+    """
+
+    def __init__(self):
+        from .packages import Packages
+        from .runningJobs import RunningJobs
+
+        ScriptedLoadableModuleLogic.__init__(self)
+        self._work = WorkFolder(slicer.app.temporaryPath)
+        self._parameters = None
+        self._searches = []
+        self._jobs = RunningJobs()
+        resources = Path(__file__).parent.parent / "Resources"
+        settings = Path(slicer.app.slicerUserSettingsFilePath).parent
+        self.packages = Packages(resources / "requirements.txt", settings / "MSLesionSeg" / "ants")
+
+    def getParameterNode(self):
+        """The scene's parameters: one wrapper as long as the node is the same, since each observes it for good."""
+        node = super().getParameterNode()
+        if self._parameters is None or self._parameters.parameterNode is not node:
+            self._parameters = MSLesionSegParameterNode(node)
+        return self._parameters
+
+    def coreVersion(self) -> str:
+        """Version of the Python core that this module drives."""
+        from MSLesionSegLib import __version__
+
+        return __version__
+
+    def findingsOf(self, segmentation):
+        """The findings that a segmentation node holds, to go on with their review; None for any other node."""
+        from .findings import Findings
+        from .packages import coreImportable
+
+        return Findings.ofNode(segmentation) if coreImportable() else None
+
+    def segment(
+        self,
+        task: str,
+        volumes: Mapping[str, Any],
+        model: str | None = None,
+        device: str = "auto",
+        correctBias: bool = False,
+        wait: bool = True,
+        onEvent=lambda event: None,
+        onFinished=lambda findings, outcome: None,
+    ):
+        """Find lesions on volumes of the scene.
+
+        Args:
+            task: ``flair``, ``new`` or ``enhancing``.
+            volumes: volume node by input name: flair; baseline and followup; pre, post and optionally flair.
+            model: name of a stored model; None takes the one in use.
+            device: ``auto``, ``cpu`` or ``cuda``.
+            correctBias: correct the bias field first.
+            wait: return the findings; otherwise return the job at once and call ``onFinished`` at the end.
+            onEvent: called with every event of the job.
+
+        Raises:
+            RuntimeError: it could not be done (with ``wait``); the sentence says why.
+        """
+        from .segmenting import Segmenting
+
+        run = Segmenting(
+            task,
+            volumes,
+            self.workFolder(),
+            model,
+            device,
+            correctBias,
+            onEvent,
+            onFinished,
+            self.packages.antsFolder,
+        )
+        self._searches = [job for job in self._searches if job.outcome is None] + [run.job]
+        self._jobs.add(run.job)
+        if not wait:
+            return run.job
+        self._jobs.result(run.job)
+        return run.findings
+
+    def openResult(self, path):
+        """Bring a result that the command line stored into the scene; returns the findings to review.
+
+        One that is in the scene already is gone on with. Its scans must have been loaded, from the very files.
+
+        Args:
+            path: ``result.json`` of the result folder.
+
+        Raises:
+            MSLesionSegError: it cannot be shown; the sentence says why.
+        """
+        from .storedResult import readResult
+
+        result = readResult(Path(path))
+        return result.goOn() or result.show(result.scansInScene(), self.workFolder())
+
+    def addCase(self, findings, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
+        """File the corrected mask as a training case; returns what the core says about it.
+
+        Raises:
+            RuntimeError: it could not be done; the sentence says why.
+        """
+        return self._jobs.result(self.startAddCase(findings, folder, reviewer, minutes))
+
+    def startAddCase(
+        self,
+        findings,
+        folder,
+        reviewer: str = "",
+        minutes: float | None = None,
+        onFinished=lambda outcome: None,
+    ):
+        """As :meth:`addCase`, but return the job at once."""
+        from .filing import addArguments
+
+        findings.takeEdits()
+        work = Path(tempfile.mkdtemp(prefix="case-", dir=self.workFolder()))
+        arguments = addArguments(findings, Path(folder).absolute(), work, reviewer, minutes)
+        return self._started(arguments, onFinished=onFinished)
+
+    def fineTune(
+        self,
+        folder,
+        task: str = "flair",
+        start: str | None = None,
+        tune: str = "all",
+        minutes: float = 15,
+        replay: bool = True,
+        leaveOneOut: bool = False,
+        device: str = "auto",
+        wait: bool = False,
+        onEvent=lambda event: None,
+        onFinished=lambda outcome: None,
+    ):
+        """Fine-tune a model on the cases of a folder.
+
+        Args:
+            folder: the training set.
+            task: of the cases.
+            start: model to start from; None takes the one in use.
+            tune: ``all``, ``decoder`` or ``last``.
+            minutes: time budget.
+            replay: mix in cases of earlier sites.
+            leaveOneOut: train once more without each patient, where too few cases are kept to check the model.
+            wait: return the core's result (model, folder, gate); otherwise return the job at once.
+
+        Raises:
+            RuntimeError: it could not be done (with ``wait``); the sentence says why.
+        """
+        from .filing import trainArguments
+
+        arguments = trainArguments(
+            Path(folder).absolute(), task, start, tune, minutes, replay, leaveOneOut, device
+        )
+        job = self._started(arguments, onEvent=onEvent, onFinished=onFinished)
+        return self._jobs.result(job) if wait else job
+
+    def poll(self) -> None:
+        """Hand on what the running jobs have reported."""
+        self._jobs.poll()
+
+    def cancelSegmenting(self) -> None:
+        """End the running searches without a result, as their scene goes."""
+        for job in self._searches:
+            self._jobs.abandon(job)
+        self._searches = []
+
+    def cleanup(self) -> None:
+        """End all jobs and remove the working folder."""
+        self._jobs.abandonAll()
+        self._work.remove()
+
+    def workFolder(self) -> Path:
+        """Folder for results of this session; removed at its end."""
+        return self._work.path()
+
+    def _started(self, arguments, **callbacks):
+        from .job import Job, coreEnvironment
+
+        environment = coreEnvironment(self.packages.antsFolder)
+        job = Job(arguments, self.workFolder(), environment=environment, **callbacks)
+        self._jobs.add(job)
+        return job

@@ -1,0 +1,70 @@
+"""When Slicer starts, each of the module's steps is taken, whatever becomes of the others."""
+
+from __future__ import annotations
+
+import pytest
+import qt
+import SampleData
+import slicer
+from MSLesionSegModule import pairLayout, sampleData, torchExtension, workFolder
+from MSLesionSegModule.startUp import startUp
+
+
+@pytest.fixture
+def started(panel, monkeypatch):
+    """Starts anew, and returns the modules that were opened then."""
+    opened: list[str] = []
+    monkeypatch.setattr(slicer.util, "selectModule", opened.append)
+
+    def start() -> list[str]:
+        startUp()
+        return opened
+
+    return start
+
+
+def offered() -> list[str]:
+    sources = SampleData.SampleDataLogic.sampleDataSourcesByCategory("MS Lesion Segmentation")
+    return [source.sampleName for source in sources]
+
+
+def test_slicer_s_sample_data_take_what_the_module_offers(started):
+    started()
+    started()
+    assert offered() == ["MSSyntheticPatient", "MSCrossSectional", "MSBaselineAndFollowup"]
+
+
+def test_the_synthetic_patient_is_made_when_a_person_asks_for_it(started):
+    started()
+    source = SampleData.SampleDataLogic.sampleDataSourcesByCategory("MS Lesion Segmentation")[0]
+    node = source.customDownloader(source)
+    assert node.GetName() == source.nodeNames[0]
+    assert node.GetImageData().GetDimensions()[0] > 100
+
+
+def test_slicer_comes_back_to_the_module_after_the_restart_and_only_then(started):
+    assert started() == []
+    qt.QSettings().setValue("MSLesionSeg/ReopenAfterRestart", True)
+    assert started() == ["MSLesionSeg"]
+    assert started() == ["MSLesionSeg"]
+
+
+@pytest.mark.parametrize(
+    "broken", [(sampleData, "register"), (pairLayout, "describe"), (workFolder, "removeLeftovers")]
+)
+def test_a_step_that_fails_keeps_no_other_from_being_taken(started, monkeypatch, caplog, broken):
+    def fail(*_args):
+        raise TypeError("another Slicer")
+
+    monkeypatch.setattr(*broken, fail)
+    qt.QSettings().setValue("MSLesionSeg/ReopenAfterRestart", True)
+    assert started() == ["MSLesionSeg"]
+    assert "another Slicer" in caplog.text
+
+
+def test_a_step_whose_module_cannot_be_loaded_keeps_no_other_from_being_taken(started, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "SampleData", None)
+    monkeypatch.setattr(torchExtension, "reopenModule", lambda: slicer.util.selectModule("MSLesionSeg"))
+    assert started() == ["MSLesionSeg"]
