@@ -104,6 +104,7 @@ def test_a_small_crosshair_marks_the_lesion_until_the_person_leaves(layout):
 
 def test_the_mouse_points_before_the_crosshair(scene):
     crosshair = scene.AddNewNodeByClass("vtkMRMLCrosshairNode")
+    crosshair.SetCursorPositionInvalid()  # closing a scene leaves the mouse where it was
     crosshair.SetCrosshairRAS(1.0, 2.0, 3.0)
     assert pointedRAS() == (1.0, 2.0, 3.0)
     crosshair.SetCursorPositionRAS((4.0, 5.0, 6.0))
