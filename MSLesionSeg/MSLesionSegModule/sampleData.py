@@ -29,7 +29,7 @@ def register() -> None:
         uris="",  # nothing is downloaded, but Slicer asks for one of each
         fileNames="",
         nodeNames=_SYNTHETIC,
-        customDownloader=lambda source: addSyntheticPatient(),
+        customDownloader=_download,
     )
     offer.registerCustomSampleDataSource(
         category=_CATEGORY,
@@ -51,6 +51,10 @@ def register() -> None:
             "SHA256:d3bb8754526f291e787f522520af7011d5bcfadd121f7d1e8cad16e4daf70f27",
         ],
     )
+
+
+def _download(_source):
+    return addSyntheticPatient()
 
 
 def addSyntheticPatient():

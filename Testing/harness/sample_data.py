@@ -44,7 +44,7 @@ class SampleDataLogic:
         if not hasattr(slicer.modules, "sampleDataSources"):
             slicer.modules.sampleDataSources = {}
         sources = slicer.modules.sampleDataSources.setdefault(category, [])
-        if sampleName not in [known.sampleName for known in sources]:
+        if vars(source) not in [vars(known) for known in sources]:
             sources.append(source)
 
     @staticmethod
