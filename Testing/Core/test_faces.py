@@ -13,7 +13,6 @@ from clinic import add_flair, examination
 from heads import Head
 
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.training import faces
 from MSLesionSegLib.training.archives import MANIFEST
 from MSLesionSegLib.training.case_adding import AddRequest, add_case
 from MSLesionSegLib.training.case_archive import export_archive
@@ -42,16 +41,16 @@ def test_the_face_goes_and_the_brain_stays_on_any_scale(head: Head, tmp_path, sc
 
 
 @pytest.mark.parametrize("cut", ["half a brain", "a brain with something beside it"])
-def test_a_scan_whose_brain_is_doubtful_is_not_written(head: Head, tmp_path, monkeypatch, cut):
-    scan, _ = brain_with_face(head, tmp_path)
-    wrong = np.asarray(head.brain.dataobj).copy()
+def test_a_scan_whose_brain_is_doubtful_is_not_written(head: Head, tmp_path, cut):
+    data = np.asarray(head.flair.dataobj).copy()
     if cut == "half a brain":
-        wrong[: wrong.shape[0] // 2] = 0
+        data[: data.shape[0] // 2] = 0
     else:
-        wrong[10:30, 40:, :12] = 1
-    monkeypatch.setattr(faces, "brain_of", lambda image: nib.Nifti1Image(wrong, head.brain.affine))
+        data[10:30, 34:, :14] = 90
+    large = head.flair.affine @ np.diag([1.5, 1.5, 1.5, 1])  # half of it still has the volume of a brain
+    nib.save(nib.Nifti1Image(data, large), tmp_path / "scan.nii.gz")
     with pytest.raises(ImageError, match="cannot be removed with certainty"):
-        save_without_face(scan, tmp_path / "kept.nii.gz")
+        save_without_face(tmp_path / "scan.nii.gz", tmp_path / "kept.nii.gz")
     assert not (tmp_path / "kept.nii.gz").exists()
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from clinic import examination, save_like
+from clinic import add_flair, examination, save_like
+from heads import Head
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.lesion_mask import parse_label, read_lesion_mask
+from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.lesions.evaluation import evaluate_pairs
+from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.case_adding import AddRequest, add_case
 from MSLesionSegLib.training.case_checks import check_cases
 
@@ -86,18 +90,28 @@ def test_a_tissue_map_becomes_a_case_only_with_its_label(tmp_path):
     np.testing.assert_array_equal(np.asarray(nib.load(case.mask).dataobj), lesions)
 
 
-def test_a_mask_of_half_the_brain_is_no_case_and_one_that_is_filed_is_named(tmp_path, monkeypatch):
-    flair, _, head = examination(tmp_path / "in", 1)
+def half_a_brain(head: Head) -> np.ndarray:
     half = np.asarray(head.brain.dataobj).copy()
     half[: half.shape[0] // 2] = 0
-    mask = save_like(head.flair, half, tmp_path / "half.nii.gz")
-    request = AddRequest(tmp_path / "set", "flair", {"flair": flair}, mask)
+    return half
+
+
+def test_a_mask_of_half_the_brain_is_no_case(tmp_path):
+    flair, _, head = examination(tmp_path / "in", 1)
+    mask = save_like(head.flair, half_a_brain(head), tmp_path / "half.nii.gz")
     with pytest.raises(ImageError, match="% of the brain as lesion"):
-        add_case(request)
+        add_case(AddRequest(tmp_path / "set", "flair", {"flair": flair}, mask))
     assert not (tmp_path / "set").exists()
-    # filed before this was looked at
-    monkeypatch.setattr("MSLesionSegLib.training.case_adding.check_lesion_share", lambda mask, scan: None)
-    case = add_case(request).case
+
+
+def test_a_filed_mask_of_half_the_brain_is_called_bad(tmp_path):
+    case = add_flair(tmp_path / "set", tmp_path / "in", 1).case
+    half = half_a_brain(examination(tmp_path / "in", 1)[2])
+    filed = nib.load(save_like(nib.load(case.mask), half, case.mask))
+    record = case.mask.parent / Path(layout.record_name(case.mask.name))
+    facts = json.loads(record.read_text(encoding="utf-8"))
+    facts["Contents"]["mask"] = content_hash(filed)  # as if it had been filed before masks were judged
+    record.write_text(json.dumps(facts), encoding="utf-8")
     told = check_cases(tmp_path / "set")
     assert [(f.case, f.bad) for f in told] == [(case.case_id, True)]
     assert "of the brain as lesion" in told[0].sentence
