@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -36,10 +38,24 @@ def content_hash(image: nib.Nifti1Image) -> str:
     It covers the float32 values in the order of the closest RAS grid and the number of voxels, and leaves the
     affine out: programs store it with different rounding.
     """
-    turned = nib.as_closest_canonical(image)
-    data = np.ascontiguousarray(np.asarray(turned.dataobj, dtype="<f4"))
+    return _digest(_upright(image))
+
+
+def hashes_turned(image: nib.Nifti1Image) -> Iterator[str]:
+    """What :func:`content_hash` would give under any header that names the axes in another order or direction."""
+    data = _upright(image)
+    for axes in itertools.permutations(range(3)):
+        for steps in itertools.product((1, -1), repeat=3):
+            yield _digest(data.transpose(axes)[tuple(slice(None, None, step) for step in steps)])
+
+
+def _upright(image: nib.Nifti1Image) -> np.ndarray:
+    return np.asarray(nib.as_closest_canonical(image).dataobj, dtype="<f4")
+
+
+def _digest(data: np.ndarray) -> str:
     digest = hashlib.sha256(repr(data.shape).encode())
-    digest.update(data)
+    digest.update(np.ascontiguousarray(data))
     return digest.hexdigest()
 
 

@@ -27,7 +27,7 @@ from MSLesionSegLib.training.cases import FORMAT, FORMAT_KEY, Case, Review, all_
 from MSLesionSegLib.training.changes import Change
 from MSLesionSegLib.training.corrections import compare_with_draft
 from MSLesionSegLib.training.splits import Roll, Split, read_roll
-from MSLesionSegLib.training.stored_scans import StoredScan, find_stored, turned_to
+from MSLesionSegLib.training.stored_scans import StoredScan, find_stored, known_turned, turned_to
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0, 1, i, l, o: they are mistaken for one another
 
@@ -96,7 +96,7 @@ def write_case(folder: Path, material: Material, change: Change) -> Written:
 
     Raises:
         SettingsError: patient, site or split contradict what the set knows.
-        ImageError: a scan that the set holds is given at another place.
+        ImageError: a scan that the set holds is given at another place, or turned.
     """
     if not (folder / layout.DESCRIPTION).exists():
         write_descriptions(change)
@@ -104,6 +104,8 @@ def write_case(folder: Path, material: Material, change: Change) -> Written:
     subject, is_new = _subject(material, known, roll)
     same = [case for case in known if case.task == material.kind.task and _same_scans(case, material)]
     findings = []
+    with_face = {name: own for name, own in material.contents.items() if own == material.hashes[name]}
+    turned = known_turned(with_face, material.scans, roll.scans, known)
     stored = find_stored(folder, material.hashes, material.scans, material.kind, known)
     material = _on_stored_grid(folder, material, stored)
     if same:
@@ -116,7 +118,7 @@ def write_case(folder: Path, material: Material, change: Change) -> Written:
         version = _highest_version(folder, subject, session, material.kind.label) + 1
         text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {version}."
         findings.append(Finding("case-version", text))
-    write_roll(change, _enrolled(roll, subject, material, is_new))
+    write_roll(change, _enrolled(roll, subject, material, is_new, turned))
     scans, free_session = _place_scans(folder, subject, material, stored, change)
     if not same:
         session, version = free_session, 1
@@ -215,7 +217,8 @@ def _subject(material: Material, known: Sequence[Case], roll: Roll) -> tuple[str
             return subject, True
 
 
-def _enrolled(roll: Roll, subject: str, material: Material, is_new: bool) -> Roll:
+def _enrolled(roll: Roll, subject: str, material: Material, is_new: bool, turned: Sequence[str]) -> Roll:
+    """The roll with the patient; ``turned``: hashes of removed scans whose side these scans keep."""
     site = material.site or next((person.site for person in roll.participants.values()), "local")
     if not is_new:
         known_site = roll.person(subject).site
@@ -223,7 +226,7 @@ def _enrolled(roll: Roll, subject: str, material: Material, is_new: bool) -> Rol
             raise SettingsError(
                 f"The patient {subject} belongs to the site {known_site}, not {material.site}."
             )
-    return roll.enrol(subject, site, material.hashes.values(), material.split)
+    return roll.enrol(subject, site, (*material.hashes.values(), *turned), material.split)
 
 
 def _place_scans(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.position import largest_distance
 from MSLesionSegLib.imaging.reading import Scan, clean_header
+from MSLesionSegLib.imaging.scrubbing import hashes_turned
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.cases import Case
 
@@ -61,6 +62,30 @@ def find_stored(
     return found
 
 
+def known_turned(
+    hashes: Mapping[str, str], scans: Mapping[str, Scan], kept: Collection[str], known: Sequence[Case]
+) -> list[str]:
+    """Hashes under which a set knows the voxels of scans that are new to it, by a header that turned them otherwise.
+
+    Args:
+        hashes, scans, known: as for :func:`find_stored`.
+        kept: content hashes of all scans that ever were in the set.
+
+    Raises:
+        ImageError: a case holds these voxels: one of the two headers is wrong.
+    """
+    found = []
+    for name, content in hashes.items():
+        if content in kept or not kept:
+            continue
+        former = next((turned for turned in hashes_turned(scans[name].own_values) if turned in kept), None)
+        for case, _ in _holders(former, known):
+            raise _other_header(scans[name], name, case, "with their axes mirrored or turned another way")
+        if former is not None:
+            found.append(former)
+    return found
+
+
 def turned_to(mask: nib.Nifti1Image, scan: nib.Nifti1Image) -> nib.Nifti1Image:
     """A mask on the voxels of a scan that holds the same grid with its axes in another order or direction."""
     turn = ornt_transform(io_orientation(mask.affine), io_orientation(scan.affine))
@@ -79,12 +104,15 @@ def _check_same_place(scan: Scan, title: str, path: Path, case: Case) -> None:
     given, _ = _upright(scan.image)
     distance = largest_distance(given, stored, shape)
     if distance > _SAME_PLACE_VOXELS * voxel_sizes(stored).min():
-        raise ImageError(
-            f"The voxels of {scan.path.name} ({title}) are in the set as {case.case_id}, but they lie up to "
-            f"{distance:.3g} mm away from there: the header of one of the two was changed. Nothing was added. If the "
-            f"new position is the right one, remove that case (mslesionseg cases remove {case.case_id}) and add this "
-            "one; otherwise give scan and mask as they were filed."
-        )
+        raise _other_header(scan, title, case, f"up to {distance:.3g} mm away from where they lie now")
+
+
+def _other_header(scan: Scan, title: str, case: Case, how: str) -> ImageError:
+    return ImageError(
+        f"The voxels of {scan.path.name} ({title}) are in the set as {case.case_id}, but {how}: the header of one of "
+        "the two was changed. Nothing was added. If the new position is the right one, remove that case (mslesionseg "
+        f"cases remove {case.case_id}) and add this one; otherwise give scan and mask as they were filed."
+    )
 
 
 def _upright(image: nib.Nifti1Image) -> tuple[np.ndarray, tuple[int, ...]]:

@@ -239,6 +239,39 @@ def test_a_filed_scan_whose_header_was_changed_is_refused_and_the_case_stays_goo
     assert read_cases(folder).cases == (first,)
 
 
+OTHER_AXES = {
+    "left and right": np.diag([-1.0, 1.0, 1.0, 1.0]),
+    "upside down": np.diag([1.0, -1.0, -1.0, 1.0]),
+    "slices from the side": np.eye(4)[[2, 0, 1, 3]],
+}
+
+
+@pytest.mark.parametrize("change", OTHER_AXES.values(), ids=OTHER_AXES)
+def test_a_filed_scan_whose_header_turns_or_mirrors_it_is_refused(tmp_path, change):
+    folder = tmp_path / "set"
+    first = add_flair(folder, tmp_path / "in", 1).case
+    flair, mask, _ = examination(tmp_path / "in", 1)
+    before = files(folder)
+    flair, mask = (moved(path, tmp_path / f"new_{path.name}", change) for path in (flair, mask))
+    with pytest.raises(ImageError, match=f"mirrored or turned.*cases remove {first.case_id}"):
+        add_case(AddRequest(folder, "flair", {"flair": flair}, mask))
+    assert files(folder) == before
+
+
+def test_a_removed_scan_returns_to_its_side_also_under_a_mirrored_header(tmp_path):
+    folder = tmp_path / "set"
+    case = add_flair(folder, tmp_path / "in", 1, split="validation").case
+    add_flair(folder, tmp_path / "in", 2, split="training")
+    remove_case(folder, case.case_id)
+    images = examination(tmp_path / "in", 1)[:2]
+    change = OTHER_AXES["left and right"]
+    flair, mask = (moved(path, tmp_path / f"new_{path.name}", change) for path in images)
+    with pytest.raises(SettingsError, match="in the validation part"):
+        add_case(AddRequest(folder, "flair", {"flair": flair}, mask, split="training"))
+    added = add_case(AddRequest(folder, "flair", {"flair": flair}, mask))
+    assert added.stored and added.case.split == "validation"
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.02])
 def test_a_correction_of_a_turned_copy_lies_on_the_scan_that_was_filed(tmp_path, shift):
     folder = tmp_path / "set"
