@@ -11,7 +11,7 @@ from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.reading import clean_header, read_labels
 
 ALL_LABELS = "all"
-# Eight times the largest of 43 masks of MS lesions in three public data sets (52 ml), and a fifth of a large brain.
+# Eight times the largest of 42 masks of MS lesions in three public data sets (52 ml), and a fifth of a large brain.
 MOST_LESION_ML = 400
 _SHOWN_LABELS = 6
 

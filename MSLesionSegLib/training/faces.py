@@ -15,8 +15,8 @@ from MSLesionSegLib.imaging.scrubbing import scrubbed
 from MSLesionSegLib.network.brain_extraction import brain_mask, close_sulci
 from MSLesionSegLib.network.brain_judgement import brain_shape, shape_doubts
 
-# Brains found on 24 FLAIR scans of five public data sets leave out at most 5 % of the atlas' brain more than 10 mm
-# below its surface, and reach more than 15 mm beyond the atlas' brain with at most 0.6 ml.
+# Brains found on 29 FLAIR scans of five public data sets (four are resampled copies) leave out at most 3.5 % of the
+# atlas' brain more than 10 mm below its surface, and reach more than 15 mm beyond it with at most 0.6 ml.
 _MOST_MISSING = 0.1
 _MOST_BEYOND_ML = 3.0
 _LEAST_OVERLAP = 0.8
