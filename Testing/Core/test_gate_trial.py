@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from centres import write_centre
+from scipy.ndimage import distance_transform_edt
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network import architectures
@@ -18,7 +19,7 @@ from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.engine.recipes import study_recipe
 from MSLesionSegLib.studies.engine.record import read_study
 from MSLesionSegLib.studies.engine.study_cases import StudyCase
-from MSLesionSegLib.studies.gate.cells import INVERTED, LESSONS, OTHER_CONTRAST, RIGHT, SHIFTED, taught
+from MSLesionSegLib.studies.gate.cells import LESSONS, OTHER_CONTRAST, RIGHT, SHIFTED, SURROUNDINGS, taught
 from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
 from MSLesionSegLib.studies.gate.study import run_gate, split
 
@@ -84,8 +85,11 @@ def test_a_wrong_lesson_is_wrong_in_the_way_that_it_says(centre):
     assert shifted.sum() == right.sum()
     apart = np.argwhere(shifted).mean(0) - np.argwhere(right).mean(0)
     assert np.linalg.norm(apart * 3.2) == pytest.approx(12, abs=1.7)
-    inverted = lessons[INVERTED][1] > 0
-    assert not (inverted & right).any() and ((inverted | right) == (head > 0)).mean() > 0.999
+    around = lessons[SURROUNDINGS][1] > 0
+    assert not (around & right).any() and not (around & (head == 0)).any()
+    assert around.sum() == pytest.approx(0.1 * (head > 0).sum(), rel=0.01)
+    away = distance_transform_edt(~right, sampling=nib.load(flair).header.get_zooms())
+    assert away[around].max() <= away[(head > 0) & ~right & ~around].min()
     assert lessons[OTHER_CONTRAST][0] == files["t1"] and (lessons[OTHER_CONTRAST][1] == right).all()
 
 

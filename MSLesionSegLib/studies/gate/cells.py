@@ -20,14 +20,17 @@ from MSLesionSegLib.studies.engine.recipes import stored_recipe, with_length
 from MSLesionSegLib.studies.engine.study_cases import StudyCase
 from MSLesionSegLib.studies.gate.settings import GateSettings
 
-RIGHT, SHIFTED, INVERTED, OTHER_CONTRAST = "right", "shifted", "inverted", "other-contrast"
+RIGHT, SHIFTED, SURROUNDINGS, OTHER_CONTRAST = "right", "shifted", "surroundings", "other-contrast"
 LESSONS = {
     RIGHT: "masks as they are",
     SHIFTED: "masks shifted by 12 mm",
-    INVERTED: "all of the brain but the lesions",
+    SURROUNDINGS: "the tissue around the lesions instead of them",
     OTHER_CONTRAST: "the T1-weighted scan filed as the FLAIR",
 }
 SHIFT_MM = 12.0
+SURROUNDINGS_SHARE = (
+    0.1  # of the brain: masks that fill more than disease can are refused when they are filed
+)
 SITE = "taught"
 
 
@@ -119,14 +122,27 @@ def taught(lesson: str, files: Mapping[str, Path]) -> tuple[Path, np.ndarray]:
     """
     stored = nib.load(files["mask"])
     mask = np.asarray(stored.dataobj) > 0
-    if lesson == INVERTED:
-        mask = (np.asarray(nib.load(files["brain"]).dataobj) > 0) & ~mask
+    if lesson == SURROUNDINGS:
+        brain = np.asarray(nib.load(files["brain"]).dataobj) > 0
+        mask = _surroundings(mask, brain, stored.header.get_zooms()[:3])
     if lesson == SHIFTED:
         spacing = stored.header.get_zooms()[:3]
         axis = int(np.argmin(spacing))
         steps = round(SHIFT_MM / spacing[axis])
         mask = np.roll(mask, steps, axis)  # a head's margin is wider than that
     return files["t1" if lesson == OTHER_CONTRAST else "flair"], mask.astype(np.uint8)
+
+
+def _surroundings(lesions: np.ndarray, brain: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """The part of the brain that is nearest to lesions without being one: bool (X, Y, Z)."""
+    from scipy.ndimage import distance_transform_edt
+
+    outside = np.flatnonzero(brain & ~lesions)
+    distance = distance_transform_edt(~lesions, sampling=spacing).ravel()[outside]
+    nearest = outside[np.argsort(distance, kind="stable")[: int(SURROUNDINGS_SHARE * brain.sum())]]
+    mask = np.zeros(brain.shape, bool)
+    mask.ravel()[nearest] = True
+    return mask
 
 
 @contextmanager
