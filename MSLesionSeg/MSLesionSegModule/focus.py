@@ -39,6 +39,7 @@ class Focus:
         review.beforeActing = self.look
         segment.onFindings = self.turnTo
         segment.onChosen = self.choose
+        segment.onSearch = self.search
 
     @property
     def waiting(self) -> bool:
@@ -80,6 +81,11 @@ class Focus:
         self._show(volume)
         if slicer.app.layoutManager() is not None:
             slicer.app.layoutManager().resetSliceViews()  # patients do not lie at the same place
+
+    def search(self, volume) -> None:
+        """Show a scan that is searched unless it is seen already, so that what is found belongs to what is shown."""
+        if volume not in shownVolumes():
+            self.choose(volume)
 
     def restore(self, node) -> None:
         """Review the lesions of a segmentation node, such as one of a scene that was loaded, or none."""

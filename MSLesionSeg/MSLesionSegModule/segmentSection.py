@@ -27,7 +27,7 @@ class SegmentSection(ModelSection):
     """Maps task, scans and the running search to widgets.
 
     ``onFindings(findings)`` is called when a search has ended well, ``onChosen(volume)`` when a person has chosen a
-    scan.
+    scan, ``onSearch(volume)`` with the scan that carries the result when a search begins.
     """
 
     def __init__(self, ui, logic, say, views) -> None:
@@ -37,6 +37,7 @@ class SegmentSection(ModelSection):
         self.logic = logic
         self.onFindings = lambda findings: None
         self.onChosen = lambda volume: None
+        self.onSearch = lambda volume: None
         self._say = say
         self._views = views
         self._job = None
@@ -95,6 +96,7 @@ class SegmentSection(ModelSection):
             self._say(str(error), error=True)
             return
         self._busy(_("Starting..."))
+        self.onSearch(nodes[REFERENCE[self.task]])
 
     def openResult(self, *_args) -> None:
         """Review a result of the command line; scans of it that are not in the scene are asked for."""

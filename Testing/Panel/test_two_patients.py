@@ -299,6 +299,24 @@ def test_lesions_that_are_found_while_the_person_is_at_another_scan_do_not_push_
     assert panel.review.findings.volume is first and visible(panel.review.findings.node)
 
 
+def test_what_is_searched_is_shown_although_another_patient_was_loaded_last(panel, clinic, load):
+    baseline, followup = load("sub-03_ses-1_FLAIR"), load("sub-03_ses-2_FLAIR")
+    other = clinic.load("sub-02_FLAIR")
+    choose_task(panel, "new")
+    settle(panel)
+    clinic.view.SetBackgroundVolumeID(other.GetID())
+    panel._parameterNode.baselineVolume, panel._parameterNode.followupVolume = baseline, followup
+    clinic.view.SetBackgroundVolumeID(other.GetID())
+    panel.ui.segmentButton.click()
+    settle(panel)
+    assert panel.segment._job is not None
+    assert clinic.view.GetBackgroundVolumeID() == followup.GetID()
+    chosen = panel._parameterNode
+    assert [chosen.baselineVolume, chosen.followupVolume] == [baseline, followup]
+    panel.ui.segmentButton.click()
+    harness.wait(lambda: panel.segment._job is None)
+
+
 def test_the_module_comes_back_to_the_scan_that_is_shown(panel, clinic):
     first, second = (clinic.load(name) for name in clinic.files)
     clinic.show(first)
