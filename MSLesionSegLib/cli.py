@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -17,7 +18,7 @@ from MSLesionSegLib.commands.running import printing
 from MSLesionSegLib.commands.segment_enhancing import segment_enhancing
 from MSLesionSegLib.commands.selfcheck import selfcheck
 from MSLesionSegLib.commands.train import train
-from MSLesionSegLib.standard_streams import open_closed_streams
+from MSLesionSegLib.standard_streams import abandon, open_closed_streams, reader_has_gone
 
 app = typer.Typer(
     name="mslesionseg",
@@ -65,4 +66,9 @@ def _version(
 def main() -> None:
     """Run the command; the entry point of the installed program."""
     open_closed_streams()
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if not reader_has_gone(end):
+            raise
+        abandon(sys.stdout)

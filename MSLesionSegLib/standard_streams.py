@@ -33,6 +33,12 @@ def reader_may_go(stream: TextIO) -> Iterator[None]:
         abandon(stream)
 
 
+def reader_has_gone(end: SystemExit) -> bool:
+    """Whether a program ends for this alone: libraries that print help end it with 1 where nobody reads on."""
+    reason = end.__context__
+    return isinstance(reason, BrokenPipeError) and reason.__context__ is None
+
+
 def abandon(stream: TextIO) -> None:
     """Send what ``stream`` still holds nowhere: Python would fail on it at exit and spoil the exit code."""
     with contextlib.suppress(OSError):

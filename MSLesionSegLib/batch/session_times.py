@@ -11,9 +11,11 @@ from MSLesionSegLib.foreign_tables import ForeignTableError, MissingColumnError,
 
 TIME = "acq_time"
 SESSION, SCAN = "session_id", "filename"
-_ENDING = r"\.(tsv|csv|txt|xlsx?|ods)"
-_SESSIONS = re.compile(r"([a-z0-9].*_)?sessions" + _ENDING, re.IGNORECASE)
-_SCANS = re.compile(r"([a-z0-9].*_)?scans" + _ENDING, re.IGNORECASE)
+_ENDING = (
+    r"s?(\W.*)?\.(tsv|csv|txt|xlsx?|ods)"  # also "sessions (1).tsv" and, where endings are hidden, ".tsv.txt"
+)
+_SESSIONS = re.compile(r"([a-z0-9].*_)?session" + _ENDING, re.IGNORECASE)
+_SCANS = re.compile(r"([a-z0-9].*_)?scan" + _ENDING, re.IGNORECASE)
 
 
 def session_times(subject: Path, scans: Mapping[Path, Path]) -> tuple[dict[Path, Span] | None, str]:

@@ -36,9 +36,13 @@ def read_lesion_mask(
     labels = np.unique(values[values > 0])
     name = os.path.basename(os.path.abspath(path))
     if wanted is None and len(labels) > 1:
+        graded = (
+            " A probability map has to be cut at a threshold first." if len(labels) > _SHOWN_LABELS else ""
+        )
         raise ImageError(
             f"{name} holds {len(labels)} labels ({_listed(labels)}). Say which is the lesion, for example with "
             f"--lesion-label {labels[-1]}; if each number is a lesion of its own, with --lesion-label {ALL_LABELS}."
+            f"{graded}"
         )
     if wanted and len(labels) and not np.isin(labels, wanted).any():
         raise ImageError(

@@ -49,8 +49,8 @@ def fill_missing(name: str, data: np.ndarray) -> tuple[np.ndarray, list[Finding]
     gaps = any(not _between(profile).all() for profile in _profiles(~bad))
     if gaps or np.count_nonzero(holes) >= _MOST_HOLES * np.count_nonzero(~outside):
         raise ImageError(
-            f"{name} has {count} voxels ({100 * count / bad.size:.1f} %) that are not a number or infinite, and "
-            "not only around the head. No value is known for them: export the scan again."
+            f"{name} has {count} voxels ({100 * count / bad.size:.1f} %) that are infinite, or not a number and not "
+            "only around the head. No value is known for them: export the scan again."
         )
     filled = data.copy()
     filled[outside] = min(0.0, float(data[~bad].min()))

@@ -45,6 +45,14 @@ def test_several_labels_of_which_none_is_named_are_asked_for(tissues, tmp_path):
         read_lesion_mask(tmp_path / "tissues.nii.gz", label="2")
 
 
+def test_a_probability_map_in_whole_numbers_is_asked_for_its_threshold(tmp_path):
+    per_cent = np.zeros((30, 30, 30), np.uint8)
+    per_cent[10:14, 10:15, 10:15] = np.arange(1, 101).reshape(4, 5, 5)
+    nib.save(nib.Nifti1Image(per_cent, np.eye(4)), tmp_path / "per_cent.nii")
+    with pytest.raises(ImageError, match=r"100 labels.*cut at a threshold"):
+        read_lesion_mask(tmp_path / "per_cent.nii")
+
+
 @pytest.mark.parametrize("number", [1, 2, 255])
 def test_a_mask_of_one_label_needs_no_word_whatever_its_number(tmp_path, number):
     image = nib.Nifti1Image(

@@ -71,7 +71,16 @@ def test_readers_that_have_gone_change_neither_the_result_nor_the_exit_code(tmp_
     assert which != "stderr" or ended.stdout.count(b"\n") == 3000
 
 
-@pytest.mark.parametrize("arguments", [["--version"], ["models", "show", "flair-ms"], ["models", "list"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--version"],
+        ["models", "show", "flair-ms"],
+        ["models", "list"],
+        ["--help"],
+        ["segment", "flair", "--help"],
+    ],
+)
 @pytest.mark.parametrize("gone", ["closed", "broken"])
 def test_quick_commands_need_no_reader_either(arguments, gone):
     end = broken()
@@ -84,3 +93,10 @@ def test_quick_commands_need_no_reader_either(arguments, gone):
     )
     os.close(end)
     assert (ended.returncode, ended.stderr.strip()) == (0, b"")
+
+
+def test_a_wrong_command_stays_wrong_when_nobody_reads_its_help():
+    end = broken()
+    command = [sys.executable, "-m", "MSLesionSegLib", "segment", "no-such-task"]
+    assert subprocess.call(command, stdout=end, stderr=end, cwd=Path(__file__).parents[2]) != 0
+    os.close(end)
