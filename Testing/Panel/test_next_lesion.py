@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import layout as layouts
 import numpy as np
 import pytest
 import slicer
 from MSLesionSegModule.inView import isInView
 from MSLesionSegModule.keys import helpText
 from pressing import decisions, listening, open_result, press
+
+ONE_VIEW = 6
 
 
 @pytest.fixture
@@ -18,15 +21,12 @@ def found(panel, scan, result):
 
 @pytest.fixture
 def view():
-    """A slice view of the layout."""
-    node = slicer.vtkMRMLSliceNode()
-    node.SetLayoutName("Red")
-    node = slicer.mrmlScene.AddNode(node)
-    node.SetMappedInLayout(1)
+    """The only slice view of the layout."""
+    layouts.manager().setLayout(ONE_VIEW)
+    node = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
     node.SetDimensions(300, 300, 1)
     node.SetFieldOfView(150, 150, 1)
-    yield node
-    slicer.mrmlScene.RemoveNode(node)  # closing the scene leaves it
+    return node
 
 
 def shows(found, row) -> bool:
