@@ -239,15 +239,24 @@ class MSLesionSegTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        from MSLesionSegModule.selfTest import runPanelTest, runSelfTest
+        from MSLesionSegModule.selfTest import runLogicTest, runPanelTest, runStartTest
 
         self.setUp()
+        window = slicer.util.mainWindow() is not None
+        if window:
+            slicer.util.selectModule("MSLesionSeg")
+            runStartTest(self, slicer.util.getModuleWidget("MSLesionSeg"))
         logic = MSLesionSegLogic()
         try:
-            runSelfTest(self, logic)
+            missing = logic.packages.missing()
+            if missing:
+                self.delayDisplay(_("Skipped, as packages are missing: {names}").format(names=missing))
+                self.skipTest(f"Not installed: {', '.join(missing)}")
+            if not window:
+                runLogicTest(self, logic)
         finally:
             logic.cleanup()
-        if slicer.util.mainWindow() is not None:
+        if window:
             self.setUp()
-            slicer.util.selectModule("MSLesionSeg")
             runPanelTest(self, slicer.util.getModuleWidget("MSLesionSeg"))
+        self.delayDisplay("Passed")

@@ -1,7 +1,7 @@
 """What the core is asked when a case is filed and when a model is trained; and what the panel remembers about it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +45,18 @@ def trainArguments(
     task: str,
     start: str | None,
     tune: str,
-    minutes: float,
+    minutes: float | None,
     replay: bool,
     leaveOneOut: bool,
     device: str,
+    settings: Sequence[str] = (),
 ) -> list[str]:
     """Command that fine-tunes a model on a case set."""
-    arguments = ["train", "--cases", str(folder), "--task", task, "--tune", tune, "--minutes", f"{minutes:g}"]
-    arguments += ["--device", device]
+    arguments = ["train", "--cases", str(folder), "--task", task, "--tune", tune, "--device", device]
+    if minutes is not None:
+        arguments += ["--minutes", f"{minutes:g}"]
+    for setting in settings:
+        arguments += ["--set", setting]
     if start:
         arguments += ["--from", start]
     if leaveOneOut:

@@ -69,6 +69,11 @@ class Focus:
         """Turn to what the views show."""
         if self._segment.parameters is None:
             return
+        if (
+            slicer.mrmlScene.IsBatchProcessing()
+        ):  # such as while a scene is loaded: nodes come before their voxels
+            self.lookSoon()
+            return
         self._watch()
         volumes, before = shownVolumes(), self._review.findings
         self._lookAt(volumes)

@@ -1,7 +1,7 @@
 """The module's work without a panel: finding lesions, filing cases, fine-tuning, each as a job of the core."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,10 +147,11 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         task: str = "flair",
         start: str | None = None,
         tune: str = "all",
-        minutes: float = 15,
+        minutes: float | None = 15,
         replay: bool = True,
         leaveOneOut: bool = False,
         device: str = "auto",
+        settings: Sequence[str] = (),
         wait: bool = False,
         onEvent=lambda event: None,
         onFinished=lambda outcome: None,
@@ -162,9 +163,10 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             task: of the cases.
             start: model to start from; None takes the one in use.
             tune: ``all``, ``decoder`` or ``last``.
-            minutes: time budget.
+            minutes: time budget; None leaves it to ``settings``.
             replay: mix in cases of earlier sites.
             leaveOneOut: train once more without each patient, where too few cases are kept to check the model.
+            settings: other values of the recipe, such as ``steps=400``.
             wait: return the core's result (model, folder, gate); otherwise return the job at once.
 
         Raises:
@@ -173,7 +175,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         from .filing import trainArguments
 
         arguments = trainArguments(
-            Path(folder).absolute(), task, start, tune, minutes, replay, leaveOneOut, device
+            Path(folder).absolute(), task, start, tune, minutes, replay, leaveOneOut, device, settings
         )
         job = self._started(arguments, onEvent=onEvent, onFinished=onFinished)
         return self._jobs.result(job) if wait else job

@@ -1,5 +1,11 @@
-"""The module on a synthetic patient, inside Slicer: find, review, export, file; then the same with the panel."""
+"""The module tested inside Slicer: the panel without packages, and the whole way where they are installed.
 
+With a window the panel is driven as a person does it; without one the logic is. The user's models, replay buffers and
+folder of cases are left alone.
+"""
+
+import contextlib
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -7,13 +13,46 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from . import volumes
+from . import filing, segments, volumes
+from .findings import reviewedSegments
+from .pairLayout import PAIR_LAYOUT, description
 from .sampleData import addSyntheticPatient
 
 _LONGEST_S = 600
+_OTHER_LAYOUTS = (
+    slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView,
+    slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView,
+    slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView,
+)
+_HOMES = {"MSLESIONSEG_MODELS": "models", "MSLESIONSEG_REPLAY": "replay"}
 
 
-def runSelfTest(test, logic, volume=None, model: str | None = None) -> None:
+def runStartTest(test, panel) -> None:
+    """What needs no packages: layouts, scenes and other modules come and go while nothing is under review.
+
+    Args:
+        test: a unittest case.
+        panel: the module's widget, entered.
+    """
+    test.delayDisplay("Layouts and scenes without findings")
+    test.assertTrue(panel.logic.coreVersion())
+    test.assertTrue(panel.ui.versionLabel.text)
+    test.assertIn("BaselineAxial", description())
+    changeLayouts()
+    slicer.mrmlScene.Clear()
+    changeLayouts()
+    observed, parameters = len(panel.Observations), panel._parameterNode
+    for _round in range(3):
+        panel.exit()
+        panel.enter()
+    test.assertEqual(len(panel.Observations), observed, "observers do not pile up")
+    test.assertIs(panel._parameterNode, parameters, "each wrapper would observe the node for good")
+    test.assertIsNone(panel.review.findings)
+    test.assertFalse(panel.ui.segmentButton.enabled)
+    test.assertTrue(panel.ui.segmentButton.toolTip, "the button says why")
+
+
+def runLogicTest(test, logic, volume=None, model: str | None = None) -> None:
     """Go through the module's steps without a panel.
 
     Args:
@@ -22,10 +61,6 @@ def runSelfTest(test, logic, volume=None, model: str | None = None) -> None:
         volume: FLAIR to use; a synthetic patient when None.
         model: model to use; the one in use when None.
     """
-    test.assertTrue(logic.coreVersion())
-    missing = logic.packages.missing()
-    if missing:
-        test.skipTest(f"Not installed: {', '.join(missing)}")
     test.delayDisplay("Find lesions")
     volume = volume or addSyntheticPatient()
     findings = logic.segment("flair", {"flair": volume}, model=model)
@@ -47,11 +82,10 @@ def runSelfTest(test, logic, volume=None, model: str | None = None) -> None:
         test.assertTrue(case["stored"])
         test.assertEqual(case["lesions"], len(review.lesions))
     test.assertEqual(volumes.voxelsOf(volume).shape, review.mask.shape)
-    test.delayDisplay("Passed")
 
 
 def runPanelTest(test, panel, volume=None, model: str = "") -> None:
-    """Press the panel's buttons in an empty scene, as a person does.
+    """Press the panel's buttons in an empty scene, as a person does: from the search to another model.
 
     Args:
         test: a unittest case.
@@ -59,10 +93,54 @@ def runPanelTest(test, panel, volume=None, model: str = "") -> None:
         volume: FLAIR to use; a synthetic patient when None.
         model: model to use; the one in use when empty.
     """
-    ui, review = panel.ui, panel.review
-    test.delayDisplay("Find lesions with the panel")
     panel._parameterNode.flairVolume = volume or addSyntheticPatient()
-    ui.modelComboBox.currentIndex = ui.modelComboBox.findData(model)
+    panel.ui.modelComboBox.currentIndex = panel.ui.modelComboBox.findData(model)
+    _search(test, panel)
+    _decide(test, panel)
+    _stroke(test, panel)
+    changeLayouts()
+    start = _modelFolder(model)
+    with tempfile.TemporaryDirectory() as name, ownFolders(Path(name)):
+        _file(test, panel, Path(name))
+        _train(test, panel, Path(name), start)
+        _saveAndReload(test, panel, Path(name) / "scene.mrb")
+    test.delayDisplay("Close the scene")
+    slicer.mrmlScene.Clear()
+    test.assertIsNone(panel.review.findings)
+    test.assertEqual(panel.ui.lesionTable.rowCount, 0)
+
+
+def changeLayouts() -> None:
+    """Show other layouts one after the other, and the one of before again."""
+    manager = slicer.app.layoutManager()
+    if manager is None:
+        return
+    before = manager.layout
+    for layout in (*_OTHER_LAYOUTS, PAIR_LAYOUT, before):
+        manager.setLayout(layout)
+        slicer.app.processEvents()
+
+
+@contextlib.contextmanager
+def ownFolders(folder: Path):
+    """Keep models, replay buffers and cases in ``folder`` meanwhile."""
+    cases, before = filing.casesFolder(), {name: os.environ.get(name) for name in _HOMES}
+    os.environ.update({name: str(folder / home) for name, home in _HOMES.items()})
+    filing.rememberCasesFolder(str(folder / "cases"))
+    try:
+        yield
+    finally:
+        filing.rememberCasesFolder(cases)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _search(test, panel) -> None:
+    ui = panel.ui
+    test.delayDisplay("Cancel a search, then find lesions")
     test.assertTrue(ui.segmentButton.enabled, ui.segmentButton.toolTip)
     nodes = slicer.mrmlScene.GetNumberOfNodes()
     ui.segmentButton.click()
@@ -74,38 +152,122 @@ def runPanelTest(test, panel, volume=None, model: str = "") -> None:
     )
     ui.segmentButton.click()
     _until(lambda: panel.segment._job is None)
-    test.assertIsNotNone(review.findings, ui.messageLabel.text)
-    total = ui.lesionTable.rowCount
-    test.assertGreater(total, 0)
+    test.assertIsNotNone(panel.review.findings, ui.messageLabel.text)
+    test.assertGreater(ui.lesionTable.rowCount, 0)
 
-    test.delayDisplay("Review with the panel")
+
+def _decide(test, panel) -> None:
+    ui, findings = panel.ui, panel.review.findings
+    test.delayDisplay("Accept, reject and undo")
+    found = findings.review.mask.copy()
     ui.nextButton.click()
     ui.rejectButton.click()
-    test.assertEqual(review.findings.review.progress[0], 1)
+    test.assertEqual(findings.review.progress[0], 1)
+    test.assertLess(findings.review.mask.sum(), found.sum())
     ui.undoButton.click()
-    test.assertEqual(review.findings.review.progress[0], 0)
+    test.assertEqual(findings.review.progress[0], 0)
+    test.assertTrue(np.array_equal(_inScene(findings), found), "undo brings back what was found")
+    ui.acceptButton.click()
+    test.assertEqual(findings.review.progress[0], 1)
+
+
+def _stroke(test, panel) -> None:
+    ui, findings = panel.ui, panel.review.findings
+    test.delayDisplay("A stroke, undo and the threshold")
+    before = findings.review.mask.copy()
     ui.nextButton.click()
     ui.editButton.click()
     test.assertEqual(ui.segmentEditor.currentSegmentID(), "lesion")
-    test.assertIs(ui.segmentEditor.segmentationNode(), review.findings.node)
-    ui.acceptButton.click()
-    free = tuple(int(v) for v in np.argwhere(~review.findings.review.mask)[0])
-    painted = review.findings.review.mask.copy()
-    painted[free] = True
-    array = np.ascontiguousarray(painted.T, dtype=np.uint8)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(
-        array, review.findings.node, "lesion", review.findings.volume
-    )
-    _until(lambda: bool(review.findings.review.mask[free]))
+    test.assertIs(ui.segmentEditor.segmentationNode(), findings.node)
+    _paint(findings)
+    _until(lambda: not np.array_equal(findings.review.mask, before))
+    painted = findings.review.mask.copy()
+    test.assertTrue(painted[before].all(), "a stroke only adds")
+    test.assertTrue(np.array_equal(_inScene(findings), painted))
+    ui.undoButton.click()
+    test.assertTrue(np.array_equal(_inScene(findings), before), "undo takes the stroke back")
+    _paint(findings)
+    _until(lambda: not np.array_equal(findings.review.mask, before))
+    added = findings.review.mask & ~before
     ui.thresholdSlider.value = 0.8
-    _until(lambda: review.findings.review.rule.threshold == 0.8)
-    test.assertTrue(review.findings.review.mask[free], "the threshold keeps what was painted")
+    _until(lambda: findings.review.rule.threshold == 0.8)
+    test.assertTrue(findings.review.mask[added].all(), "the threshold keeps what was painted")
 
-    test.delayDisplay("Close the scene")
+
+def _paint(findings) -> None:
+    """A stroke over the middle of the axial view; without a window two voxels that hold no lesion."""
+    manager = slicer.app.layoutManager() if slicer.util.mainWindow() is not None else None
+    if manager is not None:
+        view = manager.sliceWidget("Red").sliceView()
+        x, y = view.width // 2, view.height // 2
+        slicer.util.clickAndDrag(manager.sliceWidget("Red"), start=(x, y), end=(x + 30, y + 20))
+        return
+    mask = _inScene(findings)
+    for voxel in np.argwhere(~mask)[:2]:
+        mask[tuple(voxel)] = True
+    array = np.ascontiguousarray(mask.T, dtype=np.uint8)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, findings.node, "lesion", findings.volume)
+
+
+def _file(test, panel, folder: Path) -> None:
+    test.delayDisplay("File the case")
+    panel.cases.update()
+    test.assertTrue(panel.ui.addCaseButton.enabled, panel.ui.addCaseButton.toolTip)
+    with _allConfirmed():
+        panel.ui.addCaseButton.click()
+    _until(lambda: panel.cases._job is None)
+    test.assertTrue(list((folder / "cases").rglob("*_mask.nii.gz")), panel.ui.messageLabel.text)
+
+
+def _train(test, panel, folder: Path, start: str | None) -> None:
+    test.delayDisplay("Train for two steps")
+    for number in range(50):  # chance decides who is only measured on
+        cases = folder / f"cases{number}"
+        if panel.logic.addCase(panel.review.findings, cases, reviewer="SELFTEST")["split"] == "training":
+            break
+    settings = ("steps=2", "minutes=0", "batch=1", "patch=32", "validations=1")
+    trained = panel.logic.fineTune(
+        cases, start=start, tune="last", replay=False, settings=settings, minutes=None, wait=True
+    )
+    test.assertTrue(trained["gate"]["sentence"])
+
+
+def _saveAndReload(test, panel, file: Path) -> None:
+    test.delayDisplay("Save the scene and load it again")
+    findings = panel.review.findings
+    mask, decided = findings.review.mask.copy(), [row.decision for row in findings.review.rows]
+    test.assertTrue(slicer.util.saveScene(str(file)))
     slicer.mrmlScene.Clear()
-    test.assertIsNone(review.findings)
-    test.assertEqual(ui.lesionTable.rowCount, 0)
-    test.delayDisplay("Passed")
+    test.assertIsNone(panel.review.findings)
+    slicer.util.loadScene(str(file))
+    _until(lambda: panel.review.findings is not None)
+    again = panel.review.findings.review
+    test.assertTrue(np.array_equal(again.mask, mask))
+    test.assertEqual([row.decision for row in again.rows], decided)
+
+
+def _inScene(findings) -> np.ndarray:
+    """The mask that the segments hold: bool (i, j, k)."""
+    names = reviewedSegments(findings.node, findings.record["task"])
+    masks = segments.getMasks(findings.node, findings.volume, names)
+    return segments.union(masks, findings.review.mask.shape)
+
+
+def _modelFolder(name: str) -> str | None:
+    from MSLesionSegLib.network.store import find_model
+
+    return str(find_model(name)) if name else None
+
+
+@contextlib.contextmanager
+def _allConfirmed():
+    """Nobody is there to answer: every question is taken as yes."""
+    before = slicer.util.confirmYesNoDisplay
+    slicer.util.confirmYesNoDisplay = lambda *_texts, **_options: True
+    try:
+        yield
+    finally:
+        slicer.util.confirmYesNoDisplay = before
 
 
 def _until(condition) -> None:

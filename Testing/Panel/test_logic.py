@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
+import os
 import unittest
+from pathlib import Path
 
 import pytest
 import scene as scenes
 import slicer
 
 
-def test_the_self_test_goes_through_the_whole_story(panel, scan):
-    from MSLesionSegModule.selfTest import runSelfTest
+class Case(unittest.TestCase):
+    def delayDisplay(self, text):
+        pass
 
-    class Case(unittest.TestCase):
-        def delayDisplay(self, text):
-            pass
 
-    runSelfTest(Case(), panel.logic, volume=scenes.loadVolume(scan), model="bright")
+def test_the_self_test_needs_no_packages_for_layouts_and_scenes(panel):
+    from MSLesionSegModule.selfTest import runStartTest
+
+    runStartTest(Case(), panel)
+
+
+def test_the_self_test_goes_through_the_steps_without_a_window(panel, scan):
+    from MSLesionSegModule.selfTest import runLogicTest
+
+    runLogicTest(Case(), panel.logic, volume=scenes.loadVolume(scan), model="bright")
     assert len(panel.logic._jobs) == 0
 
 
-def test_the_self_test_presses_the_panel_s_buttons(panel, scan):
+@pytest.mark.slow
+def test_the_self_test_presses_the_panel_s_buttons_from_the_search_to_another_model(panel, scan):
     from MSLesionSegModule.selfTest import runPanelTest
 
-    class Case(unittest.TestCase):
-        def delayDisplay(self, text):
-            pass
-
+    folder = os.environ["MSLESIONSEG_MODELS"]
     runPanelTest(Case(), panel, volume=scenes.loadVolume(scan), model="bright")
+    assert os.environ["MSLESIONSEG_MODELS"] == folder
+    assert [path.name for path in Path(folder).iterdir() if path.is_dir()] == ["bright"]
 
 
 def test_the_working_folder_goes_with_the_module(panel):

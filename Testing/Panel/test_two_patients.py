@@ -317,6 +317,19 @@ def test_what_is_searched_is_shown_although_another_patient_was_loaded_last(pane
     harness.wait(lambda: panel.segment._job is None)
 
 
+def test_the_panel_follows_the_views_only_when_a_scene_is_loaded_completely(panel, clinic):
+    first, second = (clinic.load(name) for name in clinic.files)
+    clinic.show(first)
+    lesions = clinic.open("sub-01_FLAIR")
+    slicer.mrmlScene.StartState(slicer.vtkMRMLScene.BatchProcessState)
+    clinic.view.SetBackgroundVolumeID(second.GetID())
+    panel.focus.look()
+    assert panel.review.findings.node is lesions and panel.focus.waiting
+    slicer.mrmlScene.EndState(slicer.vtkMRMLScene.BatchProcessState)
+    settle(panel)
+    assert panel.review.findings is None
+
+
 def test_the_module_comes_back_to_the_scan_that_is_shown(panel, clinic):
     first, second = (clinic.load(name) for name in clinic.files)
     clinic.show(first)

@@ -188,6 +188,8 @@ def _util() -> None:
     slicer.util.errorDisplay = lambda text, **kwargs: slicer.harnessErrors.append(text)
     slicer.util.WaitCursor = contextlib.nullcontext
     slicer.util.loadVolume = loadVolume
+    slicer.util.saveScene = lambda path: slicer.mrmlScene.WriteToMRB(path)
+    slicer.util.loadScene = lambda path: slicer.mrmlScene.ReadFromMRB(path, False)
     slicer.util.infoDisplay = lambda text, **kwargs: None
 
 

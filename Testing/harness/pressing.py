@@ -75,7 +75,7 @@ def decisions(panel) -> list[str]:
 def save_and_load(folder: Path) -> None:
     """Save everything into one file, close the scene and load the file, as Slicer does."""
     bundle = str(folder / "patient.mrb")
-    assert slicer.mrmlScene.WriteToMRB(bundle)
+    assert slicer.util.saveScene(bundle)
     scenes.clear()
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
-    assert slicer.mrmlScene.ReadFromMRB(bundle, False)
+    assert slicer.util.loadScene(bundle)
