@@ -114,7 +114,7 @@ def judge_given_brain(brain: nib.Nifti1Image, scan: nib.Nifti1Image) -> tuple[Fi
     except ImageError:  # the reason why people give a mask
         return doubts
     one, other = (np.asarray(mask.dataobj) > 0 for mask in (brain, found))
-    overlap = 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))
+    overlap = _dice(one, other)
     text = f"its overlap with the brain that is found on the scan is {overlap:.2f} (Dice)"
     if overlap < POSSIBLE_OVERLAP:
         raise ImageError(
@@ -122,7 +122,18 @@ def judge_given_brain(brain: nib.Nifti1Image, scan: nib.Nifti1Image) -> tuple[Fi
         )
     if overlap < LEAST_OVERLAP:
         doubts += (_doubtful(f"The brain mask that was given may not be this scan's: {text}."),)
+    mirrored = max(_dice(np.flip(one, axis), other) for axis in range(3))
+    if mirrored > overlap + _REVERSED_GAIN:
+        doubts += (
+            _doubtful(
+                f"The brain mask that was given may be mirrored: {text}, and {mirrored:.2f} if turned over."
+            ),
+        )
     return doubts
+
+
+def _dice(one: np.ndarray, other: np.ndarray) -> float:
+    return 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))
 
 
 def shape_doubts(shape: BrainShape) -> list[str]:
