@@ -188,7 +188,14 @@ def test_a_nrrd_that_does_not_say_where_it_lies_is_told_like_a_nifti(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "field", ["content: noise", "spacings: nan nan nan", "space: RAS\nspace origin: (0,0,0)"]
+    "field",
+    [
+        "content: noise",
+        "spacings: nan nan nan",
+        "spacings: 3 nan 3",
+        "space: RAS\nspace origin: (0,0,0)",
+        "space: RAS\nspace directions: (3,0,0) (0,3,0) none",
+    ],
 )
 def test_a_nrrd_without_voxel_size_is_refused(tmp_path: Path, field: str) -> None:
     with pytest.raises(ImageError, match="does not say how large its voxels are"):

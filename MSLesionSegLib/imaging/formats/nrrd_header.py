@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,9 @@ def check_header(path: Path, header: NrrdHeader) -> list[Finding]:
             f"{name} is compressed with bzip2, which cannot be read here nor in 3D Slicer. Save it with gzip "
             "compression or without, for example with: unu save -f nrrd -e gzip"
         )
-    if not any(char.isdigit() for char in fields.get("spacedirections", fields.get("spacings", ""))):
+    axes = re.findall(r"\([^)]*\)|\S+", fields.get("spacedirections", fields.get("spacings", "")))
+    sized = sum(any(char.isdigit() for char in axis) for axis in axes)
+    if sized < min(int(fields.get("dimension", 3)), 3):  # ITK takes 1 mm for the others
         raise ImageError(
             f"{name} does not say how large its voxels are. Export the scan again with its spacing, or convert it "
             "again from the DICOM files."
