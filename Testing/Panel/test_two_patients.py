@@ -160,7 +160,8 @@ class Clinic:
         return volume
 
     def show(self, volume) -> None:
-        self.view.SetBackgroundVolumeID(volume.GetID())
+        for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
+            composite.SetBackgroundVolumeID(volume.GetID())
         settle(self.panel)
 
     def open(self, name: str):
