@@ -198,9 +198,12 @@ def _paint(findings) -> None:
     """A stroke over the middle of the axial view; without a window two voxels that hold no lesion."""
     manager = slicer.app.layoutManager() if slicer.util.mainWindow() is not None else None
     if manager is not None:
-        view = manager.sliceWidget("Red").sliceView()
-        x, y = view.width // 2, view.height // 2
-        slicer.util.clickAndDrag(manager.sliceWidget("Red"), start=(x, y), end=(x + 30, y + 20))
+        widget = manager.sliceWidget("Red")
+        x, y = widget.sliceView().width // 2, widget.sliceView().height // 2
+        slicer.util.clickAndDrag(
+            widget, button="None", start=(x - 5, y), end=(x, y), steps=2
+        )  # makes the brush
+        slicer.util.clickAndDrag(widget, start=(x, y), end=(x + 30, y + 20))
         return
     mask = _inScene(findings)
     for voxel in np.argwhere(~mask)[:2]:
