@@ -347,8 +347,10 @@ def test_a_result_that_comes_while_the_person_is_elsewhere_leaves_views_and_edit
     harness.wait(lambda: panel.ui.segmentButton.enabled)
     choose_model(panel)
     panel.ui.segmentButton.click()
+    assert view.GetBackgroundVolumeID() == volume.GetID(), "what is searched is shown"
     panel.exit()
     panel.parent.isEntered = False
+    view.SetBackgroundVolumeID(None)
     harness.wait(lambda: panel.segment._job is None)
     assert view.GetBackgroundVolumeID() is None
     assert panel.ui.segmentEditor.segmentationNode() is None
