@@ -149,7 +149,10 @@ def test_a_field_of_view_that_ends_within_the_volume_is_told(tmp_path: Path) -> 
 def test_many_voxels_that_are_no_numbers_within_the_head_are_refused(tmp_path: Path, hole: tuple) -> None:
     data = noise(dtype=np.float32)
     data[hole] = np.nan
-    with pytest.raises(ImageError, match=r"^scan.nii has \d+ voxels .* not a number.*export the scan again"):
+    with pytest.raises(
+        ImageError,
+        match=r"^scan.nii has \d+ voxels .* that are infinite, or not a number.*export the scan again",
+    ):
         read_scan(write(tmp_path / "scan.nii", data))
 
 
