@@ -40,18 +40,30 @@ def batch(
     entity: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only files with this in their names, such as acq-3D, or rec-none (without rec); can be repeated."
+            help="Only files with this in their names, such as acq-3D, run-2 (also run-02) or rec-none "
+            "(without any rec), where an examination has several; can be repeated."
         ),
     ] = None,
     skip_finished: Annotated[
-        bool, typer.Option("--skip-finished", help="Leave alone what has the same result already.")
+        bool,
+        typer.Option(
+            "--skip-finished",
+            help="Leave an examination alone that has a result of the same scans, model and settings; one that "
+            "was made otherwise is reported, and replaced with --overwrite as well.",
+        ),
     ] = False,
-    workers: Annotated[int, typer.Option(help="Examinations at a time on this computer.")] = 1,
+    workers: Annotated[
+        int, typer.Option(help="Examinations at a time; each worker is a process that stays loaded.")
+    ] = 1,
     threads: Annotated[
         int | None, typer.Option(help="Threads of each worker (default: the cores are shared out).")
     ] = None,
     executor: Annotated[
-        str, typer.Option(help="local, or dask://HOST:PORT for an existing Dask cluster.")
+        str,
+        typer.Option(
+            help="local, or dask://HOST:PORT for an existing Dask cluster whose workers see the same paths; needs "
+            "pip install distributed."
+        ),
     ] = "local",
     model: ModelOption = None,
     device: Device = "auto",

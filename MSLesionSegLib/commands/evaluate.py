@@ -27,10 +27,18 @@ def evaluate(
     ] = None,
     prediction: Annotated[Path | None, typer.Option(help="One mask instead of a CSV file.")] = None,
     reference: Annotated[Path | None, typer.Option(help="Its reference mask.")] = None,
-    preset: Annotated[str, typer.Option(help="What counts as found: any-overlap or msseg.")] = "any-overlap",
+    preset: Annotated[
+        str,
+        typer.Option(
+            help="What counts as a lesion and as found: any-overlap, or msseg, the rule of the MSSEG challenges."
+        ),
+    ] = "any-overlap",
     lesion_label: LesionLabel = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder to make for the numbers.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Folder to make for cases.csv, evaluation.json and evaluation.md."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     events: Events = False,

@@ -36,22 +36,30 @@ def segment_new(
     flair_model: Annotated[
         str | None, typer.Option(help="Model that finds the lesions on each scan (default: the one in use).")
     ] = None,
-    registration: Annotated[str, typer.Option(help="rigid, affine, restricted-syn or full-syn.")] = "rigid",
+    registration: Annotated[
+        str,
+        typer.Option(
+            help="rigid, affine, restricted-syn (rigid, then few coarse steps) or full-syn (the usual SyN)."
+        ),
+    ] = "rigid",
     device: Device = "auto",
     threshold: Threshold = None,
     min_volume: MinVolume = None,
     min_peak: MinPeak = None,
-    flips: Annotated[bool, typer.Option("--flips", help="Average over mirrored inputs; slow.")] = False,
+    flips: Annotated[
+        bool,
+        typer.Option("--flips", help="Average over mirrored inputs in all networks; four times as long."),
+    ] = False,
     n4: N4 = False,
     previous: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the earlier comparison whose follow-up is now the baseline (or its numbered lesions); "
-            "lesions keep their ids."
+            help="Folder of the earlier comparison whose follow-up is now the baseline (or a label image of its "
+            "lesions); lesions keep their ids."
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Count lesions although the scans cannot be compared.")
+        bool, typer.Option("--force", help="Count lesions although a check of comparability is red.")
     ] = False,
     overwrite: Overwrite = False,
     events: Events = False,

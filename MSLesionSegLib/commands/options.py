@@ -22,19 +22,23 @@ MinVolume = Annotated[
 MinPeak = Annotated[
     float | None,
     typer.Option(
-        "--min-peak", help="Drop lesions that nowhere reach this probability (default: model card)."
+        "--min-peak",
+        help="Drop lesions that nowhere reach this probability; the others keep their outline (default: model card).",
     ),
 ]
-BrainMask = Annotated[Path | None, typer.Option(help="Brain mask on the scan's grid (default: found).")]
+BrainMask = Annotated[Path | None, typer.Option(help="Brain mask on the grid of the scan (default: found).")]
 LesionLabel = Annotated[
     str | None,
-    typer.Option(help="Which label of a mask with several is the lesion: a number, 2,3 or 'all'."),
+    typer.Option(
+        help="Which label of a mask with several is the lesion: 2, or 2,3, or all if each is a lesion of its own."
+    ),
 ]
 Flips = Annotated[
     bool | None,
     typer.Option(
         "--flips/--no-flips",
-        help="Average over mirrored inputs and add an uncertainty map, or be quick (default: model card).",
+        help="Average over mirrored inputs: fewer false lesions and an uncertainty map, but four times as long in "
+        "the network (default: model card).",
     ),
 ]
 N4 = Annotated[bool, typer.Option("--n4", help="Correct the bias field first.")]

@@ -22,9 +22,18 @@ def train(
     task: Annotated[str, typer.Option(help="Task of the cases.")] = "flair",
     start: Annotated[
         str | None,
-        typer.Option("--from", help="Model to start from, or scratch (default: the model in use)."),
+        typer.Option(
+            "--from",
+            help="Model to start from, by name or folder, or scratch for random weights (default: the model in use).",
+        ),
     ] = None,
-    tune: Annotated[str, typer.Option(help="Part that is tuned: all, decoder, last or encoder.")] = "all",
+    tune: Annotated[
+        str,
+        typer.Option(
+            help="Part that is tuned: all, decoder (the encoder stays as it is, also a random one), last (the last "
+            "two convolutions) or encoder."
+        ),
+    ] = "all",
     recipe: Annotated[
         str, typer.Option(help="quick, ms-transfer, replay, pretrained or fcn; see docs/fine-tuning.md.")
     ] = "quick",
@@ -33,7 +42,10 @@ def train(
         typer.Option("--set", help="Another value for a field of the recipe: field=value; can be repeated."),
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="Time budget for everything, in minutes (default: the recipe's).")
+        float | None,
+        typer.Option(
+            help="Time budget in minutes for everything, scoring and gate included (default: the recipe's)."
+        ),
     ] = None,
     replay: Replay = None,
     no_replay: Annotated[
@@ -42,7 +54,10 @@ def train(
     ] = False,
     leave_one_out: Annotated[
         bool,
-        typer.Option("--leave-one-out", help="Too few cases to split: train once more without each of them."),
+        typer.Option(
+            "--leave-one-out",
+            help="Too few cases to split: train once more without each of them, for the gate.",
+        ),
     ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the new model (default: a free one).")] = None,
     device: Device = "auto",
