@@ -29,7 +29,7 @@ def ensureCoreOnPath() -> None:
 ensureCoreOnPath()
 
 from MSLesionSegModule.logic import MSLesionSegLogic  # noqa: E402
-from MSLesionSegModule.startUp import startUp  # noqa: E402
+from MSLesionSegModule.setup.startUp import startUp  # noqa: E402
 
 POLL_MS = 50
 HOME = "https://github.com/OWNER/SlicerMSLesionSeg"
@@ -39,7 +39,7 @@ class MSLesionSeg(ScriptedLoadableModule):
     """What Slicer shows about the module. Runs at application start, so it loads nothing heavy."""
 
     def __init__(self, parent):
-        from MSLesionSegModule import keys
+        from MSLesionSegModule.review import keys
 
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("MS Lesion Segmentation")
@@ -69,15 +69,15 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNodeGuiTag = None
 
     def setup(self):
-        from MSLesionSegModule.casesSection import CasesSection
-        from MSLesionSegModule.focus import Focus
-        from MSLesionSegModule.modelsSection import ModelsSection
-        from MSLesionSegModule.packagesSection import PackagesSection
-        from MSLesionSegModule.reviewSection import ReviewSection
-        from MSLesionSegModule.segmentSection import SegmentSection
+        from MSLesionSegModule.review.reviewSection import ReviewSection
+        from MSLesionSegModule.sections.casesSection import CasesSection
+        from MSLesionSegModule.sections.modelsSection import ModelsSection
+        from MSLesionSegModule.sections.packagesSection import PackagesSection
+        from MSLesionSegModule.sections.segmentSection import SegmentSection
+        from MSLesionSegModule.sections.trainSection import TrainSection
         from MSLesionSegModule.timers import delayed
-        from MSLesionSegModule.trainSection import TrainSection
-        from MSLesionSegModule.views import Views
+        from MSLesionSegModule.views.focus import Focus
+        from MSLesionSegModule.views.sliceViews import Views
 
         ScriptedLoadableModuleWidget.setup(self)
         self._uiWidget = slicer.util.loadUI(self.resourcePath("UI/MSLesionSeg.ui"))

@@ -8,8 +8,8 @@ from typing import Any
 import slicer
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleLogic
 
+from .jobs.workFolder import WorkFolder
 from .parameters import MSLesionSegParameterNode
-from .workFolder import WorkFolder
 
 
 class MSLesionSegLogic(ScriptedLoadableModuleLogic):
@@ -24,8 +24,8 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
     """
 
     def __init__(self):
-        from .packages import Packages
-        from .runningJobs import RunningJobs
+        from .jobs.runningJobs import RunningJobs
+        from .setup.packages import Packages
 
         ScriptedLoadableModuleLogic.__init__(self)
         self._work = WorkFolder(slicer.app.temporaryPath)
@@ -51,8 +51,8 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
 
     def findingsOf(self, segmentation):
         """The findings that a segmentation node holds, to go on with their review; None for any other node."""
-        from .findings import Findings
-        from .packages import coreImportable
+        from .scene.reviewSession import Findings
+        from .setup.packages import coreImportable
 
         return Findings.ofNode(segmentation) if coreImportable() else None
 
@@ -81,7 +81,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             RuntimeError: it could not be done (with ``wait``); the sentence says why.
         """
-        from .segmenting import Segmenting
+        from .jobs.segmenting import Segmenting
 
         run = Segmenting(
             task,
@@ -112,7 +112,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             MSLesionSegError: it cannot be shown; the sentence says why.
         """
-        from .storedResult import readResult
+        from .scene.storedResult import readResult
 
         result = readResult(Path(path))
         return result.goOn() or result.show(result.scansInScene(), self.workFolder())
@@ -134,7 +134,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         onFinished=lambda outcome: None,
     ):
         """As :meth:`addCase`, but return the job at once."""
-        from .filing import addArguments
+        from .jobs.caseCommands import addArguments
 
         findings.takeEdits()
         work = Path(tempfile.mkdtemp(prefix="case-", dir=self.workFolder()))
@@ -172,7 +172,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         Raises:
             RuntimeError: it could not be done (with ``wait``); the sentence says why.
         """
-        from .filing import trainArguments
+        from .jobs.caseCommands import trainArguments
 
         arguments = trainArguments(
             Path(folder).absolute(), task, start, tune, minutes, replay, leaveOneOut, device, settings
@@ -200,7 +200,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         return self._work.path()
 
     def _started(self, arguments, **callbacks):
-        from .job import Job, coreEnvironment
+        from .jobs.job import Job, coreEnvironment
 
         environment = coreEnvironment(self.packages.antsFolder)
         job = Job(arguments, self.workFolder(), environment=environment, **callbacks)

@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from . import filing, segments, volumes
-from .findings import reviewedSegments
-from .pairLayout import PAIR_LAYOUT, description
-from .sampleData import addSyntheticPatient
+from .jobs import caseCommands
+from .scene import segments, volumes
+from .scene.reviewSession import reviewedSegments
+from .setup.sampleData import addSyntheticPatient
+from .views.pairLayout import PAIR_LAYOUT, description
 
 _LONGEST_S = 600
 _OTHER_LAYOUTS = (
@@ -124,13 +125,13 @@ def changeLayouts() -> None:
 @contextlib.contextmanager
 def ownFolders(folder: Path):
     """Keep models, replay buffers and cases in ``folder`` meanwhile."""
-    cases, before = filing.casesFolder(), {name: os.environ.get(name) for name in _HOMES}
+    cases, before = caseCommands.casesFolder(), {name: os.environ.get(name) for name in _HOMES}
     os.environ.update({name: str(folder / home) for name, home in _HOMES.items()})
-    filing.rememberCasesFolder(str(folder / "cases"))
+    caseCommands.rememberCasesFolder(str(folder / "cases"))
     try:
         yield
     finally:
-        filing.rememberCasesFolder(cases)
+        caseCommands.rememberCasesFolder(cases)
         for name, value in before.items():
             if value is None:
                 del os.environ[name]

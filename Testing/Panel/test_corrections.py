@@ -145,7 +145,7 @@ def test_a_threshold_that_the_slider_cannot_show_is_left_alone(panel, found):
 
 
 def test_a_table_that_cannot_be_saved_is_told(panel, found, tmp_path, monkeypatch):
-    from MSLesionSegModule import exportRow
+    from MSLesionSegModule.review import exportRow
 
     nowhere = str(tmp_path / "gone" / "lesions.csv")
     monkeypatch.setattr(exportRow, "fileToSave", lambda *args: nowhere)
@@ -197,7 +197,7 @@ def test_a_card_is_shown_as_often_as_one_likes(panel, monkeypatch):
 
 def test_a_task_without_a_model_says_so(panel, scan, monkeypatch):
     import scene as scenes
-    from MSLesionSegModule import modelStore
+    from MSLesionSegModule.sections import modelStore
 
     monkeypatch.setattr(modelStore, "family", lambda: [])
     panel.models.refresh()

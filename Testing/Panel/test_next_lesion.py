@@ -6,8 +6,8 @@ import layout as layouts
 import numpy as np
 import pytest
 import slicer
-from MSLesionSegModule.inView import isInView
-from MSLesionSegModule.keys import helpText
+from MSLesionSegModule.review.keys import helpText
+from MSLesionSegModule.views.inView import isInView
 from pressing import decisions, listening, open_result, press
 
 ONE_VIEW = 6

@@ -6,8 +6,8 @@ import numpy as np
 import panel as harness
 import pytest
 import slicer
-from MSLesionSegModule import segments
-from MSLesionSegModule.findings import reviewOf
+from MSLesionSegModule.scene import segments
+from MSLesionSegModule.scene.reviewSession import reviewOf
 from pressing import listening, open_result, press
 from scipy.ndimage import label
 

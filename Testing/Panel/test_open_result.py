@@ -10,7 +10,7 @@ import panel as harness
 import pytest
 import scene as scenes
 import slicer
-from MSLesionSegModule import volumes
+from MSLesionSegModule.scene import volumes
 from pressing import choosing, decisions, open_result, press
 
 from MSLesionSegLib.checksums import file_sha256

@@ -80,7 +80,7 @@ def slicer_without_ants(tmp_path, monkeypatch):
 
 @pytest.fixture
 def packages(tmp_path):
-    from MSLesionSegModule.packages import Packages
+    from MSLesionSegModule.setup.packages import Packages
 
     slicer.harnessAnswers.clear()
     return Packages(scene.MODULE / "Resources" / "requirements.txt", tmp_path / "ants")
@@ -102,7 +102,7 @@ class TestAnts:
         assert [path.name for path in packages.antsFolder.parent.iterdir()] == [packages.antsFolder.name]
 
     def test_of_another_slicer_is_not_taken_for_its_own(self, packages, monkeypatch):
-        from MSLesionSegModule.packages import Packages
+        from MSLesionSegModule.setup.packages import Packages
 
         (packages.antsFolder / "ants").mkdir(parents=True)
         versions = importlib.metadata.version
@@ -130,7 +130,7 @@ class TestAnts:
 
 
 def test_a_conflict_of_versions_is_told_as_pip_tells_it(packages, shelf, tmp_path):
-    from MSLesionSegModule.pipRun import pipRun
+    from MSLesionSegModule.setup.pipRun import pipRun
     from slicer import packaging
 
     put(shelf, "lesiontool", "1.0", ["numpy<1"])
@@ -142,7 +142,7 @@ def test_a_conflict_of_versions_is_told_as_pip_tells_it(packages, shelf, tmp_pat
 
 
 def test_a_computer_without_a_network_is_told_apart_from_other_reasons():
-    from MSLesionSegModule.pipRun import refusal
+    from MSLesionSegModule.setup.pipRun import refusal
 
     lines = ["WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError'"]
     lines += ["ERROR: Could not find a version that satisfies the requirement monai (from versions: none)"]
@@ -223,7 +223,7 @@ class TestTheRestartForPyTorch:
         assert steps == ["asked"]
 
     def test_comes_back_to_the_module_once(self, packages, steps, monkeypatch):
-        from MSLesionSegModule.torchExtension import reopenModule
+        from MSLesionSegModule.setup.torchExtension import reopenModule
 
         modules = []
         monkeypatch.setattr(slicer.util, "selectModule", modules.append, raising=False)

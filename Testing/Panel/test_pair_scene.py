@@ -8,7 +8,7 @@ import pytest
 import scene as scenes
 import slicer
 from comparison import compared
-from MSLesionSegModule.pairLayout import PAIR_LAYOUT, PAIR_VIEWS
+from MSLesionSegModule.views.pairLayout import PAIR_LAYOUT, PAIR_VIEWS
 from pressing import choosing, press, save_and_load
 
 FOUR_UP = 3

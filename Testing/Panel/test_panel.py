@@ -13,7 +13,7 @@ import pytest
 import qt
 import scene as scenes
 import slicer
-from MSLesionSegModule import volumes
+from MSLesionSegModule.scene import volumes
 from pressing import choose_model, decisions, find_lesions, listening, open_result, press
 
 
@@ -151,7 +151,7 @@ def test_the_table_is_saved_as_it_stands_on_the_screen(panel, scan, result, tmp_
     press(panel, "N")
     press(panel, "C")
     target = tmp_path / "lesions.csv"
-    from MSLesionSegModule import exportRow
+    from MSLesionSegModule.review import exportRow
 
     monkeypatch.setattr(exportRow, "fileToSave", lambda *args: str(target))
     panel.ui.saveTableButton.click()

@@ -61,7 +61,7 @@ def test_the_task_survives_the_file(panel, tmp_path):
 
 def test_a_case_of_a_scene_that_was_loaded_can_be_filed(panel, scan, result, tmp_path):
     import nibabel as nib
-    from MSLesionSegModule.volumes import affineOf
+    from MSLesionSegModule.scene.volumes import affineOf
 
     def places(mask, affine) -> set[tuple[float, ...]]:
         return set(map(tuple, np.round(nib.affines.apply_affine(affine, np.argwhere(mask)), 2)))

@@ -6,8 +6,10 @@ import pytest
 import qt
 import SampleData
 import slicer
-from MSLesionSegModule import pairLayout, sampleData, torchExtension, workFolder
-from MSLesionSegModule.startUp import startUp
+from MSLesionSegModule.jobs import workFolder
+from MSLesionSegModule.setup import sampleData, torchExtension
+from MSLesionSegModule.setup.startUp import startUp
+from MSLesionSegModule.views import pairLayout
 
 
 @pytest.fixture

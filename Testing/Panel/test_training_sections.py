@@ -40,13 +40,13 @@ def test_without_new_cases_nothing_can_be_trained(panel):
 
 
 def test_leave_one_out_is_offered_with_its_time_and_needs_no_new_case(panel, tmp_path):
-    from MSLesionSegModule import filing
+    from MSLesionSegModule.jobs import caseCommands
 
     file_cases(panel, tmp_path)
     ui, started = panel.ui, []
     panel._parameterNode.minutes = 20
     assert "3 trainings, 60 min" in ui.leaveOneOutCheckBox.text
-    filing.rememberTrained(filing.casesFolder(), "flair")
+    caseCommands.rememberTrained(caseCommands.casesFolder(), "flair")
     panel.train.update()
     assert not ui.trainButton.enabled
     ui.leaveOneOutCheckBox.checked = True
@@ -57,10 +57,10 @@ def test_leave_one_out_is_offered_with_its_time_and_needs_no_new_case(panel, tmp
 
 
 def test_a_training_that_ends_while_the_person_is_elsewhere_changes_no_choice(panel, tmp_path):
-    from MSLesionSegModule import filing
+    from MSLesionSegModule.jobs import caseCommands
 
     file_cases(panel, tmp_path)
-    filing.rememberTrained(filing.casesFolder(), "flair")
+    caseCommands.rememberTrained(caseCommands.casesFolder(), "flair")
     panel._parameterNode.minutes, panel._parameterNode.leaveOneOut = 20, True
     panel.exit()
     panel.train.update()

@@ -10,11 +10,11 @@ import SimpleITK as sitk
 import slicer
 import vtk
 from comparison import REGIONS_AFFINE, SHIFT_LPS, compared
-from MSLesionSegModule import segments, volumes
-from MSLesionSegModule.corrected import writeCorrected, writeSegmentation
-from MSLesionSegModule.findings import Findings
-from MSLesionSegModule.resultFolder import load, loading
-from MSLesionSegModule.storedResult import readResult
+from MSLesionSegModule.scene import segments, volumes
+from MSLesionSegModule.scene.corrected import writeCorrected, writeSegmentation
+from MSLesionSegModule.scene.resultFolder import load, loading
+from MSLesionSegModule.scene.reviewSession import Findings
+from MSLesionSegModule.scene.storedResult import readResult
 
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.segmentation.outputs import save_image

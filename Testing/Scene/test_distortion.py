@@ -12,11 +12,11 @@ import slicer
 import vtk
 from comparison import compared
 from hospital import save_patient
-from MSLesionSegModule import volumes
-from MSLesionSegModule.corrected import originalFiles
-from MSLesionSegModule.resultFolder import load
-from MSLesionSegModule.segmenting import Segmenting
-from MSLesionSegModule.storedResult import readResult
+from MSLesionSegModule.jobs.segmenting import Segmenting
+from MSLesionSegModule.scene import volumes
+from MSLesionSegModule.scene.corrected import originalFiles
+from MSLesionSegModule.scene.resultFolder import load
+from MSLesionSegModule.scene.storedResult import readResult
 
 from MSLesionSegLib.errors import ImageError
 

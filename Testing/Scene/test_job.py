@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from MSLesionSegModule.job import CANCELLED, DONE, FAILED, Job, coreEnvironment
+from MSLesionSegModule.jobs.job import CANCELLED, DONE, FAILED, Job, coreEnvironment
 
 STUBBORN = """
 import json, subprocess, sys, time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from MSLesionSegModule.patients import Origin, dateOf, mayBelongTogether, patientsApart, surelyTogether
+from MSLesionSegModule.scans.patients import Origin, dateOf, mayBelongTogether, patientsApart, surelyTogether
 
 
 @pytest.mark.parametrize(

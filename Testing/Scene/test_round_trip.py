@@ -11,11 +11,11 @@ import scene as harness
 import slicer
 import vtk
 from hospital import save_patient
-from MSLesionSegModule import segments, volumes
-from MSLesionSegModule.corrected import writeCorrected
-from MSLesionSegModule.findings import Findings
-from MSLesionSegModule.job import DONE, Job
-from MSLesionSegModule.resultFolder import load
+from MSLesionSegModule.jobs.job import DONE, Job
+from MSLesionSegModule.scene import segments, volumes
+from MSLesionSegModule.scene.corrected import writeCorrected
+from MSLesionSegModule.scene.resultFolder import load
+from MSLesionSegModule.scene.reviewSession import Findings
 
 from MSLesionSegLib.errors import MSLesionSegError
 

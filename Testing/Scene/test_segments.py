@@ -8,7 +8,7 @@ import scene as harness
 import slicer
 import vtk
 from hospital import save_patient
-from MSLesionSegModule import segments
+from MSLesionSegModule.scene import segments
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 import scene as harness
 import slicer
 from hospital import save_patient
-from MSLesionSegModule import pairLayout
-from MSLesionSegModule.pairLayout import PAIR_LAYOUT
-from MSLesionSegModule.views import Views, pointedRAS
+from MSLesionSegModule.views import pairLayout
+from MSLesionSegModule.views.pairLayout import PAIR_LAYOUT
+from MSLesionSegModule.views.sliceViews import Views, pointedRAS
 
 FOUR_UP, CONVENTIONAL, ONE_RED = 3, 2, 6
 NAMES = ("BaselineAxial", "BaselineSagittal", "FollowupAxial", "FollowupSagittal")

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from MSLesionSegModule.job import DONE, Job
-from MSLesionSegModule.workFolder import WorkFolder, removeLeftovers
+from MSLesionSegModule.jobs.job import DONE, Job
+from MSLesionSegModule.jobs.workFolder import WorkFolder, removeLeftovers
 
 # a session of another process, which says where its folder is and then waits for its end
 SESSION = """
@@ -27,7 +27,7 @@ sys.stdin.read()
 @pytest.fixture
 def session(tmp_path):
     """Another Slicer with a work folder below ``tmp_path``, and that folder."""
-    module = Path(__file__).parents[2] / "MSLesionSeg" / "MSLesionSegModule"
+    module = Path(__file__).parents[2] / "MSLesionSeg" / "MSLesionSegModule" / "jobs"
     process = subprocess.Popen(
         [sys.executable, "-c", SESSION, str(module), str(tmp_path)],
         stdin=subprocess.PIPE,

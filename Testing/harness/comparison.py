@@ -10,7 +10,7 @@ import numpy as np
 import scene as harness
 import SimpleITK as sitk
 from hospital import save_patient
-from MSLesionSegModule import segments
+from MSLesionSegModule.scene import segments
 
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER

@@ -69,7 +69,8 @@ def start() -> None:
     QtCore.QSettings.setPath(QtCore.QSettings.IniFormat, QtCore.QSettings.UserScope, slicer.app.temporaryPath)
     application.setOrganizationName("MSLesionSegTests")
 
-    names = [f"MSLesionSegModule.{file.stem}" for file in (scene.MODULE / "MSLesionSegModule").glob("*.py")]
+    files = (scene.MODULE / "MSLesionSegModule").rglob("*.py")
+    names = [".".join(file.relative_to(scene.MODULE).with_suffix("").parts) for file in files]
     feature = importlib.import_module("__feature__")  # comes with PySide6
     for name in (MODULE, "strict", "connectors", "pressing", *names):
         feature.set_selection(_PROPERTIES, name)

@@ -8,7 +8,7 @@ from pathlib import Path
 import panel as harness
 import scene as scenes
 import slicer
-from MSLesionSegModule import segmentSection
+from MSLesionSegModule.sections import segmentSection
 from PySide6 import QtGui
 
 

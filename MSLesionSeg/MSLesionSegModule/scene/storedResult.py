@@ -14,9 +14,9 @@ from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.foreign_json import read_json
 
-from . import placing, resultFolder, volumes
-from .choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
-from .findings import INPUT, RECORD, SUBTRACTION, Findings
+from ..choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
+from . import baselineTransform, resultFolder, volumes
+from .reviewSession import INPUT, RECORD, SUBTRACTION, Findings
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,9 @@ def _goOn(node) -> Findings | None:
     subtraction = node.GetNodeReference(SUBTRACTION)
     transform = None if subtraction is None else subtraction.GetParentTransformNode()
     if transform is not None:
-        placing.place(transform, *(node.GetNodeReference(INPUT + name) for name in ("baseline", "followup")))
+        baselineTransform.place(
+            transform, *(node.GetNodeReference(INPUT + name) for name in ("baseline", "followup"))
+        )
     found = Findings.ofNode(node)
     if found is not None:
         found.unhide()

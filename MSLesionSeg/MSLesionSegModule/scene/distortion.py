@@ -11,7 +11,7 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import ImageError
 
-from . import placing
+from . import baselineTransform
 
 _SAME = 1e-3  # of the squares of lengths, and of the cosines between axes
 
@@ -23,7 +23,7 @@ def refuseDistorted(volumeNode) -> None:
         ImageError: a transform scales, mirrors, shears or bends it.
     """
     parent = volumeNode.GetParentTransformNode()
-    if parent is None or placing.isPlaced(volumeNode):
+    if parent is None or baselineTransform.isPlaced(volumeNode):
         return
     if not parent.IsTransformToWorldLinear():
         raise _distorted(volumeNode, parent, _harden())

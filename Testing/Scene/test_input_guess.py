@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from MSLesionSegModule.patients import Origin
-from MSLesionSegModule.proposals import proposeInputs
-from MSLesionSegModule.sessions import isReversed
+from MSLesionSegModule.scans.inputGuess import proposeInputs
+from MSLesionSegModule.scans.patients import Origin
+from MSLesionSegModule.scans.scanDates import isReversed
 
 
 def proposed(task: str, *names: str) -> dict[str, str]:

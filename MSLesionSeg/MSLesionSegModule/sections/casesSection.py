@@ -7,8 +7,9 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import filing, texts
-from .job import DONE
+from .. import texts
+from ..jobs import caseCommands
+from ..jobs.job import DONE
 
 _LONGEST_REVIEW_MIN = 24 * 60
 
@@ -29,9 +30,9 @@ class CasesSection:
         self._say = say
         self._job = None
         self._began = 0.0
-        if filing.casesFolder():
-            ui.casesFolderButton.directory = filing.casesFolder()
-        ui.reviewerEdit.text = filing.reviewer()
+        if caseCommands.casesFolder():
+            ui.casesFolderButton.directory = caseCommands.casesFolder()
+        ui.reviewerEdit.text = caseCommands.reviewer()
         ui.casesFolderButton.directoryChanged.connect(self._folderChanged)
         ui.reviewerEdit.editingFinished.connect(self._reviewerChanged)
         ui.addCaseButton.clicked.connect(self.add)
@@ -60,7 +61,7 @@ class CasesSection:
         )  # nobody corrects for days: Slicer stood open
         try:
             self._job = self.logic.startAddCase(
-                findings, filing.casesFolder(), filing.reviewer(), minutes, self._added
+                findings, caseCommands.casesFolder(), caseCommands.reviewer(), minutes, self._added
             )
         except (MSLesionSegError, OSError) as error:
             self._say(str(error), error=True)
@@ -70,13 +71,13 @@ class CasesSection:
 
     def update(self) -> None:
         """Show how many cases there are and whether one can be added."""
-        cases = filing.listCases(filing.casesFolder(), None)
+        cases = caseCommands.listCases(caseCommands.casesFolder(), None)
         lesions = sum(case["lesions"] for case in cases)
         validation = sum(case["split"] == "validation" for case in cases)
         # without a text of its own the button shows Slicer's working directory
-        self.ui.casesFolderButton.text = filing.casesFolder() or _("Choose a folder...")
+        self.ui.casesFolderButton.text = caseCommands.casesFolder() or _("Choose a folder...")
         self.ui.casesLabel.text = texts.casesText(len(cases), lesions, validation)
-        problem = texts.addCaseProblem(self.findings, filing.casesFolder(), self._job is not None)
+        problem = texts.addCaseProblem(self.findings, caseCommands.casesFolder(), self._job is not None)
         self.ui.addCaseButton.enabled = not problem
         self.ui.addCaseButton.toolTip = problem or _(
             "Keep the scan and the corrected mask as a training case."
@@ -104,9 +105,9 @@ class CasesSection:
         self.onChanged()
 
     def _folderChanged(self, *_args) -> None:
-        filing.rememberCasesFolder(str(self.ui.casesFolderButton.directory))
+        caseCommands.rememberCasesFolder(str(self.ui.casesFolderButton.directory))
         self.update()
         self.onChanged()
 
     def _reviewerChanged(self, *_args) -> None:
-        filing.rememberReviewer(self.ui.reviewerEdit.text.strip())
+        caseCommands.rememberReviewer(self.ui.reviewerEdit.text.strip())

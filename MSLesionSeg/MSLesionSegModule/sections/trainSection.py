@@ -5,10 +5,12 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import filing, modelStore, tables, texts
-from .job import CANCELLED, CANCELLING, DONE
+from .. import texts
+from ..jobs import caseCommands
+from ..jobs.job import CANCELLED, CANCELLING, DONE
+from . import modelStore, tables
+from .modelSection import ModelSection
 from .scorePlot import ScorePlot
-from .section import ModelSection
 
 _METRICS = ("sensitivity", "ppv", "dice", "false_positives")
 
@@ -44,12 +46,12 @@ class TrainSection(ModelSection):
 
     def start(self) -> None:
         """Fine-tune in the background."""
-        self._trained = (filing.casesFolder(), self.task)
+        self._trained = (caseCommands.casesFolder(), self.task)
         self._stage = ""
         self._showGate(None)
         self._plot.clear()
         self._job = self.logic.fineTune(
-            filing.casesFolder(),
+            caseCommands.casesFolder(),
             task=self.task,
             start=self._model.name or None,
             tune=self.parameters.tune.value,
@@ -99,13 +101,13 @@ class TrainSection(ModelSection):
         if self.parameters is None:
             self._shown = None  # all of it is shown when the panel is bound again
             return
-        folder = filing.casesFolder()
-        new = len(filing.newCases(folder, self.task))
-        self.ui.newCasesLabel.text = texts.newCasesText(new, len(filing.listCases(folder, self.task)))
+        folder = caseCommands.casesFolder()
+        new = len(caseCommands.newCases(folder, self.task))
+        self.ui.newCasesLabel.text = texts.newCasesText(new, len(caseCommands.listCases(folder, self.task)))
         if self._job is not None:
             return
         hasModel = bool(self._model.name or modelStore.inUse(self.task))
-        patients = filing.patientsToLearnFrom(folder, self.task)
+        patients = caseCommands.patientsToLearnFrom(folder, self.task)
         leaveOneOut, minutes = self._check()
         self.ui.leaveOneOutCheckBox.text = texts.leaveOneOutText(patients, minutes)
         apart = patients if leaveOneOut else None
@@ -138,7 +140,7 @@ class TrainSection(ModelSection):
         self._busy(False)
         if outcome.state == DONE:
             self._result = outcome.result
-            filing.rememberTrained(*self._trained)
+            caseCommands.rememberTrained(*self._trained)
             self._say(_("Training has ended. See what the gate says about the new model."))
             self._showGate(outcome.result)
         elif outcome.state == CANCELLED:

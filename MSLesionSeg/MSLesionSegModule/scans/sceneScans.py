@@ -5,10 +5,10 @@ from pathlib import Path
 
 import slicer
 
-from . import volumes
+from ..scene import volumes
+from .inputGuess import isFlair, isT1
 from .patients import Origin, surelyTogether
-from .proposals import isFlair, isT1
-from .sessions import inTime
+from .scanDates import inTime
 
 
 def scansInScene() -> list:

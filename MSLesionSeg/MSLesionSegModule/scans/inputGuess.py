@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from .patients import Origin, mayBelongTogether
-from .sessions import SESSION, inTime
+from .scanDates import SESSION, inTime
 
 _FLAIR = re.compile(r"flair|dark.?fluid|tirm", re.I)
 _T1 = re.compile(r"t1|mprage|bravo|spgr|tfe", re.I)

@@ -7,18 +7,20 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import modelStore, texts, volumes
-from .choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS, TaskChoice, inputTitle
+from .. import texts
+from ..choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS, TaskChoice, inputTitle
+from ..jobs.job import CANCELLED, CANCELLING, DONE
+from ..scans.inputs import Inputs, doubt
+from ..scene import volumes
+from ..scene.sceneLesions import lesionsInScene, scanOf, taskOf
+from ..scene.storedResult import readResult
+from ..setup.memory import memoryWarning
+from ..setup.packages import coreImportable
+from ..timers import delayed
+from . import modelStore
 from .dialogs import fileToOpen
-from .inputs import Inputs, doubt
-from .job import CANCELLED, CANCELLING, DONE
-from .memory import memoryWarning
+from .modelSection import ModelSection
 from .modelsSection import openCard
-from .packages import coreImportable
-from .sceneLesions import lesionsInScene, scanOf, taskOf
-from .section import ModelSection
-from .storedResult import readResult
-from .timers import delayed
 
 _ALL_INPUTS = ("flair", "baseline", "followup", "pre", "post")
 

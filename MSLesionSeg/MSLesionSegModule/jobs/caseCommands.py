@@ -7,9 +7,9 @@ from typing import Any
 
 import qt
 
-from .choices import REFERENCE
-from .corrected import draftFile, originalFiles, writeCorrected, writeSegmentation
-from .packages import coreImportable
+from ..choices import REFERENCE
+from ..scene.corrected import draftFile, originalFiles, writeCorrected, writeSegmentation
+from ..setup.packages import coreImportable
 
 _FOLDER, _REVIEWER, _TRAINED = ("MSLesionSeg/CasesFolder", "MSLesionSeg/Reviewer", "MSLesionSeg/TrainedCases")
 

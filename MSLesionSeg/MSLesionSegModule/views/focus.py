@@ -7,10 +7,10 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from .choices import TASK_INPUTS
-from .findings import INPUT, Findings
-from .sceneLesions import belongsTo, lesionsInScene, lesionsOn, showOnly
-from .timers import delayed
+from ..choices import TASK_INPUTS
+from ..scene.reviewSession import INPUT, Findings
+from ..scene.sceneLesions import belongsTo, lesionsInScene, lesionsOn, showOnly
+from ..timers import delayed
 
 _OPAQUE = 0.5  # a foreground from here on is what is seen
 

@@ -69,7 +69,7 @@ def addSyntheticPatient():
         return None
     from MSLesionSegLib.synthesis.patient import synthetic_patient
 
-    from . import volumes
+    from ..scene import volumes
 
     patient = synthetic_patient(_SEED, lesions=_LESIONS)
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", _SYNTHETIC)

@@ -9,10 +9,10 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
 
+from ..choices import REFERENCE, TASK_INPUTS
 from . import segments, volumes
-from .choices import REFERENCE, TASK_INPUTS
 from .distortion import refuseDistorted
-from .findings import INPUT, Findings
+from .reviewSession import INPUT, Findings
 
 
 def originalFiles(findings: Findings, folder: Path) -> dict[str, Path]:

@@ -21,7 +21,7 @@ def _offerSampleData() -> None:
 def _describeLayout() -> None:
     import slicer
 
-    from . import pairLayout
+    from ..views import pairLayout
 
     pairLayout.describe()
     # also of a scene that was loaded, and is closed again, without the panel
@@ -31,7 +31,7 @@ def _describeLayout() -> None:
 def _removeLeftovers() -> None:
     import slicer
 
-    from .workFolder import removeLeftovers
+    from ..jobs.workFolder import removeLeftovers
 
     removeLeftovers(slicer.app.temporaryPath)
 

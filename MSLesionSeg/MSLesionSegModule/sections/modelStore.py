@@ -4,7 +4,7 @@ from pathlib import Path
 
 import slicer
 
-from .packages import coreImportable
+from ..setup.packages import coreImportable
 
 
 def modelsFor(task: str):

@@ -2,8 +2,8 @@
 
 from slicer.i18n import tr as _
 
-from . import texts
-from .segments import stateTitle
+from .. import texts
+from ..scene.segments import stateTitle
 
 
 def showCounts(ui, review) -> None:

@@ -4,16 +4,16 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
+from ..parameters import onSliders
+from ..timers import Steps, delayed
+from ..views.inView import isInView
+from ..views.sliceViews import pointedRAS
 from .counts import showCounts
 from .editor import EFFECTS, Editor
 from .exportRow import ExportRow
-from .inView import isInView
 from .keys import Keys
 from .lesionTable import LesionTable
-from .parameters import onSliders
 from .strokes import Strokes
-from .timers import Steps, delayed
-from .views import pointedRAS
 
 _DRAG_MS = 30  # the mask follows a slider that is dragged this often, or as often as it can
 

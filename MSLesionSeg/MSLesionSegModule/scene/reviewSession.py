@@ -12,8 +12,8 @@ import vtk
 from MSLesionSegLib.foreign_json import parse_json
 from MSLesionSegLib.lesions.components import LesionRule
 
+from ..choices import TASK_INPUTS
 from . import segments, volumes
-from .choices import TASK_INPUTS
 
 RECORD = "MSLesionSeg.Record"  # attribute of the segmentation node: JSON, saved with the scene
 PROBABILITY = "MSLesionSeg.Probability"  # node references of the segmentation node

@@ -7,11 +7,11 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from .choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS, inputTitle
+from ..choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS, inputTitle
+from .inputGuess import isNoFlair, proposeInputs
 from .patients import patientsApart, surelyTogether
-from .proposals import isNoFlair, proposeInputs
-from .scans import originOf, sameExamination, scansInScene
-from .sessions import isReversed
+from .scanDates import isReversed
+from .sceneScans import originOf, sameExamination, scansInScene
 
 _ALL = ("flair", "baseline", "followup", "pre", "post")
 

@@ -3,8 +3,8 @@
 import slicer
 from slicer.i18n import tr as _
 
-from .choices import DICTATED
-from .dialogs import fileToSave
+from ..choices import DICTATED
+from ..sections.dialogs import fileToSave
 
 
 class ExportRow:

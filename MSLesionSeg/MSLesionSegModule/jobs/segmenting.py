@@ -9,11 +9,11 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from . import volumes
-from .choices import REFERENCE
-from .findings import Findings
+from ..choices import REFERENCE
+from ..scene import volumes
+from ..scene.resultFolder import loading
+from ..scene.reviewSession import Findings
 from .job import DONE, Job, JobOutcome, coreEnvironment
-from .resultFolder import loading
 
 
 class Segmenting:

@@ -13,10 +13,10 @@ from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.foreign_json import read_json
 
-from . import placing, segments, volumes
-from .choices import REFERENCE
+from ..choices import REFERENCE
+from . import baselineTransform, segments, volumes
 from .distortion import refuseDistorted
-from .findings import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, Findings, reviewOf
+from .reviewSession import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, Findings, reviewOf
 
 # roles of a result's files begin with the scan on whose voxels they lie, where a task has more than one
 _SPACE = {"flair": "", "new": "followup_", "enhancing": ""}
@@ -64,7 +64,7 @@ def loading(
     volumeNode = nodes[REFERENCE[task]]
     added: list[Any] = []
     places = {node: node.GetTransformNodeID() for node in nodes.values()}
-    matrix = placing.linearMatrix(files["transform"]) if "transform" in files else None
+    matrix = baselineTransform.linearMatrix(files["transform"]) if "transform" in files else None
     # of what lies in the baseline's space it could not be told where it is
     left = (REGIONS, SUBTRACTION) if "transform" in files and matrix is None else ()
     try:
@@ -212,8 +212,8 @@ def _align(matrix: np.ndarray, volumeNode, baselineNode, references: Mapping[str
         regions.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(moved))
     subtraction = slicer.mrmlScene.GetNodeByID(references.get(SUBTRACTION, ""))
     shown = baselineNode if baselineNode is not None else subtraction
-    transform = placing.addPlacing(matrix, "" if shown is None else shown.GetName())
-    placing.place(transform, baselineNode, volumeNode)
+    transform = baselineTransform.addPlacing(matrix, "" if shown is None else shown.GetName())
+    baselineTransform.place(transform, baselineNode, volumeNode)
     if subtraction is not None:
         subtraction.SetAndObserveTransformNodeID(transform.GetID())
     return transform

@@ -7,9 +7,9 @@ import slicer
 
 from MSLesionSegLib.foreign_json import parse_json
 
-from .choices import TASK_INPUTS
-from .findings import DRAFT, INPUT, PROBABILITY, RECORD, REGIONS, STATES, SUBTRACTION
-from .scans import sameExamination
+from ..choices import TASK_INPUTS
+from ..scans.sceneScans import sameExamination
+from .reviewSession import DRAFT, INPUT, PROBABILITY, RECORD, REGIONS, STATES, SUBTRACTION
 
 _PARTS = (PROBABILITY, STATES, REGIONS, SUBTRACTION, DRAFT)
 

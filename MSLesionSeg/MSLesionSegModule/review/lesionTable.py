@@ -3,8 +3,9 @@
 import qt
 from slicer.i18n import tr as _
 
-from . import tables, texts
-from .segments import stateTitle
+from .. import texts
+from ..scene.segments import stateTitle
+from ..sections import tables
 
 _STATE, _REGION = 1, 2  # columns
 

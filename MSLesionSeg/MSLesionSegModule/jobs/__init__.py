@@ -1,0 +1,1 @@
+"""Work of the core that runs beside Slicer."""

@@ -1,0 +1,1 @@
+"""What lies in the scene: volumes, segments, results and the review over them."""

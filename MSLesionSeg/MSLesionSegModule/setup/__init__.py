@@ -1,0 +1,1 @@
+"""What is installed, tidied up and offered when Slicer starts."""

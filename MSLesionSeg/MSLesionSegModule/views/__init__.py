@@ -1,0 +1,1 @@
+"""The slice views: layout, jumping into a lesion, and the scan that is in focus."""
