@@ -4,7 +4,9 @@
 # make extension OUT=folder [REPOSITORY=owner/SlicerMSLesionSeg]     what 3D Slicer's Extensions Index clones
 PYTEST_ARGS ?= -n 2 --dist worksteal
 SLICER := $(VENV)/slicer
-ON_SLICERS_NUMPY := registration bending subtraction similarity bias grid components regions metrics enhancement segment
+ON_SLICERS_NUMPY := imaging/test_registration imaging/test_subtraction imaging/test_bias imaging/test_grid \
+  lesions/test_components lesions/test_regions lesions/test_metrics segmentation/test_segment \
+  training/test_bending training/test_enhancement studies/test_similarity
 REPOSITORY ?= OWNER/SlicerMSLesionSeg
 
 .PHONY: test slicer bench lint extension
@@ -15,7 +17,7 @@ test: $(READY)
 slicer: $(SLICER)/.ready
 	PYTHONPATH=$(SLICER) $(RUN)/python .ci/slicer_packages.py
 	PYTHONPATH=$(SLICER) OMP_NUM_THREADS=1 $(RUN)/python -m pytest $(PYTEST_ARGS) \
-	  $(ON_SLICERS_NUMPY:%=Testing/Core/test_%.py)
+	  $(ON_SLICERS_NUMPY:%=Testing/Core/%.py)
 
 bench: $(READY)
 	$(RUN)/python Testing/benchmarks/bench.py

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PICTURES = ROOT / "docs" / "images"
-sys.path[:0] = [str(ROOT), str(ROOT / "Testing" / "harness")]
+sys.path[:0] = [str(ROOT), str(ROOT / "Testing"), str(ROOT / "Testing" / "harness")]
 
 
 def main() -> None:
@@ -30,7 +30,8 @@ def main() -> None:
 def draw(harness, folder: Path) -> None:
     """Go through the story and save a picture at every step."""
     import scene
-    from hospital import save_bright_model, save_patient
+
+    from phantoms.hospital import save_bright_model, save_patient
 
     save_bright_model(folder / "models", "bright")
     from MSLesionSegLib.network.active import use_model
@@ -96,9 +97,9 @@ def file_others(folder: Path) -> None:
     """Patients that were corrected earlier: their lesions are the true ones."""
     import nibabel as nib
     import numpy as np
-    from hospital import save_patient
 
     from MSLesionSegLib.training.case_adding import AddRequest, add_case
+    from phantoms.hospital import save_patient
 
     for seed, split in (
         (2, "training"),

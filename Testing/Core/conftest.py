@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from heads import Head, centred, make_head
+
+from phantoms.phantom import Head, centred, make_head
 
 
 @pytest.fixture(scope="session")

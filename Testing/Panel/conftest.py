@@ -58,7 +58,7 @@ else:
     @pytest.fixture(scope="session")
     def models_folder(tmp_path_factory):
         """A models folder with one small model, ``bright``."""
-        from hospital import save_bright_model
+        from phantoms.hospital import save_bright_model
 
         folder = tmp_path_factory.mktemp("models")
         save_bright_model(folder)
@@ -67,7 +67,7 @@ else:
     @pytest.fixture(scope="session")
     def patient(tmp_path_factory):
         """A left-handed FLAIR of the small patient."""
-        from hospital import save_patient
+        from phantoms.hospital import save_patient
 
         path = tmp_path_factory.mktemp("patient") / "sub-01_FLAIR.nii.gz"
         save_patient(path, "LAS")

@@ -7,9 +7,10 @@ import panel as harness
 import pytest
 import scene as scenes
 import slicer
-from comparison import compared
 from MSLesionSegModule.views.pairLayout import PAIR_LAYOUT, PAIR_VIEWS
 from pressing import choosing, press, save_and_load
+
+from phantoms.comparison import compared
 
 FOUR_UP = 3
 

@@ -8,9 +8,9 @@ import panel as harness
 import pytest
 import scene as scenes
 import slicer
-from hospital import save_patient
 
 from MSLesionSegLib.training.case_adding import AddRequest, add_case
+from phantoms.hospital import save_patient
 
 
 def file_cases(panel, folder: Path) -> None:

@@ -12,10 +12,10 @@ import panel as harness
 import pytest
 import scene as scenes
 import slicer
-from hospital import save_patient, save_result
 from pressing import choose_model, choosing, decisions, press
 
 from MSLesionSegLib.checksums import file_sha256
+from phantoms.hospital import save_patient, save_result
 
 REJECT = "C"
 ONE_VIEW = 6

@@ -52,7 +52,7 @@ if not MISSING:
     @pytest.fixture(scope="session")
     def models_folder(tmp_path_factory):
         """A models folder with one small model, ``bright``."""
-        from hospital import save_bright_model
+        from phantoms.hospital import save_bright_model
 
         folder = tmp_path_factory.mktemp("models")
         save_bright_model(folder)

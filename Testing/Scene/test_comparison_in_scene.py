@@ -9,7 +9,6 @@ import scene as harness
 import SimpleITK as sitk
 import slicer
 import vtk
-from comparison import REGIONS_AFFINE, SHIFT_LPS, compared
 from MSLesionSegModule.scene import segments, volumes
 from MSLesionSegModule.scene.corrected import writeCorrected, writeSegmentation
 from MSLesionSegModule.scene.resultFolder import load, loading
@@ -18,6 +17,7 @@ from MSLesionSegModule.scene.storedResult import readResult
 
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.segmentation.outputs import save_image
+from phantoms.comparison import REGIONS_AFFINE, SHIFT_LPS, compared
 
 
 def test_new_lesions_are_reviewed_and_the_others_are_shown(scene, tmp_path):

@@ -10,8 +10,6 @@ import pytest
 import scene as harness
 import slicer
 import vtk
-from comparison import compared
-from hospital import save_patient
 from MSLesionSegModule.jobs.segmenting import Segmenting
 from MSLesionSegModule.scene import volumes
 from MSLesionSegModule.scene.corrected import originalFiles
@@ -19,6 +17,8 @@ from MSLesionSegModule.scene.resultFolder import load
 from MSLesionSegModule.scene.storedResult import readResult
 
 from MSLesionSegLib.errors import ImageError
+from phantoms.comparison import compared
+from phantoms.hospital import save_patient
 
 TURNED = np.array([[0.8, -0.6, 0.0], [0.6, 0.8, 0.0], [0.0, 0.0, 1.0]])
 

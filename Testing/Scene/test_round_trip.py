@@ -10,7 +10,6 @@ import pytest
 import scene as harness
 import slicer
 import vtk
-from hospital import save_patient
 from MSLesionSegModule.jobs.job import DONE, Job
 from MSLesionSegModule.scene import segments, volumes
 from MSLesionSegModule.scene.corrected import writeCorrected
@@ -18,6 +17,7 @@ from MSLesionSegModule.scene.resultFolder import load
 from MSLesionSegModule.scene.reviewSession import Findings
 
 from MSLesionSegLib.errors import MSLesionSegError
+from phantoms.hospital import save_patient
 
 GRIDS = [("LAS", False), ("LPS", False), ("RAS", False), ("PIR", False), ("LAS", True), ("RAS", True)]
 

@@ -7,8 +7,9 @@ import pytest
 import scene as harness
 import slicer
 import vtk
-from hospital import save_patient
 from MSLesionSegModule.scene import segments
+
+from phantoms.hospital import save_patient
 
 
 @pytest.fixture

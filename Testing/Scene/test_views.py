@@ -8,10 +8,11 @@ import layout as layouts
 import pytest
 import scene as harness
 import slicer
-from hospital import save_patient
 from MSLesionSegModule.views import pairLayout
 from MSLesionSegModule.views.pairLayout import PAIR_LAYOUT
 from MSLesionSegModule.views.sliceViews import Views, pointedRAS
+
+from phantoms.hospital import save_patient
 
 FOUR_UP, CONVENTIONAL, ONE_RED = 3, 2, 6
 NAMES = ("BaselineAxial", "BaselineSagittal", "FollowupAxial", "FollowupSagittal")

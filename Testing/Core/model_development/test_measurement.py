@@ -1,0 +1,70 @@
+"""Every number comes from a model that never saw the patient, on the way that a user's scan goes."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from model_development.default_models import ROTATION, STAGES
+from model_development.measurement import measure, plan
+from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.store import ModelCard, save_model
+from MSLesionSegLib.progress import Silent
+from phantoms.round_brains import add_patient
+
+SUBJECTS = [subject for group in ROTATION for subject in group]
+
+
+def site_of(subject: str) -> str:
+    return "ms3seg" if len(subject) > 6 else "openms_cross"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for k, subject in enumerate(SUBJECTS):
+        if subject in ("sub-07", "sub-101228"):
+            add_patient(folder / site_of(subject), subject, k)
+    return folder
+
+
+def save_tiny(root, name, seed):
+    torch.manual_seed(seed)
+    tiny = Architecture(base=4, levels=3)
+    return save_model(root, build(tiny), ModelCard(name, "flair", tiny, ("FLAIR",)))
+
+
+def test_no_model_is_measured_on_what_it_saw(data):
+    planned = list(plan(data))
+    assert {m.group for m in planned} == {"rotation", "lesion-free", "other-hospital", "base"}
+    for measured in planned:
+        stage, subject = STAGES[measured.stage], measured.name.split("_")[0]
+        seen_sites = {source.removesuffix("-healthy") for source in stage.sources}
+        assert subject in stage.leave_out or measured.scan.site not in seen_sites
+
+
+def test_maps_lie_on_the_scan_and_are_made_again_only_for_another_model(data, tmp_path):
+    models = tmp_path / "models"
+    save_tiny(models, "rotation-1", 0)
+    measure(data, tmp_path, Silent())
+    group = tmp_path / "measured" / "rotation"
+    image = nib.load(data / "ms3seg" / "sub-101228" / "anat" / "sub-101228_FLAIR.nii.gz")
+    found = nib.load(group / "sub-101228_probseg.nii.gz")
+    assert found.shape == image.shape
+    np.testing.assert_allclose(found.affine, image.affine)
+    assert 0 < np.asarray(found.dataobj).max() <= 1
+    truth = np.asarray(nib.load(group / "sub-101228_reference.nii.gz").dataobj)
+    assert truth.any()
+    free = tmp_path / "measured" / "lesion-free"
+    assert not np.asarray(nib.load(free / "sub-101228_reference.nii.gz").dataobj).any()
+    assert not (tmp_path / "measured" / "base").exists()  # that model is not trained
+
+    first = (group / "sub-101228_probseg.nii.gz").stat().st_mtime_ns
+    measure(data, tmp_path, Silent())
+    assert (group / "sub-101228_probseg.nii.gz").stat().st_mtime_ns == first
+    (models / "rotation-1").rename(models / "old")
+    save_tiny(models, "rotation-1", 1)
+    measure(data, tmp_path, Silent())
+    assert (group / "sub-101228_probseg.nii.gz").stat().st_mtime_ns != first

@@ -1,0 +1,17 @@
+"""A listener that keeps what it is told."""
+
+from __future__ import annotations
+
+from MSLesionSegLib.progress import Silent
+
+
+class Recorder(Silent):
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.warnings: list[str] = []
+
+    def stage(self, name: str, fraction: float = 0.0) -> None:
+        self.stages.append(name)
+
+    def warning(self, code: str, sentence: str) -> None:
+        self.warnings.append(code)
