@@ -149,9 +149,9 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def showPair(self):
         """Show both scans of a comparison that is under review."""
-        findings = self.review.findings
-        if self._parameterNode and findings is not None and findings.record["task"] == "new":
-            self.views.show("new", findings.volumeIds())
+        session = self.review.session
+        if self._parameterNode and session is not None and session.record["task"] == "new":
+            self.views.show("new", session.volumeIds())
 
     def onSceneStartClose(self, caller, event):
         self.views.restore()  # once the scene is closed, it cannot be told any more what to give back
@@ -167,9 +167,9 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onSceneEndImport(self, caller, event):
         self.logic.getParameterNode().Modified()  # the nodes that it refers to may have come after it
         if self.parent.isEntered:
-            before = self.review.findings
+            before = self.review.session
             self.initializeParameterNode()
-            if self.review.findings is not before:
+            if self.review.session is not before:
                 self.showLater.start()  # the views of the scene that was loaded are made after this event
 
     def onNodeAdded(self, caller, event):
@@ -199,7 +199,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def initializeParameterNode(self):
         """Bind the panel to this scene's parameter node, go on with its review and propose scans."""
         self.setParameterNode(self.logic.getParameterNode())
-        shown, node = self.review.findings, self._parameterNode.segmentation
+        shown, node = self.review.session, self._parameterNode.segmentation
         if shown is not None and shown.node is node and shown.inScene:
             self.review.resume()
         else:

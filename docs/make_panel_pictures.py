@@ -65,7 +65,7 @@ def draw(harness, folder: Path) -> None:
     only("lesions", "editor")
     panel.review.edit()
     picture("editor")
-    for _ in panel.review.findings.review.rows:
+    for _ in panel.review.session.review.rows:
         panel.review.accept()  # and on to the next
 
     file_others(folder)

@@ -16,10 +16,10 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
     """Works without a panel, from Slicer's Python console::
 
     logic = slicer.util.getModuleLogic("MSLesionSeg")
-    findings = logic.segment("flair", {"flair": slicer.util.getNode("FLAIR")})
-    for row in findings.review.rows:
+    session = logic.segment("flair", {"flair": slicer.util.getNode("FLAIR")})
+    for row in session.review.rows:
         print(row.lesion.id, row.lesion.volume_mm3, row.lesion.region)
-    logic.addCase(findings, "/data/cases", reviewer="R1")
+    logic.addCase(session, "/data/cases", reviewer="R1")
     print(logic.fineTune("/data/cases", minutes=15, wait=True)["gate"]["sentence"])
     """
 
@@ -49,12 +49,12 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
 
         return __version__
 
-    def findingsOf(self, segmentation):
-        """The findings that a segmentation node holds, to go on with their review; None for any other node."""
-        from .scene.reviewSession import Findings
+    def sessionOf(self, segmentation):
+        """The review that a segmentation node holds, to go on with; None for any other node."""
+        from .scene.reviewSession import ReviewSession
         from .setup.packages import coreImportable
 
-        return Findings.ofNode(segmentation) if coreImportable() else None
+        return ReviewSession.ofNode(segmentation) if coreImportable() else None
 
     def segment(
         self,
@@ -65,7 +65,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         correctBias: bool = False,
         wait: bool = True,
         onEvent=lambda event: None,
-        onFinished=lambda findings, outcome: None,
+        onFinished=lambda session, outcome: None,
     ):
         """Find lesions on volumes of the scene.
 
@@ -75,7 +75,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             model: name of a stored model; None takes the one in use.
             device: ``auto``, ``cpu`` or ``cuda``.
             correctBias: correct the bias field first.
-            wait: return the findings; otherwise return the job at once and call ``onFinished`` at the end.
+            wait: return the review session; otherwise return the job at once and call ``onFinished`` at the end.
             onEvent: called with every event of the job.
 
         Raises:
@@ -99,10 +99,10 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         if not wait:
             return run.job
         self._jobs.result(run.job)
-        return run.findings
+        return run.session
 
     def openResult(self, path):
-        """Bring a result that the command line stored into the scene; returns the findings to review.
+        """Bring a result that the command line stored into the scene; returns its review.
 
         One that is in the scene already is gone on with. Its scans must have been loaded, from the very files.
 
@@ -117,17 +117,17 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         result = readResult(Path(path))
         return result.goOn() or result.show(result.scansInScene(), self.workFolder())
 
-    def addCase(self, findings, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
+    def addCase(self, session, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
         """File the corrected mask as a training case; returns what the core says about it.
 
         Raises:
             RuntimeError: it could not be done; the sentence says why.
         """
-        return self._jobs.result(self.startAddCase(findings, folder, reviewer, minutes))
+        return self._jobs.result(self.startAddCase(session, folder, reviewer, minutes))
 
     def startAddCase(
         self,
-        findings,
+        session,
         folder,
         reviewer: str = "",
         minutes: float | None = None,
@@ -136,9 +136,9 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         """As :meth:`addCase`, but return the job at once."""
         from .jobs.caseCommands import addArguments
 
-        findings.takeEdits()
+        session.takeEdits()
         work = Path(tempfile.mkdtemp(prefix="case-", dir=self.workFolder()))
-        arguments = addArguments(findings, Path(folder).absolute(), work, reviewer, minutes)
+        arguments = addArguments(session, Path(folder).absolute(), work, reviewer, minutes)
         return self._started(arguments, onFinished=onFinished)
 
     def fineTune(

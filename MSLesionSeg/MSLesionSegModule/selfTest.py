@@ -35,7 +35,7 @@ def runStartTest(test, panel) -> None:
         test: a unittest case.
         panel: the module's widget, entered.
     """
-    test.delayDisplay("Layouts and scenes without findings")
+    test.delayDisplay("Layouts and scenes without a review")
     test.assertTrue(panel.logic.coreVersion())
     test.assertTrue(panel.ui.versionLabel.text)
     test.assertIn("BaselineAxial", description())
@@ -48,7 +48,7 @@ def runStartTest(test, panel) -> None:
         panel.enter()
     test.assertEqual(len(panel.Observations), observed, "observers do not pile up")
     test.assertIs(panel._parameterNode, parameters, "each wrapper would observe the node for good")
-    test.assertIsNone(panel.review.findings)
+    test.assertIsNone(panel.review.session)
     test.assertFalse(panel.ui.segmentButton.enabled)
     test.assertTrue(panel.ui.segmentButton.toolTip, "the button says why")
 
@@ -64,22 +64,22 @@ def runLogicTest(test, logic, volume=None, model: str | None = None) -> None:
     """
     test.delayDisplay("Find lesions")
     volume = volume or addSyntheticPatient()
-    findings = logic.segment("flair", {"flair": volume}, model=model)
-    review = findings.review
+    session = logic.segment("flair", {"flair": volume}, model=model)
+    review = session.review
     test.assertGreater(len(review.rows), 0)
 
     test.delayDisplay("Review")
     review.accept(1)
     if len(review.rows) > 1:
         review.reject(2)
-    findings.show()
-    again = logic.findingsOf(findings.node)
+    session.show()
+    again = logic.sessionOf(session.node)
     test.assertTrue(np.array_equal(again.review.mask, review.mask))
     test.assertEqual([row.decision for row in again.review.rows], [row.decision for row in review.rows])
 
     test.delayDisplay("File the case")
     with tempfile.TemporaryDirectory() as folder:
-        case = logic.addCase(findings, Path(folder) / "cases", reviewer="SELFTEST")
+        case = logic.addCase(session, Path(folder) / "cases", reviewer="SELFTEST")
         test.assertTrue(case["stored"])
         test.assertEqual(case["lesions"], len(review.lesions))
     test.assertEqual(volumes.voxelsOf(volume).shape, review.mask.shape)
@@ -107,7 +107,7 @@ def runPanelTest(test, panel, volume=None, model: str = "") -> None:
         _saveAndReload(test, panel, Path(name) / "scene.mrb")
     test.delayDisplay("Close the scene")
     slicer.mrmlScene.Clear()
-    test.assertIsNone(panel.review.findings)
+    test.assertIsNone(panel.review.session)
     test.assertEqual(panel.ui.lesionTable.rowCount, 0)
 
 
@@ -153,49 +153,49 @@ def _search(test, panel) -> None:
     )
     ui.segmentButton.click()
     _until(lambda: panel.segment._job is None)
-    test.assertIsNotNone(panel.review.findings, ui.messageLabel.text)
+    test.assertIsNotNone(panel.review.session, ui.messageLabel.text)
     test.assertGreater(ui.lesionTable.rowCount, 0)
 
 
 def _decide(test, panel) -> None:
-    ui, findings = panel.ui, panel.review.findings
+    ui, session = panel.ui, panel.review.session
     test.delayDisplay("Accept, reject and undo")
-    found = findings.review.mask.copy()
+    found = session.review.mask.copy()
     ui.nextButton.click()
     ui.rejectButton.click()
-    test.assertEqual(findings.review.progress[0], 1)
-    test.assertLess(findings.review.mask.sum(), found.sum())
+    test.assertEqual(session.review.progress[0], 1)
+    test.assertLess(session.review.mask.sum(), found.sum())
     ui.undoButton.click()
-    test.assertEqual(findings.review.progress[0], 0)
-    test.assertTrue(np.array_equal(_inScene(findings), found), "undo brings back what was found")
+    test.assertEqual(session.review.progress[0], 0)
+    test.assertTrue(np.array_equal(_inScene(session), found), "undo brings back what was found")
     ui.acceptButton.click()
-    test.assertEqual(findings.review.progress[0], 1)
+    test.assertEqual(session.review.progress[0], 1)
 
 
 def _stroke(test, panel) -> None:
-    ui, findings = panel.ui, panel.review.findings
+    ui, session = panel.ui, panel.review.session
     test.delayDisplay("A stroke, undo and the threshold")
-    before = findings.review.mask.copy()
+    before = session.review.mask.copy()
     ui.nextButton.click()
     ui.editButton.click()
     test.assertEqual(ui.segmentEditor.currentSegmentID(), "lesion")
-    test.assertIs(ui.segmentEditor.segmentationNode(), findings.node)
-    _paint(findings)
-    _until(lambda: not np.array_equal(findings.review.mask, before))
-    painted = findings.review.mask.copy()
+    test.assertIs(ui.segmentEditor.segmentationNode(), session.node)
+    _paint(session)
+    _until(lambda: not np.array_equal(session.review.mask, before))
+    painted = session.review.mask.copy()
     test.assertTrue(painted[before].all(), "a stroke only adds")
-    test.assertTrue(np.array_equal(_inScene(findings), painted))
+    test.assertTrue(np.array_equal(_inScene(session), painted))
     ui.undoButton.click()
-    test.assertTrue(np.array_equal(_inScene(findings), before), "undo takes the stroke back")
-    _paint(findings)
-    _until(lambda: not np.array_equal(findings.review.mask, before))
-    added = findings.review.mask & ~before
+    test.assertTrue(np.array_equal(_inScene(session), before), "undo takes the stroke back")
+    _paint(session)
+    _until(lambda: not np.array_equal(session.review.mask, before))
+    added = session.review.mask & ~before
     ui.thresholdSlider.value = 0.8
-    _until(lambda: findings.review.rule.threshold == 0.8)
-    test.assertTrue(findings.review.mask[added].all(), "the threshold keeps what was painted")
+    _until(lambda: session.review.rule.threshold == 0.8)
+    test.assertTrue(session.review.mask[added].all(), "the threshold keeps what was painted")
 
 
-def _paint(findings) -> None:
+def _paint(session) -> None:
     """A stroke over the middle of the axial view; without a window two voxels that hold no lesion."""
     manager = slicer.app.layoutManager() if slicer.util.mainWindow() is not None else None
     if manager is not None:
@@ -206,11 +206,11 @@ def _paint(findings) -> None:
         )  # makes the brush
         slicer.util.clickAndDrag(widget, start=(x, y), end=(x + 30, y + 20))
         return
-    mask = _inScene(findings)
+    mask = _inScene(session)
     for voxel in np.argwhere(~mask)[:2]:
         mask[tuple(voxel)] = True
     array = np.ascontiguousarray(mask.T, dtype=np.uint8)
-    slicer.util.updateSegmentBinaryLabelmapFromArray(array, findings.node, "lesion", findings.volume)
+    slicer.util.updateSegmentBinaryLabelmapFromArray(array, session.node, "lesion", session.volume)
 
 
 def _file(test, panel, folder: Path) -> None:
@@ -227,7 +227,7 @@ def _train(test, panel, folder: Path, start: str | None) -> None:
     test.delayDisplay("Train for two steps")
     for number in range(50):  # chance decides who is only measured on
         cases = folder / f"cases{number}"
-        if panel.logic.addCase(panel.review.findings, cases, reviewer="SELFTEST")["split"] == "training":
+        if panel.logic.addCase(panel.review.session, cases, reviewer="SELFTEST")["split"] == "training":
             break
     settings = ("steps=2", "minutes=0", "batch=1", "patch=32", "validations=1")
     trained = panel.logic.fineTune(
@@ -238,23 +238,23 @@ def _train(test, panel, folder: Path, start: str | None) -> None:
 
 def _saveAndReload(test, panel, file: Path) -> None:
     test.delayDisplay("Save the scene and load it again")
-    findings = panel.review.findings
-    mask, decided = findings.review.mask.copy(), [row.decision for row in findings.review.rows]
+    session = panel.review.session
+    mask, decided = session.review.mask.copy(), [row.decision for row in session.review.rows]
     test.assertTrue(slicer.util.saveScene(str(file)))
     slicer.mrmlScene.Clear()
-    test.assertIsNone(panel.review.findings)
+    test.assertIsNone(panel.review.session)
     slicer.util.loadScene(str(file))
-    _until(lambda: panel.review.findings is not None)
-    again = panel.review.findings.review
+    _until(lambda: panel.review.session is not None)
+    again = panel.review.session.review
     test.assertTrue(np.array_equal(again.mask, mask))
     test.assertEqual([row.decision for row in again.rows], decided)
 
 
-def _inScene(findings) -> np.ndarray:
+def _inScene(session) -> np.ndarray:
     """The mask that the segments hold: bool (i, j, k)."""
-    names = reviewedSegments(findings.node, findings.record["task"])
-    masks = segments.getMasks(findings.node, findings.volume, names)
-    return segments.union(masks, findings.review.mask.shape)
+    names = reviewedSegments(session.node, session.record["task"])
+    masks = segments.getMasks(session.node, session.volume, names)
+    return segments.union(masks, session.review.mask.shape)
 
 
 def _modelFolder(name: str) -> str | None:

@@ -133,9 +133,9 @@ def casesText(cases: int, lesions: int, validation: int) -> str:
     )
 
 
-def addCaseProblem(findings, folder: str, busy: bool) -> str:
+def addCaseProblem(session, folder: str, busy: bool) -> str:
     """Why "Add this case" cannot be pressed, or an empty text."""
-    if findings is None:
+    if session is None:
         return _("Find lesions first.")
     if not folder:
         return _("Choose a folder for the training set first.")

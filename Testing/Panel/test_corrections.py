@@ -12,16 +12,16 @@ from pressing import choose_model, open_result, press
 
 @pytest.fixture
 def found(panel, scan, result):
-    """The findings of the small patient, a brush in the hand at the first of its four lesions."""
+    """The review of the small patient, a brush in the hand at the first of its four lesions."""
     open_result(panel, scan, result)
     press(panel, "N")
     press(panel, "E")
-    return panel.review.findings
+    return panel.review.session
 
 
 def paint(panel) -> tuple[int, ...]:
     """Paint a voxel outside all lesions, and do not wait until the table follows."""
-    free = tuple(int(v) for v in np.argwhere(~panel.review.findings.review.mask)[40_000])
+    free = tuple(int(v) for v in np.argwhere(~panel.review.session.review.mask)[40_000])
     panel.ui.segmentEditor.paint(free)
     return free
 
@@ -128,7 +128,7 @@ def test_the_hide_button_says_what_it_will_do(panel, found):
     assert panel.ui.visibleButton.text == "Show (H)"
     panel.ui.segmentButton.click()
     harness.wait(lambda: panel.segment._job is None)
-    assert panel.review.findings.visible
+    assert panel.review.session.visible
     assert panel.ui.visibleButton.text == "Hide (H)"
 
 
@@ -136,7 +136,7 @@ def test_a_threshold_that_the_slider_cannot_show_is_left_alone(panel, found):
     from dataclasses import replace
 
     found.review.set_rule(replace(found.review.rule, threshold=0.456, minimum_mm3=20.4))
-    panel.review.setFindings(found)
+    panel.review.setSession(found)
     assert panel.ui.thresholdSlider.value == pytest.approx(0.46)
     assert not panel.review._ruleMoved()
     panel._parameterNode.order = type(panel._parameterNode.order).largest
@@ -177,7 +177,7 @@ def test_little_free_memory_is_told_before_a_search(panel, found, monkeypatch):
     assert panel.ui.messageLabel.text.startswith("Only 1.0 GiB")
     panel.ui.segmentButton.click()
     harness.wait(lambda: panel.segment._job is None)
-    assert panel.review.findings is found
+    assert panel.review.session is found
 
 
 def test_a_card_is_shown_as_often_as_one_likes(panel, monkeypatch):

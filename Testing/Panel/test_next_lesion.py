@@ -16,7 +16,7 @@ ONE_VIEW = 6
 @pytest.fixture
 def found(panel, scan, result):
     open_result(panel, scan, result)
-    return panel.review.findings
+    return panel.review.session
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ class Model:
 
 def play(panel, model: Model, what: str) -> None:
     """Do one thing at the panel and tell the model."""
-    found = panel.review.findings
+    found = panel.review.session
     if what == "stroke":
         panel.review.takeEdits()  # strokes that a person makes do not fall into one moment
         free = tuple(int(v) for v in np.argwhere(~model.mask())[40_000 + 7 * len(model.before)])
@@ -94,7 +94,7 @@ def drawn(found) -> np.ndarray:
 @pytest.fixture
 def found(panel, scan, result):
     open_result(panel, scan, result)
-    return panel.review.findings
+    return panel.review.session
 
 
 def test_the_mask_is_what_the_keys_say_in_ten_orders(panel, found):

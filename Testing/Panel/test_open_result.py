@@ -26,7 +26,7 @@ def test_a_result_of_the_command_line_is_reviewed_and_filed(panel, scan, result,
     assert panel.ui.lesionTable.rowCount == 4
     assert "bright" in panel.ui.logText.plainText
     stored = nib.load(result / json.loads((result / "result.json").read_text())["files"]["mask"])
-    shown = volumes.ontoFile(panel.review.findings.review.mask.astype(np.uint8), volume, scan)
+    shown = volumes.ontoFile(panel.review.session.review.mask.astype(np.uint8), volume, scan)
     assert np.array_equal(shown > 0, np.asarray(stored.dataobj) > 0)
 
     press(panel, "N")
@@ -51,13 +51,13 @@ def test_a_scan_that_is_not_in_the_scene_is_asked_for(panel, scan, result):
 
 def test_a_result_that_is_reviewed_already_is_gone_on_with(panel, scan, result):
     open_result(panel, scan, result)
-    first = panel.review.findings
+    first = panel.review.session
     press(panel, "N")
     press(panel, "C")
     before = nodes()
     with choosing(result / "result.json"):
         panel.ui.openResultButton.click()
-    assert panel.review.findings is first and nodes() == before
+    assert panel.review.session is first and nodes() == before
     assert decisions(panel).count("rejected") == 1
     press(panel, "U")
     assert decisions(panel).count("rejected") == 0
@@ -65,10 +65,10 @@ def test_a_result_that_is_reviewed_already_is_gone_on_with(panel, scan, result):
     assert decisions(panel).count("rejected") == 1
     panel.ui.segmentButton.click()  # another search takes its place
     harness.wait(lambda: panel.segment._job is None)
-    assert panel.review.findings.node is not first.node
+    assert panel.review.session.node is not first.node
     with choosing(result / "result.json"):
         panel.ui.openResultButton.click()
-    assert panel.review.findings.node is first.node and first.node.GetDisplayNode().GetVisibility()
+    assert panel.review.session.node is first.node and first.node.GetDisplayNode().GetVisibility()
     assert decisions(panel).count("rejected") == 1
 
 
@@ -80,7 +80,7 @@ def test_labels_of_the_same_file_are_not_taken_for_the_scan(panel, scan, result)
     assert storage.ReadData(labels)
     labels.SetAndObserveStorageNodeID(storage.GetID())
     volume = open_result(panel, scan, result)
-    assert panel.review.findings.volume is volume
+    assert panel.review.session.volume is volume
 
 
 def test_a_scan_that_the_result_was_not_made_on_does_not_stay_chosen(panel, scan, result, tmp_path):
@@ -130,7 +130,7 @@ def test_another_scan_than_the_one_that_was_segmented_is_refused(panel, scan, re
     with choosing(result / "result.json", other):
         panel.ui.openResultButton.click()
     assert panel.ui.messageLabel.text == "other.nii.gz is not the FLAIR that this result was made on."
-    assert nodes() == before and panel.review.findings is None
+    assert nodes() == before and panel.review.session is None
 
 
 @pytest.mark.parametrize("damage", ["no result", "nested", "cut off", "gone", "other voxels", "no numbers"])
@@ -165,7 +165,7 @@ def test_a_damaged_result_is_refused_and_leaves_the_scene(panel, scan, result, d
         "other voxels": "do not have the same voxels",
     }.get(damage, "is missing or damaged")
     assert sentence in panel.ui.messageLabel.text
-    assert nodes() == before and panel.review.findings is None
+    assert nodes() == before and panel.review.session is None
 
 
 def test_a_script_opens_a_result_and_is_told_which_scan_is_missing(panel, scan, result):

@@ -24,7 +24,7 @@ def test_without_a_scan_the_button_says_what_is_missing(panel):
     assert not panel.ui.addCaseButton.enabled
 
 
-def test_an_editor_without_findings_shows_nothing_in_the_views_of_a_new_layout(panel):
+def test_an_editor_without_a_review_shows_nothing_in_the_views_of_a_new_layout(panel):
     assert panel.ui.segmentEditor.mrmlSegmentEditorNode() is None
     assert panel.ui.segmentEditor.autoShowSourceVolumeNode is False
 
@@ -69,7 +69,7 @@ def test_a_scan_is_segmented_reviewed_and_filed(panel, scan, tmp_path):
     press(panel, "C")
     assert panel.ui.reviewedLabel.text == "2 / 4 reviewed"
     assert sorted(decisions(panel)) == ["accepted", "open", "open", "rejected"]
-    assert next(r for r in panel.review.findings.review.rows if r.voxel == first.voxel).decision == "accepted"
+    assert next(r for r in panel.review.session.review.rows if r.voxel == first.voxel).decision == "accepted"
     panel.ui.undoButton.click()
     assert panel.ui.reviewedLabel.text == "1 / 4 reviewed"
     press(panel, "C")
@@ -91,7 +91,7 @@ def test_a_scan_is_segmented_reviewed_and_filed(panel, scan, tmp_path):
     assert (case.review.reviewer, case.review.model, case.review.lesions_rejected) == ("R1", "bright", 1)
     mask = nib.load(case.mask)
     assert np.allclose(mask.affine, nib.load(scan).affine, atol=1e-4)
-    inScene = panel.review.findings
+    inScene = panel.review.session
     assert np.array_equal(
         volumes.ontoFile(inScene.review.mask, inScene.volume, scan), np.asarray(mask.dataobj) > 0
     )
@@ -108,7 +108,7 @@ def test_an_unfinished_review_is_filed_only_after_a_yes(panel, scan, result, tmp
 
 def test_threshold_painting_and_missed_lesions_go_together(panel, scan, result):
     volume = open_result(panel, scan, result)
-    found = panel.review.findings
+    found = panel.review.session
     press(panel, "N")
     press(panel, "E")
     assert not panel.ui.editorCollapsibleButton.collapsed
@@ -197,7 +197,7 @@ def test_the_review_goes_on_after_saving_and_loading_the_scene(panel, scan, resu
     open_result(panel, scan, result)
     press(panel, "N")
     press(panel, "C")
-    record = panel.review.findings.node.GetAttribute("MSLesionSeg.Record")
+    record = panel.review.session.node.GetAttribute("MSLesionSeg.Record")
     assert json.loads(record)["decisions"]["rejected"]
     slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
     for node in slicer.util.getNodesByClass("vtkMRMLStorableNode"):
@@ -210,10 +210,10 @@ def test_the_review_goes_on_after_saving_and_loading_the_scene(panel, scan, resu
                 assert node.GetStorageNode().WriteData(node)
     slicer.mrmlScene.Commit(str(tmp_path / "scene.mrml"))
     scenes.clear()
-    assert panel.review.findings is None
+    assert panel.review.session is None
     slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
     slicer.mrmlScene.Import()
-    assert panel.review.findings is not None
+    assert panel.review.session is not None
     assert panel.ui.reviewedLabel.text == "1 / 4 reviewed"
 
 
@@ -221,7 +221,7 @@ def test_the_case_that_was_asked_about_is_filed_although_a_search_has_ended_mean
     panel, scan, result, tmp_path, monkeypatch
 ):
     open_result(panel, scan, result)
-    asked, filed = panel.review.findings, []
+    asked, filed = panel.review.session, []
     panel.ui.casesFolderButton.directory = str(tmp_path / "cases")
     panel.ui.segmentButton.click()
 
@@ -230,9 +230,9 @@ def test_the_case_that_was_asked_about_is_filed_although_a_search_has_ended_mean
         return True
 
     monkeypatch.setattr(slicer.util, "confirmYesNoDisplay", answerLate)
-    monkeypatch.setattr(panel.logic, "startAddCase", lambda findings, *rest: filed.append(findings))
+    monkeypatch.setattr(panel.logic, "startAddCase", lambda session, *rest: filed.append(session))
     panel.ui.addCaseButton.click()
-    assert panel.review.findings is not asked
+    assert panel.review.session is not asked
     assert filed == [asked]
 
 
@@ -288,7 +288,7 @@ def test_a_scan_that_cannot_be_used_is_told_in_the_core_s_words(panel, tmp_path)
     assert panel.segment._job is None
     assert panel.ui.messageLabel.text
     assert panel.ui.messageLabel.text.endswith(".")
-    assert panel.review.findings is None
+    assert panel.review.session is None
 
 
 def test_missing_packages_are_named_and_installed_only_when_asked(panel, scan, monkeypatch):
@@ -371,7 +371,7 @@ def test_the_sliders_show_the_rule_of_a_result_that_came_while_the_person_was_el
     harness.wait(lambda: panel.segment._job is None)
     panel.parent.isEntered = True
     panel.enter()
-    assert panel.ui.thresholdSlider.value == panel.review.findings.review.rule.threshold != 0.9
+    assert panel.ui.thresholdSlider.value == panel.review.session.review.rule.threshold != 0.9
 
 
 def test_reload_takes_the_keys_and_the_brush_away(panel, scan, result):
@@ -396,20 +396,20 @@ def test_undo_still_works_after_a_visit_to_another_module(panel, scan, result):
 
 def test_a_new_search_hides_the_earlier_outlines(panel, scan, result):
     open_result(panel, scan, result)
-    earlier = panel.review.findings.node
+    earlier = panel.review.session.node
     panel.ui.segmentButton.click()
     harness.wait(lambda: panel.segment._job is None)
-    assert panel.review.findings.node is not earlier
+    assert panel.review.session.node is not earlier
     assert not earlier.GetDisplayNode().GetVisibility()
-    assert panel.review.findings.node.GetDisplayNode().GetVisibility()
+    assert panel.review.session.node.GetDisplayNode().GetVisibility()
 
 
 @pytest.mark.parametrize("what", ["node", "volume"])
 def test_removing_what_is_reviewed_ends_the_review(panel, scan, result, what):
     open_result(panel, scan, result)
     press(panel, "N")
-    slicer.mrmlScene.RemoveNode(getattr(panel.review.findings, what))
-    assert panel.review.findings is None
+    slicer.mrmlScene.RemoveNode(getattr(panel.review.session, what))
+    assert panel.review.session is None
     assert panel.ui.lesionTable.rowCount == 0
     assert not panel.ui.addCaseButton.enabled
     press(panel, "A")

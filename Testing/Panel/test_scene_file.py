@@ -14,12 +14,12 @@ def test_what_was_decided_painted_and_chosen_survives_the_file(panel, scan, resu
     press(panel, "A")
     press(panel, "C")
     press(panel, "E")
-    free = tuple(int(v) for v in np.argwhere(~panel.review.findings.review.mask)[40_000])
+    free = tuple(int(v) for v in np.argwhere(~panel.review.session.review.mask)[40_000])
     panel.ui.segmentEditor.paint(free)
-    harness.wait(lambda: panel.review.findings.review.mask[free])
+    harness.wait(lambda: panel.review.session.review.mask[free])
     panel.ui.thresholdSlider.value = 0.35
     panel.ui.minimumSlider.value = 12
-    harness.wait(lambda: panel.review.findings.review.rule.minimum_mm3 == 12)
+    harness.wait(lambda: panel.review.session.review.rule.minimum_mm3 == 12)
     parameters.order = type(parameters.order).largest
     parameters.device = type(parameters.device).cpu
     parameters.tune = type(parameters.tune).last
@@ -30,12 +30,12 @@ def test_what_was_decided_painted_and_chosen_survives_the_file(panel, scan, resu
         True,
     )
     panel.ui.startComboBox.currentIndex = panel.ui.startComboBox.findData("bright")
-    before = panel.review.findings
+    before = panel.review.session
     shown = [panel.ui.lesionTable.item(i, 3).text() for i in range(panel.ui.lesionTable.rowCount)]
 
     save_and_load(tmp_path)
 
-    after = panel.review.findings
+    after = panel.review.session
     assert after is not None and after.node is not before.node
     assert np.array_equal(after.review.mask, before.review.mask) and after.review.mask[free]
     assert after.review.rule == before.review.rule
@@ -67,11 +67,11 @@ def test_a_case_of_a_scene_that_was_loaded_can_be_filed(panel, scan, result, tmp
         return set(map(tuple, np.round(nib.affines.apply_affine(affine, np.argwhere(mask)), 2)))
 
     open_result(panel, scan, result)
-    found = panel.review.findings
+    found = panel.review.session
     wanted = places(found.review.mask, affineOf(found.volume))
     save_and_load(tmp_path)
     scan.unlink()  # the scan's own file has gone, as on another computer
-    case = panel.logic.addCase(panel.review.findings, tmp_path / "cases", reviewer="R1")
+    case = panel.logic.addCase(panel.review.session, tmp_path / "cases", reviewer="R1")
     assert case["stored"] and case["lesions"] == 4
     (filed,) = (tmp_path / "cases").rglob("*_desc-v1_mask.nii.gz")
     assert places(nib.load(filed).dataobj, nib.load(filed).affine) == wanted

@@ -169,7 +169,7 @@ class Clinic:
         with choosing(self.results[name] / "result.json"):
             self.panel.ui.openResultButton.click()
         settle(self.panel)
-        return self.panel.review.findings.node
+        return self.panel.review.session.node
 
 
 @pytest.fixture
@@ -187,12 +187,12 @@ def test_a_newly_loaded_scan_is_offered_as_the_next_and_the_review_stays(panel, 
     assert panel.ui.scanLabel.text == "sub-01_FLAIR" and panel.ui.nextScanButton.isHidden()
     press(panel, "N")
     second = clinic.load("sub-02_FLAIR")
-    assert panel.review.findings.node is lesions and panel.ui.flairSelector.currentNode() is first
+    assert panel.review.session.node is lesions and panel.ui.flairSelector.currentNode() is first
     assert panel.ui.nextScanButton.text == "Next: sub-02_FLAIR" and not panel.ui.nextScanButton.isHidden()
     panel.ui.nextScanButton.click()
     assert panel.ui.flairSelector.currentNode() is second
     assert clinic.view.GetBackgroundVolumeID() == second.GetID()
-    assert panel.review.findings is None and not visible(lesions)
+    assert panel.review.session is None and not visible(lesions)
     assert panel.ui.nextScanButton.isHidden()
 
 
@@ -203,7 +203,7 @@ def test_while_another_scan_is_shown_nothing_is_decided_and_its_review_comes_bac
     press(panel, "N")
     press(panel, REJECT)
     press(panel, "A")
-    before, decided = panel.review.findings, sorted(decisions(panel))
+    before, decided = panel.review.session, sorted(decisions(panel))
     second = clinic.load("sub-02_FLAIR")
 
     def turn_to(volume) -> None:
@@ -223,7 +223,7 @@ def test_while_another_scan_is_shown_nothing_is_decided_and_its_review_comes_bac
     assert sorted(row.decision for row in before.review.rows) == decided and not visible(lesions)
 
     turn_to(first)
-    assert panel.review.findings is before and visible(lesions)
+    assert panel.review.session is before and visible(lesions)
     assert sorted(decisions(panel)) == decided
     assert panel.ui.scanLabel.text == "sub-01_FLAIR" and panel.ui.flairSelector.currentNode() is first
     press(panel, "U")
@@ -234,7 +234,7 @@ def test_a_key_acts_on_what_is_shown_although_the_panel_has_not_followed_yet(pan
     clinic.load("sub-01_FLAIR")
     clinic.open("sub-01_FLAIR")
     press(panel, "N")
-    found = panel.review.findings
+    found = panel.review.session
     second = clinic.load("sub-02_FLAIR")
     clinic.view.SetBackgroundVolumeID(second.GetID())
     press(panel, REJECT)
@@ -251,7 +251,7 @@ def test_each_of_two_patients_keeps_its_own_review(panel, clinic):
         press(panel, key)
     for turn in (0, 1, 0, 1):
         clinic.show(scans[turn])
-        assert panel.review.findings.node is nodes[turn]
+        assert panel.review.session.node is nodes[turn]
         assert [visible(node) for node in nodes] == [turn == 0, turn == 1]
         assert set(decisions(panel)) == [{"accepted", "open"}, {"open", "rejected"}][turn]
         assert panel.ui.scanLabel.text == scans[turn].GetName()
@@ -262,13 +262,13 @@ def test_what_was_painted_last_is_kept_when_another_scan_is_shown(panel, clinic)
     clinic.open("sub-01_FLAIR")
     press(panel, "N")
     press(panel, "E")
-    found = panel.review.findings
+    found = panel.review.session
     free = tuple(int(v) for v in np.argwhere(~found.review.mask)[40_000])
     panel.ui.segmentEditor.paint(free)
     clinic.show(clinic.load("sub-02_FLAIR"))
     assert panel.ui.segmentEditor.segmentationNode() is None, "no stroke falls on the other scan"
     clinic.show(first)
-    assert panel.review.findings.review.mask[free]
+    assert panel.review.session.review.mask[free]
 
 
 def test_another_sequence_of_the_examination_does_not_end_the_review(panel, clinic, tmp_path):
@@ -278,9 +278,9 @@ def test_another_sequence_of_the_examination_does_not_end_the_review(panel, clin
     shutil.copy(clinic.files["sub-01_FLAIR"], same)
     shutil.copy(clinic.files["sub-01_FLAIR"], other)
     clinic.show(scenes.loadVolume(same))
-    assert panel.review.findings.node is lesions and visible(lesions)
+    assert panel.review.session.node is lesions and visible(lesions)
     clinic.show(scenes.loadVolume(other))
-    assert panel.review.findings is None and not visible(lesions)
+    assert panel.review.session is None and not visible(lesions)
 
 
 def test_lesions_that_are_found_while_the_person_is_at_another_scan_do_not_push_in(panel, clinic):
@@ -293,11 +293,11 @@ def test_lesions_that_are_found_while_the_person_is_at_another_scan_do_not_push_
     clinic.show(second)
     harness.wait(lambda: panel.segment._job is None)
     settle(panel)
-    assert panel.review.findings.node is reviewed and visible(reviewed)
+    assert panel.review.session.node is reviewed and visible(reviewed)
     assert clinic.view.GetBackgroundVolumeID() == second.GetID()
     assert "sub-01_FLAIR" in panel.ui.messageLabel.text
     clinic.show(first)
-    assert panel.review.findings.volume is first and visible(panel.review.findings.node)
+    assert panel.review.session.volume is first and visible(panel.review.session.node)
 
 
 def test_what_is_searched_is_shown_although_another_patient_was_loaded_last(panel, clinic, load):
@@ -325,10 +325,10 @@ def test_the_panel_follows_the_views_only_when_a_scene_is_loaded_completely(pane
     slicer.mrmlScene.StartState(slicer.vtkMRMLScene.BatchProcessState)
     clinic.view.SetBackgroundVolumeID(second.GetID())
     panel.focus.look()
-    assert panel.review.findings.node is lesions and panel.focus.waiting
+    assert panel.review.session.node is lesions and panel.focus.waiting
     slicer.mrmlScene.EndState(slicer.vtkMRMLScene.BatchProcessState)
     settle(panel)
-    assert panel.review.findings is None
+    assert panel.review.session is None
 
 
 def test_the_module_comes_back_to_the_scan_that_is_shown(panel, clinic):
@@ -338,11 +338,11 @@ def test_the_module_comes_back_to_the_scan_that_is_shown(panel, clinic):
     panel.exit()
     clinic.view.SetBackgroundVolumeID(second.GetID())
     panel.enter()
-    assert panel.review.findings is None and not visible(lesions)
+    assert panel.review.session is None and not visible(lesions)
     panel.exit()
     clinic.view.SetBackgroundVolumeID(first.GetID())
     panel.enter()
-    assert panel.review.findings.node is lesions and visible(lesions)
+    assert panel.review.session.node is lesions and visible(lesions)
 
 
 def test_the_views_are_watched_once_however_often_the_module_is_entered(panel, clinic):
@@ -376,9 +376,9 @@ def test_the_scans_of_a_comparison_are_asked_for_again_when_one_of_them_is_chose
     other = clinic.load("sub-01_FLAIR")
     clinic.show(other)
     chosen = panel._parameterNode
-    assert panel.review.findings is None and not visible(found)
+    assert panel.review.session is None and not visible(found)
     assert [chosen.baselineVolume, chosen.followupVolume] == [other, None]
     panel.ui.followupSelector.setCurrentNode(scans[1])
     settle(panel)
-    assert panel.review.findings.node is found and visible(found)
+    assert panel.review.session.node is found and visible(found)
     assert [chosen.baselineVolume, chosen.followupVolume] == scans

@@ -12,7 +12,7 @@ import vtk
 from MSLesionSegModule.scene import segments, volumes
 from MSLesionSegModule.scene.corrected import writeCorrected, writeSegmentation
 from MSLesionSegModule.scene.resultFolder import load, loading
-from MSLesionSegModule.scene.reviewSession import Findings
+from MSLesionSegModule.scene.reviewSession import ReviewSession
 from MSLesionSegModule.scene.storedResult import readResult
 
 from MSLesionSegLib.errors import MSLesionSegError
@@ -49,7 +49,7 @@ def test_what_was_found_is_no_correction_although_the_map_alone_shows_more(scene
     found.setRule(0.4, 0.0)
     assert np.count_nonzero(found.review.mask) > np.count_nonzero(start)
     found.setRule(0.5, 0.0)
-    again = Findings.ofNode(found.node)
+    again = ReviewSession.ofNode(found.node)
     assert np.array_equal(again.review.mask, start) and not again.review.edited
 
 
@@ -199,7 +199,7 @@ def test_the_review_goes_on_from_the_nodes_of_a_scene(scene, tmp_path):
     found = load(result, nodes, files)
     found.review.accept(1)
     found.show()
-    again = Findings.ofNode(found.node)
+    again = ReviewSession.ofNode(found.node)
     assert np.array_equal(again.review.mask, found.review.mask)
     assert [(row.state, row.decision) for row in again.review.rows] == [("new", "accepted")]
     assert volumes.voxelsOf(nodes["followup"]).shape == again.review.mask.shape

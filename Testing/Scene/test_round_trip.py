@@ -14,7 +14,7 @@ from MSLesionSegModule.jobs.job import DONE, Job
 from MSLesionSegModule.scene import segments, volumes
 from MSLesionSegModule.scene.corrected import writeCorrected
 from MSLesionSegModule.scene.resultFolder import load
-from MSLesionSegModule.scene.reviewSession import Findings
+from MSLesionSegModule.scene.reviewSession import ReviewSession
 
 from MSLesionSegLib.errors import MSLesionSegError
 from phantoms.hospital import save_patient
@@ -22,7 +22,7 @@ from phantoms.hospital import save_patient
 GRIDS = [("LAS", False), ("LPS", False), ("RAS", False), ("PIR", False), ("LAS", True), ("RAS", True)]
 
 
-def findings_for(volume, path: Path, folder: Path, probability: np.ndarray) -> Findings:
+def session_for(volume, path: Path, folder: Path, probability: np.ndarray) -> ReviewSession:
     """A result folder as the core writes it, brought into the scene; ``probability`` lies on the file's grid."""
     import json
 
@@ -49,7 +49,7 @@ def test_a_mask_leaves_the_scene_on_the_grid_of_the_file(scene, tmp_path, orient
     lesions = save_patient(path, orientation, turned=turned)
     volume = harness.loadVolume(path)
     assert volumes.sourceFile(volume, tmp_path, "flair") == path
-    found = findings_for(volume, path, tmp_path / "result", np.where(lesions, 0.9, 0.1))
+    found = session_for(volume, path, tmp_path / "result", np.where(lesions, 0.9, 0.1))
     out = nib.load(writeCorrected(found, tmp_path / "corrected.nii.gz"))
     assert np.array_equal(np.asarray(out.dataobj) > 0, lesions)
     assert np.allclose(out.affine, nib.load(path).affine, atol=1e-4)
@@ -60,7 +60,7 @@ def test_what_is_painted_in_the_scene_lies_there_in_the_file(scene, tmp_path, or
     path = tmp_path / "sub-01_FLAIR.nii.gz"
     lesions = save_patient(path, orientation, turned=turned)
     volume = harness.loadVolume(path)
-    found = findings_for(volume, path, tmp_path / "result", np.where(lesions, 0.9, 0.1))
+    found = session_for(volume, path, tmp_path / "result", np.where(lesions, 0.9, 0.1))
     painted = nib.affines.apply_affine(nib.load(path).affine, (5, 6, 7))
     where = tuple(
         np.rint(nib.affines.apply_affine(np.linalg.inv(volumes.affineOf(volume)), painted)).astype(int)
@@ -98,7 +98,7 @@ def test_a_result_with_other_voxels_leaves_the_scene_as_it_was(scene, tmp_path):
     volume = harness.loadVolume(tmp_path / "one_FLAIR.nii.gz")
     before = scene.GetNumberOfNodes()
     with pytest.raises(MSLesionSegError, match="same voxels"):
-        findings_for(volume, tmp_path / "two_FLAIR.nii.gz", tmp_path / "result", np.zeros((52, 62, 28)))
+        session_for(volume, tmp_path / "two_FLAIR.nii.gz", tmp_path / "result", np.zeros((52, 62, 28)))
     assert scene.GetNumberOfNodes() == before
 
 
@@ -134,7 +134,7 @@ def test_the_real_job_finds_the_lesions_and_they_survive_saving_the_scene(scene,
     found.show()
 
     mask = found.review.mask
-    again = Findings.ofNode(found.node)
+    again = ReviewSession.ofNode(found.node)
     assert np.array_equal(again.review.mask, mask)
     assert [row.decision for row in again.review.rows] == ["accepted", "open", "open", "rejected"]
 
@@ -148,7 +148,7 @@ def test_an_empty_mask_is_exported_whole(scene, tmp_path):
     path = tmp_path / "sub-01_FLAIR.nii.gz"
     lesions = save_patient(path, "RAS")
     volume = harness.loadVolume(path)
-    found = findings_for(volume, path, tmp_path / "result", np.zeros(lesions.shape))
+    found = session_for(volume, path, tmp_path / "result", np.zeros(lesions.shape))
     out = nib.load(writeCorrected(found, tmp_path / "corrected.nii.gz"))
     assert out.shape == lesions.shape and not np.any(out.dataobj)
 

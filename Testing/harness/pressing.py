@@ -26,7 +26,7 @@ def find_lesions(panel, scan: Path):
     choose_model(panel)
     panel.ui.segmentButton.click()
     harness.wait(lambda: panel.segment._job is None)
-    assert panel.review.findings is not None, panel.ui.messageLabel.text
+    assert panel.review.session is not None, panel.ui.messageLabel.text
     return volume
 
 
@@ -36,7 +36,7 @@ def open_result(panel, scan: Path, result: Path):
     with choosing(result / "result.json"):
         panel.ui.openResultButton.click()
     choose_model(panel)
-    assert panel.review.findings is not None, panel.ui.messageLabel.text
+    assert panel.review.session is not None, panel.ui.messageLabel.text
     return volume
 
 
@@ -69,7 +69,7 @@ def press(panel, key: str) -> None:
 
 def decisions(panel) -> list[str]:
     """The decision of every row."""
-    return [row.decision for row in panel.review.findings.review.rows]
+    return [row.decision for row in panel.review.session.review.rows]
 
 
 def save_and_load(folder: Path) -> None:

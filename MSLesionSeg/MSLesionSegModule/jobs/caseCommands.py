@@ -14,7 +14,7 @@ from ..setup.packages import coreImportable
 _FOLDER, _REVIEWER, _TRAINED = ("MSLesionSeg/CasesFolder", "MSLesionSeg/Reviewer", "MSLesionSeg/TrainedCases")
 
 
-def addArguments(findings, folder: Path, work: Path, reviewer: str, minutes: float | None) -> list[str]:
+def addArguments(session, folder: Path, work: Path, reviewer: str, minutes: float | None) -> list[str]:
     """Command that files the corrected mask; writes the mask into ``work`` on the original file's grid.
 
     Slicer's own file of it, which lies on Slicer's axes, goes along for further editing.
@@ -22,17 +22,17 @@ def addArguments(findings, folder: Path, work: Path, reviewer: str, minutes: flo
     Raises:
         MSLesionSegError: the scan has gone, or the mask does not fit it.
     """
-    task = findings.record["task"]
-    mask = writeCorrected(findings, work / "corrected.nii.gz")
-    segmentation = writeSegmentation(findings, work / "corrected.seg.nrrd")
+    task = session.record["task"]
+    mask = writeCorrected(session, work / "corrected.nii.gz")
+    segmentation = writeSegmentation(session, work / "corrected.seg.nrrd")
     arguments = ["cases", "add", "--cases", str(folder), "--task", task, "--mask", str(mask)]
     arguments += ["--segmentation", str(segmentation)]
-    files = originalFiles(findings, work)
+    files = originalFiles(session, work)
     for name, path in files.items():
         arguments += [f"--{name}", str(path)]
-    draft = draftFile(findings, files[REFERENCE[task]], work)
+    draft = draftFile(session, files[REFERENCE[task]], work)
     if draft is not None:
-        arguments += ["--draft", str(draft), "--model", findings.record["model"]["name"]]
+        arguments += ["--draft", str(draft), "--model", session.record["model"]["name"]]
     if reviewer:
         arguments += ["--reviewer", reviewer]
     if minutes is not None:

@@ -12,7 +12,7 @@ from slicer.i18n import tr as _
 from ..choices import REFERENCE
 from ..scene import volumes
 from ..scene.resultFolder import loading
-from ..scene.reviewSession import Findings
+from ..scene.reviewSession import ReviewSession
 from .job import DONE, Job, JobOutcome, coreEnvironment
 
 
@@ -27,7 +27,7 @@ class Segmenting:
         device: ``auto``, ``cpu`` or ``cuda``.
         correctBias: whether the bias field is corrected first.
         onEvent: called with every event of the job.
-        onFinished: called with the findings, or None, and with how the job ended.
+        onFinished: called with the review, or None, and with how the job ended.
         packagesFolder: where packages of the core lie that Slicer itself does not have.
 
     Raises:
@@ -43,7 +43,7 @@ class Segmenting:
         device: str = "auto",
         correctBias: bool = False,
         onEvent: Callable[[dict[str, Any]], None] = lambda event: None,
-        onFinished: Callable[[Findings | None, JobOutcome], None] = lambda findings, outcome: None,
+        onFinished: Callable[[ReviewSession | None, JobOutcome], None] = lambda session, outcome: None,
         packagesFolder: Path | None = None,
     ) -> None:
         work = Path(tempfile.mkdtemp(prefix="segment-", dir=folder))
@@ -52,7 +52,7 @@ class Segmenting:
         self._inputs = {name: volumes.sourceFile(node, work, name).absolute() for name, node in nodes.items()}
         self._output = work / "result"
         self._onFinished = onFinished
-        self.findings: Findings | None = None
+        self.session: ReviewSession | None = None
         arguments = ["segment", task]
         for name, path in self._inputs.items():
             arguments += [f"--{name}", str(path)]
@@ -65,7 +65,7 @@ class Segmenting:
         self.job = Job(arguments, work, onEvent, self._finished, environment, completion=self._bring)
 
     def _finished(self, outcome: JobOutcome) -> None:
-        self._onFinished(self.findings if outcome.state == DONE else None, outcome)
+        self._onFinished(self.session if outcome.state == DONE else None, outcome)
 
     def _bring(self) -> Generator[None, None, None]:
         """Bring the result into the scene, in steps."""
@@ -73,7 +73,7 @@ class Segmenting:
         present = {name: node for name, node in nodes.items() if node is not None}
         self._requireScan()
         with contextlib.closing(loading(self._output, present, self._inputs)) as steps:
-            for self.findings in steps:
+            for self.session in steps:
                 yield
                 self._requireScan()
 

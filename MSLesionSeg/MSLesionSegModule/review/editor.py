@@ -1,4 +1,4 @@
-"""The embedded Segment Editor: the few useful tools, on the segments of the current findings."""
+"""The embedded Segment Editor: the few useful tools, on the segments of the current session."""
 
 import slicer
 import vtk
@@ -30,18 +30,18 @@ class Editor:
         widget.undoEnabled = False
         widget.maximumNumberOfUndoStates = 0
 
-    def edit(self, findings) -> None:
-        """Work on these findings, or on none."""
+    def edit(self, session) -> None:
+        """Work on the lesions of a review, or on none."""
         widget = self._widget
-        if findings is None:
+        if session is None:
             widget.setActiveEffect(None)
             widget.setSegmentationNode(None)
             return
         node = _editorNode()
         widget.setMRMLSegmentEditorNode(node)
         self._observe(node)
-        widget.setSegmentationNode(findings.node)
-        widget.setSourceVolumeNode(findings.volume)
+        widget.setSegmentationNode(session.node)
+        widget.setSourceVolumeNode(session.volume)
 
     def enter(self) -> None:
         """Let tools work in the views. The editor's own keys stay out: its undo would go past the review."""

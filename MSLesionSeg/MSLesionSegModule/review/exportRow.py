@@ -21,13 +21,13 @@ class ExportRow:
         from MSLesionSegLib.lesions.table import dictation
 
         self._review.takeEdits()
-        findings = self._review.findings
-        rule = findings.review.rule
+        session = self._review.session
+        rule = session.review.rule
         text = dictation(
-            findings.review.lesions,
+            session.review.lesions,
             connectivity=rule.connectivity,
             minimum_mm3=rule.minimum_mm3,
-            kind=DICTATED[findings.record["task"]],
+            kind=DICTATED[session.record["task"]],
         )
         slicer.app.clipboard().setText(text)
         self._say(_("The findings were copied as text."))

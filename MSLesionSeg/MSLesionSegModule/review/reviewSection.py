@@ -19,19 +19,19 @@ _DRAG_MS = 30  # the mask follows a slider that is dragged this often, or as oft
 
 
 class ReviewSection:
-    """Maps the current findings to widgets and widgets to decisions.
+    """Maps the current review to widgets and widgets to decisions.
 
     Args:
         ui: widgets of the panel.
         views: slice views.
         say: shows a sentence to the person.
 
-    ``beforeActing()`` is called before every key and button; it may bring other findings, or none.
+    ``beforeActing()`` is called before every key and button; it may bring another review, or none.
     """
 
     def __init__(self, ui, views, say) -> None:
         self.ui = ui
-        self.findings = None
+        self.session = None
         self.parameters = None
         self.beforeActing = lambda: None
         self._views = views
@@ -52,24 +52,24 @@ class ReviewSection:
         self._connect()
         self.update()
 
-    def setFindings(self, findings) -> None:
-        """Show other findings, or none."""
+    def setSession(self, session) -> None:
+        """Show another review, or none."""
         self._following.stop()
-        self._strokes.watch(findings)  # what was painted into earlier lesions stays in their segments
-        self.findings = findings
+        self._strokes.watch(session)  # what was painted into earlier lesions stays in their segments
+        self.session = session
         self._current = None
         self._came = []
         self.ui.subtractionButton.checked = False
         self.resume()
 
     def resume(self) -> None:
-        """Go on with the same findings, such as when the module is entered again."""
-        if self.findings is not None and self.parameters is not None:
+        """Go on with the same review, such as when the module is entered again."""
+        if self.session is not None and self.parameters is not None:
             # also of a result that came while the person was in another module
-            rule = self.findings.review.rule
+            rule = self.session.review.rule
             threshold, minimumMm3 = onSliders(rule.threshold, rule.minimum_mm3)
             self.parameters.threshold, self.parameters.minimumMm3 = threshold, minimumMm3
-        self._editor.edit(self.findings if self.parameters is not None else None)
+        self._editor.edit(self.session if self.parameters is not None else None)
         self.update()
 
     def parametersChanged(self) -> None:
@@ -121,7 +121,7 @@ class ReviewSection:
 
     def missed(self, *_args) -> None:
         """Mark the lesion where the mouse points, or else at the crosshair."""
-        if self.findings is None:
+        if self.session is None:
             return
         ras = pointedRAS()
         if ras is None:
@@ -129,7 +129,7 @@ class ReviewSection:
             return
         self.takeEdits()
         try:
-            number = self.findings.review.grow(self.findings.localPoint(ras))
+            number = self.session.review.grow(self.session.localPoint(ras))
         except MSLesionSegError as error:
             self._say(str(error), error=True)
             return
@@ -139,10 +139,10 @@ class ReviewSection:
         self._jump()
 
     def undo(self, *_args) -> None:
-        if self.findings is None:
+        if self.session is None:
             return
         self.takeEdits()
-        if self.findings.review.undo():
+        if self.session.review.undo():
             before = self._current
             if self._came:  # steps made outside the panel have no place
                 self._current = self._came.pop()
@@ -157,14 +157,14 @@ class ReviewSection:
 
     def _takeStrokes(self) -> None:
         self._following.finish()
-        if self.findings.takeEdits():
+        if self.session.takeEdits():
             self._came.append(self._current)
         self.update()
 
     def toggleVisible(self, *_args) -> None:
         """Hide or show the lesions in all views."""
-        if self.findings is not None:
-            display = self.findings.node.GetDisplayNode()
+        if self.session is not None:
+            display = self.session.node.GetDisplayNode()
             display.SetVisibility(not display.GetVisibility())
             self.update()
 
@@ -174,7 +174,7 @@ class ReviewSection:
 
     def showSubtraction(self, *_args) -> None:
         """Lay the subtraction over the follow-up, or take it away."""
-        volume = self.findings.subtraction() if self.ui.subtractionButton.checked else None
+        volume = self.session.subtraction() if self.ui.subtractionButton.checked else None
         self._views.overlay(volume.GetID() if volume is not None else None)
 
     def goToOpen(self) -> None:
@@ -185,7 +185,7 @@ class ReviewSection:
 
     def update(self) -> None:
         """Show the state of the review in table, labels and buttons."""
-        ui, found = self.ui, self.findings
+        ui, found = self.ui, self.session
         self._order = None if self.parameters is None else self.parameters.order
         for slider in (ui.thresholdSlider, ui.minimumSlider):
             slider.enabled = found is not None
@@ -207,12 +207,12 @@ class ReviewSection:
         showCounts(ui, review)
 
     def _ordered(self):
-        if self.findings is None:
+        if self.session is None:
             return []
         from MSLesionSegLib.lesions.review_table import ORDERS, ordered
 
         order = self._order.value if self._order is not None else ORDERS[0]
-        return ordered(self.findings.review.rows, order)
+        return ordered(self.session.review.rows, order)
 
     def _actions(self):
         """What to call by the name of the key."""
@@ -257,16 +257,16 @@ class ReviewSection:
 
         def act(*_args) -> None:
             self.beforeActing()
-            if self.findings is not None:
+            if self.session is not None:
                 action()
 
         return act
 
     def _index(self):
         """Row of the table that the person is at, or None."""
-        if self._current is None or self.findings is None:
+        if self._current is None or self.session is None:
             return None
-        number = self.findings.review.listed_as(self._current)
+        number = self.session.review.listed_as(self._current)
         return next((i for i, row in enumerate(self.shown) if row.lesion.id == number), None)
 
     def _row(self):
@@ -283,7 +283,7 @@ class ReviewSection:
         row = self._row()
         if row is not None:
             self._editor.putAway()
-            self._views.jumpTo(self.findings.worldPoint(row.lesion.centre_ras))
+            self._views.jumpTo(self.session.worldPoint(row.lesion.centre_ras))
 
     def _step(self, by: int) -> None:
         self._following.finish()
@@ -302,10 +302,10 @@ class ReviewSection:
         row, index = self._row(), self._index()
         if row is None:
             return
-        if not isInView(*self.findings.voxelsInWorld(row.lesion.id)):
+        if not isInView(*self.session.voxelsInWorld(row.lesion.id)):
             self._jump()
             return
-        review, number = self.findings.review, row.lesion.id
+        review, number = self.session.review, row.lesion.id
         if not row.decision == decision == "rejected":
             (review.accept if decision == "accepted" else review.reject)(number)
             self._came.append(number)
@@ -317,14 +317,14 @@ class ReviewSection:
 
     def _show(self) -> None:
         """Put the review into the scene."""
-        self.findings.show()
+        self.session.show()
         self.update()
 
     def _ruleMoved(self) -> bool:
         """Whether the sliders say something else than the rule that the lesions were found by."""
-        if self.findings is None or self.parameters is None:
+        if self.session is None or self.parameters is None:
             return False
-        rule = self.findings.review.rule
+        rule = self.session.review.rule
         return onSliders(rule.threshold, rule.minimum_mm3) != self._sliders()
 
     def _sliders(self) -> tuple[float, float]:
@@ -336,11 +336,11 @@ class ReviewSection:
             return
         self._following.stop()  # the table of the rule before need not come any more
         self.takeEdits()
-        self.findings.setRule(*self._sliders())
+        self.session.setRule(*self._sliders())
         self._following.begin(self._follow())
 
     def _follow(self):
-        yield from self.findings.review.describe()
+        yield from self.session.review.describe()
         self.update()
-        self.findings.keep()  # lesions that came with the threshold have numbers now
+        self.session.keep()  # lesions that came with the threshold have numbers now
         yield

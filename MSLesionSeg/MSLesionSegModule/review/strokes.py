@@ -8,23 +8,23 @@ _SETTLE_MS = 300  # painting sends many events
 
 
 class Strokes:
-    """Watches the segments of findings. ``onPainted()`` is called once after they were changed by anybody else."""
+    """Watches the segments of a review. ``onPainted()`` is called once after they were changed by anybody else."""
 
     def __init__(self, onPainted) -> None:
         self._painted = False
-        self._findings = self._segmentation = None
+        self._session = self._segmentation = None
         self._tags = []
         self._settle = delayed(_SETTLE_MS, self.take)
         self._onPainted = onPainted
 
-    def watch(self, findings) -> None:
-        """Watch other findings, or none; what was painted and not taken is forgotten."""
+    def watch(self, session) -> None:
+        """Watch another review, or none; what was painted and not taken is forgotten."""
         for tag in self._tags:
             self._segmentation.RemoveObserver(tag)
         self._settle.stop()
-        self._painted, self._tags, self._findings = False, [], findings
-        self._segmentation = None if findings is None else findings.node.GetSegmentation()
-        if findings is not None:
+        self._painted, self._tags, self._session = False, [], session
+        self._segmentation = None if session is None else session.node.GetSegmentation()
+        if session is not None:
             kind = slicer.vtkSegmentation
             # the undo of an editor sends only the second
             events = (kind.SourceRepresentationModified, kind.SegmentModified)
@@ -38,6 +38,6 @@ class Strokes:
             self._onPainted()
 
     def _changed(self, *_args) -> None:
-        if not self._findings.showing:
+        if not self._session.showing:
             self._painted = True
             self._settle.start()

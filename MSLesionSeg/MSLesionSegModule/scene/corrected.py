@@ -12,10 +12,10 @@ from MSLesionSegLib.errors import MSLesionSegError
 from ..choices import REFERENCE, TASK_INPUTS
 from . import segments, volumes
 from .distortion import refuseDistorted
-from .reviewSession import INPUT, Findings
+from .reviewSession import INPUT, ReviewSession
 
 
-def originalFiles(findings: Findings, folder: Path) -> dict[str, Path]:
+def originalFiles(session: ReviewSession, folder: Path) -> dict[str, Path]:
     """The files that were segmented, by input name. What has gone since is written again into ``folder``.
 
     Raises:
@@ -23,23 +23,23 @@ def originalFiles(findings: Findings, folder: Path) -> dict[str, Path]:
             that changes its size or shape.
     """
     files = {}
-    for name in TASK_INPUTS[findings.record["task"]]:
-        path = Path(findings.record["inputs"].get(name, ""))
-        node = findings.node.GetNodeReference(INPUT + name)
+    for name in TASK_INPUTS[session.record["task"]]:
+        path = Path(session.record["inputs"].get(name, ""))
+        node = session.node.GetNodeReference(INPUT + name)
         if node is not None:
             refuseDistorted(node)
         if path.is_file():
             files[name] = path.absolute()
         elif node is not None:
             files[name] = volumes.sourceFile(node, folder, name)
-        elif name in findings.record["inputs"]:
+        elif name in session.record["inputs"]:
             raise MSLesionSegError(
                 _("The scan is not in the scene any more. Load it and find lesions again.")
             )
     return files
 
 
-def writeCorrected(findings: Findings, path: Path) -> Path:
+def writeCorrected(session: ReviewSession, path: Path) -> Path:
     """Write the corrected mask on the original file's grid, whatever Slicer did to the axes; whole or not.
 
     Raises:
@@ -50,19 +50,19 @@ def writeCorrected(findings: Findings, path: Path) -> Path:
     from MSLesionSegLib.segmentation.outputs import save_in_folder
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    source = originalFiles(findings, path.parent)[REFERENCE[findings.record["task"]]]
-    mask = volumes.ontoFile(findings.review.mask.astype(np.uint8), findings.volume, source)
+    source = originalFiles(session, path.parent)[REFERENCE[session.record["task"]]]
+    mask = volumes.ontoFile(session.review.mask.astype(np.uint8), session.volume, source)
     save_in_folder(path.parent, {path.name: (mask, nib.load(source))})
     return path
 
 
-def draftFile(findings: Findings, source: Path, folder: Path) -> Path | None:
+def draftFile(session: ReviewSession, source: Path, folder: Path) -> Path | None:
     """The mask as it was found, on the grid of ``source``; None where its file has gone or was replaced.
 
     Written again into ``folder`` where ``source`` has other axes than the file that was segmented.
     """
-    draft = Path(findings.record["draft"])
-    if not draft.is_file() or file_sha256(draft) != findings.record.get("draft_sha256"):
+    draft = Path(session.record["draft"])
+    if not draft.is_file() or file_sha256(draft) != session.record.get("draft_sha256"):
         return None
     import nibabel as nib
 
@@ -71,21 +71,21 @@ def draftFile(findings: Findings, source: Path, folder: Path) -> Path | None:
     image, scan = nib.load(draft), nib.load(source)
     if image.shape[:3] == scan.shape[:3] and np.allclose(image.affine, scan.affine, atol=1e-3):
         return draft
-    onNode = volumes.ontoNode(np.asarray(image.dataobj), image.affine, findings.volume)
-    mask = volumes.ontoFile(onNode, findings.volume, source)
+    onNode = volumes.ontoNode(np.asarray(image.dataobj), image.affine, session.volume)
+    mask = volumes.ontoFile(onNode, session.volume, source)
     save_in_folder(folder, {"draft.nii.gz": (mask, scan)})
     return folder / "draft.nii.gz"
 
 
-def writeSegmentation(findings: Findings, path: Path) -> Path:
+def writeSegmentation(session: ReviewSession, path: Path) -> Path:
     """Write the reviewed lesions as Slicer's own file (.seg.nrrd), with this module's names of segments only.
 
     Raises:
         MSLesionSegError: the file could not be written.
     """
-    node = segments.addSegmentation(findings.volume, findings.record["task"])
+    node = segments.addSegmentation(session.volume, session.record["task"])
     try:
-        segments.setMask(node, findings.volume, findings.masks())
+        segments.setMask(node, session.volume, session.masks())
         storage = slicer.vtkMRMLSegmentationStorageNode()
         storage.SetFileName(str(path))
         if not storage.WriteData(node):

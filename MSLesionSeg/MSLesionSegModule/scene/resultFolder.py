@@ -16,7 +16,7 @@ from MSLesionSegLib.foreign_json import read_json
 from ..choices import REFERENCE
 from . import baselineTransform, segments, volumes
 from .distortion import refuseDistorted
-from .reviewSession import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, Findings, reviewOf
+from .reviewSession import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, ReviewSession, reviewOf
 
 # roles of a result's files begin with the scan on whose voxels they lie, where a task has more than one
 _SPACE = {"flair": "", "new": "followup_", "enhancing": ""}
@@ -27,7 +27,7 @@ _NEEDED = (
 )  # what describes lesions; loading them takes a moment each
 
 
-def load(folder: Path, nodes: Mapping[str, Any], inputs: Mapping[str, Path]) -> Findings:
+def load(folder: Path, nodes: Mapping[str, Any], inputs: Mapping[str, Path]) -> ReviewSession:
     """All steps of :func:`loading` at once."""
     *_pauses, found = loading(folder, nodes, inputs)
     return found
@@ -35,7 +35,7 @@ def load(folder: Path, nodes: Mapping[str, Any], inputs: Mapping[str, Path]) -> 
 
 def loading(
     folder: Path, nodes: Mapping[str, Any], inputs: Mapping[str, Path]
-) -> Generator[Findings | None, None, None]:
+) -> Generator[ReviewSession | None, None, None]:
     """Bring a result folder into the scene in steps that leave the window alive; None after all but the last.
 
     When a step fails, or they are not taken to the end, the scene is as it was.
@@ -119,7 +119,7 @@ def loading(
             yield None
         for _step in review.describe():
             yield None
-        found = Findings(node, volumeNode, record, review)
+        found = ReviewSession(node, volumeNode, record, review)
         _showStatic(found)
         yield None
         found.show()
@@ -178,7 +178,7 @@ def _read(path: Path, volumeNode) -> tuple[np.ndarray, np.ndarray]:
     return volumes.ontoNode(voxels, image.affine, volumeNode), volumes.affineOf(volumeNode)
 
 
-def _showStatic(found: Findings) -> None:
+def _showStatic(found: ReviewSession) -> None:
     """Put the states that are shown but not reviewed into their segments."""
     task = found.record["task"]
     states = found.node.GetNodeReference(STATES)

@@ -1,4 +1,4 @@
-"""Findings: a segmentation of the scene, the volumes that belong to it, and the review over them."""
+"""A review session: a segmentation of the scene, the volumes that belong to it, and the review over them."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ DRAFT = "MSLesionSeg.Draft"
 INPUT = "MSLesionSeg.Input."
 
 
-class Findings:
+class ReviewSession:
     """One segmentation node with the volumes and the record that belong to it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Findings:
         self.showing = False
 
     @classmethod
-    def ofNode(cls, node) -> "Findings | None":
+    def ofNode(cls, node) -> "ReviewSession | None":
         """Go on with a segmentation that this module made, such as one of a scene that was loaded; else None."""
         text = node.GetAttribute(RECORD) if node is not None else None
         volume = node.GetNodeReference(node.GetReferenceImageGeometryReferenceRole()) if text else None

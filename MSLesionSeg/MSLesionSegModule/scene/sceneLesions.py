@@ -15,7 +15,7 @@ _PARTS = (PROBABILITY, STATES, REGIONS, SUBTRACTION, DRAFT)
 
 
 def lesionsInScene() -> list:
-    """The segmentations that hold findings of this module, the oldest first."""
+    """The segmentations that hold reviews of this module, the oldest first."""
     nodes = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
     return [node for node in nodes if node.GetAttribute(RECORD) and scanOf(node) is not None]
 

@@ -1,4 +1,4 @@
-"""A result that the command line stored: which scans of the scene it belongs to, and its findings to review."""
+"""A result that the command line stored: which scans of the scene it belongs to, and its review."""
 
 import json
 import tempfile
@@ -16,7 +16,7 @@ from MSLesionSegLib.foreign_json import read_json
 
 from ..choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
 from . import baselineTransform, resultFolder, volumes
-from .reviewSession import INPUT, RECORD, SUBTRACTION, Findings
+from .reviewSession import INPUT, RECORD, SUBTRACTION, ReviewSession
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class StoredResult:
     task: str
     scans: Mapping[str, StoredScan]
 
-    def goOn(self) -> Findings | None:
+    def goOn(self) -> ReviewSession | None:
         """Go on with the review of this result, its scans in place; None where there is none or parts have gone."""
         for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
             if json.loads(node.GetAttribute(RECORD) or "{}").get("result") == self.sha256:
@@ -80,7 +80,7 @@ class StoredResult:
         except RuntimeError:
             raise MSLesionSegError(_("{file} cannot be read.").format(file=path.name)) from None
 
-    def show(self, nodes: Mapping[str, Any], work: Path) -> Findings:
+    def show(self, nodes: Mapping[str, Any], work: Path) -> ReviewSession:
         """Bring the result into the scene.
 
         Args:
@@ -106,14 +106,14 @@ class StoredResult:
             raise _damaged(error) from error
 
 
-def _goOn(node) -> Findings | None:
+def _goOn(node) -> ReviewSession | None:
     subtraction = node.GetNodeReference(SUBTRACTION)
     transform = None if subtraction is None else subtraction.GetParentTransformNode()
     if transform is not None:
         baselineTransform.place(
             transform, *(node.GetNodeReference(INPUT + name) for name in ("baseline", "followup"))
         )
-    found = Findings.ofNode(node)
+    found = ReviewSession.ofNode(node)
     if found is not None:
         found.unhide()
     return found

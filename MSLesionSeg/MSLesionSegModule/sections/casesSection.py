@@ -24,7 +24,7 @@ class CasesSection:
     def __init__(self, ui, logic, say) -> None:
         self.ui = ui
         self.logic = logic
-        self.findings = None
+        self.session = None
         self.onChanged = lambda: None
         self.beforeAdding = self.showOpen = lambda: None
         self._say = say
@@ -38,17 +38,17 @@ class CasesSection:
         ui.addCaseButton.clicked.connect(self.add)
         self.update()
 
-    def setFindings(self, findings) -> None:
+    def setSession(self, session) -> None:
         """The review that would be filed; the time that it takes counts from here."""
-        self.findings = findings
+        self.session = session
         self._began = time.monotonic()
         self.update()
 
     def add(self, *_args) -> None:
         """File the corrected mask; asks if the review is not finished."""
         self.beforeAdding()
-        findings, began = self.findings, self._began  # a search may end while the question is open
-        rows = findings.review.rows
+        session, began = self.session, self._began  # a search may end while the question is open
+        rows = session.review.rows
         unreviewed = [row.lesion.id for row in rows if row.decision == "open"]
         if unreviewed:
             self.showOpen()
@@ -61,7 +61,7 @@ class CasesSection:
         )  # nobody corrects for days: Slicer stood open
         try:
             self._job = self.logic.startAddCase(
-                findings, caseCommands.casesFolder(), caseCommands.reviewer(), minutes, self._added
+                session, caseCommands.casesFolder(), caseCommands.reviewer(), minutes, self._added
             )
         except (MSLesionSegError, OSError) as error:
             self._say(str(error), error=True)
@@ -77,7 +77,7 @@ class CasesSection:
         # without a text of its own the button shows Slicer's working directory
         self.ui.casesFolderButton.text = caseCommands.casesFolder() or _("Choose a folder...")
         self.ui.casesLabel.text = texts.casesText(len(cases), lesions, validation)
-        problem = texts.addCaseProblem(self.findings, caseCommands.casesFolder(), self._job is not None)
+        problem = texts.addCaseProblem(self.session, caseCommands.casesFolder(), self._job is not None)
         self.ui.addCaseButton.enabled = not problem
         self.ui.addCaseButton.toolTip = problem or _(
             "Keep the scan and the corrected mask as a training case."

@@ -28,7 +28,7 @@ _ALL_INPUTS = ("flair", "baseline", "followup", "pre", "post")
 class SegmentSection(ModelSection):
     """Maps task, scans and the running search to widgets.
 
-    ``onFindings(findings)`` is called when a search has ended well, ``onChosen(volume)`` when a person has chosen a
+    ``onSession(session)`` is called when a search has ended well, ``onChosen(volume)`` when a person has chosen a
     scan, ``onSearch(volume)`` with the scan that carries the result when a search begins.
     """
 
@@ -37,7 +37,7 @@ class SegmentSection(ModelSection):
         super().__init__(ui.modelComboBox, "model")
         self.ui = ui
         self.logic = logic
-        self.onFindings = lambda findings: None
+        self.onSession = lambda session: None
         self.onChosen = lambda volume: None
         self.onSearch = lambda volume: None
         self._say = say
@@ -46,7 +46,7 @@ class SegmentSection(ModelSection):
         self._task = None
         self._inUse = ""
         self._stage = ""
-        self._remarks = ""  # on the scans of the findings under review
+        self._remarks = ""  # on the scans under review
         self._proposeTimer = delayed(0, self.proposeInputs)
         ui.segmentButton.clicked.connect(self.toggle)
         ui.cardButton.clicked.connect(self.showCard)
@@ -107,18 +107,18 @@ class SegmentSection(ModelSection):
             return
         loaded: list = []
         try:
-            findings = self._opened(Path(path), loaded)
+            session = self._opened(Path(path), loaded)
         except (MSLesionSegError, OSError) as error:
             self._say(str(error), error=True)
-            findings = None
-        if findings is None:
+            session = None
+        if session is None:
             for node in loaded:
                 volumes.remove(node)
             return
         self._say("")
-        self.parameters.task = TaskChoice(findings.record["task"])
-        self.askFor(findings)
-        self._show(findings)
+        self.parameters.task = TaskChoice(session.record["task"])
+        self.askFor(session)
+        self._show(session)
 
     def parametersChanged(self) -> None:
         """React to another task or other scans."""
@@ -137,10 +137,10 @@ class SegmentSection(ModelSection):
         self._inputs.follow(volumes)
         self.update()
 
-    def askFor(self, findings) -> None:
+    def askFor(self, session) -> None:
         """Choose the scans that lesions were found on, if they are of the task that is chosen."""
-        if findings.record["task"] == self.task:
-            shown = findings.volumeIds()
+        if session.record["task"] == self.task:
+            shown = session.volumeIds()
             self._inputs.take({name: shown.get(name) for name in TASK_INPUTS[self.task]})
 
     def takeNext(self, *_args) -> None:
@@ -223,51 +223,51 @@ class SegmentSection(ModelSection):
         elif kind == "warning":
             self.ui.logText.appendPlainText(event["sentence"])
 
-    def _finished(self, findings, outcome) -> None:
+    def _finished(self, session, outcome) -> None:
         job, self._job = self._job, None
         for line in job.log if job is not None else ():
             self.ui.logText.appendPlainText(line)
         self._busy(None)
-        if outcome.state == DONE and self._turnedAway(findings):
-            findings.hide()
-            scan = findings.volume.GetName()
+        if outcome.state == DONE and self._turnedAway(session):
+            session.hide()
+            scan = session.volume.GetName()
             self._say(_("Lesions were found on {scan}. Choose it to review them.").format(scan=scan))
         elif outcome.state == DONE:
-            self._show(findings)
+            self._show(session)
         elif outcome.state == CANCELLED:
             self._say(_("Cancelled. The scene is as it was."))
         else:
             self._say(outcome.sentence, error=True, details="\n".join(job.log) if job is not None else "")
         self.update()
 
-    def _turnedAway(self, findings) -> bool:
+    def _turnedAway(self, session) -> bool:
         """Whether the person has turned to other scans than those that were searched."""
         chosen = {name: node.GetID() for name, node in self._inputs.chosen().items() if node is not None}
-        return self.parameters is not None and chosen != findings.volumeIds()
+        return self.parameters is not None and chosen != session.volumeIds()
 
-    def describe(self, findings) -> None:
-        """Say how these findings were made, and what to know about their scans; None: say nothing."""
-        if findings is not None:
-            self.ui.logText.appendPlainText(texts.howText(findings.record))
-        self._remarks = "" if findings is None else "\n".join(findings.record["remarks"])
+    def describe(self, session) -> None:
+        """Say how the lesions under review were found, and what to know about their scans; None: say nothing."""
+        if session is not None:
+            self.ui.logText.appendPlainText(texts.howText(session.record))
+        self._remarks = "" if session is None else "\n".join(session.record["remarks"])
         if self._job is None:
             self.ui.segmentStageLabel.text = self._remarks
 
-    def _show(self, findings) -> None:
+    def _show(self, session) -> None:
         if self.parameters is not None:  # else the person has gone to another module, and its views stay
-            self._views.show(findings.record["task"], findings.volumeIds())
-        self.onFindings(findings)
+            self._views.show(session.record["task"], session.volumeIds())
+        self.onSession(session)
 
     def _opened(self, path: Path, loaded: list):
-        """Findings of a stored result; None if the person does not say where a scan of it is.
+        """ReviewSession of a stored result; None if the person does not say where a scan of it is.
 
         ``loaded`` receives the volumes that were loaded for it.
         """
         with slicer.util.WaitCursor():
             result = readResult(path)
-            findings = result.goOn()
-            if findings is not None:
-                return findings
+            session = result.goOn()
+            if session is not None:
+                return session
             nodes = result.scansInScene()
         for name in result.scans:
             if name not in nodes:

@@ -8,7 +8,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from ..choices import TASK_INPUTS
-from ..scene.reviewSession import INPUT, Findings
+from ..scene.reviewSession import INPUT, ReviewSession
 from ..scene.sceneLesions import belongsTo, lesionsInScene, lesionsOn, showOnly
 from ..timers import delayed
 
@@ -35,9 +35,9 @@ class Focus:
         self._soon = delayed(0, self.look)
         self._observed: dict[str, tuple[Any, int]] = {}
         self._left: list | None = None  # what the views showed when the module was left in a review
-        self._reviews: dict[str, Findings] = {}  # by ID of their segmentation
+        self._reviews: dict[str, ReviewSession] = {}  # by ID of their segmentation
         review.beforeActing = self.look
-        segment.onFindings = self.turnTo
+        segment.onSession = self.turnTo
         segment.onChosen = self.choose
         segment.onSearch = self.search
 
@@ -59,7 +59,7 @@ class Focus:
             node.RemoveObserver(tag)
         self._observed.clear()
         # a layout that was given back may show what it showed before the review: that does not end it
-        self._left = None if self._review.findings is None else shownVolumes()
+        self._left = None if self._review.session is None else shownVolumes()
 
     def lookSoon(self, *_args) -> None:
         """Look once the present event is over."""
@@ -75,9 +75,9 @@ class Focus:
             self.lookSoon()
             return
         self._watch()
-        volumes, before = shownVolumes(), self._review.findings
+        volumes, before = shownVolumes(), self._review.session
         self._lookAt(volumes)
-        if self._review.findings is not before and _isPair(before) | _isPair(self._review.findings):
+        if self._review.session is not before and _isPair(before) | _isPair(self._review.session):
             self._show(volumes[0])  # in the layout that it needs
 
     def choose(self, volume) -> None:
@@ -94,31 +94,31 @@ class Focus:
 
     def restore(self, node) -> None:
         """Review the lesions of a segmentation node, such as one of a scene that was loaded, or none."""
-        self.turnTo(self._kept(node) or self._logic.findingsOf(node))
+        self.turnTo(self._kept(node) or self._logic.sessionOf(node))
 
-    def turnTo(self, findings: Findings | None) -> None:
-        """Review findings, or none; those of before are kept while they are in the scene."""
-        self._segment.describe(findings)
-        before = self._review.findings
-        if (before and before.node) is (findings and findings.node):
+    def turnTo(self, session: ReviewSession | None) -> None:
+        """Turn to a review, or to none; the one of before is kept while it is in the scene."""
+        self._segment.describe(session)
+        before = self._review.session
+        if (before and before.node) is (session and session.node):
             return  # it is under review already, with steps to take back
         if before is not None and before.inScene:
             self._review.takeEdits()
-        if findings is not None:
-            findings = self._kept(findings.node) or findings
-            self._reviews[findings.node.GetID()] = findings
+        if session is not None:
+            session = self._kept(session.node) or session
+            self._reviews[session.node.GetID()] = session
             # also when the person has gone to another module meanwhile
-            self._logic.getParameterNode().segmentation = findings.node
-            showOnly(findings.node)
-        self._review.setFindings(findings)
-        self._cases.setFindings(findings)
+            self._logic.getParameterNode().segmentation = session.node
+            showOnly(session.node)
+        self._review.setSession(session)
+        self._cases.setSession(session)
         self._segment.update()
         self._tell([])
 
     def nodeRemoved(self) -> None:
         """End reviews that lack something now."""
         self._reviews = {name: found for name, found in self._reviews.items() if found.inScene}
-        if self._review.findings is not None and not self._review.findings.inScene:
+        if self._review.session is not None and not self._review.session.inScene:
             self.turnTo(None)
 
     def forget(self) -> None:
@@ -129,7 +129,7 @@ class Focus:
     def _lookAt(self, volumes: Sequence[Any]) -> None:
         if not volumes:
             return
-        found = self._review.findings
+        found = self._review.session
         if found is None or not any(belongsTo(found.node, volume) for volume in volumes):
             node = lesionsOn(volumes, self._segment.task)
             showOnly(node)
@@ -138,14 +138,14 @@ class Focus:
         self._tell(volumes)
 
     def _show(self, volume) -> None:
-        findings = self._review.findings
-        if findings is None:
+        session = self._review.session
+        if session is None:
             self._views.show("flair", {"flair": volume.GetID()})
             return
-        self._views.show(findings.record["task"], findings.volumeIds())
-        self._segment.askFor(findings)
+        self._views.show(session.record["task"], session.volumeIds())
+        self._segment.askFor(session)
 
-    def _kept(self, node) -> Findings | None:
+    def _kept(self, node) -> ReviewSession | None:
         kept = None if node is None else self._reviews.get(node.GetID())
         if kept is None or kept.node is not node or not kept.inScene:
             return None
@@ -161,10 +161,10 @@ class Focus:
 
     def _tell(self, volumes: Sequence[Any]) -> None:
         """Name the scans that are reviewed, or say why none is while these volumes are shown."""
-        findings, text = self._review.findings, ""
-        if findings is not None:
-            names = TASK_INPUTS[findings.record["task"]]
-            scans = [findings.node.GetNodeReference(INPUT + name) for name in names]
+        session, text = self._review.session, ""
+        if session is not None:
+            names = TASK_INPUTS[session.record["task"]]
+            scans = [session.node.GetNodeReference(INPUT + name) for name in names]
             text = ", ".join(scan.GetName() for scan in scans if scan is not None)
         elif volumes and lesionsInScene():
             text = _(
@@ -174,8 +174,8 @@ class Focus:
         self.ui.scanLabel.text = text
 
 
-def _isPair(findings: Findings | None) -> bool:
-    return findings is not None and findings.record["task"] == "new"
+def _isPair(session: ReviewSession | None) -> bool:
+    return session is not None and session.record["task"] == "new"
 
 
 def shownVolumes() -> list:
