@@ -18,7 +18,7 @@ from MSLesionSegLib.commands.running import printing
 from MSLesionSegLib.commands.segment_enhancing import segment_enhancing
 from MSLesionSegLib.commands.selfcheck import selfcheck
 from MSLesionSegLib.commands.train import train
-from MSLesionSegLib.standard_streams import abandon, open_closed_streams, reader_has_gone
+from MSLesionSegLib.jobs.standard_streams import abandon, open_closed_streams, reader_has_gone
 
 app = typer.Typer(
     name="mslesionseg",

@@ -12,7 +12,7 @@ import matplotlib
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation.demo import run_demo
 
 PICTURES = Path(__file__).parent / "images"

@@ -10,9 +10,9 @@ import typer
 
 from MSLesionSegLib.commands.options import Events, ModelOption, StopFile
 from MSLesionSegLib.commands.running import or_exit, run
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.job import Job
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
-from MSLesionSegLib.progress import Progress
 
 Data = Annotated[Path, typer.Option(help="Folder with the public datasets.")]
 Work = Annotated[Path, typer.Option(help="Folder for examples, checkpoints, models and measured maps.")]

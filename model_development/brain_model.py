@@ -12,6 +12,7 @@ from nibabel.processing import resample_from_to
 
 from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.brain_extraction import (
     MODEL,
@@ -21,7 +22,6 @@ from MSLesionSegLib.network.brain_extraction import (
     normalise_head,
 )
 from MSLesionSegLib.network.store import ModelCard, save_model
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.training.examples import Example, fingerprint, read_examples, write_example
 from MSLesionSegLib.training.loop import train_network
 from MSLesionSegLib.training.patches import PatchSource

@@ -19,10 +19,10 @@ import torch
 
 from model_development.patterns import prepare_inserted
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inheritance import inherit
 from MSLesionSegLib.network.store import SHIPPED, ModelCard, load_model, read_card, save_model
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.shapes import shapes_from_file

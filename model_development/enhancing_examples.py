@@ -12,8 +12,8 @@ from scipy import ndimage
 
 from MSLesionSegLib.imaging.normalise import PAIR_TAILS
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.probability import NetworkInput, network_input
 from MSLesionSegLib.synthesis.enhancement import enhance_normally
 from MSLesionSegLib.training.examples import write_example

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from model_development.default_models import Stage, stage_examples, train_and_store, training_facts
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import ModelCard
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.training.pair_patches import enhancing_insertion
 from MSLesionSegLib.training.patches import PatchSource
 from MSLesionSegLib.training.recipe import TrainingRecipe

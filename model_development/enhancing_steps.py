@@ -10,7 +10,7 @@ from model_development.enhancing_examples import prepare_enhancing
 from model_development.enhancing_measurement import measure_enhancing
 from model_development.enhancing_model import FIRST_PARENT, STAGES, train_enhancing
 from model_development.stepwise import go_through
-from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.jobs.progress import Progress
 
 # expected share of the time
 STEPS: dict[str, float] = {

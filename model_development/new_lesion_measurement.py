@@ -20,12 +20,12 @@ from MSLesionSegLib.imaging.comparability import overall
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.registration import PRESETS, register
 from MSLesionSegLib.imaging.subtraction import subtract
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import label_components, smallest_voxel_count
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.lesions.states import Tracked
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.store import Model, load_model
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.change import (
     Change,
     ChangeSettings,

@@ -13,9 +13,9 @@ from pathlib import Path
 from model_development.default_models import adopt, real_shapes, train_and_store, training_facts
 from model_development.stepwise import go_through
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import ModelCard
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.training.examples import read_examples
 from MSLesionSegLib.training.pairs import CHANNELS, Host, PairSource

@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.probability import network_input
 from MSLesionSegLib.synthesis.lesions import insert_pattern
 from MSLesionSegLib.training.examples import write_example

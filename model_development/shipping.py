@@ -8,7 +8,7 @@ from pathlib import Path
 
 from safetensors.torch import load_file, save
 
-from MSLesionSegLib.checksums import file_sha256
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.eight_bit import pack, unpack
 from MSLesionSegLib.network.store import SHIPPED, load_model, read_card, weights_file, write_card
 

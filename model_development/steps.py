@@ -9,7 +9,7 @@ from model_development.brain_model import train_brain_model
 from model_development.default_models import STAGES, make_synthetic, prepare_examples, train_stage
 from model_development.measurement import measure
 from model_development.stepwise import go_through
-from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.jobs.progress import Progress
 
 # expected share of the time
 STEPS: dict[str, float] = {

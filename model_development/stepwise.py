@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.segmentation.stages import Within
 
 

@@ -15,11 +15,11 @@ from MSLesionSegLib.batch.requests import Request, check, difference, request_of
 from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, FAILED, MISSING, OPEN, Row, write_tables
 from MSLesionSegLib.batch.work import STOP
 from MSLesionSegLib.batch.workers import run_here, run_on_cluster
-from MSLesionSegLib.cluster import LOCAL, check_executor
 from MSLesionSegLib.errors import BatchError, OutputError, SettingsError
-from MSLesionSegLib.file_names import check_name_length
-from MSLesionSegLib.foreign_json import read_json
-from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.files.file_names import check_name_length
+from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.jobs.cluster import LOCAL, check_executor
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.segmentation.outputs import read_manifest, write_text
 from MSLesionSegLib.segmentation.tasks import get_task
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from MSLesionSegLib.batch.written_dates import Span, span_of
-from MSLesionSegLib.foreign_tables import ForeignTableError, MissingColumnError, Row, read_table
+from MSLesionSegLib.files.foreign_tables import ForeignTableError, MissingColumnError, Row, read_table
 
 TIME = "acq_time"
 SESSION, SCAN = "session_id", "filename"

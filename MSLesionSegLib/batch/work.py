@@ -10,8 +10,8 @@ from pathlib import Path
 
 from MSLesionSegLib.batch.requests import Request, carry_out
 from MSLesionSegLib.errors import Cancelled, MSLesionSegError
-from MSLesionSegLib.jobs import MEMORY_SENTENCE, out_of_memory
-from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.jobs.job import MEMORY_SENTENCE, out_of_memory
+from MSLesionSegLib.jobs.progress import Silent
 
 STOP = ".stop"  # its presence in the derivatives tells all workers to leave off
 
@@ -49,7 +49,7 @@ def work_on(request: Request, stop: Path, threads: int) -> Ended:
 
 
 class StopProgress(Silent):
-    """A :class:`~MSLesionSegLib.progress.Progress` that keeps quiet and leaves off when a file appears."""
+    """A :class:`~MSLesionSegLib.jobs.progress.Progress` that keeps quiet and leaves off when a file appears."""
 
     _EVERY_S = 0.5
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from MSLesionSegLib.batch.requests import Request
 from MSLesionSegLib.batch.work import Ended, work_on
-from MSLesionSegLib.cluster import as_they_end, cluster_client
-from MSLesionSegLib.own_process import take_process
+from MSLesionSegLib.jobs.cluster import as_they_end, cluster_client
+from MSLesionSegLib.jobs.own_process import take_process
 
 KILLED = (
     "The process that worked on it was ended from outside, most likely because memory ran out. "

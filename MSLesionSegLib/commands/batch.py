@@ -20,7 +20,7 @@ from MSLesionSegLib.commands.options import (
     Threshold,
 )
 from MSLesionSegLib.commands.running import printing, run
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.batch.batch import BatchResult

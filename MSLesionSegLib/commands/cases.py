@@ -9,7 +9,7 @@ import typer
 
 from MSLesionSegLib.commands.options import Events, LesionLabel, StopFile
 from MSLesionSegLib.commands.running import new_table, print_table, printing, run
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.training.case_adding import Added

@@ -16,7 +16,7 @@ from MSLesionSegLib.commands.options import (
 )
 from MSLesionSegLib.commands.running import printing, run
 from MSLesionSegLib.commands.segment import describe_segmentation, print_lesions, will_mirror
-from MSLesionSegLib.jobs import NOTHING_WRITTEN, Job
+from MSLesionSegLib.jobs.job import NOTHING_WRITTEN, Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.lesions.metrics import CaseMetrics

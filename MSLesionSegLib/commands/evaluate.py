@@ -14,7 +14,7 @@ from MSLesionSegLib.commands.options import (
     StopFile,
 )
 from MSLesionSegLib.commands.running import printing, run
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.lesions.evaluation import Evaluation

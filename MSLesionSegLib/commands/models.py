@@ -9,10 +9,10 @@ import typer
 
 from MSLesionSegLib.commands.options import Device, Events, Replay, StopFile
 from MSLesionSegLib.commands.running import new_table, or_exit, print_table, printing, run
-from MSLesionSegLib.printable import printable
+from MSLesionSegLib.jobs.printable import printable
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.jobs import Job
+    from MSLesionSegLib.jobs.job import Job
     from MSLesionSegLib.training.gate import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="The models on this computer.")

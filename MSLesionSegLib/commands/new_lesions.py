@@ -20,7 +20,7 @@ from MSLesionSegLib.commands.options import (
     Threshold,
 )
 from MSLesionSegLib.commands.running import new_table, print_table, printing, run
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.segmentation.new_lesions import PairResult

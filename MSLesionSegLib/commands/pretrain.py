@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from MSLesionSegLib.cluster import LOCAL
 from MSLesionSegLib.commands.options import Device, Events, StopFile
 from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study_options import STAGES, Threads, absolute, stays, threads_or_default
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.cluster import LOCAL
+from MSLesionSegLib.jobs.job import Job
 
 
 def pretrain(

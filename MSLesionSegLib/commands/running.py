@@ -11,9 +11,9 @@ from typing import Any, TypeVar, cast
 import typer
 
 from MSLesionSegLib.errors import MSLesionSegError
-from MSLesionSegLib.jobs import NOTHING_WRITTEN, ExitCode, Job, run_job
-from MSLesionSegLib.printable import printable
-from MSLesionSegLib.standard_streams import reader_may_go
+from MSLesionSegLib.jobs.job import NOTHING_WRITTEN, ExitCode, Job, run_job
+from MSLesionSegLib.jobs.printable import printable
+from MSLesionSegLib.jobs.standard_streams import reader_may_go
 
 T = TypeVar("T")
 

@@ -23,7 +23,7 @@ from MSLesionSegLib.commands.options import (
 )
 from MSLesionSegLib.commands.running import new_table, print_table, printing, run
 from MSLesionSegLib.errors import MSLesionSegError
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.segmentation.segment import SegmentationResult

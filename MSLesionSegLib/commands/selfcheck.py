@@ -10,7 +10,7 @@ import typer
 
 from MSLesionSegLib.commands.options import Device, Events, ModelOption, StopFile
 from MSLesionSegLib.commands.running import new_table, print_table, printing, run
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.segmentation.selfcheck import SelfCheck

@@ -20,7 +20,7 @@ from MSLesionSegLib.commands.study_options import (
     stays,
     threads_or_default,
 )
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.job import Job
 
 
 def study_gate(

@@ -10,7 +10,7 @@ import typer
 from MSLesionSegLib.commands.options import Events, StopFile
 from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study_options import STAGES, Executor, StudyFolder, describe_study, stays
-from MSLesionSegLib.jobs import Job
+from MSLesionSegLib.jobs.job import Job
 
 
 def study_rerun(

@@ -13,7 +13,7 @@ from MSLesionSegLib.commands.options import Device, Events, Replay, StopFile
 from MSLesionSegLib.commands.running import or_exit, printing, run
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.progress import Progress
+    from MSLesionSegLib.jobs.progress import Progress
     from MSLesionSegLib.training.train import Trained
 
 
@@ -114,6 +114,6 @@ def train(
 
 def _follow(work: Callable[[Progress], Trained]) -> None:
     """Take part in a training that another process leads, without a word."""
-    from MSLesionSegLib.progress import Silent
+    from MSLesionSegLib.jobs.progress import Silent
 
     or_exit(lambda: work(Silent()))

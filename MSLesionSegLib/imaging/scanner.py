@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.foreign_json import ForeignJsonError, read_json
+from MSLesionSegLib.files.foreign_json import ForeignJsonError, read_json
 from MSLesionSegLib.imaging.formats import without_ending
 
 # BIDS name, the same as the DICOM keyword: factor to BIDS' unit

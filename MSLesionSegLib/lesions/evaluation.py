@@ -16,8 +16,8 @@ import numpy as np
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.lesion_mask import read_lesion_mask
 from MSLesionSegLib.imaging.reading import Finding, findings_of
+from MSLesionSegLib.jobs.printable import printable
 from MSLesionSegLib.lesions.metrics import PRESETS, CaseMetrics, compare_masks
-from MSLesionSegLib.printable import printable
 
 LOAD_GROUPS = ("lesion-free", "under 5 ml", "5 to 15 ml", "over 15 ml")
 _SHOWN = ("dice", "sensitivity", "ppv", "f1", "hd95_mm", "assd_mm", "relative_volume_difference")

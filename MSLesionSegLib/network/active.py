@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 from MSLesionSegLib.errors import ModelError, OutputError
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.store import find_model, read_card, user_models_folder, weights_file
-from MSLesionSegLib.progress import Progress
 
 _LONGEST = 50
 

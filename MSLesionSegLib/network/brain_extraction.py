@@ -9,7 +9,7 @@ from scipy import ndimage
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.air import above_air
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
-from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.jobs.progress import Progress, Silent
 
 SPACING_MM = 2.0
 MODEL = "brain"

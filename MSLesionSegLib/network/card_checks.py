@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from MSLesionSegLib.errors import ModelError
-from MSLesionSegLib.file_names import HIDDEN, MOST_BYTES
+from MSLesionSegLib.files.file_names import HIDDEN, MOST_BYTES
 from MSLesionSegLib.network.activation import ACTIVATIONS
 from MSLesionSegLib.network.architectures import KINDS, Architecture
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from MSLesionSegLib.errors import ModelError
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.activation import activate, normalise
 from MSLesionSegLib.network.precision import has_fast_bfloat16
 from MSLesionSegLib.network.store import Model
-from MSLesionSegLib.progress import Progress, Silent
 
 if TYPE_CHECKING:
     import torch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from MSLesionSegLib.own_process import is_own_process
+from MSLesionSegLib.jobs.own_process import is_own_process
 
 _FOR_TABLES_AND_DRAWINGS = ("matplotlib", "pandas", "scipy.signal", "scipy.stats", "skimage", "sklearn")
 

@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ModelError, OutputError
-from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.files.checksums import file_sha256
+from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.card_checks import check_card, check_model_name
 from MSLesionSegLib.network.eight_bit import unpack

@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from MSLesionSegLib.errors import ModelError, OutputError
-from MSLesionSegLib.litter import is_litter
+from MSLesionSegLib.files.hidden_files import is_litter
+from MSLesionSegLib.files.zip_files import check_new, extract, open_zip, write_zip
 from MSLesionSegLib.network.card_page import card_html
 from MSLesionSegLib.network.store import (
     MOST_CARD,
@@ -21,7 +22,6 @@ from MSLesionSegLib.network.store import (
     write_card,
 )
 from MSLesionSegLib.network.weight_checks import largest_file
-from MSLesionSegLib.zip_files import check_new, extract, open_zip, write_zip
 
 CARD, WEIGHTS = NEEDED = ("card.json", "weights.safetensors")
 PAGE = "card.html"

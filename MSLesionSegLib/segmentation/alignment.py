@@ -12,7 +12,7 @@ from nibabel.affines import apply_affine, voxel_sizes
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import Scan
-from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.jobs.progress import Progress, Silent
 
 STILL_MM = 0.25  # patients move more than this between two scans; less is not worth the blur of resampling
 LEAST_SHARE = 0.5

@@ -14,10 +14,10 @@ from MSLesionSegLib.imaging.comparability import Check, check_pair
 from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.registration import Preset, Registration, register
 from MSLesionSegLib.imaging.subtraction import Subtraction, subtract
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.states import Tracked, track_lesions
 from MSLesionSegLib.network.inference import predict
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.earlier_ids import EarlierIds
 from MSLesionSegLib.segmentation.evidence import Direction, Limits, borne_out

@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.metrics import CaseMetrics, compare_masks
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
 

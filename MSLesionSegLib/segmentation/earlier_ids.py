@@ -8,8 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.reading import read_labels
 from MSLesionSegLib.segmentation import outputs
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.foreign_tables import ForeignTableError, read_table
+from MSLesionSegLib.files.foreign_tables import ForeignTableError, read_table
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.evaluation import (
     Evaluation,
     evaluate_pairs,
@@ -15,7 +16,6 @@ from MSLesionSegLib.lesions.evaluation import (
     write_json,
     write_markdown,
 )
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs
 
 TASK = "evaluate"
@@ -34,7 +34,7 @@ def read_cases(path: Path) -> list[Case]:
     """Read a table with the columns ``name``, ``prediction`` and ``reference``, one patient per row.
 
     Relative paths start at the folder of the table; for how it may be written see
-    :mod:`~MSLesionSegLib.foreign_tables`.
+    :mod:`~MSLesionSegLib.files.foreign_tables`.
 
     Raises:
         SettingsError: the file cannot be read, a column, a value or all rows are missing.

@@ -15,13 +15,13 @@ from MSLesionSegLib.imaging.comparability import Check, overall
 from MSLesionSegLib.imaging.dicom import acquisition_date
 from MSLesionSegLib.imaging.reading import Finding, Scan, read_scan
 from MSLesionSegLib.imaging.registration import PRESETS, Preset
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.followup import FollowedLesion, count_followed, follow_table, write_followed
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.states import STATES
 from MSLesionSegLib.network.active import warn_if_damaged
 from MSLesionSegLib.network.device import check_device, choose_device
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.change import (
     Change,

@@ -22,10 +22,10 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import Cancelled, OutputError
-from MSLesionSegLib.file_names import check_name_length
-from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.files.file_names import check_name_length
+from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.files.hidden_files import is_litter
 from MSLesionSegLib.imaging.formats import without_ending
-from MSLesionSegLib.litter import is_litter
 
 MANIFEST = "result.json"
 PROGRAM = "mslesionseg"

@@ -12,8 +12,8 @@ import numpy as np
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM, to_native_grid, to_network_grid
 from MSLesionSegLib.imaging.normalise import zscore
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import bounding_box
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation import stages
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
 from MSLesionSegLib.imaging.normalise import tissue_scale
 from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.states import ENLARGED, NEW, VANISHED
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.change import (
     Change,

@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.inference import HALF_TURNS
-from MSLesionSegLib.progress import Progress
 
 SYNTHESIS = "make a patient"
 READ = "read scan"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
 from MSLesionSegLib.studies.continual.study import run_continual
 from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings, run_dynamics

@@ -9,7 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.patient import synthetic_patient
 

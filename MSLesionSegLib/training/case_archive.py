@@ -10,13 +10,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
-from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.files.archives import pack, unpack
+from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.files.transaction import Change, changing
+from MSLesionSegLib.files.zip_files import check_new
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
-from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.archives import pack, unpack
 from MSLesionSegLib.training.case_exports import EXPORT, Exported
 from MSLesionSegLib.training.case_writing import (
     Material,
@@ -34,10 +36,8 @@ from MSLesionSegLib.training.cases import (
     read_record,
     require_set,
 )
-from MSLesionSegLib.training.changes import Change, changing
 from MSLesionSegLib.training.faces import save_without_face
 from MSLesionSegLib.training.splits import Roll, Split, read_roll
-from MSLesionSegLib.zip_files import check_new
 
 KIND = "training cases"
 IMPORT = "import cases"

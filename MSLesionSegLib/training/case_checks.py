@@ -11,9 +11,9 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError, MSLesionSegError
 from MSLesionSegLib.imaging.checks import check_sequence
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.brain_extraction import SMALLEST_BRAIN_ML, brain_mask, close_sulci
 from MSLesionSegLib.network.brain_judgement import judge_brain
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.cases import Case, all_versions, check_files, list_cases, records, repeated
 

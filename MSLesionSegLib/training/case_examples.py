@@ -12,9 +12,9 @@ from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.registration import register
 from MSLesionSegLib.imaging.subtraction import subtract
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation.change import channels_of
 from MSLesionSegLib.segmentation.new_lesions import DEFAULT_REGISTRATION
 from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput, network_input

@@ -15,16 +15,16 @@ from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.files.hidden_files import is_litter
+from MSLesionSegLib.files.transaction import Change
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.imaging.scanner import scanner_facts
 from MSLesionSegLib.imaging.scrubbing import content_hash, save_scrubbed
 from MSLesionSegLib.lesions.components import label_components
-from MSLesionSegLib.litter import is_litter
 from MSLesionSegLib.segmentation.outputs import save_image
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.cases import FORMAT, FORMAT_KEY, Case, Review, all_versions, require_set
-from MSLesionSegLib.training.changes import Change
 from MSLesionSegLib.training.corrections import compare_with_draft
 from MSLesionSegLib.training.splits import Roll, Split, read_roll
 from MSLesionSegLib.training.stored_scans import StoredScan, find_stored, known_turned, turned_to

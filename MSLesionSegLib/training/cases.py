@@ -12,7 +12,7 @@ from typing import Any
 import nibabel as nib
 
 from MSLesionSegLib.errors import ImageError, ModelError, MSLesionSegError, SettingsError
-from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.training.examples import Example, write_example
 
 STEP = 0.1  # standard deviations; the rounding is a tenth of a scan's noise

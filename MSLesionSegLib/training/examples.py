@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.files.foreign_json import read_json
 
 ARRAYS = ("image", "label", "brain", "lesion_index", "focus_index", "brain_index")
 SYNTHETIC_SITE = "synthetic"  # of the shipped replay buffer; no hospital may be called so

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.precision import has_fast_bfloat16
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.training.interleave import InterleavedSource
 from MSLesionSegLib.training.run_stages import FROZEN
 

@@ -17,6 +17,7 @@ import torch
 
 from MSLesionSegLib.errors import Cancelled, ModelError, SettingsError
 from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.parts import cut, freeze
 from MSLesionSegLib.network.store import (
@@ -28,7 +29,6 @@ from MSLesionSegLib.network.store import (
     save_model,
     user_models_folder,
 )
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training.budget import check_memory, check_patch, fit_sizes, seconds_per_step, steps_in
 from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.features import FeatureSource

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.store import Model
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training.examples import SYNTHETIC_SITE, Example
 from MSLesionSegLib.training.scores import METRICS, Score, means, score
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.store import find_model, load_model, read_card
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.training.finetune import FineTuning, finetune, training_key
 from MSLesionSegLib.training.lineage import nearest_untouched, patient

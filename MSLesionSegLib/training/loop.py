@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.precision import trains_in_bfloat16
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.losses import get_loss
 from MSLesionSegLib.training.recipe import TrainingRecipe

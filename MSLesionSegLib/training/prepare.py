@@ -12,12 +12,12 @@ import numpy as np
 from nibabel.processing import resample_from_to
 from scipy import ndimage
 
-from MSLesionSegLib.checksums import files_sha256
 from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.files.checksums import files_sha256
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation.probability import NetworkInput, network_input
 from MSLesionSegLib.synthesis.lesions import remove_lesions
 from MSLesionSegLib.training.examples import Example, read_examples, write_example

@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.precision import trains_in_bfloat16
 from MSLesionSegLib.network.store import ModelCard, save_model
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.patches import PatchSource
 from MSLesionSegLib.training.pretext import UNETR_ALONE, build_pretext

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.foreign_json import read_json
-from MSLesionSegLib.progress import Progress, Silent
+from MSLesionSegLib.files.archives import pack, unpack
+from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.files.zip_files import check_new
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
 from MSLesionSegLib.segmentation.outputs import staged
 from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.archives import pack, unpack
 from MSLesionSegLib.training.cases import read_cases
 from MSLesionSegLib.training.compact import STEP, read_compact, write_compact
 from MSLesionSegLib.training.examples import Example, read_examples
-from MSLesionSegLib.zip_files import check_new
 
 KIND = "replay buffer"
 MOST_EXAMPLES = 20

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.evaluation import average
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.store import Model
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.training.examples import Example
 
 METRICS = ("dice", "f1", "sensitivity", "ppv", "false_positives")

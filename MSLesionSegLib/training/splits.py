@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.foreign_json import read_json
-from MSLesionSegLib.foreign_tables import read_table
+from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.files.foreign_tables import read_table
 from MSLesionSegLib.training.examples import SYNTHETIC_SITE
 from MSLesionSegLib.training.layout import CODE, DESCRIPTION, PARTICIPANTS
 from MSLesionSegLib.training.layout import SPLITS as SPLITS_FILE

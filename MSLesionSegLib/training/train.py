@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import ModelError, SettingsError
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.active import use_model, warn_if_damaged
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.parts import check_part
@@ -27,7 +28,6 @@ from MSLesionSegLib.network.store import (
     user_models_folder,
     write_card,
 )
-from MSLesionSegLib.progress import Progress, Silent
 from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
 from MSLesionSegLib.training import case_examples

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.formats import stands_for_scan
 from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.probability import network_input
 from MSLesionSegLib.training.examples import Example, read_examples, write_example
 

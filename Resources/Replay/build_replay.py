@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from MSLesionSegLib.training.archives import pack
+from MSLesionSegLib.files.archives import pack
 from MSLesionSegLib.training.compact import STEP, write_compact
 from MSLesionSegLib.training.examples import SYNTHETIC_SITE, read_examples
 from MSLesionSegLib.training.replay import KIND

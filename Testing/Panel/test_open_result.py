@@ -13,7 +13,7 @@ import slicer
 from MSLesionSegModule.scene import volumes
 from pressing import choosing, decisions, open_result, press
 
-from MSLesionSegLib.checksums import file_sha256
+from MSLesionSegLib.files.checksums import file_sha256
 
 
 def nodes() -> int:

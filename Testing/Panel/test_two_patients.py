@@ -14,7 +14,7 @@ import scene as scenes
 import slicer
 from pressing import choose_model, choosing, decisions, press
 
-from MSLesionSegLib.checksums import file_sha256
+from MSLesionSegLib.files.checksums import file_sha256
 from phantoms.hospital import save_patient, save_result
 
 REJECT = "C"

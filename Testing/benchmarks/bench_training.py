@@ -37,9 +37,9 @@ def measure(tune: str, model: str, steps: int, patch: int, batch: int) -> dict[s
     """CPU seconds per step and per patch of the pool of frozen features, and peak memory in GiB; in this process."""
     import numpy as np
 
+    from MSLesionSegLib.jobs.progress import Silent
     from MSLesionSegLib.network.parts import cut, freeze
     from MSLesionSegLib.network.store import load_model
-    from MSLesionSegLib.progress import Silent
     from MSLesionSegLib.training.budget import memory_needed_gib
     from MSLesionSegLib.training.examples import write_example
     from MSLesionSegLib.training.features import FeatureSource

@@ -121,10 +121,10 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
     """CPU seconds per step and Dice on the validation scan after all steps."""
     import torch
 
-    from MSLesionSegLib.memory import keep_freed_memory
+    from MSLesionSegLib.jobs.memory import keep_freed_memory
+    from MSLesionSegLib.jobs.progress import Silent
     from MSLesionSegLib.network.parts import cut, freeze
     from MSLesionSegLib.network.store import load_model
-    from MSLesionSegLib.progress import Silent
     from MSLesionSegLib.training.features import FeatureSource
     from MSLesionSegLib.training.fine_tuning import get_recipe
     from MSLesionSegLib.training.interleave import InterleavedSource
@@ -167,7 +167,7 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
 
 def drawing_gib(way: str, folder: Path) -> float:
     """Peak memory of drawing six batches from all examples in a folder; in this process."""
-    from MSLesionSegLib.memory import keep_freed_memory
+    from MSLesionSegLib.jobs.memory import keep_freed_memory
     from MSLesionSegLib.training.examples import read_examples
     from MSLesionSegLib.training.fine_tuning import get_recipe
     from MSLesionSegLib.training.interleave import InterleavedSource

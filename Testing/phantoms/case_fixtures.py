@@ -10,7 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.training.archives import MANIFEST
+from MSLesionSegLib.files.archives import MANIFEST
 from MSLesionSegLib.training.case_adding import Added, AddRequest, add_case
 from phantoms.phantom import Head, centred, make_head
 

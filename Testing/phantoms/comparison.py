@@ -11,7 +11,7 @@ import scene as harness
 import SimpleITK as sitk
 from MSLesionSegModule.scene import segments
 
-from MSLesionSegLib.checksums import file_sha256
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER
 from MSLesionSegLib.segmentation.outputs import save_image
 from phantoms.hospital import save_patient

@@ -64,7 +64,7 @@ def save_result(scan: Path, lesions: np.ndarray, folder: Path) -> Path:
     """Write the result folder of a search that found these lesions (bool) on a FLAIR; return it."""
     import json
 
-    from MSLesionSegLib.checksums import file_sha256
+    from MSLesionSegLib.files.checksums import file_sha256
     from MSLesionSegLib.segmentation.outputs import output_names, save_image
 
     folder.mkdir()

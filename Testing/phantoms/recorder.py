@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.jobs.progress import Silent
 
 
 class Recorder(Silent):

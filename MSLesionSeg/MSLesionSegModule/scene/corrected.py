@@ -6,8 +6,8 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.files.checksums import file_sha256
 
 from ..choices import REFERENCE, TASK_INPUTS
 from . import segments, volumes

@@ -9,9 +9,9 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
-from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.files.checksums import file_sha256
+from MSLesionSegLib.files.foreign_json import read_json
 
 from ..choices import REFERENCE
 from . import baselineTransform, segments, volumes

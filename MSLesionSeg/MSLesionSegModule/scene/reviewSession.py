@@ -9,7 +9,7 @@ import numpy as np
 import slicer
 import vtk
 
-from MSLesionSegLib.foreign_json import parse_json
+from MSLesionSegLib.files.foreign_json import parse_json
 from MSLesionSegLib.lesions.components import LesionRule
 
 from ..choices import TASK_INPUTS

@@ -5,7 +5,7 @@ from typing import Any
 
 import slicer
 
-from MSLesionSegLib.foreign_json import parse_json
+from MSLesionSegLib.files.foreign_json import parse_json
 
 from ..choices import TASK_INPUTS
 from ..scans.sceneScans import sameExamination

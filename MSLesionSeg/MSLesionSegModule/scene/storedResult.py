@@ -10,9 +10,9 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import MSLesionSegError
-from MSLesionSegLib.foreign_json import read_json
+from MSLesionSegLib.files.checksums import file_sha256
+from MSLesionSegLib.files.foreign_json import read_json
 
 from ..choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
 from . import baselineTransform, resultFolder, volumes

@@ -11,8 +11,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.files.checksums import file_sha256
 
 from .distortion import refuseDistorted
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging import checks
 from MSLesionSegLib.imaging.formats.gzip_check import check_gzip
 from MSLesionSegLib.imaging.formats.stored import DAMAGED, StoredVolume, cut_off, first_bytes

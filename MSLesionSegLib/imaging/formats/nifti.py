@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging import checks
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.formats.analyze import open_analyze

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from MSLesionSegLib.checksums import file_sha256
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging import checks
 from MSLesionSegLib.imaging.formats.nrrd_header import check_header, check_voxel_file, damaged, read_header
 from MSLesionSegLib.imaging.formats.stored import StoredVolume

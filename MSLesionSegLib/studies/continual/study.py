@@ -11,9 +11,9 @@ import math
 from dataclasses import asdict
 from pathlib import Path
 
-from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.jobs.cluster import check_executor
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.continual.cells import plan, sequences
 from MSLesionSegLib.studies.continual.report import write_continual_report
 from MSLesionSegLib.studies.continual.settings import BUFFER, ContinualData, ContinualSettings

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.cluster import check_executor
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.store import find_model, read_card
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.dynamics.cells import FROZEN, RANDOM, TRANSFER, compare, follow
 from MSLesionSegLib.studies.dynamics.report import write_dynamics_report
 from MSLesionSegLib.studies.engine.base_models import look_at_bases

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.store import find_model, read_card
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.studies.engine.study_cases import StudyCase
 from MSLesionSegLib.training.lineage import known_patients, known_sources
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import Cancelled
-from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.segmentation.outputs import write_text
 from MSLesionSegLib.training.stopwatch import Stopwatch
 

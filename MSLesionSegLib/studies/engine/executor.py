@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.cluster import LOCAL, as_they_end, check_executor, cluster_client
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.jobs.cluster import LOCAL, as_they_end, check_executor, cluster_client
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.engine.cells import (
     STOP,
     Cell,

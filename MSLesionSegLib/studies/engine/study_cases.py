@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.progress import Progress
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.training.case_examples import prepare_cases

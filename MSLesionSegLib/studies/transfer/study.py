@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from pathlib import Path
 
-from MSLesionSegLib.cluster import check_executor
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.progress import Progress
+from MSLesionSegLib.jobs.cluster import check_executor
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.engine.base_models import look_at_bases
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import check_study_folder, open_study

@@ -17,7 +17,7 @@ from MSLesionSegLib.batch.examinations import Examination
 from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, LESIONS, Row, write_tables
 from MSLesionSegLib.batch.workers import run_here
 from MSLesionSegLib.errors import BatchError, Cancelled, OutputError, SettingsError
-from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation.segment import SegmentRequest
 from phantoms.killed_worker import Deadly
 from phantoms.phantom import Head

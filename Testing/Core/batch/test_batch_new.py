@@ -14,9 +14,9 @@ import pytest
 from MSLesionSegLib.batch.batch import BatchRequest, run_batch
 from MSLesionSegLib.batch.tables import EXAMINATIONS, LESIONS
 from MSLesionSegLib.errors import BatchError, SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, save_model
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.new_lesions import PairRequest
 from phantoms.followup_phantom import LESIONS_OF_THE_PHANTOM, NEW_AT, scan
 

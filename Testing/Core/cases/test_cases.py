@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.errors import Cancelled, ImageError, ModelError, SettingsError
-from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.training import layout
 from MSLesionSegLib.training.case_adding import AddRequest, add_case, remove_case
 from MSLesionSegLib.training.case_checks import check_cases

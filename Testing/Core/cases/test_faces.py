@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.training.archives import MANIFEST
+from MSLesionSegLib.files.archives import MANIFEST
 from MSLesionSegLib.training.case_adding import AddRequest, add_case
 from MSLesionSegLib.training.case_archive import export_archive
 from MSLesionSegLib.training.faces import check_same_brain, save_without_face

@@ -13,8 +13,8 @@ import pytest
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import Cancelled, OutputError, SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.evaluation import to_markdown
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.evaluate import evaluate, read_cases
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from MSLesionSegLib.errors import OutputError
-from MSLesionSegLib.training import changes
-from MSLesionSegLib.training.changes import changing
+from MSLesionSegLib.files import transaction as changes
+from MSLesionSegLib.files.transaction import changing
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="processes are killed differently on Windows")
 

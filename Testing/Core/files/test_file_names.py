@@ -8,12 +8,12 @@ import pytest
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import MSLesionSegError, OutputError
-from MSLesionSegLib.file_names import check_name_length
+from MSLesionSegLib.files.file_names import check_name_length
+from MSLesionSegLib.files.zip_files import write_zip
 from MSLesionSegLib.network.card_checks import check_model_name
 from MSLesionSegLib.network.store import find_model
 from MSLesionSegLib.network.transfer import export_model, import_model
 from MSLesionSegLib.segmentation.outputs import check_output, output_names, staged, stem_of
-from MSLesionSegLib.zip_files import write_zip
 
 LONG = ["x" * 256, "x" * 240, "\u00fc" * 120, "\u8133" * 80]
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from MSLesionSegLib.foreign_json import DEEPEST, ForeignJsonError, parse_json, read_json
+from MSLesionSegLib.files.foreign_json import DEEPEST, ForeignJsonError, parse_json, read_json
 
 
 def nested(depth: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from MSLesionSegLib.foreign_tables import ForeignTableError, MissingColumnError, read_table
+from MSLesionSegLib.files.foreign_tables import ForeignTableError, MissingColumnError, read_table
 
 COLUMNS = ("session_id", "acq_time")
 WANTED = [("ses-a", "2020-05-01"), ("ses-b", "")]

@@ -10,7 +10,7 @@ import pytest
 HEAVY = ("torch", "monai", "slicer", "qt", "vtk", "ants", "SimpleITK", "skimage", "matplotlib", "nilearn")
 
 
-@pytest.mark.parametrize("module", ["MSLesionSegLib", "MSLesionSegLib.cli", "MSLesionSegLib.jobs"])
+@pytest.mark.parametrize("module", ["MSLesionSegLib", "MSLesionSegLib.cli", "MSLesionSegLib.jobs.job"])
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(*[m for m in {HEAVY!r} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -31,7 +31,7 @@ def test_help_is_shown_without_loading_torch():
 def test_a_process_of_our_own_builds_a_network_without_packages_for_tables_and_drawings():
     code = (
         "import sys\nfrom MSLesionSegLib.network.architectures import Architecture, build\n"
-        "from MSLesionSegLib.own_process import take_process\ntake_process()\n"
+        "from MSLesionSegLib.jobs.own_process import take_process\ntake_process()\n"
         "build(Architecture(base=8, levels=3))\n"
         "print(*[m for m in ('matplotlib', 'pandas', 'sklearn', 'scipy.stats') if m in sys.modules])\n"
         "import matplotlib, pandas, scipy.signal, scipy.stats, sklearn.metrics\n"
@@ -44,7 +44,7 @@ def test_a_process_of_our_own_builds_a_network_without_packages_for_tables_and_d
 def test_a_package_that_is_loaded_already_stays_so():
     code = (
         "import sys, pandas\nfrom MSLesionSegLib.network.monai_loading import load_monai\n"
-        "from MSLesionSegLib.own_process import take_process\ntake_process()\n"
+        "from MSLesionSegLib.jobs.own_process import take_process\ntake_process()\n"
         "load_monai()\nprint(sys.modules['pandas'] is pandas)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

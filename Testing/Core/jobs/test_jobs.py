@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from MSLesionSegLib.errors import Cancelled, ImageError
-from MSLesionSegLib.jobs import ExitCode, Job, run_job
+from MSLesionSegLib.jobs.job import ExitCode, Job, run_job
 
 STAGES = {"read": 1.0, "work": 8.0, "write": 1.0}
 

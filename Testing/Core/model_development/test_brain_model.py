@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from model_development.brain_model import WEIGHTS, prepare_brain_examples
-from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.jobs.progress import Silent
 from phantoms.round_brains import add_patient
 
 

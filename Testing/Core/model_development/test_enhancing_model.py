@@ -16,10 +16,10 @@ from model_development.enhancing_measurement import plan, with_foci, write_enhan
 from model_development.enhancing_model import STAGES
 from model_development.enhancing_steps import STEPS, run_enhancing_steps
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.architectures import build
 from MSLesionSegLib.network.store import ModelCard, read_card, save_model
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.training.examples import read_examples
 
 SHAPE = (96, 96, 96)

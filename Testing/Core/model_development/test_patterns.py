@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from model_development.patterns import prepare_inserted
-from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.synthesis.lesions import insert_pattern
 from MSLesionSegLib.training.prepare import prepare_dataset
 from phantoms.round_brains import AFFINE, add_patient

@@ -9,8 +9,8 @@ import pytest
 from model_development.results import binarise, write_results
 from model_development.steps import STEPS, run_steps
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.components import LesionRule
-from MSLesionSegLib.progress import Silent
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from model_development.shipping import ship
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ModelError
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.eight_bit import SCALE, pack, unpack
 from MSLesionSegLib.network.store import SHIPPED, ModelCard, load_model, read_card, save_model, write_card

@@ -12,8 +12,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import ModelError
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.store import Model, ModelCard, load_model, read_card, save_model, write_card

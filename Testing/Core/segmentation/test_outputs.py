@@ -18,7 +18,7 @@ import pytest
 
 from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.imaging.reading import read_scan
-from MSLesionSegLib.jobs import ExitCode, run_job
+from MSLesionSegLib.jobs.job import ExitCode, run_job
 from MSLesionSegLib.segmentation import outputs
 from MSLesionSegLib.segmentation.outputs import (
     check_output,

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.store import read_card, write_card
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
 from phantoms.phantom import PATIENT_NAME, Head, centred, make_head
 from phantoms.recorder import Recorder

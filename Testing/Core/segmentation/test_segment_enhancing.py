@@ -13,8 +13,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from MSLesionSegLib.errors import ImageError, SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.confirmation import CHECK_VESSEL
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
 from MSLesionSegLib.segmentation.session import Session, flatten
 from MSLesionSegLib.segmentation.stages import segmentation_stages

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
-from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.studies.continual import cells as continual_cells
 from MSLesionSegLib.studies.dynamics import cells as dynamics_cells
 from MSLesionSegLib.studies.engine import cells as module

@@ -11,10 +11,10 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, save_model
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.engine.recipes import study_recipe
 from MSLesionSegLib.studies.engine.record import read_study
 from MSLesionSegLib.studies.engine.study_cases import StudyCase

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.dynamics.cells import convergence
 from MSLesionSegLib.studies.dynamics.layers import LAYERS, activations, chosen_layers, filter_change, filters
 from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings, run_dynamics

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from MSLesionSegLib.progress import Silent
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
 from MSLesionSegLib.studies.continual.study import run_continual
 from MSLesionSegLib.training.recipe import TrainingRecipe

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import OutputError, SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.studies.engine.rotation import make_subsets
 from MSLesionSegLib.studies.engine.study_cases import native_centre, unlabelled_centre
 from MSLesionSegLib.studies.pretraining.cells import plan

@@ -14,9 +14,9 @@ import pytest
 import torch
 
 from MSLesionSegLib.errors import Cancelled, ModelError, OutputError, SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, load_model, read_card, save_model
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.training import finetune as module
 from MSLesionSegLib.training.examples import read_examples
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe, recipe_from_card

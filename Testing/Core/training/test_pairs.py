@@ -11,9 +11,9 @@ import torch
 
 from model_development import new_lesion_models as study
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import load_model
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.synthesis.deformation import smooth_field
 from MSLesionSegLib.training import pairs
 from MSLesionSegLib.training.pairs import CHANNELS, Host, PairSource, acquire_pair, slices

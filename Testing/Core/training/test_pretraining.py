@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import Cancelled, SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import load_model, read_card
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.training import pretraining
 from MSLesionSegLib.training.loop import train_network
 from MSLesionSegLib.training.patches import PatchSource

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.active import use_model
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, load_model, save_model
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.training import train as module
 from MSLesionSegLib.training.cases import CaseSet

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.progress import Silent
 from MSLesionSegLib.training import loop
 from MSLesionSegLib.training.examples import fingerprint, read_examples, write_example
 from MSLesionSegLib.training.losses import dice_cross_entropy

@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from MSLesionSegLib import __version__
-from MSLesionSegLib.checksums import file_sha256
 from MSLesionSegLib.errors import OutputError, SettingsError
-from MSLesionSegLib.foreign_json import MOST_BYTES, parse_json
-from MSLesionSegLib.zip_files import check_new, extract, open_zip, write_zip
+from MSLesionSegLib.files.checksums import file_sha256
+from MSLesionSegLib.files.foreign_json import MOST_BYTES, parse_json
+from MSLesionSegLib.files.zip_files import check_new, extract, open_zip, write_zip
 
 MANIFEST = "manifest.json"
 FORMAT = 1

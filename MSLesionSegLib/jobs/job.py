@@ -32,9 +32,9 @@ from typing import Any, Generic, TypeVar
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import Cancelled, MSLesionSegError
-from MSLesionSegLib.own_process import take_process
-from MSLesionSegLib.standard_streams import abandon
-from MSLesionSegLib.terminal_bar import TerminalBar
+from MSLesionSegLib.jobs.own_process import take_process
+from MSLesionSegLib.jobs.standard_streams import abandon
+from MSLesionSegLib.jobs.terminal_bar import TerminalBar
 
 T = TypeVar("T")
 Event = dict[str, Any]
@@ -53,7 +53,7 @@ class ExitCode(IntEnum):
 
 
 class Job:
-    """The :class:`~MSLesionSegLib.progress.Progress` of one running command.
+    """The :class:`~MSLesionSegLib.jobs.progress.Progress` of one running command.
 
     ``stages`` maps each stage, in order, to its expected share of the time (any unit, only ratios count), or to None
     where nobody can know before :meth:`expect`; until then no remaining time is told.

@@ -6,8 +6,8 @@ import sys
 from typing import Any
 
 from MSLesionSegLib.errors import Cancelled
-from MSLesionSegLib.printable import printable
-from MSLesionSegLib.standard_streams import reader_may_go
+from MSLesionSegLib.jobs.printable import printable
+from MSLesionSegLib.jobs.standard_streams import reader_may_go
 
 Event = dict[str, Any]
 

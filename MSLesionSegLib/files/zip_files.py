@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from MSLesionSegLib.errors import MSLesionSegError, OutputError
-from MSLesionSegLib.file_names import check_name_length
+from MSLesionSegLib.files.file_names import check_name_length
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 _BLOCK = 1 << 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from MSLesionSegLib.memory import keep_freed_memory
+from MSLesionSegLib.jobs.memory import keep_freed_memory
 
 _own = False
 

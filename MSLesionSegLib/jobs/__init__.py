@@ -1,0 +1,1 @@
+"""How long work is started, watched and stopped: one protocol for every long action."""
