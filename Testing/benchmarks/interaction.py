@@ -34,7 +34,7 @@ IMPORTS = {
     ),
     "core parts of an open review": (
         "import numpy, nibabel",
-        "import MSLesionSegLib.lesions.review, MSLesionSegLib.lesions.regions",
+        "import MSLesionSegLib.review.review, MSLesionSegLib.lesions.regions",
     ),
     "command line, as far as its help": ("pass", "import MSLesionSegLib.cli"),
     "torch": ("pass", "import torch"),
@@ -77,7 +77,7 @@ def probability_map() -> tuple[nib.Nifti1Image, Any]:
 def clicks(repeat: int) -> dict[str, tuple[float, float]]:
     """CPU seconds and seconds of the clock of each click."""
     from MSLesionSegLib.lesions.components import LesionRule
-    from MSLesionSegLib.lesions.review import Review
+    from MSLesionSegLib.review.review import Review
 
     probability, regions = probability_map()
     review = Review(probability, LesionRule(0.5, 3.0), regions)

@@ -13,8 +13,8 @@ def showCounts(ui, review) -> None:
         ui.reviewedLabel.text = _("Find lesions to review them here.")
         ui.totalsLabel.text = ""
         return
-    from MSLesionSegLib.lesions.review_table import totals_by_state
     from MSLesionSegLib.lesions.table import totals_by_region
+    from MSLesionSegLib.review.review_table import totals_by_state
 
     ui.countLabel.text = texts.countText(review)
     ui.reviewedLabel.text = texts.reviewedText(*review.progress)

@@ -34,7 +34,7 @@ class ExportRow:
 
     def saveTable(self, *_args) -> None:
         """Save the table as it stands on the screen."""
-        from MSLesionSegLib.lesions.review_table import write_rows
+        from MSLesionSegLib.review.review_table import write_rows
 
         self._review.takeEdits()
         path = fileToSave(_("Save table"), "lesions.csv", "CSV (*.csv)")

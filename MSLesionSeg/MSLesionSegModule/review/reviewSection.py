@@ -209,7 +209,7 @@ class ReviewSection:
     def _ordered(self):
         if self.session is None:
             return []
-        from MSLesionSegLib.lesions.review_table import ORDERS, ordered
+        from MSLesionSegLib.review.review_table import ORDERS, ordered
 
         order = self._order.value if self._order is not None else ORDERS[0]
         return ordered(self.session.review.rows, order)

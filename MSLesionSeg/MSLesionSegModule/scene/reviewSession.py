@@ -175,7 +175,7 @@ def reviewOf(node, record: Mapping[str, Any]):
     import nibabel as nib
 
     from MSLesionSegLib.lesions.regions import RegionMap
-    from MSLesionSegLib.lesions.review import Review
+    from MSLesionSegLib.review.review import Review
 
     probability = node.GetNodeReference(PROBABILITY)
     regions = node.GetNodeReference(REGIONS)

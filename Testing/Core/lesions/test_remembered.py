@@ -6,11 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from MSLesionSegLib.lesions import remembered
 from MSLesionSegLib.lesions.components import label_components
 from MSLesionSegLib.lesions.regions import RegionMap
-from MSLesionSegLib.lesions.remembered import RememberedTable
 from MSLesionSegLib.lesions.table import each_lesion, lesion_table
+from MSLesionSegLib.review import table_cache as remembered
+from MSLesionSegLib.review.table_cache import RememberedTable
 
 AFFINE = np.array([[-1.0, 0, 0, 20], [0, 1, 0, -20], [0, 0, 2, -20], [0, 0, 0, 1]])
 SHAPE = (30, 32, 16)

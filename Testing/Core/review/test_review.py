@@ -11,8 +11,9 @@ import pytest
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
-from MSLesionSegLib.lesions.review import ACCEPTED, OPEN, REJECTED, Review
-from MSLesionSegLib.lesions.review_table import ORDERS, ordered, totals_by_state, write_rows
+from MSLesionSegLib.review.decisions import ACCEPTED, OPEN, REJECTED
+from MSLesionSegLib.review.review import Review
+from MSLesionSegLib.review.review_table import ORDERS, ordered, totals_by_state, write_rows
 
 SHAPE = (40, 40, 20)
 AFFINE = np.array([[-1.0, 0, 0, 20], [0, 1, 0, -20], [0, 0, 2, -20], [0, 0, 0, 1]])

@@ -16,7 +16,7 @@ from MSLesionSegLib.lesions.components import (
     find_lesions,
     label_components,
 )
-from MSLesionSegLib.lesions.dividing import take_rejected_out
+from MSLesionSegLib.review.component_split import take_rejected_out
 
 Seen = dict[LesionRule, tuple[np.ndarray, np.ndarray]]
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.lesions.decisions import LESION, REJECTED, ReviewedLesion
+from MSLesionSegLib.review.decisions import LESION, REJECTED, ReviewedLesion
 
 ORDERS = ("least certain first", "new first", "largest first")
 _NEW_FIRST = ("new", "enlarged", LESION, "shrunken", "vanished", "stable")

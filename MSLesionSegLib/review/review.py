@@ -16,19 +16,19 @@ from MSLesionSegLib.lesions.components import (
     peak_voxels,
     voxels_by_label,
 )
-from MSLesionSegLib.lesions.decision_record import (
+from MSLesionSegLib.lesions.regions import RegionMap
+from MSLesionSegLib.lesions.table import Lesion
+from MSLesionSegLib.review.decision_record import (
     DecisionRecord,
     JsonDecisions,
     KeptRejection,
     rejected_labels,
 )
-from MSLesionSegLib.lesions.decisions import ACCEPTED, LESION, OPEN, REJECTED, ReviewedLesion, states_of
-from MSLesionSegLib.lesions.growing import outline_missed, voxel_at
-from MSLesionSegLib.lesions.numbering import Numbering
-from MSLesionSegLib.lesions.regions import RegionMap
-from MSLesionSegLib.lesions.remembered import RememberedTable
-from MSLesionSegLib.lesions.reviewed_mask import MaskChanges, ReviewedMask
-from MSLesionSegLib.lesions.table import Lesion
+from MSLesionSegLib.review.decisions import ACCEPTED, LESION, OPEN, REJECTED, ReviewedLesion, states_of
+from MSLesionSegLib.review.numbering import Numbering
+from MSLesionSegLib.review.region_growing import outline_missed, voxel_at
+from MSLesionSegLib.review.reviewed_mask import MaskChanges, ReviewedMask
+from MSLesionSegLib.review.table_cache import RememberedTable
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from MSLesionSegLib.lesions.components import Voxel, label_components
-from MSLesionSegLib.lesions.dividing import shared_out
+from MSLesionSegLib.review.component_split import shared_out
 
 JsonDecisions = dict[str, list[list[int]]]
 
