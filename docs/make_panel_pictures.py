@@ -98,7 +98,7 @@ def file_others(folder: Path) -> None:
     import nibabel as nib
     import numpy as np
 
-    from MSLesionSegLib.training.case_adding import AddRequest, add_case
+    from MSLesionSegLib.cases.adding import AddRequest, add_case
     from phantoms.hospital import save_patient
 
     for seed, split in (

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from MSLesionSegLib.cases.layout import InputFile
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.formats import stands_for_scan, without_ending
-from MSLesionSegLib.training.layout import InputFile
 
 WITHOUT = "none"
 _ENTITY = re.compile(r"[A-Za-z]+-[A-Za-z0-9]+")

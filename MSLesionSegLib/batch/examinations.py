@@ -10,8 +10,8 @@ from pathlib import Path
 
 from MSLesionSegLib.batch.bids_names import check_entities, fits, has_all, what_tells_apart
 from MSLesionSegLib.batch.session_order import in_order_of_names, in_order_of_time
+from MSLesionSegLib.cases.layout import InputFile, kind_of
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.training.layout import InputFile, kind_of
 
 _NO_SESSION = (
     "Its scan lies beside the sessions, so it is not known when it was made, and it is compared with none. Move it "

@@ -12,11 +12,11 @@ from MSLesionSegLib.commands.running import new_table, print_table, printing, ru
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.training.case_adding import Added
-    from MSLesionSegLib.training.case_archive import Imported
-    from MSLesionSegLib.training.case_checks import CaseFinding
-    from MSLesionSegLib.training.case_exports import Exported
-    from MSLesionSegLib.training.cases import Case, CaseSet
+    from MSLesionSegLib.cases.adding import Added
+    from MSLesionSegLib.cases.archive import Imported
+    from MSLesionSegLib.cases.case_set import Case, CaseSet
+    from MSLesionSegLib.cases.checking import CaseFinding
+    from MSLesionSegLib.cases.exporting import Exported
 
 app = typer.Typer(
     no_args_is_help=True, help="Training cases: corrected examinations in a folder of their own."
@@ -60,7 +60,7 @@ def cases_add(
     given = {"flair": flair, "baseline": baseline, "followup": followup, "pre": pre, "post": post}
 
     def work(job: Job) -> Added:
-        from MSLesionSegLib.training.case_adding import AddRequest, add_case
+        from MSLesionSegLib.cases.adding import AddRequest, add_case
 
         request = AddRequest(
             folder=cases,
@@ -101,7 +101,7 @@ def cases_list(
     """The cases of a set in their newest version."""
 
     def work(job: Job) -> CaseSet:
-        from MSLesionSegLib.training.cases import list_cases
+        from MSLesionSegLib.cases.case_set import list_cases
 
         found = list_cases(cases, task)
         for finding in found.findings:
@@ -138,12 +138,12 @@ def cases_show(cases: Cases, name: Name, events: Events = False) -> None:
     """Everything that is known of one case."""
 
     def work(job: Job) -> Case:
-        from MSLesionSegLib.training.cases import find_case
+        from MSLesionSegLib.cases.case_set import find_case
 
         return find_case(cases, name)
 
     def describe(case: Case) -> dict[str, Any]:
-        from MSLesionSegLib.training.cases import all_versions
+        from MSLesionSegLib.cases.case_set import all_versions
 
         return {
             **case.summary(),
@@ -168,7 +168,7 @@ def cases_remove(cases: Cases, name: Name, events: Events = False) -> None:
     """Delete a case with all its versions. It cannot be undone; the side of its scans stays known."""
 
     def work(job: Job) -> Case:
-        from MSLesionSegLib.training.case_adding import remove_case
+        from MSLesionSegLib.cases.adding import remove_case
 
         return remove_case(cases, name)
 
@@ -183,7 +183,7 @@ def cases_check(cases: Cases, events: Events = False, stop_file: StopFile = None
     """Name bad cases: other grids, empty or damaged files, masks outside the brain, scans that are there twice."""
 
     def work(job: Job) -> list[CaseFinding]:
-        from MSLesionSegLib.training.case_checks import check_cases
+        from MSLesionSegLib.cases.checking import check_cases
 
         findings = check_cases(cases, job)
         for finding in findings:
@@ -225,10 +225,10 @@ def cases_export(
         if not strip_face:
             job.warning("faces", "Scans with a skull show the face. For other hospitals use --strip-face.")
         if layout == "zip":
-            from MSLesionSegLib.training.case_archive import export_archive
+            from MSLesionSegLib.cases.archive import export_archive
 
             return export_archive(cases, to, task=task, strip_face=strip_face, progress=job)
-        from MSLesionSegLib.training import case_exports
+        from MSLesionSegLib.cases import exporting as case_exports
 
         write = {"nnunet": case_exports.export_nnunet, "monai": case_exports.export_monai}[layout]
         return write(cases, to, task=task or "flair", strip_face=strip_face, progress=job)
@@ -259,7 +259,7 @@ def cases_import(
     """Add the cases of another set; what is there already is recognised."""
 
     def work(job: Job) -> Imported:
-        from MSLesionSegLib.training.case_archive import import_archive
+        from MSLesionSegLib.cases.archive import import_archive
 
         imported = import_archive(cases, archive, job)
         for finding in imported.findings:

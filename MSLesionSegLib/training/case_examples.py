@@ -8,6 +8,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.cases.case_set import Case
+from MSLesionSegLib.cases.checking import refuse_impossible
+from MSLesionSegLib.cases.corrections import corrections
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.registration import register
@@ -21,9 +24,6 @@ from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput,
 from MSLesionSegLib.segmentation.session import bring_together
 from MSLesionSegLib.segmentation.stages import StageWatch
 from MSLesionSegLib.segmentation.tasks import get_task
-from MSLesionSegLib.training.case_checks import refuse_impossible
-from MSLesionSegLib.training.cases import Case
-from MSLesionSegLib.training.corrections import corrections
 from MSLesionSegLib.training.examples import Example, read_examples, write_example
 from MSLesionSegLib.training.prepare import fractions
 from MSLesionSegLib.training.run_stages import PREPARE

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.archives import pack, unpack
 from MSLesionSegLib.files.foreign_json import read_json
@@ -21,8 +23,6 @@ from MSLesionSegLib.files.zip_files import check_new
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
 from MSLesionSegLib.segmentation.outputs import staged
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.cases import read_cases
 from MSLesionSegLib.training.compact import STEP, read_compact, write_compact
 from MSLesionSegLib.training.examples import Example, read_examples
 

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from MSLesionSegLib.cases.case_set import CaseSet, list_cases, read_cases
 from MSLesionSegLib.errors import ModelError, SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.active import use_model, warn_if_damaged
@@ -32,7 +33,6 @@ from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
 from MSLesionSegLib.training import case_examples
 from MSLesionSegLib.training.budget import check_patch
-from MSLesionSegLib.training.cases import CaseSet, list_cases, read_cases
 from MSLesionSegLib.training.examples import Example, fingerprint
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
 from MSLesionSegLib.training.finetune import FineTuned, FineTuning, finetune, seconds_to_score

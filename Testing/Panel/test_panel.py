@@ -85,7 +85,7 @@ def test_a_scan_is_segmented_reviewed_and_filed(panel, scan, tmp_path):
     assert "added" in panel.ui.messageLabel.text, panel.ui.messageLabel.text
     assert panel.ui.casesLabel.text.startswith("1 case with 3 lesions")
 
-    from MSLesionSegLib.training.cases import list_cases
+    from MSLesionSegLib.cases.case_set import list_cases
 
     (case,) = list_cases(tmp_path / "cases").cases
     assert (case.review.reviewer, case.review.model, case.review.lesions_rejected) == ("R1", "bright", 1)

@@ -9,7 +9,7 @@ import pytest
 import scene as scenes
 import slicer
 
-from MSLesionSegLib.training.case_adding import AddRequest, add_case
+from MSLesionSegLib.cases.adding import AddRequest, add_case
 from phantoms.hospital import save_patient
 
 

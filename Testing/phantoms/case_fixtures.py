@@ -10,8 +10,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.cases.adding import Added, AddRequest, add_case
 from MSLesionSegLib.files.archives import MANIFEST
-from MSLesionSegLib.training.case_adding import Added, AddRequest, add_case
 from phantoms.phantom import Head, centred, make_head
 
 SHAPE = (40, 46, 38)

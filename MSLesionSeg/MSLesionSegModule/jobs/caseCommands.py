@@ -68,8 +68,8 @@ def listCases(folder: str, task: str | None) -> list[dict[str, Any]]:
     """What the records of a training set say; nothing where there is no set yet."""
     if not folder or not coreImportable():
         return []
+    from MSLesionSegLib.cases.case_set import list_cases
     from MSLesionSegLib.errors import MSLesionSegError
-    from MSLesionSegLib.training.cases import list_cases
 
     try:
         return [case.summary() for case in list_cases(Path(folder), task).cases]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from MSLesionSegLib.cases.case_set import read_cases, require_set
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.reading import read_scan
@@ -16,7 +17,6 @@ from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.training.case_examples import prepare_cases
-from MSLesionSegLib.training.cases import read_cases, require_set
 from MSLesionSegLib.training.examples import Example, check_untouched, read_examples
 from MSLesionSegLib.training.prepare import TrainingScan, find_scans, prepare_dataset
 from MSLesionSegLib.training.unlabelled import prepare_unlabelled

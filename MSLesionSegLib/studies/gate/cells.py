@@ -71,9 +71,9 @@ def _t1(flair: Path) -> Path:
 @known_as("MSLesionSegLib.studies.gate_trial.teach")
 def teach(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """File the cases of a lesson, fine-tune, and tell what the gate says and which model is in use afterwards."""
+    from MSLesionSegLib.cases.adding import AddRequest, add_case
     from MSLesionSegLib.network.active import use_model
     from MSLesionSegLib.segmentation.tasks import model_in_use
-    from MSLesionSegLib.training.case_adding import AddRequest, add_case
     from MSLesionSegLib.training.train import TrainRequest, buffer_for, train
 
     case_set, store = place.scratch / "cases", place.scratch / "models"

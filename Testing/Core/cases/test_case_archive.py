@@ -12,10 +12,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from MSLesionSegLib.cases.adding import AddRequest, add_case
+from MSLesionSegLib.cases.archive import export_archive, import_archive
+from MSLesionSegLib.cases.case_set import all_versions, read_cases
 from MSLesionSegLib.errors import OutputError, SettingsError
-from MSLesionSegLib.training.case_adding import AddRequest, add_case
-from MSLesionSegLib.training.case_archive import export_archive, import_archive
-from MSLesionSegLib.training.cases import all_versions, read_cases
 from phantoms.case_fixtures import add_flair, examination, repacked, save_like
 
 

@@ -8,9 +8,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from MSLesionSegLib.training.case_adding import AddRequest, add_case
-from MSLesionSegLib.training.case_checks import check_cases
-from MSLesionSegLib.training.cases import read_cases
+from MSLesionSegLib.cases.adding import AddRequest, add_case
+from MSLesionSegLib.cases.case_set import read_cases
+from MSLesionSegLib.cases.checking import check_cases
 from phantoms.case_fixtures import add_flair, examination, save_like
 
 

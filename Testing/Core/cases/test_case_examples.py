@@ -6,9 +6,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.registration import Registration
-from MSLesionSegLib.training.case_adding import AddRequest, add_case
 from MSLesionSegLib.training.case_examples import prepare_case
 from phantoms.case_fixtures import LAS, SHAPE, examination, save_like
 from phantoms.phantom import make_head

@@ -8,10 +8,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from MSLesionSegLib.cases.adding import AddRequest, add_case
+from MSLesionSegLib.cases.case_set import read_cases
+from MSLesionSegLib.cases.exporting import export_monai, export_nnunet
 from MSLesionSegLib.errors import OutputError, SettingsError
-from MSLesionSegLib.training.case_adding import AddRequest, add_case
-from MSLesionSegLib.training.case_exports import export_monai, export_nnunet
-from MSLesionSegLib.training.cases import read_cases
 from phantoms.case_fixtures import SHAPE, add_flair, examination
 from phantoms.command_calls import call, events
 from phantoms.phantom import centred, make_head

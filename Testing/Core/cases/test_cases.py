@@ -10,13 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.adding import AddRequest, add_case, remove_case
+from MSLesionSegLib.cases.case_set import list_cases, read_cases
+from MSLesionSegLib.cases.checking import check_cases
+from MSLesionSegLib.cases.corrections import ADDED, REJECTED, corrections
 from MSLesionSegLib.errors import Cancelled, ImageError, ModelError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.case_adding import AddRequest, add_case, remove_case
-from MSLesionSegLib.training.case_checks import check_cases
-from MSLesionSegLib.training.cases import list_cases, read_cases
-from MSLesionSegLib.training.corrections import ADDED, REJECTED, corrections
 from phantoms.case_fixtures import SHAPE, add_flair, examination, save_like
 from phantoms.phantom import PATIENT_NAME, centred
 

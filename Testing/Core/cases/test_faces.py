@@ -10,11 +10,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from MSLesionSegLib.cases.adding import AddRequest, add_case
+from MSLesionSegLib.cases.archive import export_archive
+from MSLesionSegLib.cases.defacing import check_same_brain, save_without_face
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.archives import MANIFEST
-from MSLesionSegLib.training.case_adding import AddRequest, add_case
-from MSLesionSegLib.training.case_archive import export_archive
-from MSLesionSegLib.training.faces import check_same_brain, save_without_face
 from phantoms.case_fixtures import add_flair, examination
 from phantoms.phantom import Head
 

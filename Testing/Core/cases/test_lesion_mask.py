@@ -9,13 +9,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.adding import AddRequest, add_case
+from MSLesionSegLib.cases.checking import check_cases
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.lesion_mask import parse_label, read_lesion_mask
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.lesions.evaluation import evaluate_pairs
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.case_adding import AddRequest, add_case
-from MSLesionSegLib.training.case_checks import check_cases
 from phantoms.case_fixtures import add_flair, examination, save_like
 from phantoms.phantom import Head
 

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.adding import remove_case
+from MSLesionSegLib.cases.case_set import read_cases
+from MSLesionSegLib.cases.splits import SPLITS, Roll, read_roll
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.case_adding import remove_case
-from MSLesionSegLib.training.cases import read_cases
-from MSLesionSegLib.training.splits import SPLITS, Roll, read_roll
 from phantoms.case_fixtures import add_flair
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from MSLesionSegLib.training.case_checks import check_cases
-from MSLesionSegLib.training.cases import list_cases
+from MSLesionSegLib.cases.case_set import list_cases
+from MSLesionSegLib.cases.checking import check_cases
 from phantoms.case_fixtures import add_flair, examination, save_like
 from phantoms.command_calls import call, events
 

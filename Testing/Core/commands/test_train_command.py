@@ -14,6 +14,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import Cancelled
 from MSLesionSegLib.network.active import active_model, use_model
@@ -21,7 +22,6 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, load_model, read_card, save_model
 from MSLesionSegLib.training import train as module
 from MSLesionSegLib.training.case_examples import prepare_case
-from MSLesionSegLib.training.cases import read_cases
 from MSLesionSegLib.training.examples import fingerprint, read_examples
 from MSLesionSegLib.training.train import share_out
 from phantoms.case_fixtures import add_flair

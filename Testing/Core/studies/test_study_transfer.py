@@ -235,8 +235,8 @@ def test_the_networks_of_the_study_have_the_levels_asked_for(hospital, settings,
 
 
 def test_a_case_set_is_a_centre_and_its_bad_cases_are_told(hospital, tmp_path):
+    from MSLesionSegLib.cases.adding import AddRequest, add_case
     from MSLesionSegLib.studies.engine.study_cases import native_centre
-    from MSLesionSegLib.training.case_adding import AddRequest, add_case
     from MSLesionSegLib.training.prepare import find_scans
 
     scans = list(find_scans(hospital["here"]))

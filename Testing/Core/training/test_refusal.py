@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from MSLesionSegLib.cases.case_set import CaseSet
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.active import use_model
@@ -15,7 +16,6 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, load_model, save_model
 from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.training import train as module
-from MSLesionSegLib.training.cases import CaseSet
 from MSLesionSegLib.training.examples import Example, write_example
 from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
 from MSLesionSegLib.training.finetune import FineTuning, finetune

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.training import replay
-from MSLesionSegLib.training.case_adding import AddRequest, add_case
 from MSLesionSegLib.training.examples import write_example
 from MSLesionSegLib.training.replay import (
     export_buffer,
@@ -53,7 +53,7 @@ def test_a_buffer_holds_brains_of_training_cases_only(cases, home):
         assert not image[:, brain == 0].any()
         assert abs(float(image[0][brain > 0].mean())) < 0.3
         assert example.array("label").any()
-    from MSLesionSegLib.training.cases import read_cases
+    from MSLesionSegLib.cases.case_set import read_cases
 
     (measured,) = read_cases(cases).validation
     assert not any(measured.subject in example.name for example in made.examples())

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.cases.case_set import Case
 from MSLesionSegLib.imaging.reading import read_mask
 from MSLesionSegLib.lesions.components import label_components
-from MSLesionSegLib.training.cases import Case
 
 ADDED, REJECTED = 1, 2
 

@@ -8,6 +8,11 @@ from pathlib import Path
 
 import nibabel as nib
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.bids_writing import Material, check_folder, take_out, write_case
+from MSLesionSegLib.cases.case_set import Case, Review, find_case, read_record, require_set
+from MSLesionSegLib.cases.checking import check_lesion_share
+from MSLesionSegLib.cases.splits import Split, read_roll
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.transaction import changing
 from MSLesionSegLib.imaging.checks import Finding
@@ -16,11 +21,6 @@ from MSLesionSegLib.imaging.reading import findings_of, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.card_checks import check_model_name
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.case_checks import check_lesion_share
-from MSLesionSegLib.training.case_writing import Material, check_folder, take_out, write_case
-from MSLesionSegLib.training.cases import Case, Review, find_case, read_record, require_set
-from MSLesionSegLib.training.splits import Split, read_roll
 
 READ, STORE = "read files", "store case"
 

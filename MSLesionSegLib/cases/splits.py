@@ -10,12 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from MSLesionSegLib.cases.layout import CODE, DESCRIPTION, PARTICIPANTS
+from MSLesionSegLib.cases.layout import SPLITS as SPLITS_FILE
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.foreign_tables import read_table
 from MSLesionSegLib.training.examples import SYNTHETIC_SITE
-from MSLesionSegLib.training.layout import CODE, DESCRIPTION, PARTICIPANTS
-from MSLesionSegLib.training.layout import SPLITS as SPLITS_FILE
 
 Split = Literal["training", "validation"]
 SPLITS: tuple[Split, ...] = ("training", "validation")

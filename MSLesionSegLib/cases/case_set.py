@@ -11,14 +11,14 @@ from typing import Any
 
 import nibabel as nib
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.splits import Roll, Split, read_roll
 from MSLesionSegLib.errors import ImageError, ModelError, MSLesionSegError, SettingsError
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.network.card_checks import check_model_name
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.splits import Roll, Split, read_roll
 
 FORMAT = 1
 FORMAT_KEY = "MSLesionSegCases"
@@ -139,7 +139,7 @@ def read_cases(folder: Path, task: str = "flair") -> CaseSet:
     """The newest version of every case of a task whose files were read and found good.
 
     A bad case never stops anything: it is left out and a finding names it. See :func:`check_files` and
-    :func:`repeated` for what is looked at; :mod:`~MSLesionSegLib.training.case_checks` looks at more.
+    :func:`repeated` for what is looked at; :mod:`~MSLesionSegLib.cases.checking` looks at more.
 
     Raises:
         SettingsError: the folder holds no case set, or there is no such task.

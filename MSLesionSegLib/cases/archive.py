@@ -9,6 +9,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.bids_writing import (
+    Material,
+    check_folder,
+    write_case,
+    write_descriptions,
+    write_roll,
+)
+from MSLesionSegLib.cases.case_set import (
+    Case,
+    all_versions,
+    check_files,
+    list_cases,
+    read_cases,
+    read_record,
+    require_set,
+)
+from MSLesionSegLib.cases.defacing import save_without_face
+from MSLesionSegLib.cases.exporting import EXPORT, Exported
+from MSLesionSegLib.cases.splits import Roll, Split, read_roll
 from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
 from MSLesionSegLib.files.archives import pack, unpack
 from MSLesionSegLib.files.foreign_json import read_json
@@ -18,26 +38,6 @@ from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.case_exports import EXPORT, Exported
-from MSLesionSegLib.training.case_writing import (
-    Material,
-    check_folder,
-    write_case,
-    write_descriptions,
-    write_roll,
-)
-from MSLesionSegLib.training.cases import (
-    Case,
-    all_versions,
-    check_files,
-    list_cases,
-    read_cases,
-    read_record,
-    require_set,
-)
-from MSLesionSegLib.training.faces import save_without_face
-from MSLesionSegLib.training.splits import Roll, Split, read_roll
 
 KIND = "training cases"
 IMPORT = "import cases"

@@ -14,6 +14,11 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib import __version__
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.case_set import FORMAT, FORMAT_KEY, Case, Review, all_versions, require_set
+from MSLesionSegLib.cases.corrections import compare_with_draft
+from MSLesionSegLib.cases.splits import Roll, Split, read_roll
+from MSLesionSegLib.cases.stored_scans import StoredScan, find_stored, known_turned, turned_to
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.hidden_files import is_litter
 from MSLesionSegLib.files.transaction import Change
@@ -23,11 +28,6 @@ from MSLesionSegLib.imaging.scanner import scanner_facts
 from MSLesionSegLib.imaging.scrubbing import content_hash, save_scrubbed
 from MSLesionSegLib.lesions.components import label_components
 from MSLesionSegLib.segmentation.outputs import save_image
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.cases import FORMAT, FORMAT_KEY, Case, Review, all_versions, require_set
-from MSLesionSegLib.training.corrections import compare_with_draft
-from MSLesionSegLib.training.splits import Roll, Split, read_roll
-from MSLesionSegLib.training.stored_scans import StoredScan, find_stored, known_turned, turned_to
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0, 1, i, l, o: they are mistaken for one another
 
@@ -44,7 +44,7 @@ class Material:
         mask, draft: the corrected mask, and what the model had proposed.
         segmentation: Slicer's own file of the mask, kept beside it.
         review: who, with what, how long; the counts are filled in here.
-        site, subject, split: as in :class:`~MSLesionSegLib.training.case_adding.AddRequest`.
+        site, subject, split: as in :class:`~MSLesionSegLib.cases.adding.AddRequest`.
         id_elsewhere: what the patient is called in the set that the case comes from, taken if it is free here.
         findings: about the files.
     """

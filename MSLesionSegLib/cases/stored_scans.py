@@ -11,12 +11,12 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.case_set import Case
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.position import largest_distance
 from MSLesionSegLib.imaging.reading import Scan, clean_header
 from MSLesionSegLib.imaging.scrubbing import hashes_turned
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.cases import Case
 
 _SAME_PLACE_VOXELS = 0.1  # programs store one position with different rounding
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.case_set import Case, all_versions, check_files, list_cases, records, repeated
 from MSLesionSegLib.errors import ImageError, MSLesionSegError
 from MSLesionSegLib.imaging.checks import check_sequence
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.brain_extraction import SMALLEST_BRAIN_ML, brain_mask, close_sulci
 from MSLesionSegLib.network.brain_judgement import judge_brain
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.cases import Case, all_versions, check_files, list_cases, records, repeated
 
 CHECK = "check cases"
 _OUTSIDE_BAD, _OUTSIDE_ODD = 0.5, 0.1

@@ -11,14 +11,14 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.cases import layout
+from MSLesionSegLib.cases.case_set import Case, check_files, read_cases
+from MSLesionSegLib.cases.defacing import brain_of, brain_to_keep, check_same_brain, without_face
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.zip_files import check_new
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.segmentation.outputs import save_image, staged
-from MSLesionSegLib.training import layout
-from MSLesionSegLib.training.cases import Case, check_files, read_cases
-from MSLesionSegLib.training.faces import brain_of, brain_to_keep, check_same_brain, without_face
 
 EXPORT = "export cases"
 _DATASET = re.compile(r"Dataset\d{3}_[A-Za-z0-9]+")
