@@ -22,10 +22,10 @@ from MSLesionSegLib.network.brain_extraction import (
     normalise_head,
 )
 from MSLesionSegLib.network.store import ModelCard, save_model
-from MSLesionSegLib.training.examples import Example, fingerprint, read_examples, write_example
-from MSLesionSegLib.training.loop import train_network
-from MSLesionSegLib.training.patches import PatchSource
-from MSLesionSegLib.training.recipe import RECIPES
+from MSLesionSegLib.training.examples.example import Example, fingerprint, read_examples, write_example
+from MSLesionSegLib.training.loop.loop import train_network
+from MSLesionSegLib.training.loop.recipe import RECIPES
+from MSLesionSegLib.training.patches.patches import PatchSource
 
 ARCHITECTURE = Architecture(base=8, levels=4)
 WEIGHTS = {"ms3seg": 4.0, "openms_long": 3.0, "openms_cross": 0.7, "brats": 0.7}

@@ -26,11 +26,11 @@ from MSLesionSegLib.network.store import SHIPPED, ModelCard, load_model, read_ca
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.shapes import shapes_from_file
-from MSLesionSegLib.training.examples import Example, fingerprint, read_examples
-from MSLesionSegLib.training.loop import Source, train_network
-from MSLesionSegLib.training.patches import PatchSource
-from MSLesionSegLib.training.prepare import prepare_dataset
-from MSLesionSegLib.training.recipe import RECIPES, TrainingRecipe
+from MSLesionSegLib.training.examples.dataset_examples import prepare_dataset
+from MSLesionSegLib.training.examples.example import Example, fingerprint, read_examples
+from MSLesionSegLib.training.loop.loop import Source, train_network
+from MSLesionSegLib.training.loop.recipe import RECIPES, TrainingRecipe
+from MSLesionSegLib.training.patches.patches import PatchSource
 
 ARCHITECTURE = Architecture(base=16, thin=2)
 SYNTHETIC = {"ms": 20, "other": 16, "healthy": 8}

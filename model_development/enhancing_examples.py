@@ -16,8 +16,8 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.segmentation.probability import NetworkInput, network_input
 from MSLesionSegLib.synthesis.enhancement import enhance_normally
-from MSLesionSegLib.training.examples import write_example
-from MSLesionSegLib.training.prepare import cut_out, fractions
+from MSLesionSegLib.training.examples.dataset_examples import cut_out, fractions
+from MSLesionSegLib.training.examples.example import write_example
 
 PAIRS = ("brats",)
 SINGLES = ("ms3seg", "openms_long")

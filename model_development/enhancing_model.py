@@ -14,9 +14,9 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.store import ModelCard
-from MSLesionSegLib.training.pair_patches import enhancing_insertion
-from MSLesionSegLib.training.patches import PatchSource
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.patches.enhancing_pairs import enhancing_insertion
+from MSLesionSegLib.training.patches.patches import PatchSource
 
 ARCHITECTURE = Architecture(base=16, thin=2, in_channels=2)
 CHANNELS = ("T1 before gadolinium", "T1 after gadolinium")

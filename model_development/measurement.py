@@ -16,7 +16,7 @@ from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.store import Model, load_model, read_card
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.probability import lesion_probability
-from MSLesionSegLib.training.prepare import TrainingScan, find_scans, paint_over
+from MSLesionSegLib.training.examples.dataset_examples import TrainingScan, find_scans, paint_over
 
 LESION_FREE_SEED = 1  # another texture than that which training saw
 

@@ -12,8 +12,8 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.segmentation.probability import network_input
 from MSLesionSegLib.synthesis.lesions import insert_pattern
-from MSLesionSegLib.training.examples import write_example
-from MSLesionSegLib.training.prepare import find_scans, fractions, paint_over
+from MSLesionSegLib.training.examples.dataset_examples import find_scans, fractions, paint_over
+from MSLesionSegLib.training.examples.example import write_example
 
 FLUID_Z = -0.9  # darker voxels of a z-scored FLAIR are fluid
 

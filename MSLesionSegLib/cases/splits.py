@@ -15,7 +15,7 @@ from MSLesionSegLib.cases.layout import SPLITS as SPLITS_FILE
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.foreign_tables import read_table
-from MSLesionSegLib.training.examples import SYNTHETIC_SITE
+from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE
 
 Split = Literal["training", "validation"]
 SPLITS: tuple[Split, ...] = ("training", "validation")

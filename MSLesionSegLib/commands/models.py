@@ -13,7 +13,7 @@ from MSLesionSegLib.jobs.printable import printable
 
 if TYPE_CHECKING:
     from MSLesionSegLib.jobs.job import Job
-    from MSLesionSegLib.training.gate import Verdict
+    from MSLesionSegLib.training.fine_tuning.promotion_gate import Verdict
 
 app = typer.Typer(no_args_is_help=True, help="The models on this computer.")
 
@@ -181,11 +181,11 @@ def models_compare(
 ) -> None:
     """Measure two models on the validation cases, as the gate does after training."""
 
-    from MSLesionSegLib.training.run_stages import COMPARE_STAGES, LOAD
+    from MSLesionSegLib.training.loop.stages import COMPARE_STAGES, LOAD
 
     def work(job: Job) -> Verdict:
         job.stage(LOAD)
-        from MSLesionSegLib.training.train import compare_models
+        from MSLesionSegLib.training.fine_tuning.model_update import compare_models
 
         return compare_models(old, new, cases, replay, device, job)
 

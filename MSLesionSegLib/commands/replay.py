@@ -12,7 +12,7 @@ from MSLesionSegLib.commands.running import new_table, print_table, printing, ru
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.training.replay import Buffer
+    from MSLesionSegLib.training.examples.replay_buffer import Buffer
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +32,7 @@ def replay_make(
     """Prepare a buffer from training cases: brain only, 1 mm, normalised, at most 20 of each site."""
 
     def work(job: Job) -> Buffer:
-        from MSLesionSegLib.training.replay import make_buffer
+        from MSLesionSegLib.training.examples.replay_buffer import make_buffer
 
         return make_buffer(cases, name, task=task, progress=job)
 
@@ -47,7 +47,7 @@ def replay_list(
     """The buffers on this computer."""
 
     def work(job: Job) -> list[Buffer]:
-        from MSLesionSegLib.training.replay import list_buffers
+        from MSLesionSegLib.training.examples.replay_buffer import list_buffers
 
         job.stage("read buffers")
         return list_buffers(task)
@@ -74,7 +74,7 @@ def replay_export(
     """Write a buffer into a zip file for another hospital."""
 
     def work(job: Job) -> Buffer:
-        from MSLesionSegLib.training.replay import export_buffer
+        from MSLesionSegLib.training.examples.replay_buffer import export_buffer
 
         return export_buffer(name, to, job)
 
@@ -91,7 +91,7 @@ def replay_import(
     """Add another hospital's buffer, after checking all of it."""
 
     def work(job: Job) -> Buffer:
-        from MSLesionSegLib.training.replay import import_buffer
+        from MSLesionSegLib.training.examples.replay_buffer import import_buffer
 
         return import_buffer(archive, name, job)
 

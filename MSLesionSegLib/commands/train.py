@@ -14,7 +14,7 @@ from MSLesionSegLib.commands.running import or_exit, printing, run
 
 if TYPE_CHECKING:
     from MSLesionSegLib.jobs.progress import Progress
-    from MSLesionSegLib.training.train import Trained
+    from MSLesionSegLib.training.fine_tuning.model_update import Trained
 
 
 def train(
@@ -69,9 +69,9 @@ def train(
     The new model is stored in any case. A killed run goes on from its last checkpoint when the same command is given
     again. Several processes or GPUs: torchrun --nproc-per-node N -m MSLesionSegLib train ...
     """
-    from MSLesionSegLib.training.fine_tuning import get_recipe, with_settings
-    from MSLesionSegLib.training.run_stages import LOAD, train_stages
-    from MSLesionSegLib.training.team import is_led_here, team
+    from MSLesionSegLib.training.fine_tuning.recipes import get_recipe, with_settings
+    from MSLesionSegLib.training.loop.distributed import is_led_here, team
+    from MSLesionSegLib.training.loop.stages import LOAD, train_stages
 
     budget = [] if minutes is None else [f"minutes={minutes}"]
     chosen = or_exit(lambda: with_settings(get_recipe(recipe), [*(settings or []), *budget]))
@@ -79,7 +79,7 @@ def train(
     def work(job: Progress) -> Trained:
         job.stage(LOAD)
         from MSLesionSegLib.network.device import choose_device
-        from MSLesionSegLib.training.train import TrainRequest, buffer_for, train
+        from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, buffer_for, train
 
         request = TrainRequest(
             cases=cases,

@@ -13,9 +13,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from MSLesionSegLib.files.archives import pack
-from MSLesionSegLib.training.compact import STEP, write_compact
-from MSLesionSegLib.training.examples import SYNTHETIC_SITE, read_examples
-from MSLesionSegLib.training.replay import KIND
+from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE, read_examples
+from MSLesionSegLib.training.examples.packed_example import STEP, write_compact
+from MSLesionSegLib.training.examples.replay_buffer import KIND
 
 PATIENTS = ("sub-ms00006", "sub-ms00012", "sub-ms00014", "sub-ms00016")
 TARGET = Path(__file__).with_name("synthetic-flair.zip")

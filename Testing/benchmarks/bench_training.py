@@ -40,12 +40,12 @@ def measure(tune: str, model: str, steps: int, patch: int, batch: int) -> dict[s
     from MSLesionSegLib.jobs.progress import Silent
     from MSLesionSegLib.network.parts import cut, freeze
     from MSLesionSegLib.network.store import load_model
-    from MSLesionSegLib.training.budget import memory_needed_gib
-    from MSLesionSegLib.training.examples import write_example
-    from MSLesionSegLib.training.features import FeatureSource
-    from MSLesionSegLib.training.fine_tuning import get_recipe
-    from MSLesionSegLib.training.interleave import InterleavedSource
-    from MSLesionSegLib.training.loop import train_network
+    from MSLesionSegLib.training.examples.example import write_example
+    from MSLesionSegLib.training.fine_tuning.budget import memory_needed_gib
+    from MSLesionSegLib.training.fine_tuning.encoder_features import FeatureSource
+    from MSLesionSegLib.training.fine_tuning.recipes import get_recipe
+    from MSLesionSegLib.training.loop.loop import train_network
+    from MSLesionSegLib.training.patches.interleaving import InterleavedSource
 
     loaded = load_model(model)
     network, architecture = loaded.network, loaded.card.architecture
@@ -122,7 +122,7 @@ def step_table(rows: dict[str, dict[str, float]]) -> list[list[str]]:
 def patients(options: argparse.Namespace, folder: Path) -> dict[str, list[tuple[Path, Path]]]:
     """Scan and mask of those who train and of the three who validate, by the side of the split."""
     from MSLesionSegLib.synthesis.dataset import write_dataset
-    from MSLesionSegLib.training.prepare import find_scans
+    from MSLesionSegLib.training.examples.dataset_examples import find_scans
 
     if options.data is None:
         write_dataset(folder, options.train + VALIDATING, seed=SEED)

@@ -32,7 +32,7 @@ def make_examples(folder: Path, count: int) -> list[Any]:
     from MSLesionSegLib.imaging.normalise import zscore
     from MSLesionSegLib.lesions.components import bounding_box
     from MSLesionSegLib.synthesis.patient import synthetic_patient
-    from MSLesionSegLib.training.examples import write_example
+    from MSLesionSegLib.training.examples.example import write_example
 
     examples = []
     for seed in range(count):
@@ -125,11 +125,11 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
     from MSLesionSegLib.jobs.progress import Silent
     from MSLesionSegLib.network.parts import cut, freeze
     from MSLesionSegLib.network.store import load_model
-    from MSLesionSegLib.training.features import FeatureSource
-    from MSLesionSegLib.training.fine_tuning import get_recipe
-    from MSLesionSegLib.training.interleave import InterleavedSource
-    from MSLesionSegLib.training.loop import train_network
-    from MSLesionSegLib.training.scores import means, score
+    from MSLesionSegLib.training.fine_tuning.encoder_features import FeatureSource
+    from MSLesionSegLib.training.fine_tuning.recipes import get_recipe
+    from MSLesionSegLib.training.fine_tuning.scores import means, score
+    from MSLesionSegLib.training.loop.loop import train_network
+    from MSLesionSegLib.training.patches.interleaving import InterleavedSource
 
     rows = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -168,9 +168,9 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
 def drawing_gib(way: str, folder: Path) -> float:
     """Peak memory of drawing six batches from all examples in a folder; in this process."""
     from MSLesionSegLib.jobs.memory import keep_freed_memory
-    from MSLesionSegLib.training.examples import read_examples
-    from MSLesionSegLib.training.fine_tuning import get_recipe
-    from MSLesionSegLib.training.interleave import InterleavedSource
+    from MSLesionSegLib.training.examples.example import read_examples
+    from MSLesionSegLib.training.fine_tuning.recipes import get_recipe
+    from MSLesionSegLib.training.patches.interleaving import InterleavedSource
 
     examples = read_examples(folder)
     if way == "plain":

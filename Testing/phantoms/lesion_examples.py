@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from MSLesionSegLib.training.examples import Example, write_example
+from MSLesionSegLib.training.examples.example import Example, write_example
 
 EDGE = 40
 

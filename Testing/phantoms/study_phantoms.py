@@ -7,7 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.training.examples import Example, read_examples, write_example
+from MSLesionSegLib.training.examples.example import Example, read_examples, write_example
 from phantoms.phantom import centred, make_head
 
 

@@ -30,7 +30,7 @@ def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) ->
 
     from MSLesionSegLib.studies.engine.networks import scored_dice, started_network, train
     from MSLesionSegLib.studies.engine.recipes import stored_recipe
-    from MSLesionSegLib.training.stopwatch import Stopwatch
+    from MSLesionSegLib.training.loop.stopwatch import Stopwatch
 
     architecture = Architecture(**settings["architecture"])
     model = started_network(architecture, settings["start"], files, place, settings["seed"])
@@ -130,9 +130,9 @@ def _pairs(ends: Mapping[str, Any], similarity: Callable[[Any, Any], dict[str, f
 
 def sampled_patches(settings: Mapping[str, Any], files: Mapping[str, str]) -> list[torch.Tensor]:
     """Patches from random places in the brains of the test cases, the same ones for every network."""
-    from MSLesionSegLib.training.examples import read_examples
-    from MSLesionSegLib.training.patches import PatchSource
-    from MSLesionSegLib.training.recipe import TrainingRecipe
+    from MSLesionSegLib.training.examples.example import read_examples
+    from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+    from MSLesionSegLib.training.patches.patches import PatchSource
 
     examples = [read_examples(Path(files[_key(case)]))[0] for case in settings["test"]]
     plain = TrainingRecipe(

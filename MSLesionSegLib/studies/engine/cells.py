@@ -17,7 +17,7 @@ from typing import Any
 from MSLesionSegLib.errors import Cancelled
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.segmentation.outputs import write_text
-from MSLesionSegLib.training.stopwatch import Stopwatch
+from MSLesionSegLib.training.loop.stopwatch import Stopwatch
 
 DESCRIPTION = "cell.json"
 SECONDS = "seconds.json"  # spent so far, in the scratch folder of an unfinished cell

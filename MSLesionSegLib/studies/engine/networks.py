@@ -15,12 +15,12 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.store import Model, ModelCard, load_model, save_model
 from MSLesionSegLib.studies.engine.cells import Workplace
-from MSLesionSegLib.training.examples import Example, read_examples
-from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
-from MSLesionSegLib.training.interleave import InterleavedSource
-from MSLesionSegLib.training.loop import train_network
-from MSLesionSegLib.training.patches import PatchSource
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.examples.example import Example, read_examples
+from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
+from MSLesionSegLib.training.loop.loop import train_network
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.patches.interleaving import InterleavedSource
+from MSLesionSegLib.training.patches.patches import PatchSource
 
 NETWORK = "network"
 

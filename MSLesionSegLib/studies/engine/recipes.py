@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.training.fine_tuning import FINE_TUNING, FineTuningRecipe, length, recipe_from_card
-from MSLesionSegLib.training.recipe import RECIPES, TrainingRecipe
+from MSLesionSegLib.training.fine_tuning.recipes import (
+    FINE_TUNING,
+    FineTuningRecipe,
+    length,
+    recipe_from_card,
+)
+from MSLesionSegLib.training.loop.recipe import RECIPES, TrainingRecipe
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.training.pretraining import PretrainingRecipe
+    from MSLesionSegLib.training.pretraining.run import PretrainingRecipe
 
 Recipe = TypeVar("Recipe", TrainingRecipe, "PretrainingRecipe")
 SHIPPED = "default"

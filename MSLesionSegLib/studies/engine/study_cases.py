@@ -16,10 +16,10 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.stages import Within
-from MSLesionSegLib.training.case_examples import prepare_cases
-from MSLesionSegLib.training.examples import Example, check_untouched, read_examples
-from MSLesionSegLib.training.prepare import TrainingScan, find_scans, prepare_dataset
-from MSLesionSegLib.training.unlabelled import prepare_unlabelled
+from MSLesionSegLib.training.examples.case_examples import prepare_cases
+from MSLesionSegLib.training.examples.dataset_examples import TrainingScan, find_scans, prepare_dataset
+from MSLesionSegLib.training.examples.example import Example, check_untouched, read_examples
+from MSLesionSegLib.training.examples.unlabelled import prepare_unlabelled
 
 PREPARE = "prepare cases"
 SECOND_READER = "reader2"

@@ -74,7 +74,7 @@ def teach(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> 
     from MSLesionSegLib.cases.adding import AddRequest, add_case
     from MSLesionSegLib.network.active import use_model
     from MSLesionSegLib.segmentation.tasks import model_in_use
-    from MSLesionSegLib.training.train import TrainRequest, buffer_for, train
+    from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, buffer_for, train
 
     case_set, store = place.scratch / "cases", place.scratch / "models"
     shutil.rmtree(case_set, ignore_errors=True)

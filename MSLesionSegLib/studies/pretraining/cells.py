@@ -79,8 +79,8 @@ def _encoder_cell(
 def pretrain_encoder(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """Pre-train an encoder and leave the network for other cells; the curve has at most 200 points."""
     from MSLesionSegLib.studies.engine.networks import NETWORK
-    from MSLesionSegLib.training.examples import read_examples
-    from MSLesionSegLib.training.pretraining import PretrainingRecipe, pretrain
+    from MSLesionSegLib.training.examples.example import read_examples
+    from MSLesionSegLib.training.pretraining.run import PretrainingRecipe, pretrain
 
     examples = [read_examples(Path(files[f"{scan['site']}/{scan['name']}"]))[0] for scan in settings["train"]]
     done = pretrain(

@@ -9,7 +9,7 @@ from typing import Any
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.studies.engine.recipes import recipe_with
-from MSLesionSegLib.training.pretraining import PretrainingRecipe, get_preset
+from MSLesionSegLib.training.pretraining.run import PretrainingRecipe, get_preset
 
 
 def chosen_networks(

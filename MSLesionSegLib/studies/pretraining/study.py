@@ -30,7 +30,7 @@ from MSLesionSegLib.studies.engine.study_cases import (
 from MSLesionSegLib.studies.pretraining.cells import plan
 from MSLesionSegLib.studies.pretraining.report import write_pretraining_report
 from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
-from MSLesionSegLib.training.budget import refuse_patch
+from MSLesionSegLib.training.fine_tuning.budget import refuse_patch
 
 
 def run_pretraining(
@@ -83,7 +83,7 @@ def _without(scans: Sequence[StudyCase], cases: Sequence[StudyCase], progress: P
 
 
 def _check(settings: PretrainingSettings, data: PretrainingData) -> None:
-    from MSLesionSegLib.training.pretraining import PretrainingRecipe, check_pretraining
+    from MSLesionSegLib.training.pretraining.run import PretrainingRecipe, check_pretraining
 
     check_names([Path(source) for source in data.scans])
     check_names([Path(source) for source in data.cases])

@@ -9,7 +9,7 @@ import pytest
 from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.registration import Registration
-from MSLesionSegLib.training.case_examples import prepare_case
+from MSLesionSegLib.training.examples.case_examples import prepare_case
 from phantoms.case_fixtures import LAS, SHAPE, examination, save_like
 from phantoms.phantom import make_head
 
@@ -64,7 +64,9 @@ def test_two_visits_become_their_difference_wherever_the_mask_was_drawn(tmp_path
     for (name, path), data in zip(files.items(), (before, after), strict=True):
         nib.save(nib.Nifti1Image(data.astype(np.float32), grids[name]), path)
     mask = save_like(nib.Nifti1Image(after, grids[drawn_on]), came, tmp_path / "mask.nii.gz")
-    monkeypatch.setattr("MSLesionSegLib.training.case_examples.register", lambda *_, **__: moved_by(shift))
+    monkeypatch.setattr(
+        "MSLesionSegLib.training.examples.case_examples.register", lambda *_, **__: moved_by(shift)
+    )
     case = add_case(AddRequest(tmp_path / "set", "new", files, mask)).case
     assert case.grid == drawn_on
     example = prepare_case(case, tmp_path / "example")

@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
-from MSLesionSegLib.training.prepare import find_scans, paint_over, prepare_dataset
+from MSLesionSegLib.training.examples.dataset_examples import find_scans, paint_over, prepare_dataset
 from phantoms.round_brains import AFFINE, add_patient
 
 

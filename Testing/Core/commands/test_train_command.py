@@ -20,10 +20,10 @@ from MSLesionSegLib.errors import Cancelled
 from MSLesionSegLib.network.active import active_model, use_model
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, load_model, read_card, save_model
-from MSLesionSegLib.training import train as module
-from MSLesionSegLib.training.case_examples import prepare_case
-from MSLesionSegLib.training.examples import fingerprint, read_examples
-from MSLesionSegLib.training.train import share_out
+from MSLesionSegLib.training.examples.case_examples import prepare_case
+from MSLesionSegLib.training.examples.example import fingerprint, read_examples
+from MSLesionSegLib.training.fine_tuning import model_update as module
+from MSLesionSegLib.training.fine_tuning.model_update import share_out
 from phantoms.case_fixtures import add_flair
 from phantoms.lesion_examples import add_example
 

@@ -10,7 +10,7 @@ from model_development.default_models import REAL_MS, ROTATION, STAGES, stage_ex
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.store import read_card
-from MSLesionSegLib.training.examples import write_example
+from MSLesionSegLib.training.examples.example import write_example
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.architectures import build
 from MSLesionSegLib.network.store import ModelCard, read_card, save_model
-from MSLesionSegLib.training.examples import read_examples
+from MSLesionSegLib.training.examples.example import read_examples
 
 SHAPE = (96, 96, 96)
 AFFINE = np.diag([1.0, 1.0, 1.0, 1.0])

@@ -11,7 +11,7 @@ import pytest
 from model_development.patterns import prepare_inserted
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.synthesis.lesions import insert_pattern
-from MSLesionSegLib.training.prepare import prepare_dataset
+from MSLesionSegLib.training.examples.dataset_examples import prepare_dataset
 from phantoms.round_brains import AFFINE, add_patient
 
 

@@ -14,7 +14,7 @@ from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.eight_bit import SCALE, pack, unpack
 from MSLesionSegLib.network.store import SHIPPED, ModelCard, load_model, read_card, save_model, write_card
-from MSLesionSegLib.training.lineage import known_sources
+from MSLesionSegLib.training.examples.lineage import known_sources
 
 SMALL = Architecture(base=16, levels=3)
 

@@ -9,9 +9,9 @@ import torch
 
 from MSLesionSegLib.network import precision
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.training.loop import train_network
-from MSLesionSegLib.training.patches import PatchSource
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.loop import train_network
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.patches.patches import PatchSource
 from phantoms.study_phantoms import write_examples
 
 

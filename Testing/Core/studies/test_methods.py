@@ -13,7 +13,7 @@ from MSLesionSegLib.studies.report.method_pictures import bars_picture, marks_of
 from MSLesionSegLib.studies.report.methods import Method, compare
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
 from MSLesionSegLib.studies.transfer.study import run_transfer
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_centre
 
 

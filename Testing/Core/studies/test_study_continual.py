@@ -23,7 +23,7 @@ from MSLesionSegLib.studies.engine.centres import split_centre
 from MSLesionSegLib.studies.engine.recipes import study_recipe
 from MSLesionSegLib.studies.engine.study_cases import prepared_centre
 from MSLesionSegLib.studies.rerun import rerun
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_examples
 
 QUICK = TrainingRecipe(
@@ -134,7 +134,7 @@ def test_whole_patients_are_split(tmp_path):
 
 def prepared_centre_of_visits(folder):
     from MSLesionSegLib.studies.engine.study_cases import StudyCase, patient_of
-    from MSLesionSegLib.training.examples import Example
+    from MSLesionSegLib.training.examples.example import Example
 
     names = [f"sub-{k}_ses-{s}" for k in range(4) for s in range(3)]
     return [StudyCase("visits", patient_of(n), Example(folder / n, "visits")) for n in names]

@@ -17,7 +17,7 @@ from MSLesionSegLib.studies.dynamics.cells import convergence
 from MSLesionSegLib.studies.dynamics.layers import LAYERS, activations, chosen_layers, filter_change, filters
 from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings, run_dynamics
 from MSLesionSegLib.studies.rerun import rerun
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_examples
 
 QUICK = TrainingRecipe(steps=6, patch=32, batch=1, warm_up=1, insertion=0, thick_slices=0, learning_rate=3e-3)

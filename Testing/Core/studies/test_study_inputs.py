@@ -25,10 +25,10 @@ from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.studies.transfer.cells import plan
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
 from MSLesionSegLib.studies.transfer.study import run_transfer
-from MSLesionSegLib.training.examples import write_example
-from MSLesionSegLib.training.lineage import patient_codes
-from MSLesionSegLib.training.recipe import TrainingRecipe
-from MSLesionSegLib.training.unlabelled import prepare_unlabelled
+from MSLesionSegLib.training.examples.example import write_example
+from MSLesionSegLib.training.examples.lineage import patient_codes
+from MSLesionSegLib.training.examples.unlabelled import prepare_unlabelled
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_centre, write_examples
 
 QUICK = TrainingRecipe(steps=1, patch=16, batch=1, insertion=0, thick_slices=0)

@@ -11,7 +11,7 @@ import pytest
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
 from MSLesionSegLib.studies.continual.study import run_continual
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_examples
 
 QUICK = TrainingRecipe(

@@ -21,8 +21,8 @@ from MSLesionSegLib.studies.pretraining.networks import chosen_networks, network
 from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
 from MSLesionSegLib.studies.pretraining.study import run_pretraining
 from MSLesionSegLib.studies.rerun import rerun
-from MSLesionSegLib.training.pretraining import PretrainingRecipe
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.pretraining.run import PretrainingRecipe
 from phantoms.study_phantoms import write_centre, write_examples
 
 QUICK = TrainingRecipe(steps=1, patch=32, batch=2, warm_up=1, insertion=0, thick_slices=0)

@@ -6,8 +6,8 @@ import pytest
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.studies.engine.recipes import stored_recipe, study_recipe, with_length
-from MSLesionSegLib.training.fine_tuning import FINE_TUNING
-from MSLesionSegLib.training.recipe import RECIPES
+from MSLesionSegLib.training.fine_tuning.recipes import FINE_TUNING
+from MSLesionSegLib.training.loop.recipe import RECIPES
 
 
 @pytest.mark.parametrize("name", ["default", *FINE_TUNING])

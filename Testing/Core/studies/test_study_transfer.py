@@ -24,9 +24,9 @@ from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.studies.transfer.cells import plan
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
 from MSLesionSegLib.studies.transfer.study import run_transfer
-from MSLesionSegLib.training.examples import Example
-from MSLesionSegLib.training.lineage import patient_codes
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.examples.example import Example
+from MSLesionSegLib.training.examples.lineage import patient_codes
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_centre, write_examples
 
 QUICK = TrainingRecipe(steps=2, patch=16, batch=1, warm_up=1, insertion=0, thick_slices=0)
@@ -237,7 +237,7 @@ def test_the_networks_of_the_study_have_the_levels_asked_for(hospital, settings,
 def test_a_case_set_is_a_centre_and_its_bad_cases_are_told(hospital, tmp_path):
     from MSLesionSegLib.cases.adding import AddRequest, add_case
     from MSLesionSegLib.studies.engine.study_cases import native_centre
-    from MSLesionSegLib.training.prepare import find_scans
+    from MSLesionSegLib.training.examples.dataset_examples import find_scans
 
     scans = list(find_scans(hospital["here"]))
     added = [add_case(AddRequest(tmp_path / "set", "flair", {"flair": s.image}, s.mask)).case for s in scans]

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from MSLesionSegLib.training.bending import bent_grid, from_nodes
+from MSLesionSegLib.training.patches.elastic_deformation import bent_grid, from_nodes
 
 
 def test_interpolation_between_nodes_is_trilinear():

@@ -14,7 +14,7 @@ from MSLesionSegLib.synthesis.enhancement import (
     insert_foci,
     insert_vessels,
 )
-from MSLesionSegLib.training.pair_patches import enhancing_insertion, unlike
+from MSLesionSegLib.training.patches.enhancing_pairs import enhancing_insertion, unlike
 
 EDGE = 48
 

@@ -13,8 +13,8 @@ from MSLesionSegLib.errors import ModelError, SettingsError
 from MSLesionSegLib.network.activation import probabilities
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.parts import TUNE, cut, freeze
-from MSLesionSegLib.training import budget
-from MSLesionSegLib.training.fine_tuning import (
+from MSLesionSegLib.training.fine_tuning import budget
+from MSLesionSegLib.training.fine_tuning.recipes import (
     FINE_TUNING,
     FineTuningRecipe,
     get_recipe,
@@ -22,10 +22,10 @@ from MSLesionSegLib.training.fine_tuning import (
     recipe_from_card,
     with_settings,
 )
-from MSLesionSegLib.training.interleave import InterleavedSource
-from MSLesionSegLib.training.losses import get_loss
-from MSLesionSegLib.training.schedule import learning_rate
-from MSLesionSegLib.training.team import Team
+from MSLesionSegLib.training.loop.distributed import Team
+from MSLesionSegLib.training.loop.losses import get_loss
+from MSLesionSegLib.training.loop.schedule import learning_rate
+from MSLesionSegLib.training.patches.interleaving import InterleavedSource
 from phantoms.lesion_examples import add_example
 
 PLAIN = FineTuningRecipe(

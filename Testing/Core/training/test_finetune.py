@@ -17,13 +17,13 @@ from MSLesionSegLib.errors import Cancelled, ModelError, OutputError, SettingsEr
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, load_model, read_card, save_model
-from MSLesionSegLib.training import finetune as module
-from MSLesionSegLib.training.examples import read_examples
-from MSLesionSegLib.training.fine_tuning import FineTuningRecipe, recipe_from_card
-from MSLesionSegLib.training.finetune import FineTuning, finetune
-from MSLesionSegLib.training.lineage import patient_codes
-from MSLesionSegLib.training.loop import Validation, train_network
-from MSLesionSegLib.training.scores import Score
+from MSLesionSegLib.training.examples.example import read_examples
+from MSLesionSegLib.training.examples.lineage import patient_codes
+from MSLesionSegLib.training.fine_tuning import run as module
+from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe, recipe_from_card
+from MSLesionSegLib.training.fine_tuning.run import FineTuning, finetune
+from MSLesionSegLib.training.fine_tuning.scores import Score
+from MSLesionSegLib.training.loop.loop import Validation, train_network
 from phantoms.lesion_examples import add_example
 
 TINY = Architecture(base=4, levels=3)

@@ -8,8 +8,8 @@ import pytest
 
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import SHIPPED, ModelCard, save_model
-from MSLesionSegLib.training.examples import Example
-from MSLesionSegLib.training.lineage import nearest_untouched, patient_codes
+from MSLesionSegLib.training.examples.example import Example
+from MSLesionSegLib.training.examples.lineage import nearest_untouched, patient_codes
 
 TINY = Architecture(base=4, levels=3)
 

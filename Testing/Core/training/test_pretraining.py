@@ -15,13 +15,13 @@ from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import load_model, read_card
-from MSLesionSegLib.training import pretraining
-from MSLesionSegLib.training.loop import train_network
-from MSLesionSegLib.training.patches import PatchSource
-from MSLesionSegLib.training.pretext import BlockReconstruction, Inpainting, build_pretext
-from MSLesionSegLib.training.pretraining import PRESETS, PretrainingRecipe, get_preset, pretrain
-from MSLesionSegLib.training.recipe import TrainingRecipe
-from MSLesionSegLib.training.unlabelled import prepare_unlabelled
+from MSLesionSegLib.training.examples.unlabelled import prepare_unlabelled
+from MSLesionSegLib.training.loop.loop import train_network
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.patches.patches import PatchSource
+from MSLesionSegLib.training.pretraining import run as pretraining
+from MSLesionSegLib.training.pretraining.pretext import BlockReconstruction, Inpainting, build_pretext
+from MSLesionSegLib.training.pretraining.run import PRESETS, PretrainingRecipe, get_preset, pretrain
 from phantoms.study_phantoms import write_centre, write_examples
 
 NETWORKS = {
@@ -123,7 +123,7 @@ def test_the_reconstruction_gets_better(kind, tmp_path):
         + np.cos(np.arange(40) / 4)[None, :, None]
         + np.zeros((1, 1, 40))
     )
-    from MSLesionSegLib.training.examples import read_examples, write_example
+    from MSLesionSegLib.training.examples.example import read_examples, write_example
 
     image = (2 * wave + rng.normal(0, 0.1, wave.shape))[None]
     write_example(tmp_path / "a", image, np.zeros(wave.shape), np.ones(wave.shape), site="here")

@@ -15,11 +15,11 @@ from MSLesionSegLib.network.active import use_model
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.store import ModelCard, load_model, save_model
 from MSLesionSegLib.segmentation.tasks import model_in_use
-from MSLesionSegLib.training import train as module
-from MSLesionSegLib.training.examples import Example, write_example
-from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
-from MSLesionSegLib.training.finetune import FineTuning, finetune
-from MSLesionSegLib.training.train import TrainRequest, train
+from MSLesionSegLib.training.examples.example import Example, write_example
+from MSLesionSegLib.training.fine_tuning import model_update as module
+from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, train
+from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
+from MSLesionSegLib.training.fine_tuning.run import FineTuning, finetune
 from phantoms.lesion_examples import add_example
 
 TINY = Architecture(base=4, levels=3)

@@ -10,9 +10,9 @@ import pytest
 
 from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.errors import OutputError, SettingsError
-from MSLesionSegLib.training import replay
-from MSLesionSegLib.training.examples import write_example
-from MSLesionSegLib.training.replay import (
+from MSLesionSegLib.training.examples import replay_buffer as replay
+from MSLesionSegLib.training.examples.example import write_example
+from MSLesionSegLib.training.examples.replay_buffer import (
     export_buffer,
     find_buffer,
     import_buffer,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from MSLesionSegLib.errors import OutputError
-from MSLesionSegLib.training.run_folder import held_run
+from MSLesionSegLib.training.loop.run_folder import held_run
 
 HOLDS = """
 import sys

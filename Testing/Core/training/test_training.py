@@ -11,11 +11,11 @@ import torch
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.training import loop
-from MSLesionSegLib.training.examples import fingerprint, read_examples, write_example
-from MSLesionSegLib.training.losses import dice_cross_entropy
-from MSLesionSegLib.training.patches import PatchSource, change_intensity, thick_slices
-from MSLesionSegLib.training.recipe import RECIPES, TrainingRecipe
+from MSLesionSegLib.training.examples.example import fingerprint, read_examples, write_example
+from MSLesionSegLib.training.loop import loop
+from MSLesionSegLib.training.loop.losses import dice_cross_entropy
+from MSLesionSegLib.training.loop.recipe import RECIPES, TrainingRecipe
+from MSLesionSegLib.training.patches.patches import PatchSource, change_intensity, thick_slices
 
 QUICK = TrainingRecipe(steps=6, patch=16, batch=2, warm_up=1, learning_rate=3e-3)
 

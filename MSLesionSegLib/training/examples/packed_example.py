@@ -10,7 +10,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.foreign_json import read_json
-from MSLesionSegLib.training.examples import Example, write_example
+from MSLesionSegLib.training.examples.example import Example, write_example
 
 STEP = 0.1  # standard deviations; the rounding is a tenth of a scan's noise
 _HIGHEST = 127

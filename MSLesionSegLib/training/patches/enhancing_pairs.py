@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from MSLesionSegLib.synthesis.enhancement import insert_decoys, insert_foci, insert_vessels
-from MSLesionSegLib.training.patches import Insertion
+from MSLesionSegLib.training.patches.patches import Insertion
 
 MOST_FOCI = 5
 MISALIGNMENT_MM = 0.7  # largest shift along each axis that is left after a rigid registration

@@ -20,11 +20,11 @@ from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.precision import trains_in_bfloat16
 from MSLesionSegLib.network.store import ModelCard, save_model
-from MSLesionSegLib.training.examples import Example, fingerprint
-from MSLesionSegLib.training.patches import PatchSource
-from MSLesionSegLib.training.pretext import UNETR_ALONE, build_pretext
-from MSLesionSegLib.training.recipe import TrainingRecipe
-from MSLesionSegLib.training.stopwatch import Stopwatch
+from MSLesionSegLib.training.examples.example import Example, fingerprint
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.stopwatch import Stopwatch
+from MSLesionSegLib.training.patches.patches import PatchSource
+from MSLesionSegLib.training.pretraining.pretext import UNETR_ALONE, build_pretext
 
 CHECKPOINT_SECONDS = 60
 LIMITS = (
@@ -40,7 +40,7 @@ class PretrainingRecipe:
         steps, batch, patch: length, patches per step, edge of the cubic patches in voxels.
         masked: share of the blocks (UNETR) or cubes that are hidden.
         cube: edge of the hidden cubes in voxels; a UNETR hides its own blocks of 16.
-        rotation, contrastive: see :class:`~MSLesionSegLib.training.pretext.Inpainting`.
+        rotation, contrastive: see :class:`~MSLesionSegLib.training.pretraining.pretext.Inpainting`.
         learning_rate, weight_decay: of AdamW; constant rate.
         seed: source of chance; step k draws from (seed, k) alone.
     """

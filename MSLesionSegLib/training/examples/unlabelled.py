@@ -13,7 +13,7 @@ from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.segmentation.probability import network_input
-from MSLesionSegLib.training.examples import Example, read_examples, write_example
+from MSLesionSegLib.training.examples.example import Example, read_examples, write_example
 
 
 def unlabelled_scans(source: Path) -> list[Path]:

@@ -12,8 +12,8 @@ import torch
 from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.precision import has_fast_bfloat16
-from MSLesionSegLib.training.interleave import InterleavedSource
-from MSLesionSegLib.training.run_stages import FROZEN
+from MSLesionSegLib.training.loop.stages import FROZEN
+from MSLesionSegLib.training.patches.interleaving import InterleavedSource
 
 
 class FeatureSource:

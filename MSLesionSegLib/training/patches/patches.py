@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
-from MSLesionSegLib.training.bending import bent_grid, from_nodes
-from MSLesionSegLib.training.examples import Example
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.examples.example import Example
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.patches.elastic_deformation import bent_grid, from_nodes
 
 UNBENT = 0.35  # part that is not turned or bent: interpolation blurs, and sharp scans must be seen sharp
 SHARPNESS = 0.4  # chance of blurring, and of sharpening what is not blurred

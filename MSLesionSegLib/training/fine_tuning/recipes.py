@@ -9,7 +9,7 @@ from typing import Any, ClassVar, get_type_hints
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.activation import ACTIVATIONS
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 
 LOSSES = ("dice-ce", "ce", "dice")
 OPTIMISERS = ("adamw", "adam")

@@ -18,12 +18,12 @@ import torch
 from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.precision import trains_in_bfloat16
-from MSLesionSegLib.training.examples import Example, fingerprint
-from MSLesionSegLib.training.losses import get_loss
-from MSLesionSegLib.training.recipe import TrainingRecipe
-from MSLesionSegLib.training.run_stages import TRAINING
-from MSLesionSegLib.training.schedule import learning_rate, make_optimiser
-from MSLesionSegLib.training.team import ALONE, Team
+from MSLesionSegLib.training.examples.example import Example, fingerprint
+from MSLesionSegLib.training.loop.distributed import ALONE, Team
+from MSLesionSegLib.training.loop.losses import get_loss
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.schedule import learning_rate, make_optimiser
+from MSLesionSegLib.training.loop.stages import TRAINING
 
 CHECKPOINT_SECONDS = 60
 

@@ -16,10 +16,10 @@ from scipy import ndimage
 
 from MSLesionSegLib.imaging.normalise import tissue_scale
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
-from MSLesionSegLib.training.bending import bent_grid, from_nodes
-from MSLesionSegLib.training.examples import Example
-from MSLesionSegLib.training.patches import OFFSET, blur, cut_patch, near, patch_places
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.examples.example import Example
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.patches.elastic_deformation import bent_grid, from_nodes
+from MSLesionSegLib.training.patches.patches import OFFSET, blur, cut_patch, near, patch_places
 
 CHANNELS = ("subtraction", "baseline", "follow-up")
 # how often a lesion is new, enlarged, shrunken, vanished or stable

@@ -13,7 +13,7 @@ from MSLesionSegLib.lesions.evaluation import average
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.store import Model
-from MSLesionSegLib.training.examples import Example
+from MSLesionSegLib.training.examples.example import Example
 
 METRICS = ("dice", "f1", "sensitivity", "ppv", "false_positives")
 

@@ -24,9 +24,9 @@ from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput,
 from MSLesionSegLib.segmentation.session import bring_together
 from MSLesionSegLib.segmentation.stages import StageWatch
 from MSLesionSegLib.segmentation.tasks import get_task
-from MSLesionSegLib.training.examples import Example, read_examples, write_example
-from MSLesionSegLib.training.prepare import fractions
-from MSLesionSegLib.training.run_stages import PREPARE
+from MSLesionSegLib.training.examples.dataset_examples import fractions
+from MSLesionSegLib.training.examples.example import Example, read_examples, write_example
+from MSLesionSegLib.training.loop.stages import PREPARE
 
 
 def prepare_case(case: Case, folder: Path) -> Example:

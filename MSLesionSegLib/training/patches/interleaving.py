@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from MSLesionSegLib.synthesis.lesions import Shape
-from MSLesionSegLib.training.examples import Example
-from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
-from MSLesionSegLib.training.patches import PatchSource, near
-from MSLesionSegLib.training.team import ALONE, Team
+from MSLesionSegLib.training.examples.example import Example
+from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
+from MSLesionSegLib.training.loop.distributed import ALONE, Team
+from MSLesionSegLib.training.patches.patches import PatchSource, near
 
 _TRIES = 12
 _OWN, _REPLAYED = 1, 2  # keep the two orders of drawing apart

@@ -20,7 +20,7 @@ from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.segmentation.probability import NetworkInput, network_input
 from MSLesionSegLib.synthesis.lesions import remove_lesions
-from MSLesionSegLib.training.examples import Example, read_examples, write_example
+from MSLesionSegLib.training.examples.example import Example, read_examples, write_example
 
 
 @dataclass(frozen=True)

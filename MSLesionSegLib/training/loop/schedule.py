@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from MSLesionSegLib.training.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 
 
 def learning_rate(recipe: TrainingRecipe, step: int, losses: Sequence[float] = ()) -> float:

@@ -29,17 +29,23 @@ from MSLesionSegLib.network.store import (
     save_model,
     user_models_folder,
 )
-from MSLesionSegLib.training.budget import check_memory, check_patch, fit_sizes, seconds_per_step, steps_in
-from MSLesionSegLib.training.examples import Example, fingerprint
-from MSLesionSegLib.training.features import FeatureSource
-from MSLesionSegLib.training.fine_tuning import FINE_TUNING, FineTuningRecipe, length
-from MSLesionSegLib.training.interleave import InterleavedSource
-from MSLesionSegLib.training.lineage import patient_codes
-from MSLesionSegLib.training.loop import Validation, train_network
-from MSLesionSegLib.training.run_folder import RUNS
-from MSLesionSegLib.training.run_stages import GATE, MEASURE, TRAINING
-from MSLesionSegLib.training.scores import means, score
-from MSLesionSegLib.training.team import ALONE, Team
+from MSLesionSegLib.training.examples.example import Example, fingerprint
+from MSLesionSegLib.training.examples.lineage import patient_codes
+from MSLesionSegLib.training.fine_tuning.budget import (
+    check_memory,
+    check_patch,
+    fit_sizes,
+    seconds_per_step,
+    steps_in,
+)
+from MSLesionSegLib.training.fine_tuning.encoder_features import FeatureSource
+from MSLesionSegLib.training.fine_tuning.recipes import FINE_TUNING, FineTuningRecipe, length
+from MSLesionSegLib.training.fine_tuning.scores import means, score
+from MSLesionSegLib.training.loop.distributed import ALONE, Team
+from MSLesionSegLib.training.loop.loop import Validation, train_network
+from MSLesionSegLib.training.loop.run_folder import RUNS
+from MSLesionSegLib.training.loop.stages import GATE, MEASURE, TRAINING
+from MSLesionSegLib.training.patches.interleaving import InterleavedSource
 
 LIMITS = (
     "Fine-tuned on the cases of few sites: expect less elsewhere. The best state was chosen on the validation cases, "

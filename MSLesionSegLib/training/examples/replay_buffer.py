@@ -23,8 +23,8 @@ from MSLesionSegLib.files.zip_files import check_new
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
 from MSLesionSegLib.segmentation.outputs import staged
-from MSLesionSegLib.training.compact import STEP, read_compact, write_compact
-from MSLesionSegLib.training.examples import Example, read_examples
+from MSLesionSegLib.training.examples.example import Example, read_examples
+from MSLesionSegLib.training.examples.packed_example import STEP, read_compact, write_compact
 
 KIND = "replay buffer"
 MOST_EXAMPLES = 20
@@ -42,7 +42,7 @@ class Buffer:
 
     Attributes:
         name: what it is called.
-        folder: holds the examples, see :class:`~MSLesionSegLib.training.examples.Example`.
+        folder: holds the examples, see :class:`~MSLesionSegLib.training.examples.example.Example`.
         task: of the task table.
         sites: examples by site.
         sha256: of the contents of all examples.
@@ -88,7 +88,7 @@ def make_buffer(cases: Path, name: str, *, task: str = "flair", progress: Progre
         SettingsError: the name is taken or no code, or there are no usable training cases.
         OutputError: the buffer cannot be written.
     """
-    from MSLesionSegLib.training.case_examples import prepare_cases
+    from MSLesionSegLib.training.examples.case_examples import prepare_cases
 
     progress = progress or Silent()
     folder = _new_folder(name)

@@ -31,18 +31,25 @@ from MSLesionSegLib.network.store import (
 )
 from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
-from MSLesionSegLib.training import case_examples
-from MSLesionSegLib.training.budget import check_patch
-from MSLesionSegLib.training.examples import Example, fingerprint
-from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
-from MSLesionSegLib.training.finetune import FineTuned, FineTuning, finetune, seconds_to_score
-from MSLesionSegLib.training.gate import FEWEST_CASES, Verdict, decide, judge, mirroring_remark, with_remarks
-from MSLesionSegLib.training.leave_one_out import leave_one_out
-from MSLesionSegLib.training.replay import replay_examples
-from MSLesionSegLib.training.run_folder import RunFolder, held_run
-from MSLesionSegLib.training.run_stages import GATE, MEASURE
-from MSLesionSegLib.training.scores import score
-from MSLesionSegLib.training.team import ALONE, Team
+from MSLesionSegLib.training.examples import case_examples
+from MSLesionSegLib.training.examples.example import Example, fingerprint
+from MSLesionSegLib.training.examples.replay_buffer import replay_examples
+from MSLesionSegLib.training.fine_tuning.budget import check_patch
+from MSLesionSegLib.training.fine_tuning.leave_one_out import leave_one_out
+from MSLesionSegLib.training.fine_tuning.promotion_gate import (
+    FEWEST_CASES,
+    Verdict,
+    decide,
+    judge,
+    mirroring_remark,
+    with_remarks,
+)
+from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
+from MSLesionSegLib.training.fine_tuning.run import FineTuned, FineTuning, finetune, seconds_to_score
+from MSLesionSegLib.training.fine_tuning.scores import score
+from MSLesionSegLib.training.loop.distributed import ALONE, Team
+from MSLesionSegLib.training.loop.run_folder import RunFolder, held_run
+from MSLesionSegLib.training.loop.stages import GATE, MEASURE
 
 SCRATCH = "scratch"
 GATE_SHARE = 3  # one in so many buffer examples of a site is kept for the gate
@@ -88,7 +95,7 @@ class Trained:
         folder: where it is stored.
         in_use: name of the model that the task takes from now on.
         verdict: of the gate.
-        history: see :class:`~MSLesionSegLib.training.finetune.FineTuned`.
+        history: see :class:`~MSLesionSegLib.training.fine_tuning.run.FineTuned`.
     """
 
     model: str
@@ -117,7 +124,7 @@ def train(request: TrainRequest, progress: Progress | None = None, team: Team = 
 
     Raises:
         SettingsError: no usable cases, or settings that contradict each other.
-        MSLesionSegError: see :func:`~MSLesionSegLib.training.finetune.finetune`.
+        MSLesionSegError: see :func:`~MSLesionSegLib.training.fine_tuning.run.finetune`.
     """
     progress = progress or Silent()
     began = time.monotonic()

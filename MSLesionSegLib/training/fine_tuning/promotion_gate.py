@@ -14,8 +14,8 @@ import numpy as np
 
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.store import Model
-from MSLesionSegLib.training.examples import SYNTHETIC_SITE, Example
-from MSLesionSegLib.training.scores import METRICS, Score, means, score
+from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE, Example
+from MSLesionSegLib.training.fine_tuning.scores import METRICS, Score, means, score
 
 FEWEST_CASES = 3
 LARGEST_FALL = 0.02  # of the mean Dice, at this site and at any earlier one

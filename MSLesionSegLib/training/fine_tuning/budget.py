@@ -9,8 +9,8 @@ import torch
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
-from MSLesionSegLib.training.loop import Source, train_network
+from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
+from MSLesionSegLib.training.loop.loop import Source, train_network
 
 FEWEST_STEPS = 20
 _WARM, _TIMED = 2, 4

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.network.store import SHIPPED, ModelCard, find_model, read_card
-from MSLesionSegLib.training.examples import Example
+from MSLesionSegLib.training.examples.example import Example
 
 
 def patient(example: Example) -> str:

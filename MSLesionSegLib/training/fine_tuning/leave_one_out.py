@@ -10,11 +10,11 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.store import find_model, load_model, read_card
 from MSLesionSegLib.segmentation.stages import Within
-from MSLesionSegLib.training.finetune import FineTuning, finetune, training_key
-from MSLesionSegLib.training.lineage import nearest_untouched, patient
-from MSLesionSegLib.training.run_stages import GATE, LEAVE_ONE_OUT, TRAINING
-from MSLesionSegLib.training.scores import Score, score
-from MSLesionSegLib.training.team import Team
+from MSLesionSegLib.training.examples.lineage import nearest_untouched, patient
+from MSLesionSegLib.training.fine_tuning.run import FineTuning, finetune, training_key
+from MSLesionSegLib.training.fine_tuning.scores import Score, score
+from MSLesionSegLib.training.loop.distributed import Team
+from MSLesionSegLib.training.loop.stages import GATE, LEAVE_ONE_OUT, TRAINING
 
 
 @dataclass(frozen=True)

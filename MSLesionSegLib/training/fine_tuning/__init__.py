@@ -1,0 +1,1 @@
+"""From a start model and a hospital's cases to a better model in use."""

@@ -1,0 +1,1 @@
+"""Patches drawn from examples: place, deformation, inserted lesions and intensity changes."""
