@@ -44,7 +44,7 @@ def _devices() -> list[str]:
 
 
 def _models() -> list[str]:
-    from MSLesionSegLib.network.store import SHIPPED, list_models
+    from MSLesionSegLib.network.models.store import SHIPPED, list_models
 
     shipped = {folder.name for folder in SHIPPED.glob("*") if folder.is_dir()}
     cards = list_models()

@@ -34,7 +34,7 @@ def draw(harness, folder: Path) -> None:
     from phantoms.hospital import save_bright_model, save_patient
 
     save_bright_model(folder / "models", "bright")
-    from MSLesionSegLib.network.active import use_model
+    from MSLesionSegLib.network.models.model_in_use import use_model
 
     use_model("bright")
     panel = harness.openPanel()

@@ -21,8 +21,8 @@ from model_development.patterns import prepare_inserted
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.inheritance import inherit
-from MSLesionSegLib.network.store import SHIPPED, ModelCard, load_model, read_card, save_model
+from MSLesionSegLib.network.models.store import SHIPPED, ModelCard, load_model, read_card, save_model
+from MSLesionSegLib.network.weight_transfer import inherit
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.shapes import shapes_from_file
@@ -158,7 +158,7 @@ def train_and_store(
         source: draws its batches.
         work: folder of models and checkpoints.
         progress: told step and loss.
-        gains: see :func:`~MSLesionSegLib.network.inheritance.inherit`.
+        gains: see :func:`~MSLesionSegLib.network.weight_transfer.inherit`.
 
     Raises:
         SettingsError: a model of its name was made from other cases, another recipe or another parent.

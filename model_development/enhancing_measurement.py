@@ -17,7 +17,7 @@ from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.evaluation import evaluate_pairs, to_markdown
-from MSLesionSegLib.network.store import load_model
+from MSLesionSegLib.network.models.store import load_model
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.segmentation.tasks import get_task

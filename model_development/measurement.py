@@ -13,7 +13,7 @@ from model_development.default_models import REAL_MS, ROTATION
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.network.store import Model, load_model, read_card
+from MSLesionSegLib.network.models.store import Model, load_model, read_card
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.training.examples.dataset_examples import TrainingScan, find_scans, paint_over

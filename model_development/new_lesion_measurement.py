@@ -25,7 +25,7 @@ from MSLesionSegLib.lesions.components import label_components, smallest_voxel_c
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.lesions.states import Tracked
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.network.store import Model, load_model
+from MSLesionSegLib.network.models.store import Model, load_model
 from MSLesionSegLib.segmentation.change import (
     Change,
     ChangeSettings,

@@ -9,8 +9,8 @@ from pathlib import Path
 from safetensors.torch import load_file, save
 
 from MSLesionSegLib.files.checksums import file_sha256
-from MSLesionSegLib.network.eight_bit import pack, unpack
-from MSLesionSegLib.network.store import SHIPPED, load_model, read_card, weights_file, write_card
+from MSLesionSegLib.network.models.eight_bit import pack, unpack
+from MSLesionSegLib.network.models.store import SHIPPED, load_model, read_card, weights_file, write_card
 
 
 def ship(folder: Path, models: Path = SHIPPED) -> Path:

@@ -258,7 +258,7 @@ def _inScene(session) -> np.ndarray:
 
 
 def _modelFolder(name: str) -> str | None:
-    from MSLesionSegLib.network.store import find_model
+    from MSLesionSegLib.network.models.store import find_model
 
     return str(find_model(name)) if name else None
 

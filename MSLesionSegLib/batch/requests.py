@@ -10,7 +10,7 @@ from typing import Any
 from MSLesionSegLib.batch.examinations import Examination
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation.earlier_ids import ids_digest
 from MSLesionSegLib.segmentation.new_lesions import PairRequest, check_pair, pair_settings, segment_pair
 from MSLesionSegLib.segmentation.outputs import read_manifest

@@ -20,7 +20,7 @@ from MSLesionSegLib.imaging.lesion_mask import parse_label, read_lesion_mask
 from MSLesionSegLib.imaging.reading import findings_of, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.network.card_checks import check_model_name
+from MSLesionSegLib.network.models.card_checks import check_model_name
 
 READ, STORE = "read files", "store case"
 

@@ -18,7 +18,7 @@ from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
-from MSLesionSegLib.network.card_checks import check_model_name
+from MSLesionSegLib.network.models.card_checks import check_model_name
 
 FORMAT = 1
 FORMAT_KEY = "MSLesionSegCases"

@@ -24,8 +24,8 @@ Stored = Annotated[str, typer.Argument(help="Name of a stored model.")]
 @app.command("list")
 def models_list(events: Events = False) -> None:
     """The models on this computer as a family tree: shipped ones and your own; * marks those in use."""
-    from MSLesionSegLib.network.active import warn_if_damaged
-    from MSLesionSegLib.network.family import Member, list_family
+    from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
+    from MSLesionSegLib.network.models.model_tree import Member, list_family
     from MSLesionSegLib.segmentation.tasks import TASKS
 
     def work(job: Job) -> list[Member]:
@@ -78,14 +78,14 @@ def models_show(
     import json
     from dataclasses import asdict
 
-    from MSLesionSegLib.network.store import find_model, read_card
+    from MSLesionSegLib.network.models.store import find_model, read_card
 
     card = or_exit(lambda: read_card(find_model(name)))
     if page is None:
         with printing():
             typer.echo(printable(json.dumps(asdict(card), indent=2, ensure_ascii=False)))
         return
-    from MSLesionSegLib.network.card_page import write_card_page
+    from MSLesionSegLib.network.models.card_page import write_card_page
 
     file = or_exit(lambda: write_card_page(card, page))
     with printing():
@@ -95,10 +95,10 @@ def models_show(
 @app.command("use")
 def models_use(name: Stored, events: Events = False) -> None:
     """Put a model in use: its task takes it from now on, unless another one is named."""
-    from MSLesionSegLib.network.active import use_model
+    from MSLesionSegLib.network.models.model_in_use import use_model
 
     def work(job: Job) -> str:
-        from MSLesionSegLib.network.store import load_model
+        from MSLesionSegLib.network.models.store import load_model
 
         load_model(name)  # what does not load would fail at the next patient
         return use_model(name)
@@ -115,7 +115,7 @@ def models_rollback(
     events: Events = False,
 ) -> None:
     """Return to the model that was in use before."""
-    from MSLesionSegLib.network.active import roll_back
+    from MSLesionSegLib.network.models.model_in_use import roll_back
     from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
 
     def work(job: Job) -> str:
@@ -140,7 +140,7 @@ def models_export(
     events: Events = False,
 ) -> None:
     """Write a model as one zip file: card, weights and a page to read."""
-    from MSLesionSegLib.network.transfer import export_model
+    from MSLesionSegLib.network.models.model_archive import export_model
 
     def describe(file: Path) -> dict[str, Any]:
         return {"file": str(file.absolute())}
@@ -158,7 +158,7 @@ def models_import(
     events: Events = False,
 ) -> None:
     """Take a model from another computer; anything but safetensors weights with a card is refused."""
-    from MSLesionSegLib.network.transfer import import_model
+    from MSLesionSegLib.network.models.model_archive import import_model
 
     def describe(folder: Path) -> dict[str, Any]:
         return {"model": folder.name, "folder": str(folder.absolute())}

@@ -42,7 +42,7 @@ def pretrain(
 
     def make(job: Job) -> Path:
         from MSLesionSegLib.network.device import choose_device
-        from MSLesionSegLib.network.store import check_name, user_models_folder
+        from MSLesionSegLib.network.models.store import check_name, user_models_folder
         from MSLesionSegLib.studies.pretraining.cells import store_encoder
         from MSLesionSegLib.studies.pretraining.networks import chosen_networks
         from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings

@@ -95,7 +95,7 @@ def segment_task(
 
 def will_mirror(wanted: bool | None, model: str | None, task: str = "flair") -> bool:
     """Whether a run will mirror its inputs, for a truthful progress bar before it begins."""
-    from MSLesionSegLib.network.store import find_model, read_card
+    from MSLesionSegLib.network.models.store import find_model, read_card
     from MSLesionSegLib.segmentation.tasks import model_in_use
 
     if wanted is not None:

@@ -99,8 +99,8 @@ def _head_mask(head: nib.Nifti1Image) -> nib.Nifti1Image:
     """Brain mask (float32, 0 or 1) on the 2 mm grid of ``head``."""
     import torch
 
+    from MSLesionSegLib.network.models.store import SHIPPED, load_model
     from MSLesionSegLib.network.precision import has_fast_bfloat16
-    from MSLesionSegLib.network.store import SHIPPED, load_model
 
     model = load_model(SHIPPED / MODEL, task="brain")
     data = normalise_head(np.asarray(head.dataobj))

@@ -24,7 +24,7 @@ from MSLesionSegLib.segmentation.evidence import Direction, Limits, borne_out
 from MSLesionSegLib.segmentation.probability import lesion_probability
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.network.models.store import Model
 
 # Around change the outline of one timepoint says nothing about the other.
 _CHANGE_MARGIN_VOXELS = 2

@@ -20,8 +20,8 @@ from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.followup import FollowedLesion, count_followed, follow_table, write_followed
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.states import STATES
-from MSLesionSegLib.network.active import warn_if_damaged
 from MSLesionSegLib.network.device import check_device, choose_device
+from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.change import (
     Change,
@@ -37,7 +37,7 @@ from MSLesionSegLib.segmentation.spaces import ids_on, map_on
 from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.store import Model, ModelCard
+    from MSLesionSegLib.network.models.store import Model, ModelCard
 
 TASK = "new"
 DEFAULT_REGISTRATION: Preset = "rigid"
@@ -118,7 +118,7 @@ def segment_pair(request: PairRequest, progress: Progress) -> PairResult:
         MSLesionSegError: an input, model, setting or output cannot be used; the sentence says what to do.
         Cancelled: the person stopped it; nothing was written.
     """
-    from MSLesionSegLib.network.store import find_model, load_model
+    from MSLesionSegLib.network.models.store import find_model, load_model
 
     check_pair(request)
     task = get_task(TASK)

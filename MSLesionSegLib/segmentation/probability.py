@@ -17,7 +17,7 @@ from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.segmentation import stages
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.network.models.store import Model
 
 MARGIN_VOXELS = 8
 

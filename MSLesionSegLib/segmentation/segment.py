@@ -19,8 +19,8 @@ from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.confirmation import mark_unconfirmed
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
-from MSLesionSegLib.network.active import warn_if_damaged
 from MSLesionSegLib.network.device import check_device, choose_device
+from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
 from MSLesionSegLib.segmentation import outputs, stages
 from MSLesionSegLib.segmentation.manifest import count_lesions, make_manifest
 from MSLesionSegLib.segmentation.probability import LesionProbability, lesion_probability
@@ -28,7 +28,7 @@ from MSLesionSegLib.segmentation.session import bring_together, flatten
 from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.store import Model, ModelCard
+    from MSLesionSegLib.network.models.store import Model, ModelCard
 
 CONNECTIVITY = 26
 
@@ -220,14 +220,14 @@ def check_rule(threshold: float | None, minimum_mm3: float | None, minimum_peak:
 
 def _sources(request: SegmentRequest, task: Task) -> list[Path]:
     """Everything that is read and must not be replaced by the result."""
-    from MSLesionSegLib.network.store import find_model
+    from MSLesionSegLib.network.models.store import find_model
 
     sources = [*request.inputs.values(), find_model(request.model or model_in_use(task.name))]
     return [*sources, request.brain_mask] if request.brain_mask else sources
 
 
 def _load(request: SegmentRequest, task: Task) -> Model:
-    from MSLesionSegLib.network.store import load_model
+    from MSLesionSegLib.network.models.store import load_model
 
     model = load_model(request.model or model_in_use(task.name), task=task.name)
     if len(model.card.channels) != len(task.channels):

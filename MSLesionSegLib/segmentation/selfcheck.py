@@ -30,7 +30,7 @@ from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, blob
 from MSLesionSegLib.synthesis.reacquire import scan_again
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.network.models.store import Model
 
 DIAMETERS_MM = (3.0, 4.5, 6.0, 9.0)
 PER_DIAMETER = 5
@@ -90,7 +90,7 @@ def self_check(
         MSLesionSegError: the scan or a model cannot be used.
     """
     from MSLesionSegLib.network.brain_extraction import brain_mask
-    from MSLesionSegLib.network.store import load_model
+    from MSLesionSegLib.network.models.store import load_model
 
     progress.stage(stages.READ)
     scan = read_scan(flair, sequence="FLAIR")

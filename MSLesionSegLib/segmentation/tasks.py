@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.normalise import PAIR_TAILS
-from MSLesionSegLib.network.card_checks import TASK_CHANNELS
+from MSLesionSegLib.network.models.card_checks import TASK_CHANNELS
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,6 @@ def get_task(name: str) -> Task:
 
 def model_in_use(task: str) -> str:
     """Name of the model that a task takes unless another one is named: the person's choice, or the shipped one."""
-    from MSLesionSegLib.network.active import active_model
+    from MSLesionSegLib.network.models.model_in_use import active_model
 
     return active_model(task) or get_task(task).default_model

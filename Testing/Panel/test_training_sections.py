@@ -77,7 +77,7 @@ def test_leave_one_out_of_a_single_patient_is_no_choice(panel, tmp_path):
 
 @pytest.mark.slow
 def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
-    from MSLesionSegLib.network.active import use_model
+    from MSLesionSegLib.network.models.model_in_use import use_model
     from MSLesionSegLib.segmentation.tasks import model_in_use
 
     use_model("bright")

@@ -38,8 +38,8 @@ def measure(tune: str, model: str, steps: int, patch: int, batch: int) -> dict[s
     import numpy as np
 
     from MSLesionSegLib.jobs.progress import Silent
-    from MSLesionSegLib.network.parts import cut, freeze
-    from MSLesionSegLib.network.store import load_model
+    from MSLesionSegLib.network.freezing import cut, freeze
+    from MSLesionSegLib.network.models.store import load_model
     from MSLesionSegLib.training.examples.example import write_example
     from MSLesionSegLib.training.fine_tuning.budget import memory_needed_gib
     from MSLesionSegLib.training.fine_tuning.encoder_features import FeatureSource
@@ -142,7 +142,7 @@ def patients(options: argparse.Namespace, folder: Path) -> dict[str, list[tuple[
 
 def quick(options: argparse.Namespace) -> dict[str, Any]:
     """File patients and fine-tune by the recipe ``quick``; the training's result event with its ``minutes``."""
-    from MSLesionSegLib.network.store import find_model
+    from MSLesionSegLib.network.models.store import find_model
 
     model = find_model(options.model)
     with tempfile.TemporaryDirectory() as temporary:

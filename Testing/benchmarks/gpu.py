@@ -21,7 +21,7 @@ from measuring import Figure, finish, machine, markdown
 if TYPE_CHECKING:
     import torch
 
-    from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.network.models.store import Model
 
 AT_ONCE = (1, 2, 4, 8)  # patches
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L4": 121e12}  # operations per second
@@ -99,7 +99,7 @@ def main() -> None:
 
     import torch
 
-    from MSLesionSegLib.network.store import load_model
+    from MSLesionSegLib.network.models.store import load_model
 
     if options.device == "cuda" and not torch.cuda.is_available():
         print("There is no NVIDIA GPU here: nothing is measured.")

@@ -30,7 +30,7 @@ from measuring import Figure, dice, finish, machine, markdown, measure, monai_ne
 if TYPE_CHECKING:
     import torch
 
-    from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.network.models.store import Model
 
 BASELINE = "MONAI sliding window, float32, overlap 0.5"
 OURS = "this program"
@@ -251,7 +251,7 @@ def main() -> None:
 
     import torch
 
-    from MSLesionSegLib.network.store import load_model
+    from MSLesionSegLib.network.models.store import load_model
 
     torch.set_num_threads(options.threads)
     brain, model = make_brain(options.flair), load_model(options.model)

@@ -41,7 +41,7 @@ IMPORTS = {
     "all that a job loads, torch included": (
         "pass",
         "import MSLesionSegLib.cli, MSLesionSegLib.segmentation.segment as s\n"
-        "from MSLesionSegLib.network.store import load_model\nload_model('flair-ms')\n"
+        "from MSLesionSegLib.network.models.store import load_model\nload_model('flair-ms')\n"
         "import MSLesionSegLib.network.inference, MSLesionSegLib.segmentation.report, monai.data.utils",
     ),
 }

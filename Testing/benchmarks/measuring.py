@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
-    from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.network.models.store import Model
 
 STORED = Path(__file__).parents[2] / "docs" / "performance.json"
 FALL = 0.8  # a figure that is worse than this share of the stored one is marked

@@ -123,8 +123,8 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
 
     from MSLesionSegLib.jobs.memory import keep_freed_memory
     from MSLesionSegLib.jobs.progress import Silent
-    from MSLesionSegLib.network.parts import cut, freeze
-    from MSLesionSegLib.network.store import load_model
+    from MSLesionSegLib.network.freezing import cut, freeze
+    from MSLesionSegLib.network.models.store import load_model
     from MSLesionSegLib.training.fine_tuning.encoder_features import FeatureSource
     from MSLesionSegLib.training.fine_tuning.recipes import get_recipe
     from MSLesionSegLib.training.fine_tuning.scores import means, score

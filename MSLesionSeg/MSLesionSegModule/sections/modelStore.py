@@ -16,7 +16,7 @@ def family():
     """All models as the core's family tree; none while the core cannot be imported."""
     if not coreImportable():
         return []
-    from MSLesionSegLib.network.family import list_family
+    from MSLesionSegLib.network.models.model_tree import list_family
     from MSLesionSegLib.segmentation.tasks import TASKS
 
     return list_family({task.name: task.default_model for task in TASKS.values()})
@@ -29,8 +29,8 @@ def inUse(task: str) -> str:
 
 def cardPage(name: str) -> Path:
     """A page to read about a model, in Slicer's temporary folder; an earlier one of that name is written anew."""
-    from MSLesionSegLib.network.card_page import write_card_page
-    from MSLesionSegLib.network.store import find_model, read_card
+    from MSLesionSegLib.network.models.card_page import write_card_page
+    from MSLesionSegLib.network.models.store import find_model, read_card
 
     page = Path(slicer.app.temporaryPath) / f"MSLesionSeg-{name}.html"
     page.unlink(missing_ok=True)

@@ -57,14 +57,14 @@ class ModelsSection:
 
     def use(self, *_args) -> None:
         """Put the selected model in use."""
-        from MSLesionSegLib.network.active import use_model
+        from MSLesionSegLib.network.models.model_in_use import use_model
 
         name = self._selected().card.name
         self._try(lambda: use_model(name), _("{model} is in use now.").format(model=name))
 
     def rollBack(self, *_args) -> None:
         """Go back to the model that was in use before, for the task of the selected model."""
-        from MSLesionSegLib.network.active import roll_back
+        from MSLesionSegLib.network.models.model_in_use import roll_back
 
         task = self._selected().card.task
         if self._try(lambda: roll_back(task)):
@@ -76,7 +76,7 @@ class ModelsSection:
 
     def importModel(self, *_args) -> None:
         """Take over a model from a file."""
-        from MSLesionSegLib.network.transfer import import_model
+        from MSLesionSegLib.network.models.model_archive import import_model
 
         path = fileToOpen(_("Import model"), "MSLesionSeg (*.zip)")
         if path:
@@ -84,7 +84,7 @@ class ModelsSection:
 
     def exportModel(self, *_args) -> None:
         """Save the selected model as one file."""
-        from MSLesionSegLib.network.transfer import export_model
+        from MSLesionSegLib.network.models.model_archive import export_model
 
         name = self._selected().card.name
         path = fileToSave(_("Export model"), f"{name}.zip", "MSLesionSeg (*.zip)")

@@ -67,13 +67,13 @@ class TrainSection(ModelSection):
 
     def useNew(self, *_args) -> None:
         """Put the new model in use, whatever the gate says."""
-        from MSLesionSegLib.network.active import use_model
+        from MSLesionSegLib.network.models.model_in_use import use_model
 
         self._decide(lambda: use_model(self._result["model"]), _("The new model is in use now."))
 
     def keepOld(self, *_args) -> None:
         """Stay with the old model, or go back to it."""
-        from MSLesionSegLib.network.active import roll_back
+        from MSLesionSegLib.network.models.model_in_use import roll_back
 
         def keep() -> None:
             if modelStore.inUse(self._trained[1]) == self._result["model"]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.studies.continual.settings import ContinualSettings
 from MSLesionSegLib.studies.engine.cells import Cell, Workplace, known_as
 from MSLesionSegLib.studies.engine.centres import Centre

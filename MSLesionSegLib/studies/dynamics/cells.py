@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.parts import freeze
+from MSLesionSegLib.network.freezing import freeze
 from MSLesionSegLib.studies.engine.cells import Workplace, known_as
 
 if TYPE_CHECKING:

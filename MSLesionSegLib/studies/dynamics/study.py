@@ -14,7 +14,7 @@ from typing import Any
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.cluster import check_executor
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.studies.dynamics.cells import FROZEN, RANDOM, TRANSFER, compare, follow
 from MSLesionSegLib.studies.dynamics.report import write_dynamics_report
 from MSLesionSegLib.studies.engine.base_models import look_at_bases

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.studies.engine.study_cases import StudyCase
 from MSLesionSegLib.training.examples.lineage import known_patients, known_sources
 

@@ -14,7 +14,7 @@ from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.studies.engine.cells import Workplace, known_as
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.store import Model
+    from MSLesionSegLib.network.models.store import Model
 
 
 @known_as("MSLesionSegLib.studies.transfer_cells.train_and_test")

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.studies.engine.cells import Cell, Workplace, known_as
 from MSLesionSegLib.studies.engine.recipes import stored_recipe, with_length
@@ -72,7 +72,7 @@ def _t1(flair: Path) -> Path:
 def teach(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
     """File the cases of a lesson, fine-tune, and tell what the gate says and which model is in use afterwards."""
     from MSLesionSegLib.cases.adding import AddRequest, add_case
-    from MSLesionSegLib.network.active import use_model
+    from MSLesionSegLib.network.models.model_in_use import use_model
     from MSLesionSegLib.segmentation.tasks import model_in_use
     from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, buffer_for, train
 

@@ -54,7 +54,7 @@ def store_encoder(folder: Path, network: str, name: str, models: Path) -> Path:
     Raises:
         OutputError: a model of that name exists.
     """
-    from MSLesionSegLib.network.store import load_model, save_model
+    from MSLesionSegLib.network.models.store import load_model, save_model
     from MSLesionSegLib.studies.engine.networks import NETWORK
 
     model = load_model(folder / "cells" / encoder_cell_name(network) / NETWORK)

@@ -14,7 +14,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.cluster import check_executor
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.studies.engine.base_models import look_at_bases
 from MSLesionSegLib.studies.engine.executor import run_cells

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.store import find_model, read_card
+from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.studies.engine.cells import Cell
 from MSLesionSegLib.studies.engine.native_scoring import score_reader, train_and_test
 from MSLesionSegLib.studies.engine.protocols import (

@@ -16,10 +16,10 @@ from typing import Any
 from MSLesionSegLib.cases.case_set import CaseSet, list_cases, read_cases
 from MSLesionSegLib.errors import ModelError, SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.network.active import use_model, warn_if_damaged
 from MSLesionSegLib.network.device import choose_device
-from MSLesionSegLib.network.parts import check_part
-from MSLesionSegLib.network.store import (
+from MSLesionSegLib.network.freezing import check_part
+from MSLesionSegLib.network.models.model_in_use import use_model, warn_if_damaged
+from MSLesionSegLib.network.models.store import (
     Model,
     ModelCard,
     check_name,
@@ -64,7 +64,7 @@ class TrainRequest:
         recipe: how.
         task: row of the task table.
         start: model to start from, ``scratch`` for random weights, or None for the model in use.
-        tune: part of the network, see :func:`~MSLesionSegLib.network.parts.freeze`.
+        tune: part of the network, see :func:`~MSLesionSegLib.network.freezing.freeze`.
         buffer: examples of earlier sites.
         replay: whether they are trained on in between; the gate looks at a part of them either way.
         name: of the new model; a free one when None.

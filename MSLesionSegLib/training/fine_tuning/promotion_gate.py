@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.network.store import Model
+from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE, Example
 from MSLesionSegLib.training.fine_tuning.scores import METRICS, Score, means, score
 

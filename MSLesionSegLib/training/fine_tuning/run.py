@@ -19,8 +19,8 @@ from MSLesionSegLib.errors import Cancelled, ModelError, SettingsError
 from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.parts import cut, freeze
-from MSLesionSegLib.network.store import (
+from MSLesionSegLib.network.freezing import cut, freeze
+from MSLesionSegLib.network.models.store import (
     Model,
     ModelCard,
     check_name,
@@ -64,7 +64,7 @@ class FineTuning:
         replay: examples of earlier sites that are trained on in between; may be empty.
         start: model (name or folder) to start from, or None for random weights.
         recipe: how.
-        tune: part of the network that is tuned, see :func:`~MSLesionSegLib.network.parts.freeze`.
+        tune: part of the network that is tuned, see :func:`~MSLesionSegLib.network.freezing.freeze`.
         task, channels, architecture: of a model from random weights; otherwise the start's are taken.
         models: folder of the store that receives the model.
         work: folder for the checkpoint, continued from when it exists; below ``models`` when None.

@@ -12,7 +12,7 @@ from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.evaluation import average
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.inference import predict
-from MSLesionSegLib.network.store import Model
+from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.training.examples.example import Example
 
 METRICS = ("dice", "f1", "sensitivity", "ppv", "false_positives")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.network.store import SHIPPED
+from MSLesionSegLib.network.models.store import SHIPPED
 from MSLesionSegLib.segmentation.demo import run_demo
 from MSLesionSegLib.segmentation.tasks import TASKS
 

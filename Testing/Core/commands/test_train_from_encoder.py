@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.store import load_model
+from MSLesionSegLib.network.models.store import load_model
 from MSLesionSegLib.training.pretraining.run import PretrainingRecipe, pretrain
 from phantoms.case_fixtures import add_flair
 from phantoms.study_phantoms import write_examples

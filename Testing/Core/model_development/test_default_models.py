@@ -9,7 +9,7 @@ from model_development import default_models
 from model_development.default_models import REAL_MS, ROTATION, STAGES, stage_examples
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.network.store import read_card
+from MSLesionSegLib.network.models.store import read_card
 from MSLesionSegLib.training.examples.example import write_example
 
 

@@ -12,8 +12,15 @@ from model_development.shipping import ship
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.eight_bit import SCALE, pack, unpack
-from MSLesionSegLib.network.store import SHIPPED, ModelCard, load_model, read_card, save_model, write_card
+from MSLesionSegLib.network.models.eight_bit import SCALE, pack, unpack
+from MSLesionSegLib.network.models.store import (
+    SHIPPED,
+    ModelCard,
+    load_model,
+    read_card,
+    save_model,
+    write_card,
+)
 from MSLesionSegLib.training.examples.lineage import known_sources
 
 SMALL = Architecture(base=16, levels=3)

@@ -7,7 +7,7 @@ import torch
 
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.inheritance import inherit
+from MSLesionSegLib.network.weight_transfer import inherit
 
 ONE = Architecture(base=4, levels=3)
 TWO = Architecture(base=4, levels=3, in_channels=2)

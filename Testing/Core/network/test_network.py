@@ -11,7 +11,7 @@ import torch
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.network import inference
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.store import Model, ModelCard
+from MSLesionSegLib.network.models.store import Model, ModelCard
 
 
 @pytest.mark.parametrize("levels", [3, 4, 5])

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from MSLesionSegLib.network.inference import predict
-from MSLesionSegLib.network.store import SHIPPED, load_model
+from MSLesionSegLib.network.models.store import SHIPPED, load_model
 from MSLesionSegLib.segmentation.tasks import get_task
 
 SHAPE = (64, 64, 64)

@@ -11,8 +11,8 @@ import torch
 
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.card_checks import TASK_CHANNELS
-from MSLesionSegLib.network.store import (
+from MSLesionSegLib.network.models.card_checks import TASK_CHANNELS
+from MSLesionSegLib.network.models.store import (
     ModelCard,
     find_model,
     list_models,

@@ -13,7 +13,7 @@ import pytest
 
 from MSLesionSegLib.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.network.store import read_card, write_card
+from MSLesionSegLib.network.models.store import read_card, write_card
 from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
 from phantoms.phantom import PATIENT_NAME, Head, centred, make_head
 from phantoms.recorder import Recorder

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.network.store import load_model, save_model
+from MSLesionSegLib.network.models.store import load_model, save_model
 from MSLesionSegLib.studies.report.method_pictures import bars_picture, marks_of
 from MSLesionSegLib.studies.report.methods import Method, compare
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.network.store import load_model, save_model
+from MSLesionSegLib.network.models.store import load_model, save_model
 from MSLesionSegLib.studies.engine.base_models import cautions
 from MSLesionSegLib.studies.engine.cells import keys_of
 from MSLesionSegLib.studies.engine.rotation import make_subsets

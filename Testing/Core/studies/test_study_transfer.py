@@ -15,7 +15,7 @@ from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import ModelError, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.store import load_model, read_card, save_model
+from MSLesionSegLib.network.models.store import load_model, read_card, save_model
 from MSLesionSegLib.studies.engine.base_models import cautions
 from MSLesionSegLib.studies.engine.cells import Cell
 from MSLesionSegLib.studies.engine.rotation import make_subsets, rotation

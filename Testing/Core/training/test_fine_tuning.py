@@ -12,7 +12,7 @@ import torch
 from MSLesionSegLib.errors import ModelError, SettingsError
 from MSLesionSegLib.network.activation import probabilities
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.parts import TUNE, cut, freeze
+from MSLesionSegLib.network.freezing import TUNE, cut, freeze
 from MSLesionSegLib.training.fine_tuning import budget
 from MSLesionSegLib.training.fine_tuning.recipes import (
     FINE_TUNING,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.store import Model, ModelCard
+from MSLesionSegLib.network.models.store import Model, ModelCard
 from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE
 from MSLesionSegLib.training.fine_tuning.promotion_gate import compare, decide, mirroring_remark, with_remarks
 from MSLesionSegLib.training.fine_tuning.scores import Score

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.store import SHIPPED, ModelCard, save_model
+from MSLesionSegLib.network.models.store import SHIPPED, ModelCard, save_model
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.examples.lineage import nearest_untouched, patient_codes
 

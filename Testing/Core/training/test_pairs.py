@@ -13,7 +13,7 @@ from model_development import new_lesion_models as study
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.store import load_model
+from MSLesionSegLib.network.models.store import load_model
 from MSLesionSegLib.synthesis.deformation import smooth_field
 from MSLesionSegLib.training.examples.dataset_examples import prepare_dataset
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe

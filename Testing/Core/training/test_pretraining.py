@@ -14,7 +14,7 @@ from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.store import load_model, read_card
+from MSLesionSegLib.network.models.store import load_model, read_card
 from MSLesionSegLib.training.examples.unlabelled import prepare_unlabelled
 from MSLesionSegLib.training.loop.loop import train_network
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.network.store import find_model, read_card, user_models_folder, weights_file
+from MSLesionSegLib.network.models.store import find_model, read_card, user_models_folder, weights_file
 
 _LONGEST = 50
 

@@ -12,7 +12,7 @@ from MSLesionSegLib.network.activation import ACTIVATIONS
 from MSLesionSegLib.network.architectures import KINDS, Architecture
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.store import ModelCard
+    from MSLesionSegLib.network.models.store import ModelCard
 
 # what the networks of a task take, in order: first by the scans' names, then as other cards call it
 TASK_CHANNELS: dict[str, tuple[tuple[str, ...], ...]] = {

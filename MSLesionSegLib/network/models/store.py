@@ -14,9 +14,9 @@ from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.card_checks import check_card, check_model_name
-from MSLesionSegLib.network.eight_bit import unpack
-from MSLesionSegLib.network.weight_checks import check_head, check_numbers, unique_tensors
+from MSLesionSegLib.network.models.card_checks import check_card, check_model_name
+from MSLesionSegLib.network.models.eight_bit import unpack
+from MSLesionSegLib.network.models.weight_checks import check_head, check_numbers, unique_tensors
 from MSLesionSegLib.resources import RESOURCES
 
 if TYPE_CHECKING:

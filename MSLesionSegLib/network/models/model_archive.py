@@ -12,8 +12,8 @@ from pathlib import Path, PurePosixPath
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.files.hidden_files import is_litter
 from MSLesionSegLib.files.zip_files import check_new, extract, open_zip, write_zip
-from MSLesionSegLib.network.card_page import card_html
-from MSLesionSegLib.network.store import (
+from MSLesionSegLib.network.models.card_page import card_html
+from MSLesionSegLib.network.models.store import (
     MOST_CARD,
     check_name,
     load_model,
@@ -21,7 +21,7 @@ from MSLesionSegLib.network.store import (
     user_models_folder,
     write_card,
 )
-from MSLesionSegLib.network.weight_checks import largest_file
+from MSLesionSegLib.network.models.weight_checks import largest_file
 
 CARD, WEIGHTS = NEEDED = ("card.json", "weights.safetensors")
 PAGE = "card.html"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from MSLesionSegLib.network.active import active_model
-from MSLesionSegLib.network.store import SHIPPED, ModelCard, list_models
+from MSLesionSegLib.network.models.model_in_use import active_model
+from MSLesionSegLib.network.models.store import SHIPPED, ModelCard, list_models
 
 
 @dataclass(frozen=True)
