@@ -18,8 +18,8 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.evaluation import evaluate_pairs, to_markdown
 from MSLesionSegLib.network.models.store import load_model
-from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.probability import lesion_probability
+from MSLesionSegLib.segmentation.result_folder import save_in_folder
 from MSLesionSegLib.segmentation.tasks import get_task
 from MSLesionSegLib.synthesis.enhancement import insert_foci
 

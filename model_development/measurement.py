@@ -14,8 +14,8 @@ from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.models.store import Model, load_model, read_card
-from MSLesionSegLib.segmentation.outputs import save_in_folder
 from MSLesionSegLib.segmentation.probability import lesion_probability
+from MSLesionSegLib.segmentation.result_folder import save_in_folder
 from MSLesionSegLib.training.examples.dataset_examples import TrainingScan, find_scans, paint_over
 
 LESION_FREE_SEED = 1  # another texture than that which training saw

@@ -26,7 +26,7 @@ from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.lesions.states import Tracked
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.models.store import Model, load_model
-from MSLesionSegLib.segmentation.change import (
+from MSLesionSegLib.segmentation.pair.comparison import (
     Change,
     ChangeSettings,
     Timepoint,
@@ -34,7 +34,7 @@ from MSLesionSegLib.segmentation.change import (
     judge,
     with_lesions,
 )
-from MSLesionSegLib.segmentation.new_lesions import PairRequest, change_settings
+from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, change_settings
 from MSLesionSegLib.segmentation.selfcheck import CONTRAST, insert_known, score_inserted
 from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.synthesis.reacquire import scan_again

@@ -20,7 +20,7 @@ from MSLesionSegLib.files.file_names import check_name_length
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.jobs.cluster import LOCAL, check_executor
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.segmentation.outputs import read_manifest, write_text
+from MSLesionSegLib.segmentation.result_folder import read_manifest, write_text
 from MSLesionSegLib.segmentation.tasks import get_task
 
 STAGE = "examinations"

@@ -13,7 +13,7 @@ from typing import Any
 from MSLesionSegLib.batch.examinations import Examination
 from MSLesionSegLib.lesions.regions import REGIONS
 from MSLesionSegLib.lesions.states import STATES
-from MSLesionSegLib.segmentation.outputs import read_manifest, write_text
+from MSLesionSegLib.segmentation.result_folder import read_manifest, write_text
 
 EXAMINATIONS, LESIONS, COLUMNS = "examinations.tsv", "lesions.tsv", "examinations.json"
 DONE, FAILED, MISSING, OPEN = "done", "failed", "incomplete", "open"

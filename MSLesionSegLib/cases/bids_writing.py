@@ -27,7 +27,7 @@ from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.imaging.scanner import scanner_facts
 from MSLesionSegLib.imaging.scrubbing import content_hash, save_scrubbed
 from MSLesionSegLib.lesions.components import label_components
-from MSLesionSegLib.segmentation.outputs import save_image
+from MSLesionSegLib.segmentation.result_folder import save_image
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0, 1, i, l, o: they are mistaken for one another
 

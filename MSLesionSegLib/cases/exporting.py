@@ -18,7 +18,7 @@ from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.zip_files import check_new
 from MSLesionSegLib.imaging.checks import Finding
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.segmentation.outputs import save_image, staged
+from MSLesionSegLib.segmentation.result_folder import save_image, staged
 
 EXPORT = "export cases"
 _DATASET = re.compile(r"Dataset\d{3}_[A-Za-z0-9]+")

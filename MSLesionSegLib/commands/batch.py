@@ -94,7 +94,7 @@ def batch(
 
     def work(job: Job) -> BatchResult:
         from MSLesionSegLib.batch.batch import BatchRequest, run_batch
-        from MSLesionSegLib.segmentation.new_lesions import PairRequest
+        from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest
         from MSLesionSegLib.segmentation.segment import SegmentRequest
 
         shared: dict[str, Any] = {

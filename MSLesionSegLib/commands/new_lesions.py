@@ -23,7 +23,7 @@ from MSLesionSegLib.commands.running import new_table, print_table, printing, ru
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.segmentation.new_lesions import PairResult
+    from MSLesionSegLib.segmentation.pair.new_lesions import PairResult
 
 
 def segment_new(
@@ -68,7 +68,7 @@ def segment_new(
     """New, enlarged, shrunken and vanished lesions between two FLAIRs."""
 
     def work(job: Job) -> PairResult:
-        from MSLesionSegLib.segmentation.new_lesions import PairRequest, segment_pair
+        from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, segment_pair
 
         request = PairRequest(
             baseline=baseline,

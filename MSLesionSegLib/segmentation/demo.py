@@ -11,7 +11,8 @@ from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.metrics import CaseMetrics, compare_masks
-from MSLesionSegLib.segmentation import outputs, stages
+from MSLesionSegLib.segmentation import result_folder as outputs
+from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
 
 TASK = "flair"

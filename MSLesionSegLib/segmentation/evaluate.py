@@ -16,7 +16,7 @@ from MSLesionSegLib.lesions.evaluation import (
     write_json,
     write_markdown,
 )
-from MSLesionSegLib.segmentation import outputs
+from MSLesionSegLib.segmentation import result_folder as outputs
 
 TASK = "evaluate"
 STAGE = "compare masks"

@@ -13,7 +13,7 @@ from nibabel.affines import voxel_sizes
 from MSLesionSegLib import __version__
 from MSLesionSegLib.imaging.reading import Finding, Scan
 from MSLesionSegLib.lesions.table import Lesion, totals_by_region
-from MSLesionSegLib.segmentation.outputs import PROGRAM
+from MSLesionSegLib.segmentation.result_folder import PROGRAM
 from MSLesionSegLib.segmentation.tasks import get_task
 from MSLesionSegLib.versions import versions
 
@@ -31,7 +31,7 @@ def make_manifest(
     """Return the manifest as JSON types, without paths or text of a header.
 
     Names of inputs are left out, as people name files and folders after patients. One way remains: the names in
-    ``files`` begin with the input's file name (see :func:`~MSLesionSegLib.segmentation.outputs.stem_of`).
+    ``files`` begin with the input's file name (see :func:`~MSLesionSegLib.segmentation.result_folder.stem_of`).
 
     Args:
         task: of the task table.

@@ -21,7 +21,8 @@ from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
 from MSLesionSegLib.network.device import check_device, choose_device
 from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
-from MSLesionSegLib.segmentation import outputs, stages
+from MSLesionSegLib.segmentation import result_folder as outputs
+from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.manifest import count_lesions, make_manifest
 from MSLesionSegLib.segmentation.probability import LesionProbability, lesion_probability
 from MSLesionSegLib.segmentation.session import bring_together, flatten
@@ -292,7 +293,7 @@ def _write(
     maps: _Maps,
     watch: stages.StageWatch,
 ) -> SegmentationResult:
-    from MSLesionSegLib.segmentation.report import write_report
+    from MSLesionSegLib.segmentation.report.report import write_report
 
     source = scans[task.reference]
     stem = outputs.stem_of(Path(request.inputs[task.reference]), task.reference)

@@ -17,14 +17,14 @@ from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.states import ENLARGED, NEW, VANISHED
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.change import (
+from MSLesionSegLib.segmentation.pair.comparison import (
     Change,
     ChangeSettings,
     Timepoint,
     find_change,
     with_lesions,
 )
-from MSLesionSegLib.segmentation.new_lesions import PairRequest, change_settings
+from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, change_settings
 from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, blob
 from MSLesionSegLib.synthesis.reacquire import scan_again
@@ -82,7 +82,7 @@ def self_check(
 
     Args:
         flair: file or DICOM folder.
-        model, flair_model: as in :class:`~MSLesionSegLib.segmentation.new_lesions.PairRequest`.
+        model, flair_model: as in :class:`~MSLesionSegLib.segmentation.pair.new_lesions.PairRequest`.
         device: ``auto``, ``cpu`` or ``cuda``.
         seed: of places and shapes of the inserted lesions, and of pose and noise.
 

@@ -13,7 +13,7 @@ from MSLesionSegModule.scene import segments
 
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER
-from MSLesionSegLib.segmentation.outputs import save_image
+from MSLesionSegLib.segmentation.result_folder import save_image
 from phantoms.hospital import save_patient
 
 SHIFT_LPS = (4.0, -3.0, 2.0)

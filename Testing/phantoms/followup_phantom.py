@@ -15,7 +15,7 @@ import pytest
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inference import Prediction
 from MSLesionSegLib.network.models.store import ModelCard, save_model
-from MSLesionSegLib.segmentation import change
+from MSLesionSegLib.segmentation.pair import comparison as change
 from MSLesionSegLib.segmentation.probability import LesionProbability
 from phantoms.phantom import Head, centred, make_head
 

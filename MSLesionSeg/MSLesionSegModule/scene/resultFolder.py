@@ -49,7 +49,7 @@ def loading(
         MSLesionSegError: no honest count is possible, or a volume lies under a transform that changes its size or
             shape.
     """
-    from MSLesionSegLib.segmentation.outputs import MANIFEST
+    from MSLesionSegLib.segmentation.result_folder import MANIFEST
 
     manifest = read_json(folder / MANIFEST)
     task = manifest["task"]

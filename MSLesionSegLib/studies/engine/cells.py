@@ -16,7 +16,7 @@ from typing import Any
 
 from MSLesionSegLib.errors import Cancelled
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.segmentation.outputs import write_text
+from MSLesionSegLib.segmentation.result_folder import write_text
 from MSLesionSegLib.training.loop.stopwatch import Stopwatch
 
 DESCRIPTION = "cell.json"

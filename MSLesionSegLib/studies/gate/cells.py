@@ -14,7 +14,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.models.store import find_model, read_card
-from MSLesionSegLib.segmentation.outputs import save_in_folder
+from MSLesionSegLib.segmentation.result_folder import save_in_folder
 from MSLesionSegLib.studies.engine.cells import Cell, Workplace, known_as
 from MSLesionSegLib.studies.engine.recipes import stored_recipe, with_length
 from MSLesionSegLib.studies.engine.study_cases import StudyCase

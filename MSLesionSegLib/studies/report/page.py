@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.pages import fill_page
-from MSLesionSegLib.segmentation.outputs import write_text
+from MSLesionSegLib.segmentation.result_folder import write_text
 
 _TEMPLATE = Path(__file__).with_name("study.html")
 

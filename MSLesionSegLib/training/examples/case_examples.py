@@ -18,8 +18,8 @@ from MSLesionSegLib.imaging.subtraction import subtract
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.segmentation.change import channels_of
-from MSLesionSegLib.segmentation.new_lesions import DEFAULT_REGISTRATION
+from MSLesionSegLib.segmentation.pair.comparison import channels_of
+from MSLesionSegLib.segmentation.pair.new_lesions import DEFAULT_REGISTRATION
 from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput, network_input
 from MSLesionSegLib.segmentation.session import bring_together
 from MSLesionSegLib.segmentation.stages import StageWatch

@@ -22,7 +22,7 @@ from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.zip_files import check_new
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
-from MSLesionSegLib.segmentation.outputs import staged
+from MSLesionSegLib.segmentation.result_folder import staged
 from MSLesionSegLib.training.examples.example import Example, read_examples
 from MSLesionSegLib.training.examples.packed_example import STEP, read_compact, write_compact
 

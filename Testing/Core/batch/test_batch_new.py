@@ -17,7 +17,7 @@ from MSLesionSegLib.errors import BatchError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.store import ModelCard, save_model
-from MSLesionSegLib.segmentation.new_lesions import PairRequest
+from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest
 from phantoms.followup_phantom import LESIONS_OF_THE_PHANTOM, NEW_AT, scan
 
 pytestmark = pytest.mark.slow

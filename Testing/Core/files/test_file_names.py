@@ -13,7 +13,7 @@ from MSLesionSegLib.files.zip_files import write_zip
 from MSLesionSegLib.network.models.card_checks import check_model_name
 from MSLesionSegLib.network.models.model_archive import export_model, import_model
 from MSLesionSegLib.network.models.store import find_model
-from MSLesionSegLib.segmentation.outputs import check_output, output_names, staged, stem_of
+from MSLesionSegLib.segmentation.result_folder import check_output, output_names, staged, stem_of
 
 LONG = ["x" * 256, "x" * 240, "\u00fc" * 120, "\u8133" * 80]
 

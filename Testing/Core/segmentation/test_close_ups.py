@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from MSLesionSegLib.lesions.table import lesion_table
-from MSLesionSegLib.segmentation.close_ups import close_ups
+from MSLesionSegLib.segmentation.report.close_ups import close_ups
 from phantoms.phantom import centred
 
 SHAPE = (60, 70, 40)

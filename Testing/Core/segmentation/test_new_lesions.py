@@ -19,8 +19,10 @@ from typer.testing import CliRunner
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import ImageError, ModelError, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.segmentation import change, new_lesions, selfcheck
-from MSLesionSegLib.segmentation.new_lesions import PairRequest, PairResult, segment_pair
+from MSLesionSegLib.segmentation import selfcheck
+from MSLesionSegLib.segmentation.pair import comparison as change
+from MSLesionSegLib.segmentation.pair import new_lesions
+from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, PairResult, segment_pair
 from phantoms.followup_phantom import GONE_AT, LESIONS_OF_THE_PHANTOM, NEW_AT, scan, use_stand_ins
 from phantoms.phantom import PATIENT_NAME, Head
 

@@ -19,8 +19,8 @@ import pytest
 from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.jobs.job import ExitCode, run_job
-from MSLesionSegLib.segmentation import outputs
-from MSLesionSegLib.segmentation.outputs import (
+from MSLesionSegLib.segmentation import result_folder as outputs
+from MSLesionSegLib.segmentation.result_folder import (
     check_output,
     output_names,
     save_image,

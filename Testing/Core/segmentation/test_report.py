@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.lesions.table import Lesion
-from MSLesionSegLib.segmentation.pictures import Pictures, SlicePicture
-from MSLesionSegLib.segmentation.report import REGION_COLOURS, region_colour, write_report
+from MSLesionSegLib.segmentation.report.pictures import Pictures, SlicePicture
+from MSLesionSegLib.segmentation.report.report import REGION_COLOURS, region_colour, write_report
 from phantoms.phantom import centred
 
 SHAPE = (40, 50, 30)

@@ -9,9 +9,9 @@ from typing import Any
 from MSLesionSegLib.lesions.followup import FollowedLesion
 from MSLesionSegLib.lesions.states import ENLARGED, NEW, SHRUNKEN, STABLE, STATE_RULE, STATES, VANISHED
 from MSLesionSegLib.pages import fill_page
-from MSLesionSegLib.segmentation.change import Change
-from MSLesionSegLib.segmentation.pair_pictures import Triple, lesion_triples, overview_triples
-from MSLesionSegLib.segmentation.pictures import Colour
+from MSLesionSegLib.segmentation.pair.comparison import Change
+from MSLesionSegLib.segmentation.report.pair_pictures import Triple, lesion_triples, overview_triples
+from MSLesionSegLib.segmentation.report.pictures import Colour
 
 _TEMPLATE = Path(__file__).with_name("pair.html")
 

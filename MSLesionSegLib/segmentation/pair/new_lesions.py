@@ -22,18 +22,24 @@ from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.states import STATES
 from MSLesionSegLib.network.device import check_device, choose_device
 from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
-from MSLesionSegLib.segmentation import outputs, stages
-from MSLesionSegLib.segmentation.change import (
+from MSLesionSegLib.segmentation import result_folder as outputs
+from MSLesionSegLib.segmentation import stages
+from MSLesionSegLib.segmentation.manifest import make_manifest
+from MSLesionSegLib.segmentation.pair.comparison import (
     Change,
     ChangeSettings,
     Timepoint,
     find_change,
     with_lesions,
 )
-from MSLesionSegLib.segmentation.earlier_ids import LESIONS, counts_withheld, ids_digest, read_earlier_ids
-from MSLesionSegLib.segmentation.manifest import make_manifest
+from MSLesionSegLib.segmentation.pair.earlier_ids import (
+    LESIONS,
+    counts_withheld,
+    ids_digest,
+    read_earlier_ids,
+)
+from MSLesionSegLib.segmentation.pair.native_space import ids_on, map_on
 from MSLesionSegLib.segmentation.segment import CONNECTIVITY, check_rule
-from MSLesionSegLib.segmentation.spaces import ids_on, map_on
 from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
 
 if TYPE_CHECKING:
@@ -310,7 +316,7 @@ def _write(
     remarks: tuple[Finding, ...],
     watch: stages.StageWatch,
 ) -> PairResult:
-    from MSLesionSegLib.segmentation.pair_report import write_pair_report
+    from MSLesionSegLib.segmentation.report.pair_report import write_pair_report
 
     names = file_names(withheld=withheld, regions=regions is not None)
     shown = _shown_settings(request, settings)

@@ -11,7 +11,7 @@ import numpy as np
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.reading import read_labels
-from MSLesionSegLib.segmentation import outputs
+from MSLesionSegLib.segmentation import result_folder as outputs
 
 LESIONS = "space-{}_label-lesion_dseg.nii.gz"
 

@@ -12,7 +12,7 @@ from MSLesionSegLib.imaging.subtraction import Subtraction
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.lesions.followup import FollowedLesion
 from MSLesionSegLib.lesions.states import Tracked
-from MSLesionSegLib.segmentation.pictures import Colour, data_url, resize
+from MSLesionSegLib.segmentation.report.pictures import Colour, data_url, resize
 
 _HALF_MM = 45
 _PIXELS = 300

@@ -11,7 +11,7 @@ from nibabel.processing import resample_from_to
 
 from MSLesionSegLib.imaging.normalise import PAIR_TAILS, zscore
 from MSLesionSegLib.lesions.table import Lesion
-from MSLesionSegLib.segmentation.pictures import Colour, data_url, resize
+from MSLesionSegLib.segmentation.report.pictures import Colour, data_url, resize
 
 _HALF_MM = 30
 _PIXELS = 230

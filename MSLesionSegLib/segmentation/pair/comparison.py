@@ -19,8 +19,8 @@ from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.states import Tracked, track_lesions
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.earlier_ids import EarlierIds
-from MSLesionSegLib.segmentation.evidence import Direction, Limits, borne_out
+from MSLesionSegLib.segmentation.pair.change_filter import Direction, Limits, borne_out
+from MSLesionSegLib.segmentation.pair.earlier_ids import EarlierIds
 from MSLesionSegLib.segmentation.probability import lesion_probability
 
 if TYPE_CHECKING:
