@@ -16,7 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.imaging.comparability import overall
+from MSLesionSegLib.imaging.checks.comparability import overall
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.registration import PRESETS, register
 from MSLesionSegLib.imaging.subtraction import subtract

@@ -15,8 +15,8 @@ from MSLesionSegLib.cases.checking import check_lesion_share
 from MSLesionSegLib.cases.splits import Split, read_roll
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.transaction import changing
-from MSLesionSegLib.imaging.checks import Finding
-from MSLesionSegLib.imaging.lesion_mask import parse_label, read_lesion_mask
+from MSLesionSegLib.imaging.checks.lesion_mask import parse_label, read_lesion_mask
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import findings_of, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.jobs.progress import Progress, Silent
@@ -36,7 +36,7 @@ class AddRequest:
         mask: the corrected mask, on the grid of the scan (of either one for new lesions); may be empty.
         draft: what the model had proposed, on the same grid.
         lesion_label: which label of mask and draft is the lesion, if they hold several; see
-            :func:`~MSLesionSegLib.imaging.lesion_mask.parse_label`.
+            :func:`~MSLesionSegLib.imaging.checks.lesion_mask.parse_label`.
         model: that made the draft.
         reviewer: a code of the person, not a name.
         minutes: time spent.

@@ -34,7 +34,7 @@ from MSLesionSegLib.files.archives import pack, unpack
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.transaction import Change, changing
 from MSLesionSegLib.files.zip_files import check_new
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.jobs.progress import Progress, Silent

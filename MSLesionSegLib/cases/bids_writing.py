@@ -22,7 +22,7 @@ from MSLesionSegLib.cases.stored_scans import StoredScan, find_stored, known_tur
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.hidden_files import is_litter
 from MSLesionSegLib.files.transaction import Change
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.imaging.scanner import scanner_facts
 from MSLesionSegLib.imaging.scrubbing import content_hash, save_scrubbed

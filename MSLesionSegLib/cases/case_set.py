@@ -15,7 +15,7 @@ from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.splits import Roll, Split, read_roll
 from MSLesionSegLib.errors import ImageError, ModelError, MSLesionSegError, SettingsError
 from MSLesionSegLib.files.foreign_json import read_json
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.network.models.card_checks import check_model_name

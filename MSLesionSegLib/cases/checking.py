@@ -12,7 +12,7 @@ import numpy as np
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import Case, all_versions, check_files, list_cases, records, repeated
 from MSLesionSegLib.errors import ImageError, MSLesionSegError
-from MSLesionSegLib.imaging.checks import check_sequence
+from MSLesionSegLib.imaging.checks.scan_checks import check_sequence
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.brain_extraction import SMALLEST_BRAIN_ML, brain_mask, close_sulci
 from MSLesionSegLib.network.brain_judgement import judge_brain

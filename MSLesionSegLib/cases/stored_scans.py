@@ -14,7 +14,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import Case
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.imaging.position import largest_distance
+from MSLesionSegLib.imaging.checks.position import largest_distance
 from MSLesionSegLib.imaging.reading import Scan, clean_header
 from MSLesionSegLib.imaging.scrubbing import hashes_turned
 

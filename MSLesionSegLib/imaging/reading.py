@@ -11,16 +11,16 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging import checks
-from MSLesionSegLib.imaging.air import AT_ZERO, Air, measure_air
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks.air import AT_ZERO, Air, measure_air
+from MSLesionSegLib.imaging.checks.label_grid import elsewhere, on_grid
+from MSLesionSegLib.imaging.checks.missing_values import covered_shape, fill_missing
+from MSLesionSegLib.imaging.checks.position import NO_POSITION, is_placed
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
-from MSLesionSegLib.imaging.label_grid import elsewhere, on_grid
-from MSLesionSegLib.imaging.missing_values import covered_shape, fill_missing
-from MSLesionSegLib.imaging.position import NO_POSITION, is_placed
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.imaging.sequence import Sequence
+    from MSLesionSegLib.imaging.checks.sequence import Sequence
 
 __all__ = ["Finding", "Scan", "read_mask", "read_scan"]
 
@@ -37,7 +37,7 @@ class Scan:
     """A scan that passed all checks.
 
     Attributes:
-        image: float32, finite, air at 0 (see :mod:`~MSLesionSegLib.imaging.air`), (X, Y, Z) on the file's own voxel
+        image: float32, finite, air at 0 (see :mod:`~MSLesionSegLib.imaging.checks.air`), (X, Y, Z) on the file's own voxel
             grid and RAS affine. Its header holds the file's geometry (sform, qform and their codes) and nothing else
             of the file's header.
         path: where it came from: a file, or the folder of a DICOM series.
@@ -111,7 +111,7 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
     Raises:
         ImageError: the file cannot be read, holds anything but whole numbers from 0 up or one above 2^31 - 1, looks
             like a scan (more than 50 labels in more than a tenth of the voxels), or its voxels do not lie on those of
-            ``reference`` (see :func:`~MSLesionSegLib.imaging.label_grid.on_grid`).
+            ``reference`` (see :func:`~MSLesionSegLib.imaging.checks.label_grid.on_grid`).
     """
     path = Path(path)
     name = os.path.basename(os.path.abspath(path))

@@ -14,7 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.imaging.lesion_mask import read_lesion_mask
+from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
 from MSLesionSegLib.imaging.reading import Finding, findings_of
 from MSLesionSegLib.jobs.printable import printable
 from MSLesionSegLib.lesions.metrics import PRESETS, CaseMetrics, compare_masks
@@ -74,7 +74,7 @@ def evaluate_pairs(
 
     ``pairs``: (name, prediction, reference) per patient; NIfTI or NRRD files or folders with one DICOM series.
     ``preset``: key of ``metrics.PRESETS``. ``lesion_label``: which label of files with several is the lesion, see
-    :func:`~MSLesionSegLib.imaging.lesion_mask.parse_label`.
+    :func:`~MSLesionSegLib.imaging.checks.lesion_mask.parse_label`.
     Raises SettingsError for an unknown preset or no pairs; ImageError, naming the case and the file, for files that
     cannot be read, are no masks of lesions, or lie on another grid than their reference (shape, affine).
     """

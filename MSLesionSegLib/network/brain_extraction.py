@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.air import above_air
+from MSLesionSegLib.imaging.checks.air import above_air
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
 from MSLesionSegLib.jobs.progress import Progress, Silent
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.itk import to_itk
 from MSLesionSegLib.lesions.atlas import ATLAS

@@ -10,7 +10,7 @@ import numpy as np
 from nibabel.affines import apply_affine, voxel_sizes
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.jobs.progress import Progress, Silent
 

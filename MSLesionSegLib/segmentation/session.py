@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import Finding
-from MSLesionSegLib.imaging.gadolinium import check_different, check_order
+from MSLesionSegLib.imaging.checks.gadolinium import check_different, check_order
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.tasks import Task

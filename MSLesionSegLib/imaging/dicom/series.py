@@ -15,7 +15,7 @@ import numpy as np
 import pydicom
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging import checks
+from MSLesionSegLib.imaging.checks import scan_checks as checks
 from MSLesionSegLib.imaging.dicom.frames import Frame, frame_value, frames_of
 from MSLesionSegLib.imaging.dicom.pixels import stored_pixels
 from MSLesionSegLib.imaging.dicom.stack import stack

@@ -10,9 +10,9 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256
-from MSLesionSegLib.imaging import checks
+from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks.position import no_position
 from MSLesionSegLib.imaging.formats.stored import DAMAGED, StoredVolume, cut_off
-from MSLesionSegLib.imaging.position import no_position
 
 
 def open_analyze(path: Path, header_file: Path, voxel_file: Path) -> StoredVolume:

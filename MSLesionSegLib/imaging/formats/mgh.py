@@ -9,10 +9,10 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256
-from MSLesionSegLib.imaging import checks
+from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks.position import no_position
 from MSLesionSegLib.imaging.formats.gzip_check import check_gzip
 from MSLesionSegLib.imaging.formats.stored import DAMAGED, StoredVolume, cut_off, first_bytes
-from MSLesionSegLib.imaging.position import no_position
 
 _GOOD_RAS = slice(28, 30)  # flag in the header: the position in space is given
 _GZIP = b"\x1f\x8b"

@@ -11,12 +11,12 @@ from nibabel.arrayproxy import ArrayProxy
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256
-from MSLesionSegLib.imaging import checks
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks.position import check_position_codes
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.formats.analyze import open_analyze
 from MSLesionSegLib.imaging.formats.gzip_check import check_gzip
 from MSLesionSegLib.imaging.formats.stored import DAMAGED, StoredVolume, cut_off, first_bytes
-from MSLesionSegLib.imaging.position import check_position_codes
 
 _KINDS = (nib.Nifti1Header, nib.Nifti2Header)
 _LONGEST_HEADER = 540

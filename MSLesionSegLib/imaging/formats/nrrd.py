@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from MSLesionSegLib.files.checksums import file_sha256
-from MSLesionSegLib.imaging import checks
+from MSLesionSegLib.imaging.checks import scan_checks as checks
 from MSLesionSegLib.imaging.formats.nrrd_header import check_header, check_voxel_file, damaged, read_header
 from MSLesionSegLib.imaging.formats.stored import StoredVolume
 

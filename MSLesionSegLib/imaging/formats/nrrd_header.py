@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks.position import no_position
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.formats.gzip_check import check_gzip
-from MSLesionSegLib.imaging.position import no_position
 
 _LONGEST = 2**24  # bytes; segmentations with hundreds of segments stay far below
 _GZIP, _BZIP2 = ("gzip", "gz"), ("bzip2", "bz2")

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 
 # What nibabel and gzip raise on files that are cut off, damaged or not what their name says.
 DAMAGED = (

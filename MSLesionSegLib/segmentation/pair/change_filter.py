@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from MSLesionSegLib.imaging.comparability import THICK_MM
+from MSLesionSegLib.imaging.checks.comparability import THICK_MM
 
 
 @dataclass(frozen=True)

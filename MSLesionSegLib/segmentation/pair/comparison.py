@@ -10,7 +10,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
-from MSLesionSegLib.imaging.comparability import Check, check_pair
+from MSLesionSegLib.imaging.checks.comparability import Check, check_pair
 from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.registration import Preset, Registration, register
 from MSLesionSegLib.imaging.subtraction import Subtraction, subtract

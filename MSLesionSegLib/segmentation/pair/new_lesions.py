@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.imaging.comparability import Check, overall
+from MSLesionSegLib.imaging.checks.comparability import Check, overall
 from MSLesionSegLib.imaging.dicom import acquisition_date
 from MSLesionSegLib.imaging.reading import Finding, Scan, read_scan
 from MSLesionSegLib.imaging.registration import PRESETS, Preset

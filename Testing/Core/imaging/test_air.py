@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from MSLesionSegLib.imaging.air import AT_ZERO, above_air, measure_air
+from MSLesionSegLib.imaging.checks.air import AT_ZERO, above_air, measure_air
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.network.brain_extraction import brain_mask

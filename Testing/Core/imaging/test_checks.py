@@ -11,9 +11,9 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import check_shape
+from MSLesionSegLib.imaging.checks.scan_checks import check_shape
+from MSLesionSegLib.imaging.checks.sequence import guess_sequence
 from MSLesionSegLib.imaging.reading import Scan, read_scan
-from MSLesionSegLib.imaging.sequence import guess_sequence
 
 SHAPE = (36, 40, 34)
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])

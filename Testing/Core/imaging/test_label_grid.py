@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.lesion_mask import read_lesion_mask
+from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
 from MSLesionSegLib.imaging.reading import findings_of, read_mask, read_scan
 from phantoms.scan_files import AFFINE, SHAPE, noise, write_nifti, write_nrrd
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging import comparability
-from MSLesionSegLib.imaging.comparability import Check, overall
+from MSLesionSegLib.imaging.checks import comparability
+from MSLesionSegLib.imaging.checks.comparability import Check, overall
 from MSLesionSegLib.imaging.normalise import tissue_scale
 from MSLesionSegLib.imaging.registration import register
 from MSLesionSegLib.imaging.subtraction import as_coarse_as, linear_match, relative_field, subtract

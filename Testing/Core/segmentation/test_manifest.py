@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from MSLesionSegLib.imaging import checks
-from MSLesionSegLib.imaging.missing_values import fill_missing
-from MSLesionSegLib.imaging.position import check_position_codes
+from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks.missing_values import fill_missing
+from MSLesionSegLib.imaging.checks.position import check_position_codes
 from MSLesionSegLib.imaging.reading import Finding, Scan
 from MSLesionSegLib.segmentation.manifest import make_manifest
 
@@ -71,7 +71,7 @@ def test_two_inputs_of_the_same_name_are_told_apart():
 
 def test_every_finding_of_the_reader_begins_with_the_name_and_holds_it_nowhere_else(monkeypatch):
     """The manifest relies on it."""
-    monkeypatch.setattr("MSLesionSegLib.imaging.sequence.guess_sequence", lambda image: "T1w")
+    monkeypatch.setattr("MSLesionSegLib.imaging.checks.sequence.guess_sequence", lambda image: "T1w")
     name = "DOE^JOHN"
     rng = np.random.default_rng(0)
     clipped = np.minimum(rng.normal(100, 20, 10000), 110).astype(np.float32)

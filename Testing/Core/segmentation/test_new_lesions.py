@@ -156,7 +156,7 @@ def test_after_a_comparison_without_counts_no_id_is_given_again(tmp_path, stand_
 
 
 def test_scans_that_cannot_be_compared_get_pictures_but_no_counts(tmp_path, stand_ins, monkeypatch):
-    from MSLesionSegLib.imaging.comparability import check_correlation
+    from MSLesionSegLib.imaging.checks.comparability import check_correlation
 
     monkeypatch.setattr(change, "check_pair", lambda *_: (check_correlation(0.1),))
     result = compare(tmp_path, scan("baseline"), scan("followup", NEW_AT))

@@ -7,7 +7,7 @@ from itertools import product
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.imaging.checks import Finding, in_mm
+from MSLesionSegLib.imaging.checks.scan_checks import Finding, in_mm
 
 NO_POSITION = "no-position"
 _TOLERANCE_MM = 0.1

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.normalise import PAIR_TAILS, zscore
 
 if TYPE_CHECKING:

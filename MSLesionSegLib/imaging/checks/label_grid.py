@@ -6,8 +6,8 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import Finding
-from MSLesionSegLib.imaging.position import corners, largest_distance
+from MSLesionSegLib.imaging.checks.position import corners, largest_distance
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 
 _SAME_MM = 1e-3
 _SAME_VOXELS = 0.1

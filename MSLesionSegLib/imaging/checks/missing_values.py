@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import Finding
 
 _MOST_HOLES = 0.01
 
