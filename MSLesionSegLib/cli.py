@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from MSLesionSegLib import __version__
-from MSLesionSegLib.commands import cases, models, replay, segment, study
+from MSLesionSegLib.commands import cases, models, replay, segment
 from MSLesionSegLib.commands.batch import batch
 from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.evaluate import evaluate
@@ -17,6 +17,7 @@ from MSLesionSegLib.commands.pretrain import pretrain
 from MSLesionSegLib.commands.running import printing
 from MSLesionSegLib.commands.segment_enhancing import segment_enhancing
 from MSLesionSegLib.commands.selfcheck import selfcheck
+from MSLesionSegLib.commands.study import study
 from MSLesionSegLib.commands.train import train
 from MSLesionSegLib.jobs.standard_streams import abandon, open_closed_streams, reader_has_gone
 

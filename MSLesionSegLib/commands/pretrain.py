@@ -9,7 +9,7 @@ import typer
 
 from MSLesionSegLib.commands.options import Device, Events, StopFile
 from MSLesionSegLib.commands.running import run
-from MSLesionSegLib.commands.study_options import STAGES, Threads, absolute, stays, threads_or_default
+from MSLesionSegLib.commands.study.options import STAGES, Threads, absolute, stays, threads_or_default
 from MSLesionSegLib.jobs.cluster import LOCAL
 from MSLesionSegLib.jobs.job import Job
 

@@ -9,7 +9,7 @@ import typer
 
 from MSLesionSegLib.commands.options import Events, StopFile
 from MSLesionSegLib.commands.running import run
-from MSLesionSegLib.commands.study_options import (
+from MSLesionSegLib.commands.study.options import (
     STAGES,
     Executor,
     RecipeName,

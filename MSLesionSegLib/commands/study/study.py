@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from MSLesionSegLib.commands.study_continual import study_continual
-from MSLesionSegLib.commands.study_dynamics import study_dynamics
-from MSLesionSegLib.commands.study_gate import study_gate
-from MSLesionSegLib.commands.study_pretraining import study_pretraining
-from MSLesionSegLib.commands.study_rerun import study_rerun
-from MSLesionSegLib.commands.study_transfer import study_transfer
+from MSLesionSegLib.commands.study.continual import study_continual
+from MSLesionSegLib.commands.study.dynamics import study_dynamics
+from MSLesionSegLib.commands.study.gate import study_gate
+from MSLesionSegLib.commands.study.pretraining import study_pretraining
+from MSLesionSegLib.commands.study.rerun import study_rerun
+from MSLesionSegLib.commands.study.transfer import study_transfer
 
 app = typer.Typer(no_args_is_help=True, help="Repeat experiments: those of the papers, on your own cases.")
 app.command("continual")(study_continual)

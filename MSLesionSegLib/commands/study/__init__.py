@@ -1,0 +1,1 @@
+"""The subcommands of ``mslesionseg study``: one file for each of the papers' experiments."""
