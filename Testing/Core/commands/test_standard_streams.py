@@ -15,7 +15,7 @@ WORK = """
 import sys
 from pathlib import Path
 from MSLesionSegLib.commands.running import printing, run
-from MSLesionSegLib.standard_streams import open_closed_streams
+from MSLesionSegLib.jobs.standard_streams import open_closed_streams
 import typer
 open_closed_streams()
 target = Path(sys.argv[1])

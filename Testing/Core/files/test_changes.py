@@ -33,7 +33,7 @@ KILLED = """
         setattr(os, name, or_die(getattr(os, name)))
         setattr(Path, name, or_die(getattr(Path, name)))
 
-    from MSLesionSegLib.training.changes import changing
+    from MSLesionSegLib.files.transaction import changing
     with changing(Path(sys.argv[1])) as change:
         change.path("a/one.txt").write_text("new")
         change.path("a/two.txt").write_text("new")

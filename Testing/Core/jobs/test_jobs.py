@@ -194,7 +194,7 @@ def test_the_terminal_tells_errors_in_a_sentence_without_a_traceback(capsys):
 
 CHILD = textwrap.dedent("""
     import sys, time
-    from MSLesionSegLib.jobs import run_job
+    from MSLesionSegLib.jobs.job import run_job
 
     def slowly(job):
         for step in range(600):

@@ -8,7 +8,7 @@ import pytest
 
 FREED_AND_KEPT = """
 import sys, threading
-from MSLesionSegLib.memory import keep_freed_memory
+from MSLesionSegLib.jobs.memory import keep_freed_memory
 
 def resident_mib():
     pages = int(open("/proc/self/statm").read().split()[1])

@@ -224,7 +224,7 @@ def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path):
         import resource
         from pathlib import Path
         from MSLesionSegLib.errors import OutputError
-        from MSLesionSegLib.segmentation.outputs import staged
+        from MSLesionSegLib.segmentation.result_folder import staged
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         try:
             with staged(Path({str(tmp_path)!r}) / "out", "flair") as work:

@@ -168,11 +168,11 @@ CHILD = textwrap.dedent("""
     import sys
     from dataclasses import replace
     from pathlib import Path
-    from MSLesionSegLib.training import loop
-    from MSLesionSegLib.training.examples import read_examples
-    from MSLesionSegLib.training.finetune import FineTuning, finetune
-    from MSLesionSegLib.training.fine_tuning import FineTuningRecipe
-    from MSLesionSegLib.progress import Silent
+    from MSLesionSegLib.training.loop import loop
+    from MSLesionSegLib.training.examples.example import read_examples
+    from MSLesionSegLib.training.fine_tuning.run import FineTuning, finetune
+    from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
+    from MSLesionSegLib.jobs.progress import Silent
     import test_finetune
     loop.CHECKPOINT_SECONDS = 0
     root, tune = Path(sys.argv[1]), sys.argv[2]

@@ -14,7 +14,7 @@ from MSLesionSegLib.training.loop.run_folder import held_run
 HOLDS = """
 import sys
 from pathlib import Path
-from MSLesionSegLib.training.run_folder import held_run
+from MSLesionSegLib.training.loop.run_folder import held_run
 with held_run(Path(sys.argv[1]), ["mine"], lambda name: True) as run:
     run.examples.mkdir(parents=True)
     run.training.mkdir()
