@@ -21,7 +21,8 @@ from MSLesionSegLib.network.brain_extraction import (
     looks_stripped,
     normalise_head,
 )
-from MSLesionSegLib.network.models.store import ModelCard, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import save_model
 from MSLesionSegLib.training.examples.example import Example, fingerprint, read_examples, write_example
 from MSLesionSegLib.training.loop.loop import train_network
 from MSLesionSegLib.training.loop.recipe import RECIPES

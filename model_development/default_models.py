@@ -21,7 +21,8 @@ from model_development.patterns import prepare_inserted
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import SHIPPED, ModelCard, load_model, read_card, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import SHIPPED, load_model, read_card, save_model
 from MSLesionSegLib.network.weight_transfer import inherit
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.synthesis.lesions import Shape

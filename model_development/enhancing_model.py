@@ -13,7 +13,7 @@ from model_development.default_models import Stage, stage_examples, train_and_st
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.models.store import ModelCard
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from MSLesionSegLib.training.patches.enhancing_pairs import enhancing_insertion
 from MSLesionSegLib.training.patches.patches import PatchSource

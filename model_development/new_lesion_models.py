@@ -16,7 +16,7 @@ from model_development.stepwise import go_through
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.models.store import ModelCard
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.training.examples.dataset_examples import prepare_dataset
 from MSLesionSegLib.training.examples.example import read_examples

@@ -29,7 +29,8 @@ from MSLesionSegLib.segmentation.session import bring_together, flatten
 from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.models.store import Model, ModelCard
+    from MSLesionSegLib.network.models.card import ModelCard
+    from MSLesionSegLib.network.models.store import Model
 
 CONNECTIVITY = 26
 

@@ -26,7 +26,8 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory, head: Head) -> Path:
     from MSLesionSegLib.imaging.grid import to_network_grid
     from MSLesionSegLib.imaging.normalise import zscore
     from MSLesionSegLib.network.architectures import Architecture, build
-    from MSLesionSegLib.network.models.store import ModelCard, save_model
+    from MSLesionSegLib.network.models.card import ModelCard
+    from MSLesionSegLib.network.models.store import save_model
 
     folder = tmp_path_factory.mktemp("models")
     architecture = Architecture(kind="unet", levels=3, base=4)

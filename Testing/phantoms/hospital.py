@@ -91,7 +91,8 @@ def save_bright_model(folder: Path, name: str = "bright") -> None:
     from MSLesionSegLib.imaging.grid import to_network_grid
     from MSLesionSegLib.imaging.normalise import zscore
     from MSLesionSegLib.network.architectures import Architecture, build
-    from MSLesionSegLib.network.models.store import ModelCard, save_model
+    from MSLesionSegLib.network.models.card import ModelCard
+    from MSLesionSegLib.network.models.store import save_model
 
     spacing = 1.0  # what models need to be fine-tuned
     affine = grid("RAS", (3, 3, 3), (40, 46, 38))

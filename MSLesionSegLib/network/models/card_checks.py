@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.files.file_names import HIDDEN, MOST_BYTES
 from MSLesionSegLib.network.activation import ACTIVATIONS
 from MSLesionSegLib.network.architectures import KINDS, Architecture
-
-if TYPE_CHECKING:
-    from MSLesionSegLib.network.models.store import ModelCard
+from MSLesionSegLib.network.models.card import ModelCard
 
 # what the networks of a task take, in order: first by the scans' names, then as other cards call it
 TASK_CHANNELS: dict[str, tuple[tuple[str, ...], ...]] = {

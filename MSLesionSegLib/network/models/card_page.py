@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import OutputError
-from MSLesionSegLib.network.models.store import ModelCard
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.pages import fill_page
 
 _TEMPLATE = Path(__file__).with_name("card.html")

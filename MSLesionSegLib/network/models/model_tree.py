@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.model_in_use import active_model
-from MSLesionSegLib.network.models.store import SHIPPED, ModelCard, list_models
+from MSLesionSegLib.network.models.store import SHIPPED, list_models
 
 
 @dataclass(frozen=True)

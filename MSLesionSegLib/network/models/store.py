@@ -6,14 +6,15 @@ import json
 import os
 import re
 import tempfile
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.card_checks import check_card, check_model_name
 from MSLesionSegLib.network.models.eight_bit import unpack
 from MSLesionSegLib.network.models.weight_checks import check_head, check_numbers, unique_tensors
@@ -25,55 +26,6 @@ if TYPE_CHECKING:
 SHIPPED = RESOURCES / "Models"
 FORMAT = 1
 MOST_CARD = 1 << 20  # bytes
-
-
-@dataclass(frozen=True)
-class ModelCard:
-    """What a model is, where it comes from and how good it was measured to be.
-
-    Attributes:
-        name: folder name; letters, digits, dot, dash and underscore.
-        task: name in the task table, or ``brain``.
-        architecture: how to rebuild the network.
-        channels: what each input channel is, in order, for example ``("FLAIR",)``.
-        spacing_mm: edge of the isotropic voxels that the network works on.
-        parent: name of the model that training started from, or None.
-        threshold, minimum_mm3, minimum_peak: what counts as a lesion, see
-            :class:`~MSLesionSegLib.lesions.components.LesionRule`.
-        flips: whether it averages over mirrored inputs unless told otherwise.
-        activation: what makes probabilities of its output, see :mod:`~MSLesionSegLib.network.activation`.
-        recipe: the whole training recipe.
-        training: cases, their number by source and a fingerprint of them.
-        results: measured results, each with how they were measured.
-        description, limits, licence, credits, hardware, created, code_version: for people.
-        weights_sha256: of the weights file.
-        earlier_sha256: of files that held the same weights at more bits; what was trained from those has this model
-            as its parent.
-    """
-
-    name: str
-    task: str
-    architecture: Architecture
-    channels: tuple[str, ...]
-    spacing_mm: float = 1.0
-    parent: str | None = None
-    threshold: float = 0.5
-    minimum_mm3: float = 0.0
-    minimum_peak: float = 0.0
-    flips: bool = False
-    activation: str = "sigmoid"
-    recipe: dict[str, Any] = field(default_factory=dict)
-    training: dict[str, Any] = field(default_factory=dict)
-    results: dict[str, Any] = field(default_factory=dict)
-    description: str = ""
-    limits: str = ""
-    licence: str = ""
-    credits: tuple[str, ...] = ()
-    hardware: str = ""
-    created: str = ""
-    code_version: str = ""
-    weights_sha256: str = ""
-    earlier_sha256: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

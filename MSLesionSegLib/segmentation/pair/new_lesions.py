@@ -43,7 +43,8 @@ from MSLesionSegLib.segmentation.segment import CONNECTIVITY, check_rule
 from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.network.models.store import Model, ModelCard
+    from MSLesionSegLib.network.models.card import ModelCard
+    from MSLesionSegLib.network.models.store import Model
 
 TASK = "new"
 DEFAULT_REGISTRATION: Preset = "rigid"

@@ -13,7 +13,8 @@ import torch
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inference import predict
-from MSLesionSegLib.network.models.store import Model, ModelCard, load_model, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import Model, load_model, save_model
 from MSLesionSegLib.studies.engine.cells import Workplace
 from MSLesionSegLib.training.examples.example import Example, read_examples
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from MSLesionSegLib.errors import ModelError
-from MSLesionSegLib.network.models.store import SHIPPED, ModelCard, find_model, read_card
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import SHIPPED, find_model, read_card
 from MSLesionSegLib.training.examples.example import Example
 
 

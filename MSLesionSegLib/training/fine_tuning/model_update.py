@@ -18,10 +18,10 @@ from MSLesionSegLib.errors import ModelError, SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.freezing import check_part
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.model_in_use import use_model, warn_if_damaged
 from MSLesionSegLib.network.models.store import (
     Model,
-    ModelCard,
     check_name,
     find_model,
     load_model,

@@ -20,9 +20,9 @@ from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.freezing import cut, freeze
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import (
     Model,
-    ModelCard,
     check_name,
     load_model,
     read_card,

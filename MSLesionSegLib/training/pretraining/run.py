@@ -18,7 +18,8 @@ import torch
 from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import ModelCard, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import save_model
 from MSLesionSegLib.network.precision import trains_in_bfloat16
 from MSLesionSegLib.training.examples.example import Example, fingerprint
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe

@@ -16,7 +16,8 @@ from MSLesionSegLib.batch.tables import EXAMINATIONS, LESIONS
 from MSLesionSegLib.errors import BatchError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import ModelCard, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import save_model
 from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest
 from phantoms.followup_phantom import LESIONS_OF_THE_PHANTOM, NEW_AT, scan
 

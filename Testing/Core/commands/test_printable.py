@@ -11,7 +11,8 @@ from MSLesionSegLib.cli import app
 from MSLesionSegLib.jobs.job import run_job
 from MSLesionSegLib.jobs.printable import printable
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import ModelCard, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import save_model
 
 EVIL = "\x1b]0;mine\x07 \x1b[31m red \x9b2J \x7f \u202eevil\u2066 back\rspace \x00"
 

@@ -18,8 +18,9 @@ from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import Cancelled
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.model_in_use import active_model, use_model
-from MSLesionSegLib.network.models.store import ModelCard, load_model, read_card, save_model
+from MSLesionSegLib.network.models.store import load_model, read_card, save_model
 from MSLesionSegLib.training.examples.case_examples import prepare_case
 from MSLesionSegLib.training.examples.example import fingerprint, read_examples
 from MSLesionSegLib.training.fine_tuning import model_update as module

@@ -19,7 +19,8 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.architectures import build
-from MSLesionSegLib.network.models.store import ModelCard, read_card, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import read_card, save_model
 from MSLesionSegLib.training.examples.example import read_examples
 
 SHAPE = (96, 96, 96)

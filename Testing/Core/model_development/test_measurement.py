@@ -11,7 +11,8 @@ from model_development.default_models import ROTATION, STAGES
 from model_development.measurement import measure, plan
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import ModelCard, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import save_model
 from phantoms.round_brains import add_patient
 
 SUBJECTS = [subject for group in ROTATION for subject in group]

@@ -9,9 +9,10 @@ import pytest
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.model_in_use import active_model, roll_back, use_model, warn_if_damaged
 from MSLesionSegLib.network.models.model_tree import list_family
-from MSLesionSegLib.network.models.store import SHIPPED, ModelCard, find_model, save_model
+from MSLesionSegLib.network.models.store import SHIPPED, find_model, save_model
 from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
 
 TINY = Architecture(base=4, levels=3)

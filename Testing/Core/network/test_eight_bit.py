@@ -12,15 +12,9 @@ from model_development.shipping import ship
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.eight_bit import SCALE, pack, unpack
-from MSLesionSegLib.network.models.store import (
-    SHIPPED,
-    ModelCard,
-    load_model,
-    read_card,
-    save_model,
-    write_card,
-)
+from MSLesionSegLib.network.models.store import SHIPPED, load_model, read_card, save_model, write_card
 from MSLesionSegLib.training.examples.lineage import known_sources
 
 SMALL = Architecture(base=16, levels=3)

@@ -11,7 +11,8 @@ import torch
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.network import inference
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import Model, ModelCard
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import Model
 
 
 @pytest.mark.parametrize("levels", [3, 4, 5])

@@ -11,9 +11,9 @@ import torch
 
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.card_checks import TASK_CHANNELS
 from MSLesionSegLib.network.models.store import (
-    ModelCard,
     find_model,
     list_models,
     load_model,

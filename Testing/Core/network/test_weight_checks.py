@@ -16,14 +16,8 @@ from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inference import predict
-from MSLesionSegLib.network.models.store import (
-    Model,
-    ModelCard,
-    load_model,
-    read_card,
-    save_model,
-    write_card,
-)
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import Model, load_model, read_card, save_model, write_card
 from MSLesionSegLib.network.models.weight_checks import check_head, expected_tensors, unique_tensors
 
 TINY = Architecture(base=4, levels=3)

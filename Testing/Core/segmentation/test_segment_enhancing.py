@@ -87,7 +87,8 @@ def bright(tmp_path_factory) -> Path:
     import torch
 
     from MSLesionSegLib.network.architectures import Architecture, build
-    from MSLesionSegLib.network.models.store import ModelCard, save_model
+    from MSLesionSegLib.network.models.card import ModelCard
+    from MSLesionSegLib.network.models.store import save_model
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -14,7 +14,8 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import ModelCard, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import save_model
 from MSLesionSegLib.studies.engine.recipes import study_recipe
 from MSLesionSegLib.studies.engine.record import read_study
 from MSLesionSegLib.studies.engine.study_cases import StudyCase

@@ -14,7 +14,8 @@ from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import ModelCard, read_card, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import read_card, save_model
 from MSLesionSegLib.studies.continual.backward_transfer import backward_transfer, zero_shot
 from MSLesionSegLib.studies.continual.cells import plan, sequences
 from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings

@@ -16,7 +16,8 @@ import torch
 from MSLesionSegLib.errors import Cancelled, ModelError, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import ModelCard, load_model, read_card, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import load_model, read_card, save_model
 from MSLesionSegLib.training.examples.example import read_examples
 from MSLesionSegLib.training.examples.lineage import patient_codes
 from MSLesionSegLib.training.fine_tuning import run as module

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.models.store import Model, ModelCard
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE
 from MSLesionSegLib.training.fine_tuning.promotion_gate import compare, decide, mirroring_remark, with_remarks
 from MSLesionSegLib.training.fine_tuning.scores import Score

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import SHIPPED, ModelCard, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import SHIPPED, save_model
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.examples.lineage import nearest_untouched, patient_codes
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.models.store import ModelCard, load_model, read_card, save_model
+from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.store import load_model, read_card, save_model
 from phantoms.case_fixtures import add_flair
 
 TINY = Architecture(base=4, levels=3)
