@@ -132,7 +132,7 @@ def _run_steps(
         _folder,
         events,
         stop_file,
-        f"Cancelled. What was made so far stays in {work}; the same command goes on from there.",
+        f"Cancelled. What was made so far stays in {work}; the same command resumes it.",
     )
 
 

@@ -153,7 +153,7 @@ def _skip_finished(
             continue
         try:
             if rows[name].examination.before in requests:
-                other = "a comparison before it that is made anew"
+                other = "a comparison before it that is made again"
             else:
                 other = difference(manifest, wanted)
         except (OSError, KeyError, TypeError) as error:

@@ -15,7 +15,7 @@ _ENTITY = re.compile(r"[A-Za-z]+-[A-Za-z0-9]+")
 
 
 def check_entities(entities: Sequence[str]) -> None:
-    """Refuse what is no part of a BIDS name.
+    """Refuse what is not part of a BIDS name.
 
     Raises:
         SettingsError: with an example.
@@ -23,7 +23,7 @@ def check_entities(entities: Sequence[str]) -> None:
     for entity in entities:
         if not _ENTITY.fullmatch(entity):
             raise SettingsError(
-                f"'{entity}' is no part of a BIDS name. Give one such as acq-3D or rec-{WITHOUT}."
+                f"'{entity}' is not part of a BIDS name. Give one such as acq-3D or rec-{WITHOUT}."
             )
 
 

@@ -71,7 +71,7 @@ def find_examinations(
     check_entities(entities)
     found = sorted(path for path in dataset.glob("sub-*") if path.is_dir()) if os.path.isdir(dataset) else []
     if not found:
-        raise SettingsError(f"{dataset} is no BIDS dataset: it has no folders sub-*.")
+        raise SettingsError(f"{dataset} is not a BIDS dataset: it has no folders sub-*.")
     wanted = {f"sub-{label.removeprefix('sub-')}" for label in participants}
     missing = sorted(wanted - {path.name for path in found})
     if missing:

@@ -137,7 +137,7 @@ def _check(request: AddRequest) -> None:
     if request.minutes is not None and not 0 <= request.minutes < 10_000:
         raise SettingsError("The minutes spent must be a number from 0 to 9999.")
     if request.segmentation is not None and not _is_nrrd(request.segmentation):
-        raise SettingsError(f"{request.segmentation} is no segmentation of 3D Slicer (.seg.nrrd).")
+        raise SettingsError(f"{request.segmentation} is not a segmentation of 3D Slicer (.seg.nrrd).")
     kind = layout.kind_of(request.task)
     if not kind.required <= request.images.keys() <= kind.known:
         optional = ", ".join(sorted(kind.known - kind.required))

@@ -272,7 +272,7 @@ def read_record(folder: Path, record: Path, roll: Roll) -> Case:
 def _review(**facts: Any) -> Review:
     review = Review(**facts)
     if review.reviewer and not layout.CODE.fullmatch(review.reviewer):
-        raise ValueError("its reviewer is no code")
+        raise ValueError("its reviewer is not a code")
     if review.model:
         try:
             check_model_name(review.model)
@@ -349,5 +349,5 @@ def find_case(folder: Path, name: str) -> Case:
 def _inside(folder: Path, name: str) -> Path:
     """A file below the set; a record cannot point anywhere else."""
     if not (layout.IMAGE.fullmatch(name) or layout.MASK.fullmatch(name)):
-        raise ValueError(f"{name[:80]} is no name of a file of a set")
+        raise ValueError(f"{name[:80]} is not the name of a file of a case set")
     return folder / name

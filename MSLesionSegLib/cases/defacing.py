@@ -97,7 +97,7 @@ def save_without_face(source: Path, target: Path) -> None:
         kept = scaled(open_volume(target))
         alone = len(np.unique(kept[~brain])) <= 1
         if not alone or not np.array_equal(kept[brain], scaled(volume)[brain], equal_nan=True):
-            raise ImageError("Removing the face went wrong: what was written is not the brain alone.")
+            raise ImageError("Removing the face failed: what was written is not the brain alone.")
     except BaseException:
         target.unlink(missing_ok=True)
         raise

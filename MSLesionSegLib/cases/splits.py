@@ -73,7 +73,7 @@ class Roll:
         if len(decided) > 1:
             raise SettingsError(
                 "Some scans of this patient were in the training part of the set and others in the validation part, "
-                "under another id. They cannot come together: a model would be measured on what it was trained on."
+                "under another id. They cannot be merged: a model would be measured on what it was trained on."
             )
         if decided and wish and wish not in decided:
             raise SettingsError(
@@ -154,11 +154,11 @@ def read_roll(folder: Path) -> Roll:
 
 def _participant(row: Mapping[str, str]) -> Participant:
     if not CODE.fullmatch(row["participant_id"]) or not CODE.fullmatch(row["site"]):
-        raise ValueError("a patient or a site is no code")
+        raise ValueError("a patient or a site is not a code")
     return Participant(row["participant_id"], row["site"], _split(row["split"]))
 
 
 def _split(text: str) -> Split:
     if text not in SPLITS:
-        raise ValueError(f"{text} is no side")
+        raise ValueError(f"{text} is neither training nor validation")
     return text

@@ -31,7 +31,8 @@ TASKS = ("flair", "new", "enhancing")
 def batch(
     dataset: Annotated[Path, typer.Argument(help="BIDS dataset.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the derivatives; a stopped batch goes on in it.")
+        Path,
+        typer.Option("--output", "-o", help="Folder of the derivatives; a stopped batch is resumed in it."),
     ],
     task: Annotated[str, typer.Option(help=f"What to look for: {', '.join(TASKS)}.")] = TASKS[0],
     participant_label: Annotated[
@@ -128,7 +129,7 @@ def batch(
         )
         return run_batch(request, job)
 
-    cancelled = f"Cancelled. What was finished stays in {output}; --skip-finished goes on from there."
+    cancelled = f"Cancelled. What was finished stays in {output}; --skip-finished resumes it."
     result = run("batch", work, {"examinations": 1.0}, describe_batch, events, stop_file, cancelled)
     if not events:
         content = describe_batch(result)

@@ -37,11 +37,11 @@ def cases_add(
     followup: Annotated[Path | None, typer.Option(help="Follow-up FLAIR (new).")] = None,
     pre: Annotated[Path | None, typer.Option(help="T1 before gadolinium (enhancing).")] = None,
     post: Annotated[Path | None, typer.Option(help="T1 after gadolinium (enhancing).")] = None,
-    draft: Annotated[Path | None, typer.Option(help="What the model had proposed, on the same grid.")] = None,
+    draft: Annotated[Path | None, typer.Option(help="Draft mask of the model, on the same grid.")] = None,
     lesion_label: LesionLabel = None,
     model: Annotated[str, typer.Option(help="Name of the model that made the draft.")] = "",
     reviewer: Annotated[str, typer.Option(help="Code of the person who corrected it, not a name.")] = "",
-    minutes: Annotated[float | None, typer.Option(help="Time spent.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Minutes that the correction took.")] = None,
     segmentation: Annotated[
         Path | None, typer.Option(help="The mask as 3D Slicer's .seg.nrrd, kept for further editing.")
     ] = None,
@@ -165,7 +165,7 @@ def cases_show(cases: Cases, name: Name, events: Events = False) -> None:
 
 @app.command("remove")
 def cases_remove(cases: Cases, name: Name, events: Events = False) -> None:
-    """Delete a case with all its versions. It cannot be undone; the side of its scans stays known."""
+    """Delete a case with all its versions. It cannot be undone; its scans stay on their side of the split."""
 
     def work(job: Job) -> Case:
         from MSLesionSegLib.cases.adding import remove_case

@@ -21,7 +21,7 @@ def pretrain(
     name: Annotated[str, typer.Option(help="Name of the new base model.")],
     work: Annotated[
         Path,
-        typer.Option(help="Folder for record, curve, page and checkpoint; a stopped run goes on from it."),
+        typer.Option(help="Folder for record, curve, page and checkpoint; a stopped run is resumed from it."),
     ],
     preset: Annotated[
         str,

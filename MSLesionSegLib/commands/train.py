@@ -66,8 +66,8 @@ def train(
 ) -> None:
     """Fine-tune a model on corrected cases. It is put in use only if it is not worse than the one before.
 
-    The new model is stored in any case. A killed run goes on from its last checkpoint when the same command is given
-    again. Several processes or GPUs: torchrun --nproc-per-node N -m MSLesionSegLib train ...
+    The new model is stored in any case. A killed run is resumed from its last checkpoint when the same command is
+    given again. Several processes or GPUs: torchrun --nproc-per-node N -m MSLesionSegLib train ...
     """
     from MSLesionSegLib.training.fine_tuning.recipes import get_recipe, with_settings
     from MSLesionSegLib.training.loop.distributed import is_led_here, team
@@ -103,7 +103,7 @@ def train(
     cancelled = (
         "Cancelled. The model in use stays. If a state of the new model had been scored by then, the best one is "
         "stored under its name; otherwise nothing was stored. Before any scoring and in the gate, the same command "
-        "goes on from there."
+        "resumes it."
     )
     trained = run("train", work, stages, lambda result: result.as_dict(), events, stop_file, cancelled)
     if not events:

@@ -53,7 +53,7 @@ def parse_json(content: bytes | str, most: int = MOST_BYTES) -> Any:
     except RecursionError:
         raise ForeignJsonError(_TOO_DEEP) from None
     except ValueError as error:
-        raise ForeignJsonError(f"it is no JSON: {error}") from None
+        raise ForeignJsonError(f"it is not JSON: {error}") from None
     _check_depth_and_texts(parsed)
     return parsed
 
@@ -84,7 +84,7 @@ def _number(text: str) -> float:
 
 
 def _not_a_number(text: str) -> NoReturn:
-    raise ForeignJsonError(f"it holds {text}, which is no number")
+    raise ForeignJsonError(f"it holds {text}, which is not a number")
 
 
 def _check_depth_and_texts(parsed: Any) -> None:

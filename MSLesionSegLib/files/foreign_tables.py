@@ -125,7 +125,7 @@ def _text(file: Path) -> str:
             continue
         if "\0" not in text:
             return io.StringIO(text, newline=None).read()  # any line ends
-    raise ForeignTableError("it is no text")
+    raise ForeignTableError("it is not text")
 
 
 def _likely(content: bytes) -> tuple[str, ...]:

@@ -99,7 +99,9 @@ def open_zip(archive: Path, refusal: type[MSLesionSegError]) -> Iterator[zipfile
     except FileNotFoundError:
         raise refusal(f"{archive} was not found. Check the name and the folder.") from None
     except _DAMAGED as error:
-        raise refusal(f"{archive.name} is damaged or no archive of MSLesionSeg. Copy it again.") from error
+        raise refusal(
+            f"{archive.name} is damaged or not an archive of MSLesionSeg. Copy it again."
+        ) from error
     except OSError as error:
         raise OutputError(f"{archive.name} cannot be unpacked ({error.strerror or error}).") from error
 

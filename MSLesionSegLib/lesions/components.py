@@ -97,7 +97,7 @@ def check_probability(probability: np.ndarray) -> None:
     """
     if probability.size and np.isnan(probability.min()):
         raise ImageError(
-            "The lesion probabilities are no numbers (NaN), so nothing is counted. Segment anew."
+            "The lesion probabilities are not numbers (NaN), so nothing is counted. Segment again."
         )
 
 

@@ -88,8 +88,8 @@ def predict(
     mean = total / len(mirrorings) * inside
     if not np.isfinite(mean).all():
         raise ModelError(
-            f"The network of model {card.name} gives values that are no numbers on this scan, so nothing is "
-            "counted. Use another model."
+            f"The network of model {card.name} gives values that are not finite (NaN or infinite) on this scan, "
+            "so nothing is counted. Use another model."
         )
     probability = np.zeros(brain.shape, np.float32)
     probability[box] = mean

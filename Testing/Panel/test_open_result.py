@@ -161,7 +161,7 @@ def test_a_damaged_result_is_refused_and_leaves_the_scene(panel, scan, result, d
     sentence = {
         "no result": "is no result of this program",
         "nested": "is no result of this program",
-        "no numbers": "are no numbers",
+        "no numbers": "are not numbers",
         "other voxels": "do not have the same voxels",
     }.get(damage, "is missing or damaged")
     assert sentence in panel.ui.messageLabel.text

@@ -42,7 +42,7 @@ def study_continual(
     seed: Annotated[
         list[int] | None, typer.Option(help="Seed of weights and patches; can be repeated.")
     ] = None,
-    test_share: Annotated[float, typer.Option(help="Part of each centre's patients that tests.")] = 0.2,
+    test_share: Annotated[float, typer.Option(help="Share of each centre's patients that tests.")] = 0.2,
     recipe: RecipeName = "default",
     settings: RecipeSettings = None,
     threads: Threads = None,

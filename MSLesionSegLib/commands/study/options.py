@@ -13,7 +13,7 @@ import typer
 STAGES = {"prepare cases": 10.0, "train and test": 100.0, "write report": 2.0}
 
 StudyFolder = Annotated[
-    Path, typer.Option("--output", "-o", help="Folder of the study; a stopped study goes on from it.")
+    Path, typer.Option("--output", "-o", help="Folder of the study; a stopped study is resumed from it.")
 ]
 Executor = Annotated[str, typer.Option(help="local, or dask://HOST:PORT for an existing Dask cluster.")]
 RecipeName = Annotated[
@@ -54,4 +54,4 @@ def describe_study(page: Path) -> dict[str, Any]:
 
 def stays(folder: Path) -> str:
     """What a person is told who stopped a study."""
-    return f"Cancelled. What was finished stays in {folder}; the same command goes on from there."
+    return f"Cancelled. What was finished stays in {folder}; the same command resumes it."

@@ -120,7 +120,7 @@ def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Chec
         difference,
         {
             "green": "Grey and white matter have about the same contrast on both scans.",
-            "amber": "Grey and white matter have another contrast on the two scans (another scanner or protocol).",
+            "amber": "Grey and white matter differ in contrast between the two scans (another scanner or protocol).",
             "red": "The two scans have so different a contrast that they may not be the same sequence.",
         }[light],
     )
@@ -135,9 +135,9 @@ def check_correlation(correlation: float) -> Check:
         light,
         correlation,
         {
-            "green": f"The scans lie well on each other ({value}).",
+            "green": f"The scans are well aligned ({value}).",
             "amber": f"The scans agree only in part ({value}): check the alignment in the pictures.",
-            "red": f"The scans do not lie on each other, or differ too much ({value}).",
+            "red": f"The scans are not aligned, or differ too much ({value}).",
         }[light],
     )
 
@@ -151,9 +151,9 @@ def check_deformation(largest_jacobian: float) -> Check:
         light,
         largest_jacobian,
         {
-            "green": f"The registration hardly bent the scan ({value}).",
-            "amber": f"The registration bent the scan ({value}): lesions may have been stretched or squeezed.",
-            "red": f"The registration bent the scan implausibly ({value}).",
+            "green": f"The registration hardly deformed the scan ({value}).",
+            "amber": f"The registration deformed the scan ({value}): lesions may have been stretched or squeezed.",
+            "red": f"The registration deformed the scan implausibly ({value}).",
         }[light],
     )
 

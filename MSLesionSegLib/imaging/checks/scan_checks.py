@@ -184,7 +184,7 @@ def check_stored_values(name: str, stored: np.ndarray) -> list[Finding]:
             wrapped = 20 <= high < 0.5 * stored.size and between == 0
         if wrapped:
             raise ImageError(
-                f"{name} holds numbers that ran over the end of their {limits.bits}-bit type, so that bright "
+                f"{name} holds values that overflowed their {limits.bits}-bit type, so that bright "
                 "became dark or dark became bright. Export the scan again as floating point or with more "
                 "bits."
             )
@@ -195,7 +195,7 @@ def check_stored_values(name: str, stored: np.ndarray) -> list[Finding]:
         return [
             Finding(
                 "clipped",
-                f"{name} was cut off at its highest value: {clipped} voxels "
+                f"{name} is clipped at its highest value: {clipped} voxels "
                 f"({100 * clipped / foreground:.1f} % of what is not background) share it. If lesions are "
                 "among them, their borders may be wrong.",
             )

@@ -153,7 +153,7 @@ def _check_length(name: str, file: Path, wanted: int) -> list[Finding]:
     return [
         Finding(
             "extra-bytes",
-            f"{name} holds {length - wanted} bytes more than its header speaks of. They are left out: check that the "
+            f"{name} holds {length - wanted} bytes more than its header describes. They are left out: check that the "
             "scan is whole.",
         )
     ]
@@ -166,7 +166,7 @@ def _check_name_matches_content(path: Path) -> None:
         raise ImageError(f"{name} is empty (0 bytes). Copy or download it again.")
     if name.lower().endswith(".gz") and not zipped:
         raise ImageError(
-            f"{name} is not compressed although its name ends in .gz, or it is no image. If it is an "
+            f"{name} is not compressed although its name ends in .gz, or it is not an image. If it is an "
             "uncompressed NIfTI, rename it to .nii; otherwise copy or download it again."
         )
     if not name.lower().endswith(".gz") and zipped:

@@ -77,15 +77,15 @@ def check_card(card: ModelCard) -> None:
 def _wrong_type(card: ModelCard) -> str:
     for name in _TEXTS:
         if not isinstance(getattr(card, name), str):
-            return f"its {name} is no text"
+            return f"its {name} is not text"
     for name in _TABLES:
         value = getattr(card, name)
         if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-            return f"its {name} is no table of names and values"
+            return f"its {name} is not a table of names and values"
     if card.parent is not None and not isinstance(card.parent, str):
-        return "its parent is no name of a model"
+        return "its parent is not the name of a model"
     if not all(isinstance(text, str) for text in (*card.channels, *card.credits, *card.earlier_sha256)):
-        return "its channels, credits or earlier_sha256 are no texts"
+        return "its channels, credits or earlier_sha256 are not text"
     if not isinstance(card.flips, bool):
         return "its flips is neither true nor false"
     gate = card.results.get("gate")
@@ -108,7 +108,7 @@ def _is_number(value: Any) -> bool:
 
 def _wrong_architecture(architecture: Architecture) -> str:
     if architecture.kind not in KINDS:
-        return f"it knows no network of the kind '{architecture.kind}', only {', '.join(KINDS)}"
+        return f"there is no network of the kind '{architecture.kind}', only {', '.join(KINDS)}"
     for name, largest in _SIZES.items():
         value = getattr(architecture, name)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:

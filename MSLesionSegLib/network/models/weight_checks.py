@@ -40,12 +40,16 @@ def check_head(file: Path, architecture: Architecture, model: str) -> None:
     try:
         with file.open("rb") as stream:
             if int.from_bytes(stream.read(8), "little") > _MOST_HEAD:
-                raise ModelError(f"The weights of model {model} are no valid safetensors file (its head).")
+                raise ModelError(
+                    f"The weights of model {model} are not a valid safetensors file (its header)."
+                )
         with safe_open(file, "pt") as opened:
             slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118
             stored = {name: (tuple(part.get_shape()), part.get_dtype()) for name, part in slices.items()}
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"The weights of model {model} are no valid safetensors file ({error}).") from error
+        raise ModelError(
+            f"The weights of model {model} are not a valid safetensors file ({error})."
+        ) from error
     expected = expected_tensors(architecture)
     stored = _without_scales(stored)
     common = expected.keys() & stored.keys()
@@ -89,8 +93,8 @@ def check_numbers(weights: Mapping[str, torch.Tensor], model: str) -> None:
     wrong = sum(not bool(value.isfinite().all()) for value in weights.values())
     if wrong:
         raise ModelError(
-            f"The weights of model {model} are no numbers (NaN or infinite in {wrong} of {len(weights)} tensors). "
-            "Ask for the model anew: it is damaged, or its training failed."
+            f"The weights of model {model} are not finite (NaN or infinite in {wrong} of {len(weights)} tensors). "
+            "Ask for the model again: it is damaged, or its training failed."
         )
 
 

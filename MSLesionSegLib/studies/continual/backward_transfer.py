@@ -34,7 +34,7 @@ def backward_transfer(scores: np.ndarray) -> BackwardTransfer:
         ValueError: not square, or one centre only.
     """
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
-        raise ValueError(f"scores of shape {scores.shape} are no sequence of two or more centres")
+        raise ValueError(f"scores of shape {scores.shape} are not a sequence of two or more centres")
     change = scores - np.diag(scores)
     earlier = change[np.tril_indices(len(scores), -1)]
     return BackwardTransfer(change[-1], float(np.nanmean(change[-1, :-1])), float(np.nanmean(earlier)))

@@ -148,6 +148,6 @@ def plan(settings: DynamicsSettings, centre: Centre) -> list[Cell]:
 def _points(steps: int, count: int) -> list[int]:
     if not 2 <= count <= steps:
         raise SettingsError(
-            f"A training of {steps} steps can be looked at 2 to {steps} times, not {count} times."
+            f"A training of {steps} steps can be scored 2 to {steps} times, not {count} times."
         )
     return [round(k * steps / count) for k in range(count + 1)]

@@ -71,6 +71,6 @@ def cautions(models: Iterable[str], cases: Sequence[StudyCase]) -> list[str]:
             continue
         sentences.append(
             f"The model {model}, or one that it comes from, was trained on {seen}. If they are the same patients, "
-            "its scores here are better than on strangers."
+            "its scores here are better than on unseen patients."
         )
     return sentences

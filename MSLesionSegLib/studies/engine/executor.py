@@ -91,7 +91,7 @@ def _run_on_cluster(
                 done[finished.name] = finished
         except KilledWorker as error:
             raise SettingsError(
-                f"A cell ended the process of every worker that tried it ({error.task}). Do they have enough memory?"
+                f"A cell killed every worker process that tried it ({error.task}). Do they have enough memory?"
             ) from error
         except BaseException:
             (root / STOP).touch()

@@ -48,7 +48,7 @@ def recipe_with(recipe: Recipe, settings: Sequence[str] | None) -> Recipe:
     for text in settings or []:
         name, equals, value = text.partition("=")
         if not equals:
-            raise SettingsError(f"'{text}' is no setting: write field=value, such as steps=400.")
+            raise SettingsError(f"'{text}' is not a setting: write field=value, such as steps=400.")
         values[name] = _converted(name, value, type(getattr(recipe, name, "")))
     return recipe.but(**values)
 

@@ -115,9 +115,9 @@ def read_study(file: Path) -> dict[str, Any]:
         complete = {"study", "settings", "data", "cases"} <= set(content)
         content.setdefault("models", {})  # records of the first version do not pin them
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise SettingsError(f"{file} is no study.json that can be read ({error}).") from error
+        raise SettingsError(f"{file} is not a readable study.json ({error}).") from error
     if not known or not complete:
-        raise SettingsError(f"{file} is no study of this version of MSLesionSeg.")
+        raise SettingsError(f"{file} is not a study of this version of MSLesionSeg.")
     return content
 
 

@@ -39,7 +39,7 @@ def run_gate(settings: GateSettings, data: GateData, folder: Path, executor: str
     training, validation = split(settings, [group[0] for group in by_patient(cases, settings.seed)])
     cells = plan(settings, training, validation)
     if len(cells) < len(LESSONS):
-        progress.warning("no-t1", f"No FLAIR has a T1w scan beside it: no lesson '{OTHER_CONTRAST}'.")
+        progress.warning("no-t1", f"No FLAIR has a T1w scan beside it, so '{OTHER_CONTRAST}' is left out.")
     described = [case.described() for case in (*training, *validation)]
     bases = look_at_bases([settings.start], validation, progress)
     record = open_study(folder, "gate", asdict(settings), asdict(data), described, bases)

@@ -75,9 +75,7 @@ def _outside(cells: Sequence[Cell], done: Mapping[str, Finished], network: str) 
     if not rows:
         return None
     heads = ["Method", "Fine-tuned on this institution", "Scans", *METRICS.values()]
-    text = (
-        "Models of the first fold; leave-one-patient-out fine-tuning goes on from them with the same recipe."
-    )
+    text = "Models of the first fold; leave-one-patient-out fine-tuning continues from them with the same recipe."
     return Section(
         f"Another institution, network {network}", [text], [Table("Mean ± standard error", heads, rows)]
     )

@@ -145,7 +145,9 @@ def read_buffer(folder: Path) -> Buffer:
         wanted, task = dict(content["Examples"]), str(content["Task"])
         found = {example.name: example.sha256 for example in read_examples(folder)}
     except (OSError, ValueError, KeyError, TypeError):
-        raise SettingsError(f"{folder} is no replay buffer. Make one with: mslesionseg replay make") from None
+        raise SettingsError(
+            f"{folder} is not a replay buffer. Make one with: mslesionseg replay make"
+        ) from None
     if found != wanted:
         raise SettingsError(f"The replay buffer {folder} is damaged: its examples are not those of its list.")
     return Buffer(folder.name, folder, task, _sites(read_examples(folder)), _digest(wanted))

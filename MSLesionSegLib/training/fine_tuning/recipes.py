@@ -127,7 +127,7 @@ def with_settings(recipe: FineTuningRecipe, settings: Iterable[str]) -> FineTuni
         name, equals, value = text.partition("=")
         name = name.strip()
         if not equals:
-            raise SettingsError(f"'{text}' is no setting: write field=value, such as learning_rate=1e-4.")
+            raise SettingsError(f"'{text}' is not a setting: write field=value, such as learning_rate=1e-4.")
         changes[name] = _converted(name, value.strip(), kinds[name]) if name in kinds else value
     if {"batch", "patch"} & changes.keys():
         changes.setdefault("adapt", False)

@@ -152,7 +152,7 @@ class _Run:
         self.losses.append(self.team.mean(float(loss.detach())))
         if not (math.isfinite(self.losses[-1]) and math.isfinite(steepness)):
             raise SettingsError(
-                f"The training went astray at step {self.step + 1}: its loss is no number any more. Lower the "
+                f"The training diverged at step {self.step + 1}: the loss is not a number. Lower the "
                 f"recipe's learning_rate (now {self.recipe.learning_rate:g})."
             )
         self.step += 1

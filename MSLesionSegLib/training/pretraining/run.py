@@ -232,7 +232,7 @@ def _train(
             losses.append(float(parts["reconstruction"].detach()))
             if not math.isfinite(losses[-1]):
                 raise SettingsError(
-                    f"The pre-training went astray at step {step + 1}: its loss is no number any more. Lower the "
+                    f"The pre-training diverged at step {step + 1}: the loss is not a number. Lower the "
                     f"recipe's learning_rate (now {recipe.learning_rate:g})."
                 )
             step += 1

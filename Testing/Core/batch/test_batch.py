@@ -216,7 +216,7 @@ def test_the_command_prints_events_and_nothing_else(tmp_path, dataset, command_e
     ("changes", "sentence"),
     [
         ({"participants": ["77"]}, "has no participant 77"),
-        ({"entities": ["3D"]}, "no part of a BIDS name"),
+        ({"entities": ["3D"]}, "not part of a BIDS name"),
         ({"workers": 0}, "at least one worker"),
         ({"executor": "slurm"}, "dask://HOST:PORT"),
         ({"threshold": 2.0}, "threshold must lie between"),

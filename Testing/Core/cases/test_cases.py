@@ -506,7 +506,7 @@ def test_slicer_s_file_of_the_mask_is_kept_beside_it_and_goes_with_the_case(tmp_
 
 def test_another_file_is_no_segmentation_of_slicer(tmp_path):
     flair, mask, _ = examination(tmp_path / "in", 1)
-    with pytest.raises(SettingsError, match="no segmentation of 3D Slicer"):
+    with pytest.raises(SettingsError, match="not a segmentation of 3D Slicer"):
         add_case(AddRequest(tmp_path / "set", "flair", {"flair": flair}, mask, segmentation=mask))
     assert not (tmp_path / "set").exists()
 

@@ -27,8 +27,8 @@ def nested(depth: int) -> str:
         (nested(DEEPEST + 2), "nested"),
         ("[" * 200_000, "nested"),
         ('{"a":' * 200_000, "nested"),
-        ('{"a": 1', "no JSON"),
-        ("", "no JSON"),
+        ('{"a": 1', "not JSON"),
+        ("", "not JSON"),
         ('["' + "x" * 200 + '"]', "larger"),
     ],
 )

@@ -58,8 +58,8 @@ def test_a_row_knows_its_line(tmp_path):
         (b"session\tacq_time\nses-a\t2020\n", r"no column session_id \(its columns: session, acq_time\)"),
         (b"session_id\tacq_time\tAcq_time\nses-a\t1\t2\n", "two columns acq_time"),
         (b"session_id\tacq_time\nses-a\t2020\tmore\n", "line 2 has more cells"),
-        (b"PK\x03\x04\x00\x00\x00\x08 an Excel file", "no text"),
-        (b"\xff\xfeodd", "no text"),
+        (b"PK\x03\x04\x00\x00\x00\x08 an Excel file", "not text"),
+        (b"\xff\xfeodd", "not text"),
     ],
 )
 def test_what_cannot_be_understood_is_told(tmp_path, content, reason):

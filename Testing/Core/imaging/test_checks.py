@@ -165,13 +165,13 @@ def test_many_infinite_voxels_are_no_air(tmp_path: Path) -> None:
 
 def test_bright_numbers_that_wrapped_to_negative_ones_are_refused(tmp_path: Path) -> None:
     bright = noise().astype(np.int64) * 30
-    with pytest.raises(ImageError, match="ran over the end of their 16-bit type"):
+    with pytest.raises(ImageError, match="overflowed their 16-bit type"):
         read_scan(write(tmp_path / "scan.nii", bright.astype(np.uint16).view(np.int16)))
 
 
 def test_negative_numbers_that_wrapped_to_bright_ones_are_refused(tmp_path: Path) -> None:
     ringing = noise() - 100
-    with pytest.raises(ImageError, match="ran over the end of their 16-bit type"):
+    with pytest.raises(ImageError, match="overflowed their 16-bit type"):
         read_scan(write(tmp_path / "scan.nii", ringing.view(np.uint16)))
 
 
@@ -183,7 +183,7 @@ def test_a_few_negative_numbers_are_normal(tmp_path: Path) -> None:
 def test_intensities_that_were_cut_off_are_told(tmp_path: Path, dtype: type, limit: float) -> None:
     scan = read_scan(write(tmp_path / "scan.nii", np.minimum(noise(), limit).astype(dtype)))
     assert codes(scan) == ["clipped"]
-    assert "cut off at its highest value" in sentence(scan, "clipped")
+    assert "is clipped at its highest value" in sentence(scan, "clipped")
 
 
 @pytest.mark.parametrize(("slope", "intercept"), [(np.nan, 0), (np.inf, 0), (-np.inf, np.nan)])

@@ -137,6 +137,6 @@ def test_nothing_is_counted_from_values_that_are_no_numbers() -> None:
     probability[1:3, 1, 1] = 0.9
     assert find_lesions(probability, LesionRule(), 1.0)[1] == 1
     probability[5, 5, 5] = np.nan
-    with pytest.raises(ImageError, match="no numbers"):
+    with pytest.raises(ImageError, match="not numbers"):
         find_lesions(probability, LesionRule(), 1.0)
     assert find_lesions(probability[:0], LesionRule(), 1.0)[1] == 0

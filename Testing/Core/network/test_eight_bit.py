@@ -95,7 +95,7 @@ def test_packed_weights_that_are_not_whole_are_refused(trained, tmp_path, change
         weights["output.bias" + SCALE] = torch.ones(1)
     save_file(weights, file)
     write_card(folder, replace(read_card(folder), weights_sha256=file_sha256(file)))
-    with pytest.raises(ModelError, match=r"do not fit|no numbers"):
+    with pytest.raises(ModelError, match=r"do not fit|not finite"):
         load_model(folder)
 
 

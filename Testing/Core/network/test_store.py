@@ -179,7 +179,7 @@ def test_a_broken_card_is_refused_and_left_out_of_the_list(saved, content):
         ({"task": ["flair"]}, "no task"),
         ({"threshold": "abc"}, "threshold must be a number from 0 to 1, not 'abc'"),
         ({"threshold": -1}, "threshold"),
-        ({"threshold": float("nan")}, "NaN, which is no number"),
+        ({"threshold": float("nan")}, "NaN, which is not a number"),
         ({"minimum_peak": True}, "minimum_peak"),
         ({"minimum_mm3": -5}, "minimum_mm3"),
         ({"spacing_mm": 0}, "spacing_mm"),

@@ -253,7 +253,7 @@ def test_masks_are_not_taken_for_scans_and_a_broken_scan_is_left_out(tmp_path):
         prepare_unlabelled(tmp_path / "nowhere", tmp_path / "no", Silent())
 
 
-def test_a_pre_training_that_goes_astray_is_told_and_stores_nothing(scans, tmp_path):
+def test_a_pre_training_that_diverges_is_told_and_stores_nothing(scans, tmp_path):
     architecture, patch = NETWORKS["unet"]
     recipe = PretrainingRecipe(steps=5, batch=1, patch=patch, learning_rate=1e30)
     with pytest.raises(SettingsError, match="Lower the recipe's learning_rate"):

@@ -125,7 +125,7 @@ def test_training_learns_to_find_the_lesions(examples):
 
 
 @pytest.mark.parametrize("steps", [1, 5])
-def test_a_training_that_goes_astray_is_told_and_stores_nothing(examples, tmp_path, steps):
+def test_a_training_that_diverges_is_told_and_stores_nothing(examples, tmp_path, steps):
     recipe = QUICK.but(steps=steps)
     network = tiny()
     with torch.no_grad():
