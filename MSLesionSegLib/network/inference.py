@@ -57,7 +57,8 @@ def predict(
         brain: brain mask (X, Y, Z); windows without brain are skipped.
         device: ``cpu`` or ``cuda``.
         flips: average over the input as it is and mirrored along each two of its axes (test-time augmentation);
-            takes four times as long and gives the uncertainty. All eight gain 0.003 of Dice (docs/results.md).
+            takes four times as long and gives the uncertainty. All eight gain 0.003 of Dice
+            (model_development/tried.md).
         progress: told the fraction.
 
     Returns:
