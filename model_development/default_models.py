@@ -7,7 +7,6 @@ model that never saw this patient (rotation), and by one that never saw the pati
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -19,6 +18,7 @@ import torch
 
 from model_development.patterns import prepare_inserted
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.files.atomic import atomic_folder
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
@@ -188,10 +188,8 @@ def adopt(name: str, work: Path) -> None:
     """Copy a shipped model into ``work/models``, where stages of another task start from it; one there stays."""
     target = work / "models" / name
     if not target.exists():
-        partial = target.with_name(f".{name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(SHIPPED / name, partial)
-        os.replace(partial, target)
+        with atomic_folder(target) as partial:
+            shutil.copytree(SHIPPED / name, partial, dirs_exist_ok=True)
 
 
 def training_facts(name: str, parent: str | None, examples: Sequence[Example], work: Path) -> dict[str, Any]:

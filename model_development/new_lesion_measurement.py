@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.files.atomic import atomic_file, write_text
 from MSLesionSegLib.imaging.checks.comparability import overall
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.registration import PRESETS, register
@@ -100,10 +101,8 @@ class Bench:
     def _kept(self, name: str, make: Any) -> Path:
         file = self.work / "timepoints" / name
         if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            partial = file.with_name(f"partial-{name}")
-            nib.save(make(), partial)
-            partial.rename(file)
+            with atomic_file(file) as partial:
+                nib.save(make(), partial)
         return file
 
 
@@ -195,10 +194,7 @@ def measure_unchanged(bench: Bench, data: Path, progress: Progress) -> list[dict
         progress.stage("pairs without change", k / len(files))
         kept = bench.work / "unchanged" / f"{file.name.split('.')[0]}_{bench.key}.json"
         if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            partial = kept.with_suffix(".partial")
-            partial.write_text(json.dumps(_unchanged(bench, file, k)), encoding="utf-8")
-            partial.rename(kept)
+            write_text(kept, json.dumps(_unchanged(bench, file, k)))
         rows.append(json.loads(kept.read_text(encoding="utf-8")))
         progress.metric("false lesions", rows[-1]["same"] + rows[-1]["again"], scan=file.name)
     return rows

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
 from safetensors.torch import load_file, save
 
+from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.models.eight_bit import pack, unpack
 from MSLesionSegLib.network.models.store import SHIPPED, load_model, read_card, weights_file, write_card
@@ -22,15 +22,13 @@ def ship(folder: Path, models: Path = SHIPPED) -> Path:
     card = read_card(folder)
     file = weights_file(folder, card)
     target = models / card.name
-    target.mkdir(parents=True, exist_ok=True)
-    partial = target / "weights.partial"
-    partial.write_bytes(save(pack(unpack(load_file(file)))))
-    digest = file_sha256(partial)
+    with atomic_file(target / "weights.safetensors") as partial:
+        partial.write_bytes(save(pack(unpack(load_file(file)))))
+        digest = file_sha256(partial)
     if digest != card.weights_sha256:
         card = replace(
             card, weights_sha256=digest, earlier_sha256=(*card.earlier_sha256, card.weights_sha256)
         )
-    os.replace(partial, target / "weights.safetensors")
     write_card(target, card)
     load_model(target)
     return target

@@ -16,11 +16,12 @@ from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, FAILED, MISSING, OPE
 from MSLesionSegLib.batch.work import STOP
 from MSLesionSegLib.batch.workers import run_here, run_on_cluster
 from MSLesionSegLib.errors import BatchError, OutputError, SettingsError
+from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.files.file_names import check_name_length
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.jobs.cluster import LOCAL, check_executor
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.segmentation.result_folder import read_manifest, write_text
+from MSLesionSegLib.segmentation.result_folder import read_manifest
 from MSLesionSegLib.segmentation.tasks import get_task
 
 STAGE = "examinations"

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.batch.examinations import Examination
+from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.lesions.regions import REGIONS
 from MSLesionSegLib.lesions.states import STATES
-from MSLesionSegLib.segmentation.result_folder import read_manifest, write_text
+from MSLesionSegLib.segmentation.result_folder import read_manifest
 
 EXAMINATIONS, LESIONS, COLUMNS = "examinations.tsv", "lesions.tsv", "examinations.json"
 DONE, FAILED, MISSING, OPEN = "done", "failed", "incomplete", "open"

@@ -29,8 +29,9 @@ from MSLesionSegLib.cases.case_set import (
 from MSLesionSegLib.cases.defacing import save_without_face
 from MSLesionSegLib.cases.exporting import EXPORT, Exported
 from MSLesionSegLib.cases.splits import Roll, Split, read_roll
-from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
+from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.archives import pack, unpack
+from MSLesionSegLib.files.atomic import output_errors
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.transaction import Change, changing
 from MSLesionSegLib.files.zip_files import check_new
@@ -176,13 +177,10 @@ def _in_archive(sentence: str, source: Path, archive: Path) -> str:
 @contextlib.contextmanager
 def _beside(to: Path) -> Iterator[str]:
     """A hidden folder beside a file to make; what cannot be written there becomes a sentence."""
-    try:
+    with output_errors(to):
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=to.parent) as temporary:
             yield temporary
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(f"{to} cannot be written ({reason}). Choose another place.") from error
 
 
 def _left_out(case: Case, error: MSLesionSegError) -> Finding:

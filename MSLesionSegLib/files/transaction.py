@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.files.atomic import output_errors, to_disk
+from MSLesionSegLib.files.lock import lock
 
 _LOCK = ".lock"
 _OPEN, _READY = ".change-", ".ready-"
@@ -57,24 +58,27 @@ def changing(folder: Path) -> Iterator[Change]:
     Raises:
         OutputError: the folder cannot be written, or another process has been changing it for a minute.
     """
-    with _sentences(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with _alone(folder):
-            _clear_up(folder)
-            work = folder / f"{_OPEN}{secrets.token_hex(4)}"
-            try:
-                change = Change(work / "new")
-                change.new.mkdir(parents=True)
-                yield change
-                order = {"removals": change.removals, "last": change.last}
-                (work / _ORDERS).write_text(json.dumps(order), encoding="utf-8")
-                for file in work.rglob("*"):
-                    _to_disk(file)
-                ready = folder / f"{_READY}{work.name.removeprefix(_OPEN)}"
-                work.rename(ready)
-                _complete(ready, folder)
-            finally:
-                shutil.rmtree(work, ignore_errors=True)
+    with output_errors(folder), lock(folder / _LOCK, _WAIT_S) as held:
+        if not held:
+            raise OutputError(
+                f"{folder} is being changed by another program. Wait until it has finished and try again."
+            )
+        _clear_up(folder)
+        work = folder / f"{_OPEN}{secrets.token_hex(4)}"
+        try:
+            change = Change(work / "new")
+            change.new.mkdir(parents=True)
+            yield change
+            order = {"removals": change.removals, "last": change.last}
+            (work / _ORDERS).write_text(json.dumps(order), encoding="utf-8")
+            for file in work.rglob("*"):
+                if file.is_file():
+                    to_disk(file)
+            ready = folder / f"{_READY}{work.name.removeprefix(_OPEN)}"
+            work.rename(ready)
+            _complete(ready, folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _clear_up(folder: Path) -> None:
@@ -107,38 +111,3 @@ def _remove_empty(path: Path, folder: Path) -> None:
             return
         with contextlib.suppress(OSError):  # holds something still, or is gone already
             parent.rmdir()
-
-
-def _to_disk(file: Path) -> None:
-    """Ask the system to write a file to the disk now, so that the step never goes before what it stands for."""
-    if file.is_file():
-        with file.open("rb+") as stream:
-            os.fsync(stream.fileno())
-
-
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / _LOCK, timeout=_WAIT_S)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise OutputError(
-            f"{folder} is being changed by another program. Wait until it has finished and try again."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-@contextlib.contextmanager
-def _sentences(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise OutputError(
-            f"{folder} cannot be changed ({reason}). Check that you may write there and that the disk has room."
-        ) from error

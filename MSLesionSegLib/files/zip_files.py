@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import secrets
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from MSLesionSegLib.errors import MSLesionSegError, OutputError
+from MSLesionSegLib.files.atomic import atomic_file, output_errors
 from MSLesionSegLib.files.file_names import check_name_length
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
@@ -54,26 +55,15 @@ def write_zip(archive: Path, contents: Iterable[tuple[str, Path | bytes]]) -> No
         OutputError: the file exists, or cannot be written.
     """
     check_new(archive)
-    partial = archive.with_name(f".{secrets.token_hex(4)}-{archive.name}")
-    try:
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        with zipfile.ZipFile(partial, "w") as packed:
-            for name, content in contents:
-                entry = zipfile.ZipInfo(name, _NO_DATE)
-                entry.compress_type = zipfile.ZIP_STORED if name.endswith(_STORED) else zipfile.ZIP_DEFLATED
-                if isinstance(content, bytes):
-                    packed.writestr(entry, content)
-                    continue
-                with content.open("rb") as source, packed.open(entry, "w", force_zip64=True) as target:
-                    while block := source.read(_BLOCK):
-                        target.write(block)
-        os.replace(partial, archive)
-    except OSError as error:
-        raise OutputError(
-            f"{archive} cannot be written ({error.strerror or error}). Choose another place."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with output_errors(archive), atomic_file(archive) as partial, zipfile.ZipFile(partial, "w") as packed:
+        for name, content in contents:
+            entry = zipfile.ZipInfo(name, _NO_DATE)
+            entry.compress_type = zipfile.ZIP_STORED if name.endswith(_STORED) else zipfile.ZIP_DEFLATED
+            if isinstance(content, bytes):
+                packed.writestr(entry, content)
+                continue
+            with content.open("rb") as source, packed.open(entry, "w", force_zip64=True) as target:
+                shutil.copyfileobj(source, target, _BLOCK)
 
 
 @contextlib.contextmanager

@@ -11,6 +11,9 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.files.atomic import write_text
+
 if TYPE_CHECKING:
     import torch
 
@@ -118,9 +121,5 @@ def _read() -> dict[str, bool]:
 
 
 def _write(known: dict[str, bool]) -> None:
-    file = _file()
-    partial = file.with_name(f".{file.name}.{os.getpid()}")
-    with contextlib.suppress(OSError):  # it is tried again next time
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, file)
+    with contextlib.suppress(OutputError):  # it is tried again next time
+        write_text(_file(), json.dumps(known, indent=1) + "\n")

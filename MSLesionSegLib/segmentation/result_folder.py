@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
-import errno
 import json
 import os
 import re
-import secrets
-import shutil
-import signal
-import sys
-import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +13,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.errors import Cancelled, OutputError
+from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.files.atomic import atomic_file, atomic_folder, hidden_beside, output_errors, recover
 from MSLesionSegLib.files.file_names import check_name_length
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.hidden_files import is_litter
@@ -31,7 +24,6 @@ MANIFEST = "result.json"
 PROGRAM = "mslesionseg"
 _LONGEST_STEM = 180  # the longest output name has 43 characters more
 _ANOTHER_OUTPUT = "Choose another output folder."
-_STALE_AFTER_S = 24 * 3600.0
 _GEOMETRY = ("pixdim", "qform_code", "quatern", "qoffset", "sform_code", "srow")
 
 
@@ -80,15 +72,14 @@ def check_output(folder: Path, task: str, *, overwrite: bool, inputs: Sequence[P
     """
     folder = _absolute(folder)
     check_name_length(folder)
-    with _sentences(folder):
-        _restore(folder)
+    with output_errors(folder, _ANOTHER_OUTPUT):
+        recover(folder)
         if folder.exists():
             _check_existing(folder, task, overwrite, inputs)
-        _remove_stale(folder)
         place = next((parent for parent in folder.parents if parent.exists()), None)
         if place is None:
             raise OutputError(f"{folder} lies on a drive that is not there.")
-        probe = place / _hidden(folder, "unfinished").name
+        probe = place / hidden_beside(folder).name
         probe.mkdir()
         probe.rmdir()
 
@@ -99,9 +90,8 @@ def staged(
 ) -> Iterator[Path]:
     """A hidden folder beside ``folder`` to write into; it takes the name ``folder`` when the block ends well.
 
-    When the block fails nothing is left. With ``overwrite`` the new folder takes the old one's place in one
-    step where the system can (Linux, macOS); elsewhere in two, and the old one is found again by
-    :func:`check_output` should the computer stop in between. Signals wait until this is done.
+    As :func:`~MSLesionSegLib.files.atomic.atomic_folder`, but a folder that is there is replaced with ``overwrite``
+    alone, and only if :func:`check_output` allows it.
 
     Args:
         way_out: what a person can do where nothing can be written.
@@ -110,22 +100,13 @@ def staged(
         OutputError: as :func:`check_output`, for what came into being in the meantime.
     """
     folder = _absolute(folder)
-    check_name_length(folder)
-    with _sentences(folder, way_out):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        work = _hidden(folder, "unfinished")
-        work.mkdir()
-        try:
-            yield work
-            with _undisturbed():
-                if folder.exists():
-                    _check_existing(folder, task, overwrite, ())
-                    _replace(work, folder)
-                else:
-                    work.rename(folder)
-        finally:
-            with _undisturbed():
-                shutil.rmtree(work, ignore_errors=True)
+
+    def check() -> None:
+        if folder.exists():
+            _check_existing(folder, task, overwrite, ())
+
+    with output_errors(folder, way_out), atomic_folder(folder, check) as work:
+        yield work
 
 
 def save_image(data: np.ndarray, reference: nib.Nifti1Image, path: Path) -> None:
@@ -154,15 +135,10 @@ def save_image(data: np.ndarray, reference: nib.Nifti1Image, path: Path) -> None
 def save_in_folder(folder: Path, images: Mapping[str, tuple[np.ndarray, nib.Nifti1Image]]) -> None:
     """Save images (data, reference) by file name into a folder; each file whole or not at all."""
     folder = _absolute(folder)
-    with _sentences(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    with output_errors(folder, _ANOTHER_OUTPUT):
         for name, (data, reference) in images.items():
-            work = folder / f".{secrets.token_hex(4)}-{name}"
-            try:
+            with atomic_file(folder / name) as work:
                 save_image(data, reference, work)
-                work.replace(folder / name)
-            finally:
-                work.unlink(missing_ok=True)
 
 
 def write_manifest(content: dict[str, Any], folder: Path) -> Path:
@@ -170,21 +146,6 @@ def write_manifest(content: dict[str, Any], folder: Path) -> Path:
     path = folder / MANIFEST
     path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return path
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file in one step.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _check_existing(folder: Path, task: str, overwrite: bool, inputs: Sequence[Path]) -> None:
@@ -234,89 +195,3 @@ def _absolute(path: Path) -> Path:
         return Path(os.path.realpath(Path(path).expanduser()))
     except RuntimeError as error:  # a home folder of nobody
         raise OutputError(f"{path}: {error}") from error
-
-
-def _hidden(folder: Path, kind: str) -> Path:
-    return folder.parent / f".{folder.name}.{kind}-{secrets.token_hex(4)}"
-
-
-def _replace(new: Path, old: Path) -> None:
-    if _exchange(new, old):
-        return  # `new` now names the old result; the caller removes it
-    aside = old.parent / f".{old.name}.previous"
-    shutil.rmtree(aside, ignore_errors=True)
-    old.rename(aside)
-    try:
-        new.rename(old)
-    except BaseException:
-        aside.rename(old)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Swap two names in one step of the file system; False where that does not exist."""
-    function, swap = {"linux": ("renameat2", 2), "darwin": ("renameatx_np", 2)}.get(sys.platform, ("", 0))
-    if not function:
-        return False
-    current_folder = -100 if sys.platform == "linux" else -2
-    try:
-        call = getattr(ctypes.CDLL(None, use_errno=True), function)
-    except (OSError, AttributeError):
-        return False
-    return call(current_folder, os.fsencode(one), current_folder, os.fsencode(other), swap) == 0
-
-
-def _restore(folder: Path) -> None:
-    aside = folder.parent / f".{folder.name}.previous"
-    if aside.exists() and not folder.exists():
-        aside.rename(folder)
-
-
-def _remove_stale(folder: Path) -> None:
-    """Clear what a killed run left. Younger folders may belong to a run that is still going."""
-    for path in folder.parent.glob(f".{_escape(folder.name)}.unfinished-*"):
-        if time.time() - path.stat().st_mtime > _STALE_AFTER_S:
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def _escape(name: str) -> str:
-    return re.sub(r"([*?[])", r"[\1]", name)
-
-
-@contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Put off Ctrl-C and SIGTERM to the end of the block. A job that is stopped there ends with its result."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    asked: list[int] = []
-    before = {}
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            before[number] = signal.signal(number, lambda number, frame: asked.append(number))
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    for number in asked:
-        with contextlib.suppress(Cancelled):
-            signal.raise_signal(number)
-
-
-@contextlib.contextmanager
-def _sentences(folder: Path, way_out: str = _ANOTHER_OUTPUT) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(_sentence(error, folder, way_out)) from error
-
-
-def _sentence(error: OSError, folder: Path, way_out: str) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return f"The disk has no room for the result in {folder}. Free some space or choose another disk."
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"You are not allowed to write in {folder.parent}. {way_out}"
-    if error.errno == errno.ENAMETOOLONG:
-        return f"The path {str(folder)[:60]}... is too long. Choose an output folder in fewer folders."
-    return f"The result cannot be written to {folder}: {error.strerror or error}. {way_out}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.synthesis.patient import synthetic_patient
@@ -59,8 +59,6 @@ def write_dataset(
             shapes=shapes if pathology == "ms" else None,
         )
         masks = folder / "derivatives" / "manual" / name / "anat"
-        for parent in (image.parent, masks):
-            parent.mkdir(parents=True, exist_ok=True)
         _save(patient.mask, masks / f"{name}_label-lesion_mask.nii.gz")
         _save(patient.brain, masks / f"{name}_label-brain_mask.nii.gz")
         _save(patient.flair, image)  # last: its presence says that the patient is complete
@@ -69,6 +67,5 @@ def write_dataset(
 
 
 def _save(image: nib.Nifti1Image, path: Path) -> None:
-    partial = path.with_name(path.name.replace(".nii.gz", ".partial.nii.gz"))
-    nib.save(image, partial)
-    os.replace(partial, path)
+    with atomic_file(path) as partial:
+        nib.save(image, partial)

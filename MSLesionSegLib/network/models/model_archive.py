@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from MSLesionSegLib.errors import ModelError, OutputError
+from MSLesionSegLib.files.atomic import output_errors
 from MSLesionSegLib.files.hidden_files import is_litter
 from MSLesionSegLib.files.zip_files import check_new, extract, open_zip, write_zip
 from MSLesionSegLib.network.models.card_page import card_html
@@ -69,7 +70,7 @@ def import_model(source: Path, name: str | None = None) -> Path:
     if source.is_file() and not zipfile.is_zipfile(source):
         raise ModelError(_no_model(source, [source.name]))
     root = user_models_folder()
-    try:
+    with output_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".import-", dir=root) as temporary:
             folder = Path(temporary) / source.stem  # the name that sentences give
@@ -82,10 +83,7 @@ def import_model(source: Path, name: str | None = None) -> Path:
             except OutputError as error:
                 raise OutputError(f"{error} Give it with --name.") from None
             write_card(folder, card)
-            os.rename(folder, root / card.name)
-    except OSError as error:
-        raise OutputError(f"The model cannot be written to {root}: {error.strerror}.") from error
-    return root / card.name
+            return folder.rename(root / card.name)
 
 
 def _copy(source: Path, folder: Path) -> None:

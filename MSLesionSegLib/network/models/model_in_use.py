@@ -7,7 +7,8 @@ import json
 import os
 from pathlib import Path
 
-from MSLesionSegLib.errors import ModelError, OutputError
+from MSLesionSegLib.errors import ModelError
+from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.models.store import find_model, read_card, user_models_folder, weights_file
 
@@ -110,13 +111,4 @@ def _read() -> dict[str, list[str]] | None:
 
 
 def _write(history: dict[str, list[str]]) -> None:
-    file = _file()
-    partial = file.with_suffix(".partial")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(history, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, file)
-    except OSError as error:
-        raise OutputError(
-            f"The choice of the model cannot be written to {file}: {error.strerror}."
-        ) from error
+    write_text(_file(), json.dumps(history, indent=1) + "\n")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MSLesionSegLib.errors import ModelError, OutputError
+from MSLesionSegLib.files.atomic import atomic_folder, output_errors, write_text
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.network.architectures import Architecture, build
@@ -73,7 +73,7 @@ def list_models() -> list[ModelCard]:
     """Cards of all readable models, shipped ones first; broken folders are left out."""
     cards = []
     for root in (SHIPPED, user_models_folder()):
-        for file in sorted(root.glob("*/card.json")):
+        for file in sorted(root.glob("[!.]*/card.json")):
             try:
                 cards.append(read_card(file.parent))
             except ModelError:
@@ -189,25 +189,16 @@ def save_model(root: Path, network: torch.nn.Module, card: ModelCard) -> Path:
         for key, value in unique_tensors(network).items()
     }
     check_numbers(weights, card.name)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{card.name}-", dir=root) as temporary:
-            folder = Path(temporary) / card.name
-            folder.mkdir()
-            (folder / "weights.safetensors").write_bytes(save(weights))
-            card = replace(
-                card,
-                created=card.created or datetime.date.today().isoformat(),
-                code_version=__version__,
-                weights_sha256=file_sha256(folder / "weights.safetensors"),
-                earlier_sha256=(),
-            )
-            write_card(folder, card)
-            os.rename(folder, target)
-    except OSError as error:
-        raise OutputError(
-            f"The model {card.name} could not be written to {root}: {error.strerror}."
-        ) from error
+    with output_errors(target), atomic_folder(target, lambda: check_name(root, card.name)) as folder:
+        (folder / "weights.safetensors").write_bytes(save(weights))
+        card = replace(
+            card,
+            created=card.created or datetime.date.today().isoformat(),
+            code_version=__version__,
+            weights_sha256=file_sha256(folder / "weights.safetensors"),
+            earlier_sha256=(),
+        )
+        write_card(folder, card)
     return target
 
 
@@ -233,6 +224,4 @@ def _is_users(root: Path) -> bool:
 def write_card(folder: Path, card: ModelCard) -> None:
     """Write (or replace in one step) card.json of a model folder."""
     content = {"format": FORMAT, **asdict(card)}
-    partial = folder / "card.json.partial"
-    partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, folder / "card.json")
+    write_text(folder / "card.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 import shutil
 import threading
 import time
@@ -15,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import Cancelled
+from MSLesionSegLib.files.atomic import atomic_folder, write_text
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.segmentation.result_folder import write_text
 from MSLesionSegLib.training.loop.stopwatch import Stopwatch
 
 DESCRIPTION = "cell.json"
@@ -126,22 +124,19 @@ def compute(cell: Cell, key: str, root: Path, threads: int, progress: Progress) 
             return done
         torch.set_num_threads(threads)
         target = root / "cells" / cell.name
-        out = target.with_name(f".{cell.name}.unfinished-{secrets.token_hex(4)}")
         scratch = root / "scratch" / cell.name
-        for folder in (out, scratch):
-            folder.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(parents=True, exist_ok=True)
         timed = _Timed(progress, scratch / SECONDS, key)
         try:
-            needs = {name: root / "cells" / name for name in cell.needs}
-            findings = cell.work(cell.settings, cell.files, Workplace(out, scratch, needs, timed))
-            seconds = round(timed.clock.seconds, 2)
-            content = {"key": key, "settings": cell.settings, "findings": findings, "seconds": seconds}
-            text = json.dumps(content, indent=1, allow_nan=False)
-            (out / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
-            _take_place(out, target)
+            with atomic_folder(target) as out:
+                needs = {name: root / "cells" / name for name in cell.needs}
+                findings = cell.work(cell.settings, cell.files, Workplace(out, scratch, needs, timed))
+                seconds = round(timed.clock.seconds, 2)
+                content = {"key": key, "settings": cell.settings, "findings": findings, "seconds": seconds}
+                text = json.dumps(content, indent=1, allow_nan=False)
+                (out / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
         finally:
             timed.note()
-            shutil.rmtree(out, ignore_errors=True)
         shutil.rmtree(scratch, ignore_errors=True)
     return Finished(cell.name, target, json.loads(text)["findings"], seconds)
 
@@ -183,16 +178,6 @@ class _Timed:
 
     def warning(self, code: str, sentence: str) -> None:
         self._progress.warning(code, sentence)
-
-
-def _take_place(out: Path, target: Path) -> None:
-    try:
-        os.rename(out, target)
-    except OSError:  # an older result lies there, or that of a worker that had seemed dead
-        aside = target.with_name(f".{target.name}.old-{secrets.token_hex(4)}")
-        os.rename(target, aside)
-        os.rename(out, target)
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 class CellProgress:

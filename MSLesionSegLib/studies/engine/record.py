@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import OutputError, SettingsError
-from MSLesionSegLib.segmentation.result_folder import write_text
+from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.studies.engine.base_models import Bases
 from MSLesionSegLib.versions import versions
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.pages import fill_page
-from MSLesionSegLib.segmentation.result_folder import write_text
 
 _TEMPLATE = Path(__file__).with_name("study.html")
 

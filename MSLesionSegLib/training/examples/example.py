@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.files.foreign_json import read_json
 
 ARRAYS = ("image", "label", "brain", "lesion_index", "focus_index", "brain_index")
@@ -78,12 +78,8 @@ def write_example(
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     facts = {"site": site, "weight": weight, "sha256": _sha256(arrays.values()), "source": source}
-    description = (
-        folder / "example.json"
-    )  # last and in one step: its presence says that the example is complete
-    partial = description.with_suffix(".partial")
-    partial.write_text(json.dumps(facts))
-    os.replace(partial, description)
+    # last and in one step: its presence says that the example is complete
+    write_text(folder / "example.json", json.dumps(facts))
     return Example(folder, **facts)
 
 

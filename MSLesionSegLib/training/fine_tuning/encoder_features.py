@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 
 from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.precision import has_fast_bfloat16
 from MSLesionSegLib.training.loop.stages import FROZEN
@@ -82,6 +82,5 @@ class FeatureSource:
                 "GiB). Free some space, lower the recipe's cached_patches, or tune all layers."
             )
         halves = {f"{k:02d}": t.detach().cpu().contiguous().to(torch.float16) for k, t in enumerate(tensors)}
-        partial = self._file(number).with_suffix(".partial")
-        save_file(halves, partial)
-        os.replace(partial, self._file(number))
+        with atomic_file(self._file(number)) as partial:
+            save_file(halves, partial)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any
 import torch
 
 from MSLesionSegLib.errors import Cancelled, ModelError, SettingsError
+from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.architectures import Architecture, build
@@ -144,7 +144,7 @@ def finetune(request: FineTuning, progress: Progress | None = None, team: Team =
         progress.stage(MEASURE)
         plan = team.share(_planned_steps(request, recipe, model, trained, source, began, plan))
         if team.leads:
-            _write_plan(work / "plan.json", plan)
+            write_text(work / "plan.json", json.dumps(asdict(plan)))
     recipe = recipe.but(steps=plan.steps)
     scorings = (recipe.validations + 1) * plan.scoring_s
     progress.expect({TRAINING: plan.steps * plan.step_s + scorings, GATE: request.keep_s})
@@ -256,13 +256,6 @@ def _read_plan(file: Path, key: str) -> _Plan | None:
         return plan if plan.key == key else None
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _write_plan(file: Path, plan: _Plan) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(plan)), encoding="utf-8")
-    os.replace(partial, file)
 
 
 def training_key(request: FineTuning, recipe: FineTuningRecipe) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
+from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.precision import trains_in_bfloat16
 from MSLesionSegLib.training.examples.example import Example, fingerprint
@@ -194,8 +194,6 @@ class _Run:
         self.saved = time.monotonic()
         if self.checkpoint is None or not self.team.leads:
             return
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.checkpoint.with_suffix(".partial")
         state = {
             "key": self.key,
             "network": self.network.state_dict(),
@@ -205,8 +203,8 @@ class _Run:
             "scores": list(self.scores),
             "best": self.best,
         }
-        torch.save(state, partial)
-        os.replace(partial, self.checkpoint)
+        with atomic_file(self.checkpoint) as partial:
+            torch.save(state, partial)
 
     def _resume(self) -> None:
         state = _read(self.checkpoint, self.key, self.device, self.progress)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.files.lock import lock
 
 RUNS = ".runs"
 
@@ -104,21 +105,11 @@ def _clean_others(models: Path, name: str) -> None:
 @contextlib.contextmanager
 def _lock(models: Path, name: str) -> Iterator[bool]:
     """Whether this process could take the lock of a name; it is let go at the end."""
-    from filelock import FileLock, Timeout
-
     file = models / RUNS / f"{name}.lock"
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(file, timeout=0)
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    except OSError as error:
-        raise OutputError(f"{file.parent} cannot be written: {error.strerror}.") from error
-    try:
-        yield True
-    finally:
-        with contextlib.suppress(OSError):  # Windows deletes no open file
-            file.unlink()
-        lock.release()
+    with lock(file) as held:
+        try:
+            yield held
+        finally:
+            if held:
+                with contextlib.suppress(OSError):  # Windows deletes no open file
+                    file.unlink()

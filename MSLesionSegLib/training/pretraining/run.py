@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
+from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
@@ -286,8 +286,6 @@ def _resume(
 
 
 def _save(path: Path, key: str, pretext, optimiser, step: int, losses: list[float], seconds: float) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
     state = {"key": key, "pretext": pretext.state_dict(), "optimiser": optimiser.state_dict()}
-    torch.save({**state, "step": step, "losses": losses, "seconds": seconds}, partial)
-    os.replace(partial, path)
+    with atomic_file(path) as partial:
+        torch.save({**state, "step": step, "losses": losses, "seconds": seconds}, partial)

@@ -115,5 +115,5 @@ def test_two_at_a_time_wait_for_each_other(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be changed"), changing(tmp_path / "file"):
+    with pytest.raises(OutputError, match="cannot be written"), changing(tmp_path / "file"):
         pass

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.files import atomic
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.jobs.job import ExitCode, run_job
 from MSLesionSegLib.segmentation import result_folder as outputs
@@ -263,11 +264,15 @@ def stop_twice(function):
     return stopped
 
 
-@pytest.mark.parametrize("step", ["_check_existing", "_replace", "_exchange"])
-def test_stopping_while_the_result_takes_its_place_leaves_the_whole_result(tmp_path, monkeypatch, step):
+@pytest.mark.parametrize(
+    ("place", "step"), [(outputs, "_check_existing"), (atomic, "_replace"), (atomic, "_exchange")]
+)
+def test_stopping_while_the_result_takes_its_place_leaves_the_whole_result(
+    tmp_path, monkeypatch, place, step
+):
     out = tmp_path / "out"
     make_result(out, "old")
-    monkeypatch.setattr(outputs, step, stop_twice(getattr(outputs, step)))
+    monkeypatch.setattr(place, step, stop_twice(getattr(place, step)))
     outcome = run_job("test", lambda job: make_result(out, "new"), stages={"work": 1.0})
     assert outcome.code == ExitCode.DONE
     assert (out / "mask.txt").read_text() == "new"
@@ -281,7 +286,7 @@ def test_stopping_while_an_unfinished_result_is_cleared_leaves_nothing(tmp_path,
             job.cancel()
             job.stage("work")
 
-    monkeypatch.setattr(outputs.shutil, "rmtree", stop_twice(shutil.rmtree))
+    monkeypatch.setattr(atomic.shutil, "rmtree", stop_twice(shutil.rmtree))
     assert run_job("test", work, stages={"work": 1.0}).code == ExitCode.CANCELLED
     assert listing(tmp_path) == []
 
@@ -298,7 +303,7 @@ def interruptible():
 def test_without_a_job_a_signal_is_put_off_and_not_lost(tmp_path, monkeypatch):
     out = tmp_path / "out"
     make_result(out, "old")
-    monkeypatch.setattr(outputs, "_replace", stop_twice(outputs._replace))
+    monkeypatch.setattr(atomic, "_replace", stop_twice(atomic._replace))
     with pytest.raises(KeyboardInterrupt):
         make_result(out, "new")
     assert (out / "mask.txt").read_text() == "new"

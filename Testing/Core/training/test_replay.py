@@ -185,7 +185,7 @@ def test_buffers_are_made_listed_exported_and_imported_by_command(cases, tmp_pat
 def test_a_folder_of_buffers_that_cannot_be_written_is_called_so(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setenv("MSLESIONSEG_REPLAY", str(tmp_path / "file" / "buffers"))
-    with pytest.raises(OutputError, match=r"cannot be written to .*set MSLESIONSEG_REPLAY to a folder"):
+    with pytest.raises(OutputError, match=r"cannot be written .*set MSLESIONSEG_REPLAY to a folder"):
         import_buffer(next(replay.SHIPPED.glob("*.zip")))
 
 
