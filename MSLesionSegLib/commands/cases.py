@@ -135,7 +135,7 @@ def cases_list(
 
 @app.command("show")
 def cases_show(cases: Cases, name: Name, events: Events = False) -> None:
-    """Everything that is known of one case."""
+    """All that is stored about one case."""
 
     def work(job: Job) -> Case:
         from MSLesionSegLib.cases.case_set import find_case
@@ -180,7 +180,7 @@ def cases_remove(cases: Cases, name: Name, events: Events = False) -> None:
 
 @app.command("check")
 def cases_check(cases: Cases, events: Events = False, stop_file: StopFile = None) -> None:
-    """Name bad cases: other grids, empty or damaged files, masks outside the brain, scans that are there twice."""
+    """List bad cases: masks on other grids, empty or damaged files, masks outside the brain, scans twice."""
 
     def work(job: Job) -> list[CaseFinding]:
         from MSLesionSegLib.cases.checking import check_cases
@@ -256,7 +256,7 @@ def cases_import(
     events: Events = False,
     stop_file: StopFile = None,
 ) -> None:
-    """Add the cases of another set; what is there already is recognised."""
+    """Add the cases of another set; what is there already is recognized."""
 
     def work(job: Job) -> Imported:
         from MSLesionSegLib.cases.archive import import_archive

@@ -157,7 +157,7 @@ def models_import(
     name: Annotated[str | None, typer.Option(help="Another name, where its own is taken.")] = None,
     events: Events = False,
 ) -> None:
-    """Take a model from another computer; anything but safetensors weights with a card is refused."""
+    """Import a model from another computer; anything but safetensors weights with a card is refused."""
     from MSLesionSegLib.network.models.model_archive import import_model
 
     def describe(folder: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ def replay_make(
     events: Events = False,
     stop_file: StopFile = None,
 ) -> None:
-    """Prepare a buffer from training cases: brain only, 1 mm, normalised, at most 20 of each site."""
+    """Prepare a buffer from training cases: brain only, 1 mm, normalized, at most 20 of each site."""
 
     def work(job: Job) -> Buffer:
         from MSLesionSegLib.training.examples.replay_buffer import make_buffer

@@ -26,7 +26,7 @@ def zscore(array: np.ndarray, mask: np.ndarray, tails: float = 0.0) -> np.ndarra
     """
     inside = mask > 0
     if not inside.any():
-        raise ImageError("The brain mask is empty, so the image cannot be normalised.")
+        raise ImageError("The brain mask is empty, so the image cannot be normalized.")
     values = array[inside].astype(np.float64)
     if tails:
         values = np.clip(values, *np.percentile(values, (tails, 100 - tails)))

@@ -119,8 +119,8 @@ def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Chec
         light,
         difference,
         {
-            "green": "Grey and white matter have about the same contrast on both scans.",
-            "amber": "Grey and white matter differ in contrast between the two scans (another scanner or protocol).",
+            "green": "Gray and white matter have about the same contrast on both scans.",
+            "amber": "Gray and white matter differ in contrast between the two scans (another scanner or protocol).",
             "red": "The two scans have so different a contrast that they may not be the same sequence.",
         }[light],
     )

@@ -13,7 +13,7 @@ _SAME_MM = 1e-3
 _SAME_VOXELS = 0.1
 _SEGMENTATION = ".seg.nrrd"  # 3D Slicer cuts them to what is painted, and may reverse an axis
 _WAY_OUT = (
-    "Resample the mask onto that image with nearest-neighbour interpolation, or give the image's own mask."
+    "Resample the mask onto that image with nearest-neighbor interpolation, or give the image's own mask."
 )
 
 
@@ -45,7 +45,7 @@ def on_grid(
     beyond = int(np.count_nonzero(((there < 0) | (there >= shape)).any(axis=1)))
     if beyond:
         raise ImageError(
-            f"The mask {name} has {beyond} labelled voxels that lie beyond the image that it must match. {_WAY_OUT}"
+            f"The mask {name} has {beyond} labeled voxels that lie beyond the image that it must match. {_WAY_OUT}"
         )
     moved = np.zeros(shape, values.dtype)
     moved[tuple(there.T)] = values[tuple(found.T)]

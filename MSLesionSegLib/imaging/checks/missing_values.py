@@ -76,7 +76,7 @@ def _healed(name: str, data: np.ndarray, bad: np.ndarray) -> tuple[np.ndarray, l
     finding = Finding(
         "repaired-values",
         f"{name} had {len(where)} voxels ({100 * len(where) / bad.size:.2g} %) that are not a number or infinite. "
-        "They were replaced by the median of their neighbours.",
+        "They were replaced by the median of their neighbors.",
     )
     return healed, [finding]
 

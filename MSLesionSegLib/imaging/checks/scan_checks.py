@@ -56,8 +56,8 @@ def check_shape(name: str, shape: tuple[int, ...]) -> None:
 def several_values(name: str) -> ImageError:
     """Say that a voxel holds more than one number."""
     return ImageError(
-        f"{name} holds several values in each voxel (a colour picture, a vector field or a segmentation with "
-        "layers). Give the original grey-scale scan."
+        f"{name} holds several values in each voxel (a color picture, a vector field or a segmentation with "
+        "layers). Give the original gray-scale scan."
     )
 
 
@@ -105,7 +105,7 @@ def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -
     if view.min() < _SMALLEST_VIEW_MM:
         raise ImageError(
             f"{name} covers only {in_mm(view)}, which is too small for a brain. Check that it is the right "
-            "scan, with all its slices, and that its voxel size is given in millimetres."
+            "scan, with all its slices, and that its voxel size is given in millimeters."
         )
     if view.max() > _LARGEST_VIEW_MM:
         raise ImageError(
@@ -150,11 +150,11 @@ def check_units(name: str, header: nib.Nifti1Header, affine: np.ndarray) -> list
             Finding(
                 "wrong-units",
                 f"{name} says that its voxel size is in {unit}, but the numbers only make sense in "
-                "millimetres. Millimetres are used; other programs may show the scan in another size.",
+                "millimeters. Millimeters are used; other programs may show the scan in another size.",
             )
         ]
     raise ImageError(
-        f"{name} gives its voxel size in {unit}. Convert it to millimetres (again from the DICOM files, for "
+        f"{name} gives its voxel size in {unit}. Convert it to millimeters (again from the DICOM files, for "
         "example with dcm2niix) and try again."
     )
 

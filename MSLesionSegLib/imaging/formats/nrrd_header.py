@@ -109,7 +109,7 @@ def check_header(path: Path, header: NrrdHeader) -> list[Finding]:
         )
     units = {unit.strip('"').lower() for unit in fields.get("spaceunits", "").split()} - _MILLIMETRES
     if units:
-        raise ImageError(f"{name} gives its voxel size in {min(units)[:16]}. Convert it to millimetres.")
+        raise ImageError(f"{name} gives its voxel size in {min(units)[:16]}. Convert it to millimeters.")
     return [] if fields.get("space", "").lower() in _PLACED else [no_position(name, "LPS")]
 
 

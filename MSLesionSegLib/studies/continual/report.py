@@ -51,7 +51,7 @@ def write_continual_report(
     save_figure(_curve(every, pooled), figures, "zero-shot")
     sections = [_transfer(folder, every, orders, names), *_pictures(len(orders), len(seeds))]
     lead = (
-        "Centres are learnt one after the other; after each, the network is tested on all. Dice at 1 mm, binarised "
+        "Centres are learned one after the other; after each, the network is tested on all. Dice at 1 mm, binarized "
         "at one half, on patients that no training saw and no buffer holds. Backward transfer of a centre: its test "
         "Dice after the last centre minus that just after its own; negative is forgetting."
     )

@@ -35,7 +35,7 @@ LEAD = (
     "lesions of any size, found if one voxel overlaps; mean ± standard error over scans."
 )
 ENCODER_LEAD = (
-    "The encoder learns from scans without masks to fill in what is hidden. The decoder learnt nothing: the model "
+    "The encoder learns from scans without masks to fill in what is hidden. The decoder learned nothing: the model "
     "finds no lesions before it is fine-tuned."
 )
 

@@ -97,7 +97,7 @@ class FineTuningRecipe(TrainingRecipe):
                 )
         if self.activation == "normalised-relu" and self.loss != "dice":
             raise SettingsError(
-                "The normalised ReLU gives no cross-entropy: it goes with the loss 'dice' only."
+                "The normalized ReLU gives no cross-entropy: it goes with the loss 'dice' only."
             )
 
     @property

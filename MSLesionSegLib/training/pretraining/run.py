@@ -28,9 +28,7 @@ from MSLesionSegLib.training.patches.patches import PatchSource
 from MSLesionSegLib.training.pretraining.pretext import UNETR_ALONE, build_pretext
 
 CHECKPOINT_SECONDS = 60
-LIMITS = (
-    "Its encoder has seen scans, its decoder has learnt nothing: it finds no lesions before it is fine-tuned."
-)
+LIMITS = "Its encoder has seen scans, its decoder has learned nothing: it finds no lesions before it is fine-tuned."
 
 
 @dataclass(frozen=True)

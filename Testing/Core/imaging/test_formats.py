@@ -210,7 +210,7 @@ def test_what_is_wrong_with_a_nrrd_is_named_and_not_called_damage(tmp_path: Path
     with pytest.raises(ImageError, match=r"its voxels lie in voxels.raw, which is not there"):
         read_scan(alone)
     metres = nrrd(tmp_path / "metres.nrrd", voxels(), PLACED + 'space units: "m" "m" "m"', "encoding: raw")
-    with pytest.raises(ImageError, match=r"voxel size in m\. Convert it to millimetres"):
+    with pytest.raises(ImageError, match=r"voxel size in m\. Convert it to millimeters"):
         read_scan(metres)
 
 

@@ -94,7 +94,7 @@ def test_a_segmentation_may_reach_beyond_its_scan_but_not_its_labels(tmp_path: P
     np.testing.assert_array_equal(read_mask(path, scan).dataobj, LABELS)
     larger[:2, 0, 0] = 1
     path = write_nrrd(tmp_path / "larger.seg.nrrd", larger, moved(scan.affine, -5, -5, -5))
-    with pytest.raises(ImageError, match="2 labelled voxels that lie beyond the image"):
+    with pytest.raises(ImageError, match="2 labeled voxels that lie beyond the image"):
         read_mask(path, scan)
 
 

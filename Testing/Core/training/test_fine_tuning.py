@@ -89,7 +89,7 @@ def test_an_unknown_recipe_is_refused_with_the_list():
 
 
 def test_the_normalised_relu_goes_with_dice_only():
-    with pytest.raises(SettingsError, match="normalised ReLU"):
+    with pytest.raises(SettingsError, match="normalized ReLU"):
         get_recipe("replay").but(loss="ce")
 
 
