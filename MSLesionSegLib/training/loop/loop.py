@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import time
 from collections.abc import Callable
@@ -15,19 +13,22 @@ import numpy as np
 import torch
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
-from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.precision import trains_in_bfloat16
-from MSLesionSegLib.training.examples.example import Example, fingerprint
+from MSLesionSegLib.training.examples.example import Example
+from MSLesionSegLib.training.loop.checkpoint import Checkpoint, run_key
 from MSLesionSegLib.training.loop.distributed import ALONE, Team
 from MSLesionSegLib.training.loop.losses import get_loss
-from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import Recipe, TrainingRecipe
 from MSLesionSegLib.training.loop.schedule import learning_rate, make_optimiser
 from MSLesionSegLib.training.loop.stages import TRAINING
+from MSLesionSegLib.training.loop.stopwatch import Stopwatch
 
 CHECKPOINT_SECONDS = 60
 
 Tensors = torch.Tensor | tuple[torch.Tensor, ...]
+# from the network's output and the labels to losses by name: their sum is made small, the first is told
+Objective = Callable[[Any, torch.Tensor], dict[str, torch.Tensor]]
 
 
 class Source(Protocol):
@@ -57,6 +58,19 @@ class Validation:
     history: list[dict[str, float]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Course:
+    """How a training went.
+
+    Attributes:
+        losses: of every step.
+        seconds: that it took, those before an interruption included.
+    """
+
+    losses: list[float]
+    seconds: float
+
+
 def train_network(
     network: torch.nn.Module,
     source: Source,
@@ -68,13 +82,51 @@ def train_network(
     validation: Validation | None = None,
     team: Team = ALONE,
 ) -> torch.nn.Module:
-    """Train those weights of a network that are not frozen, in place.
+    """Train a network to segment, by the loss of its recipe; the arguments are those of :func:`optimise`.
 
     Args:
         network: maps what ``source`` gives to one logit map (N, 1, X, Y, Z).
+
+    Returns:
+        The network, in evaluation mode.
+    """
+    loss = get_loss(recipe.loss, recipe.activation)
+    optimise(
+        network,
+        source,
+        recipe,
+        lambda logits, label: {"loss": loss(logits.float(), label)},
+        checkpoint=checkpoint,
+        device=device,
+        progress=progress,
+        validation=validation,
+        team=team,
+    )
+    return network
+
+
+def optimise(
+    network: torch.nn.Module,
+    source: Source,
+    recipe: Recipe,
+    objective: Objective,
+    *,
+    checkpoint: Path | None = None,
+    device: str = "cpu",
+    progress: Progress | None = None,
+    validation: Validation | None = None,
+    team: Team = ALONE,
+) -> Course:
+    """Train those weights of a network that are not frozen, in place; it is in evaluation mode at the end.
+
+    A resumed run equals an unbroken one bit for bit on the same CPU.
+
+    Args:
+        network: maps what ``source`` gives to what ``objective`` takes.
         source: draws the batches.
-        recipe: length, rates, loss and optimiser.
-        checkpoint: file that is written about every minute and after each validation (atomically) and continued from
+        recipe: length, rates and optimiser.
+        objective: what is made small.
+        checkpoint: file that is written about every minute and after each validation (atomically) and resumed from
             when it belongs to this very run: the same recipe, cases and starting weights. One of another run is
             replaced, with a warning.
         device: ``cpu`` or ``cuda``.
@@ -83,15 +135,12 @@ def train_network(
             candidate.
         team: processes that train together; each draws its own part of every batch from its own ``source``.
 
-    Returns:
-        The network, in evaluation mode. A resumed run equals an unbroken one bit for bit on the same CPU.
-
     Raises:
-        SettingsError: the loss or its gradient is no number any more.
+        SettingsError: the loss or its gradient is not finite any more.
         Cancelled: the person stopped it. The best state so far is in the network then, if there is one.
     """
     progress = progress or Silent()
-    run = _Run(network, source, recipe, checkpoint, device, progress, validation, team)
+    run = _Run(network, source, recipe, objective, checkpoint, device, progress, validation, team)
     try:
         while True:
             if run.is_due():
@@ -101,32 +150,35 @@ def train_network(
             progress.stage(TRAINING, run.step / recipe.steps)
             run.advance()
     except Cancelled:
-        run.save()
-        run.restore_best()
+        run.end()
         raise
-    run.save()
-    run.restore_best()
+    run.end()
     progress.stage(TRAINING, 1.0)
-    return network.eval()
+    return Course(run.losses, run.clock.seconds)
 
 
 class _Run:
     """The state of one training run."""
 
-    def __init__(self, network, source, recipe, checkpoint, device, progress, validation, team) -> None:
+    def __init__(
+        self, network, source, recipe, objective, checkpoint, device, progress, validation, team
+    ) -> None:
         # thin layers at full resolution are almost twice as fast with the channels last
         self.network = network.to(device, memory_format=torch.channels_last_3d).train()
-        self.source, self.recipe, self.checkpoint = source, recipe, checkpoint
+        self.source, self.recipe, self.objective = source, recipe, objective
         self.device, self.progress, self.team = device, progress, team
         self.validation = validation
         self.optimiser = make_optimiser(recipe, network.parameters())
-        self.loss = get_loss(recipe.loss, recipe.activation)
         self.step = 0
         self.losses: list[float] = []
         self.scores = [] if validation is None else validation.history
         self.best: dict[str, Any] | None = None
-        self.key = _run_key(network, source, recipe)
-        self._resume()
+        self.checkpoint: Checkpoint | None = None
+        spent = 0.0
+        if checkpoint is not None:
+            self.checkpoint = Checkpoint(checkpoint, run_key(network, source.examples, recipe))
+            spent = self._resume()
+        self.clock = Stopwatch(spent)
         team.wait()  # nobody writes a checkpoint before all have read it
         self.forward = network
         if team.size > 1:
@@ -143,13 +195,14 @@ class _Run:
         if self.fast is None:
             self.fast = trains_in_bfloat16(self.network, inputs, self.device)
         with torch.autocast(self.device, torch.bfloat16, enabled=self.fast):
-            logits = self.forward(inputs)
-        loss = self.loss(logits.float(), label)
+            output = self.forward(inputs)
+        parts = self.objective(output, label)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        sum(parts.values()).backward()
         steepness = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0))
         self.optimiser.step()
-        self.losses.append(self.team.mean(float(loss.detach())))
+        told = next(iter(parts.values()))
+        self.losses.append(self.team.mean(float(told.detach())))
         if not (math.isfinite(self.losses[-1]) and math.isfinite(steepness)):
             raise SettingsError(
                 f"The training diverged at step {self.step + 1}: the loss is not a number. Lower the "
@@ -185,7 +238,9 @@ class _Run:
         since = sum(numbers["step"] > self.best["step"] for numbers in self.scores)
         return since >= self.validation.patience
 
-    def restore_best(self) -> None:
+    def end(self) -> None:
+        """Save, and leave the network in its best state."""
+        self.save()
         if self.best is not None:
             self.network.load_state_dict(self.best["weights"])
         self.network.eval()
@@ -194,58 +249,31 @@ class _Run:
         self.saved = time.monotonic()
         if self.checkpoint is None or not self.team.leads:
             return
-        state = {
-            "key": self.key,
-            "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "step": self.step,
-            "losses": self.losses,
-            "scores": list(self.scores),
-            "best": self.best,
-        }
-        with atomic_file(self.checkpoint) as partial:
-            torch.save(state, partial)
+        self.checkpoint.write(
+            {
+                "network": self.network.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "step": self.step,
+                "losses": self.losses,
+                "scores": list(self.scores),
+                "best": self.best,
+                "seconds": self.clock.seconds,
+            }
+        )
 
-    def _resume(self) -> None:
-        state = _read(self.checkpoint, self.key, self.device, self.progress)
+    def _resume(self) -> float:
+        """Take over what the checkpoint holds; returns the seconds that it took."""
+        state = self.checkpoint.read(self.device, self.progress)
         if state is None:
-            return
+            return 0.0
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.step, self.losses = state["step"], state["losses"]
-        self.scores.extend(state.get("scores", []))
-        self.best = state.get("best")
+        self.step, self.losses, self.best = state["step"], state["losses"], state["best"]
+        self.scores.extend(state["scores"])
+        return state.get("seconds", 0.0)  # earlier versions did not write it
 
 
 def _on(inputs: Tensors, device: str) -> Tensors:
     if isinstance(inputs, tuple):
         return tuple(_on(tensor, device) for tensor in inputs)
     return inputs.to(device, memory_format=torch.channels_last_3d)
-
-
-def _run_key(network: torch.nn.Module, source: Source, recipe: TrainingRecipe) -> str:
-    """What tells one training run from another: recipe, cases and starting weights."""
-    digest = hashlib.sha256(json.dumps(recipe.as_dict(), sort_keys=True).encode())
-    digest.update(fingerprint(source.examples).encode())
-    for parameter in network.parameters():
-        digest.update(parameter.detach().cpu().contiguous().numpy())
-        if not parameter.requires_grad:
-            digest.update(b"frozen")
-    return digest.hexdigest()
-
-
-def _read(path: Path | None, key: str, device: str, progress: Progress) -> dict[str, Any] | None:
-    if path is None or not path.exists():
-        return None
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-    except Exception:  # damaged bytes make the unpickler raise errors of any kind
-        state = {}
-    if state.get("key") == key:
-        return state
-    progress.warning(
-        "other-checkpoint",
-        f"{path} is damaged or belongs to another run (other cases, recipe or starting weights): training "
-        "starts from the beginning.",
-    )
-    return None

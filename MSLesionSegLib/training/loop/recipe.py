@@ -8,48 +8,73 @@ from typing import Any, ClassVar, TypeVar
 
 from MSLesionSegLib.errors import SettingsError
 
-R = TypeVar("R", bound="TrainingRecipe")
+R = TypeVar("R", bound="Recipe")
 
 
 @dataclass(frozen=True)
-class TrainingRecipe:
-    """All that decides a training run, besides the cases and the network.
+class Recipe:
+    """What decides the pace of any training.
 
     Attributes:
         steps: optimiser steps.
         batch: patches per step.
         patch: edge of the cubic patch in voxels.
-        lesion_share: part of the patches that is centred on a lesion; the rest on any brain voxel.
-        focus_share: part of those others that is centred on a place that deserves attention, where there is one.
-        learning_rate: AdamW's rate after the warm-up; it falls to 0 along a half cosine.
-        warm_up: steps until the full rate is reached.
-        weight_decay: AdamW's weight decay.
-        insertion: chance that synthetic lesions are put into a patch.
-        other_pathology: part of the insertions that is tumour-, stroke- or small-vessel-like; the rest is MS-like.
-        thick_slices: chance that a patch is averaged to thick slices and interpolated back.
-        intensity: strength of the contrast, bias field, noise and blur augmentation, 0 = none.
-        geometry: strength of rotation, scaling and elastic deformation, 0 = flips only.
+        learning_rate: the optimiser's rate after the warm-up.
+        weight_decay: the optimiser's weight decay.
         seed: source of chance; step k draws from (seed, k) alone, so a resumed run equals an unbroken one.
     """
 
     steps: int = 1000
     batch: int = 2
     patch: int = 64
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    seed: int = 0
+
+    warm_up: ClassVar[int] = 0
+    optimiser: ClassVar[str] = "adamw"
+    schedule: ClassVar[str] = "constant"
+
+    def but(self: R, **changes: Any) -> R:
+        """A copy with other values; unknown names are refused with the list of known ones."""
+        known = {field.name for field in fields(self)}
+        unknown = set(changes) - known
+        if unknown:
+            raise SettingsError(
+                f"A recipe has no {', '.join(sorted(unknown))}. It has: {', '.join(sorted(known))}."
+            )
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainingRecipe(Recipe):
+    """All that decides a training run, besides the cases and the network.
+
+    Attributes:
+        lesion_share: part of the patches that is centred on a lesion; the rest on any brain voxel.
+        focus_share: part of those others that is centred on a place that deserves attention, where there is one.
+        warm_up: steps until the full rate is reached; afterwards it falls to 0 along a half cosine.
+        insertion: chance that synthetic lesions are put into a patch.
+        other_pathology: part of the insertions that is tumour-, stroke- or small-vessel-like; the rest is MS-like.
+        thick_slices: chance that a patch is averaged to thick slices and interpolated back.
+        intensity: strength of the contrast, bias field, noise and blur augmentation, 0 = none.
+        geometry: strength of rotation, scaling and elastic deformation, 0 = mirroring only.
+    """
+
     lesion_share: float = 0.5
     focus_share: float = 0.25
-    learning_rate: float = 1e-3
     warm_up: int = 50
-    weight_decay: float = 1e-4
     insertion: float = 0.3
     other_pathology: float = 0.3
     thick_slices: float = 0.3
     intensity: float = 1.0
     geometry: float = 1.0
-    seed: int = 0
 
-    # how all the shipped models were made; a fine-tuning recipe can choose, see fine_tuning.py
+    # how all the shipped models were made; a fine-tuning recipe can choose, see fine_tuning/recipes.py
     loss: ClassVar[str] = "dice-ce"
-    optimiser: ClassVar[str] = "adamw"
     schedule: ClassVar[str] = "cosine"
     activation: ClassVar[str] = "sigmoid"
 
@@ -80,19 +105,6 @@ class TrainingRecipe:
         for name in self.shares:
             if not 0 <= getattr(self, name) <= 1:
                 raise SettingsError(f"The recipe's {name} must lie between 0 and 1.")
-
-    def but(self: R, **changes: Any) -> R:
-        """A copy with other values; unknown names are refused with the list of known ones."""
-        known = {field.name for field in fields(self)}
-        unknown = set(changes) - known
-        if unknown:
-            raise SettingsError(
-                f"A recipe has no {', '.join(sorted(unknown))}. It has: {', '.join(sorted(known))}."
-            )
-        return replace(self, **changes)
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 RECIPES = {

@@ -16,10 +16,10 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.store import load_model, read_card
 from MSLesionSegLib.training.examples.unlabelled import prepare_unlabelled
+from MSLesionSegLib.training.loop import loop
 from MSLesionSegLib.training.loop.loop import train_network
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from MSLesionSegLib.training.patches.patches import PatchSource
-from MSLesionSegLib.training.pretraining import run as pretraining
 from MSLesionSegLib.training.pretraining.pretext import BlockReconstruction, Inpainting, build_pretext
 from MSLesionSegLib.training.pretraining.run import PRESETS, PretrainingRecipe, get_preset, pretrain
 from phantoms.study_phantoms import write_centre, write_examples
@@ -148,7 +148,7 @@ def test_a_stopped_pre_training_goes_on_to_the_same_result(scans, tmp_path, monk
     architecture, patch = NETWORKS["unet"]
     recipe = PretrainingRecipe(steps=5, batch=1, patch=patch)
     whole = pretrain("whole", architecture, recipe, scans, tmp_path / "a", checkpoint=tmp_path / "a.pt")
-    monkeypatch.setattr(pretraining, "CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
 
     class StopAt3(Silent):
         def stage(self, name, fraction=0.0):
