@@ -5,7 +5,6 @@ from pathlib import Path
 
 import qt
 import slicer
-import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -65,53 +64,67 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
         self.logic = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
 
     def setup(self):
+        from types import SimpleNamespace
+
+        from MSLesionSegModule.parameters import BoundParameters
         from MSLesionSegModule.review.reviewSection import ReviewSection
-        from MSLesionSegModule.sections.casesSection import CasesSection
+        from MSLesionSegModule.sections.fineTuningSection import FineTuningSection
         from MSLesionSegModule.sections.modelsSection import ModelsSection
         from MSLesionSegModule.sections.packagesSection import PackagesSection
-        from MSLesionSegModule.sections.segmentSection import SegmentSection
-        from MSLesionSegModule.sections.trainSection import TrainSection
-        from MSLesionSegModule.timers import delayed
+        from MSLesionSegModule.sections.scansSection import ScansSection
+        from MSLesionSegModule.sections.searchSection import SearchSection
+        from MSLesionSegModule.sections.trainingSetSection import TrainingSetSection
         from MSLesionSegModule.views.focus import Focus
         from MSLesionSegModule.views.sliceViews import Views
+        from MSLesionSegModule.widgets.form import loadForm
+        from MSLesionSegModule.widgets.timers import delayed
 
         ScriptedLoadableModuleWidget.setup(self)
-        self._uiWidget = slicer.util.loadUI(self.resourcePath("UI/MSLesionSeg.ui"))
-        self.layout.addWidget(self._uiWidget)
-        self.ui = slicer.util.childWidgetVariables(self._uiWidget)
-        self._uiWidget.setMRMLScene(slicer.mrmlScene)
-        self.logic = MSLesionSegLogic()
-        self.ui.versionLabel.text = _("MSLesionSeg {version}").format(version=self.logic.coreVersion())
+        self.logic = logic = MSLesionSegLogic()
+        self.parameters = parameters = BoundParameters()
+        self.views = views = Views()
+        packages, say = logic.packages, self.say
+        frame, frameUi = loadForm("MSLesionSeg")
+        frameUi.versionLabel.text = _("MSLesionSeg {version}").format(version=logic.coreVersion())
+        self._messageLabel = frameUi.messageLabel
+        self.packages = PackagesSection(packages, parameters, say)
+        self.models = ModelsSection(self.packages, say)
+        self.scans = ScansSection(packages, self.models, parameters)
+        self.search = SearchSection(logic, self.scans, parameters, views, say)
+        self.review = ReviewSection(parameters, views, self.search.ui, say)
+        self.cases = TrainingSetSection(logic, self.review, self.packages, say)
+        self.train = FineTuningSection(
+            logic, self.cases, self.models, parameters, self.search.ui.logText, say
+        )
+        self.focus = Focus(logic, parameters, views, self.review, self.cases, self.scans, self.search)
+        self.ui = SimpleNamespace(**vars(frameUi))  # all widgets by name
+        for section in (
+            self.scans,
+            self.search,
+            self.review,
+            self.cases,
+            self.train,
+            self.models,
+            self.packages,
+        ):
+            frameUi.sections.layout().addWidget(section.widget)
+            vars(self.ui).update(vars(section.ui))
+        self.layout.addWidget(frame)
 
         self.timer = qt.QTimer()
         self.timer.interval = POLL_MS
-        self.timer.timeout.connect(self.logic.poll)
-        self.views = Views()
+        self.timer.timeout.connect(logic.poll)
         self.showLater = delayed(0, self.showPair)
-        self.packages = PackagesSection(self.ui, self.logic, self.say)
-        self.review = ReviewSection(self.ui, self.views, self.say)
-        self.models = ModelsSection(self.ui, self.logic, self.say)
-        self.cases = CasesSection(self.ui, self.logic, self.say)
-        self.train = TrainSection(self.ui, self.logic, self.say)
-        self.segment = SegmentSection(self.ui, self.logic, self.say, self.views)
-        self.sections = (self.packages, self.review, self.models, self.cases, self.train, self.segment)
-        self.focus = Focus(self.ui, self.logic, self.views, self.review, self.cases, self.segment)
-        self.packages.onChanged = self.onPackagesChanged
-        self.cases.beforeAdding = self.review.takeEdits
-        self.cases.showOpen = self.review.goToOpen
-        self.cases.onChanged = self.train.update
-        self.train.onModels = self.models.refresh
-        self.models.onChanged = self.onModelsChanged
-
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEndImport)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved)
+        for event, action in (
+            (slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose),
+            (slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose),
+            (slicer.mrmlScene.EndImportEvent, self.onSceneEndImport),
+            (slicer.mrmlScene.NodeAddedEvent, self.onNodeAdded),
+            (slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved),
+        ):
+            self.addObserver(slicer.mrmlScene, event, action)
         self.say("")
         self.initializeParameterNode()
         self.models.refresh()
@@ -127,7 +140,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self):
         self.initializeParameterNode()
-        self.review.enter(slicer.util.mainWindow() or self._uiWidget)
+        self.review.enter(slicer.util.mainWindow() or self.parent)
         self.focus.enter()
         self.showPair()
         self.packages.refresh()
@@ -145,20 +158,20 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.review.exit()
         self.views.restore()
         self.focus.exit()
-        self.setParameterNode(None)
+        self.parameters.bind(None)
 
     def showPair(self):
         """Show both scans of a comparison that is under review."""
         session = self.review.session
-        if self._parameterNode and session is not None and session.record["task"] == "new":
+        if self.parameters.node and session is not None and session.record["task"] == "new":
             self.views.show("new", session.volumeIds())
 
     def onSceneStartClose(self, caller, event):
         self.views.restore()  # once the scene is closed, it cannot be told any more what to give back
         self.logic.cancelSegmenting()
-        self.segment.abandoned()
+        self.search.abandoned()
         self.focus.forget()
-        self.setParameterNode(None)
+        self.parameters.bind(None)
 
     def onSceneEndClose(self, caller, event):
         if self.parent.isEntered:
@@ -173,61 +186,28 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 self.showLater.start()  # the views of the scene that was loaded are made after this event
 
     def onNodeAdded(self, caller, event):
-        if self._parameterNode:
-            self.segment.proposeSoon()
+        if self.parameters.node:
+            self.scans.proposeSoon()
             self.focus.lookSoon()
 
     def onNodeRemoved(self, caller, event):
         self.focus.nodeRemoved()
 
-    def onPackagesChanged(self):
-        self.models.refresh()
-        self.cases.update()
-        self.segment.update()
-
-    def onModelsChanged(self):
-        self.segment.refreshModels()
-        self.train.refreshModels()
-        self.train.update()
-
-    def onParameterNodeModified(self, caller, event):
-        self.packages.setTask(self._parameterNode.task.value)
-        self.segment.parametersChanged()
-        self.train.parametersChanged()
-        self.review.parametersChanged()
-
     def initializeParameterNode(self):
         """Bind the panel to this scene's parameter node, go on with its review and propose scans."""
-        self.setParameterNode(self.logic.getParameterNode())
-        shown, node = self.review.session, self._parameterNode.segmentation
+        self.parameters.bind(self.logic.getParameterNode(), self.ui)
+        shown, node = self.review.session, self.parameters.node.segmentation
         if shown is not None and shown.node is node and shown.inScene:
             self.review.resume()
         else:
             self.focus.restore(node)
-        self.segment.proposeInputs()
-
-    def setParameterNode(self, parameterNode):
-        """Bind the panel to a parameter node, or to none."""
-        if self._parameterNode:
-            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
-            self.removeObserver(
-                self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified
-            )
-        self._parameterNode = parameterNode
-        for section in (self.review, self.segment, self.train):
-            section.parameters = parameterNode
-        if self._parameterNode:
-            self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
-            self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParameterNodeModified)
-            self.packages.setTask(self._parameterNode.task.value)
-            self.segment.parametersChanged()
-            self.train.parametersChanged()
+        self.scans.propose()
 
     def say(self, sentence: str, error: bool = False, details: str = "") -> None:
         """Show a sentence on top of the panel; an error that has details also in a box."""
-        self.ui.messageLabel.text = sentence
-        self.ui.messageLabel.styleSheet = "font-weight: bold" if error else ""
-        self.ui.messageLabel.visible = bool(sentence)
+        self._messageLabel.text = sentence
+        self._messageLabel.styleSheet = "font-weight: bold" if error else ""
+        self._messageLabel.visible = bool(sentence)
         if error and details:
             slicer.util.errorDisplay(sentence, detailedText=details)
 
@@ -239,7 +219,8 @@ class MSLesionSegTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        from MSLesionSegModule.selfTest import runLogicTest, runPanelTest, runStartTest
+        from MSLesionSegModule.selfTest.logicTest import runLogicTest, runStartTest
+        from MSLesionSegModule.selfTest.panelTest import runPanelTest
 
         self.setUp()
         window = slicer.util.mainWindow() is not None

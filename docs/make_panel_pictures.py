@@ -57,35 +57,35 @@ def draw(harness, folder: Path) -> None:
     ui.segmentButton.click()
     harness.wait(lambda: ui.segmentProgressBar.value > 30)
     picture("searching")
-    harness.wait(lambda: panel.segment._job is None)
-    panel.review.next()
-    panel.review.accept()
-    panel.review.reject()
+    harness.wait(lambda: panel.search.row.job is None)
+    ui.nextButton.click()
+    ui.acceptButton.click()
+    ui.rejectButton.click()
     picture("review")
     only("lesions", "editor")
-    panel.review.edit()
+    ui.editButton.click()
     picture("editor")
     for _ in panel.review.session.review.rows:
-        panel.review.accept()  # and on to the next
+        ui.acceptButton.click()  # and on to the next
 
     file_others(folder)
     ui.casesFolderButton.directory = str(folder / "cases")
     ui.reviewerEdit.text = "R1"
     ui.addCaseButton.click()
-    harness.wait(lambda: panel.cases._job is None)
+    harness.wait(lambda: panel.cases.job is None)
     only("cases")
     ui.casesFolderButton.text = "/data/training-set"
     picture("training-set")
 
     only("train")
-    panel._parameterNode.minutes = 1
+    panel.parameters.node.minutes = 1
     ui.startComboBox.currentIndex = ui.startComboBox.findData("bright")
     ui.trainButton.click()
     harness.wait(
-        lambda: len(panel.train._plot._points.get("validation_dice", ())) > 2 or panel.train._job is None
+        lambda: len(panel.train._plot._points.get("validation_dice", ())) > 2 or panel.train.row.job is None
     )
     picture("training")
-    harness.wait(lambda: panel.train._job is None, 600)
+    harness.wait(lambda: panel.train.row.job is None, 600)
     picture("gate")
     only("models")
     ui.modelTable.selectRow(ui.modelTable.rowCount - 1)

@@ -49,7 +49,7 @@ def test_while_the_slider_is_dragged_the_last_place_counts_and_the_mask_follows(
     found.put = lambda masks: (put(masks), shown.append(found.review.rule.threshold))
     for place in (0.8, 0.7, 0.6, 0.4, 0.3):
         panel.ui.thresholdSlider.value = place
-    harness.wait(lambda: found.review.rule.threshold == 0.3 and not panel.review._following.waiting)
+    harness.wait(lambda: found.review.rule.threshold == 0.3 and not panel.review.rule._following.waiting)
     assert shown == [0.3]
     drawn = slicer.util.arrayFromSegmentBinaryLabelmap(found.node, "lesion", found.volume).T > 0
     assert np.array_equal(drawn, found.review.mask)
@@ -76,11 +76,11 @@ def test_the_last_move_of_a_slider_counts_when_the_person_leaves_the_module(pane
 
 @pytest.mark.parametrize("key", ["A", "C"])
 def test_a_key_that_comes_before_the_table_follows_decides_on_the_lesion_that_is_shown(panel, found, key):
-    at = panel.review._row().voxel
+    at = panel.review.place.row.voxel
     found.setRule(0.2, 0.0)
-    panel.review._following.begin(panel.review._follow())
+    panel.review.rule._following.begin(panel.review.rule._follow())
     press(panel, key)
-    assert not panel.review._following.waiting
+    assert not panel.review.rule._following.waiting
     decided = [row.voxel for row in found.review.rows if row.decision != "open"]
     assert decided == [at]
     assert panel.ui.lesionTable.rowCount == len(found.review.rows)
@@ -127,7 +127,7 @@ def test_the_hide_button_says_what_it_will_do(panel, found):
     press(panel, "H")
     assert panel.ui.visibleButton.text == "Show (H)"
     panel.ui.segmentButton.click()
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
     assert panel.review.session.visible
     assert panel.ui.visibleButton.text == "Hide (H)"
 
@@ -138,9 +138,9 @@ def test_a_threshold_that_the_slider_cannot_show_is_left_alone(panel, found):
     found.review.set_rule(replace(found.review.rule, threshold=0.456, minimum_mm3=20.4))
     panel.review.setSession(found)
     assert panel.ui.thresholdSlider.value == pytest.approx(0.46)
-    assert not panel.review._ruleMoved()
-    panel._parameterNode.order = type(panel._parameterNode.order).largest
-    assert not panel.review._ruleMoved()
+    assert not panel.review.rule.moved
+    panel.parameters.node.order = type(panel.parameters.node.order).largest
+    assert not panel.review.rule.moved
     assert found.review.rule.threshold == 0.456
 
 
@@ -159,12 +159,12 @@ def test_the_chosen_models_are_kept_with_the_scene(panel):
     panel.exit()
     assert panel.ui.modelComboBox.currentIndex == 0
     panel.enter()
-    assert panel.segment._model.name == "bright"
-    assert panel.train._model.name == "bright"
+    assert panel.scans._choice.name == "bright"
+    assert panel.train._choice.name == "bright"
     panel.models.refresh()
-    assert panel.segment._model.name == "bright", "a new list of models changes no choice"
+    assert panel.scans._choice.name == "bright", "a new list of models changes no choice"
     panel.ui.taskComboBox.currentIndex = 1
-    assert panel.segment._model.name == ""
+    assert panel.scans._choice.name == ""
 
 
 def test_little_free_memory_is_told_before_a_search(panel, found, monkeypatch):
@@ -176,7 +176,7 @@ def test_little_free_memory_is_told_before_a_search(panel, found, monkeypatch):
     panel.ui.segmentButton.click()
     assert panel.ui.messageLabel.text.startswith("Only 1.0 GiB")
     panel.ui.segmentButton.click()
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
     assert panel.review.session is found
 
 

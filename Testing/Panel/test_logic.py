@@ -17,13 +17,13 @@ class Case(unittest.TestCase):
 
 
 def test_the_self_test_needs_no_packages_for_layouts_and_scenes(panel):
-    from MSLesionSegModule.selfTest import runStartTest
+    from MSLesionSegModule.selfTest.logicTest import runStartTest
 
     runStartTest(Case(), panel)
 
 
 def test_the_self_test_goes_through_the_steps_without_a_window(panel, scan):
-    from MSLesionSegModule.selfTest import runLogicTest
+    from MSLesionSegModule.selfTest.logicTest import runLogicTest
 
     runLogicTest(Case(), panel.logic, volume=scenes.loadVolume(scan), model="bright")
     assert len(panel.logic._jobs) == 0
@@ -31,7 +31,7 @@ def test_the_self_test_goes_through_the_steps_without_a_window(panel, scan):
 
 @pytest.mark.slow
 def test_the_self_test_presses_the_panel_s_buttons_from_the_search_to_another_model(panel, scan):
-    from MSLesionSegModule.selfTest import runPanelTest
+    from MSLesionSegModule.selfTest.panelTest import runPanelTest
 
     folder = os.environ["MSLESIONSEG_MODELS"]
     runPanelTest(Case(), panel, volume=scenes.loadVolume(scan), model="bright")

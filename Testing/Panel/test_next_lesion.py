@@ -35,12 +35,12 @@ def shows(found, row) -> bool:
 
 def test_undo_goes_back_to_the_lesion_that_it_is_about(panel, view, found):
     press(panel, "N")
-    first = panel.review._row()
+    first = panel.review.place.row
     press(panel, "C")
-    assert panel.review._row().lesion.id != first.lesion.id
+    assert panel.review.place.row.lesion.id != first.lesion.id
     assert not shows(found, first)
     press(panel, "U")
-    assert panel.review._row() == first
+    assert panel.review.place.row == first
     assert shows(found, first)
 
 
@@ -48,17 +48,17 @@ def test_a_missed_lesion_is_shown_when_it_is_marked(panel, view, found):
     slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode").SetCrosshairRAS(0.0, -45.0, 0.0)
     view.SetSliceOffset(30)
     press(panel, "M")
-    assert shows(found, panel.review._row())
+    assert shows(found, panel.review.place.row)
 
 
 @pytest.mark.parametrize("key", ["A", "C"])
 def test_a_lesion_that_no_view_shows_is_shown_before_it_is_decided_upon(panel, view, found, key):
     press(panel, "N")
-    row = panel.review._row()
+    row = panel.review.place.row
     view.SetSliceOffset(view.GetSliceOffset() + 25)
     press(panel, key)
     assert decisions(panel) == ["open"] * 4
-    assert panel.review._row() == row and shows(found, row)
+    assert panel.review.place.row == row and shows(found, row)
     press(panel, key)
     assert sum(decision != "open" for decision in decisions(panel)) == 1
 
@@ -80,10 +80,10 @@ def test_without_a_slice_view_in_the_layout_decisions_are_taken(panel, view, fou
 
 
 def test_the_next_lesion_is_one_that_is_not_reviewed_and_then_it_ends(panel, found):
-    shown = [row.lesion.id for row in panel.review.shown]
+    shown = [row.lesion.id for row in panel.review.place.rows]
 
     def at() -> int:
-        return shown.index(panel.review._row().lesion.id)
+        return shown.index(panel.review.place.row.lesion.id)
 
     press(panel, "N")
     press(panel, "N")
@@ -123,7 +123,7 @@ def test_the_question_before_adding_names_what_is_open_and_goes_there(panel, fou
     asked = []
 
     def no(text, *_args, **_kwargs):
-        asked.append((text, panel.review._row().lesion.id))
+        asked.append((text, panel.review.place.row.lesion.id))
         return False
 
     monkeypatch.setattr(slicer.util, "confirmYesNoDisplay", no)
@@ -149,7 +149,7 @@ def test_a_painted_spot_needs_no_review_of_its_own(panel, found):
 def test_the_table_shows_the_same_numbers_after_every_key(panel, found):
     def numbers():
         rows = range(panel.ui.lesionTable.rowCount)
-        places = [row.voxel for row in panel.review.shown]
+        places = [row.voxel for row in panel.review.place.rows]
         return {places[row]: panel.ui.lesionTable.item(row, 0).text() for row in rows}
 
     before = numbers()

@@ -71,7 +71,7 @@ def play(panel, model: Model, what: str) -> None:
         model.step(added=drawn(found) & ~before)
     elif what in "AC":
         panel.review.takeEdits()
-        row = panel.review._row()
+        row = panel.review.place.row
         lesion = found.review.labels == row.lesion.id
         press(panel, what)
         model.step(rejected=lesion if what == "C" else None)
@@ -112,7 +112,7 @@ def test_the_mask_is_what_the_keys_say_in_ten_orders(panel, found):
             press(panel, "U")
         play(panel, model, "0.5")
         assert np.array_equal(drawn(found), whole), order
-        panel.review._current = None
+        panel.review.place._current = None
 
 
 def test_what_another_editor_takes_back_is_followed(panel, found):

@@ -35,7 +35,7 @@ def test_a_result_of_the_command_line_is_reviewed_and_filed(panel, scan, result,
     assert sorted(decisions(panel)) == ["accepted"] * 3 + ["rejected"]
     panel.ui.casesFolderButton.directory = str(tmp_path / "cases")
     panel.ui.addCaseButton.click()
-    harness.wait(lambda: panel.cases._job is None)
+    harness.wait(lambda: panel.cases.job is None)
     (mask,) = (tmp_path / "cases").glob("**/*desc-v1_mask.nii.gz")
     record = json.loads(mask.with_name(mask.name.replace(".nii.gz", ".json")).read_text())
     assert record["Review"]["model"] == "bright" and record["Review"]["lesions_rejected"] == 1
@@ -64,7 +64,7 @@ def test_a_result_that_is_reviewed_already_is_gone_on_with(panel, scan, result):
     press(panel, "C")
     assert decisions(panel).count("rejected") == 1
     panel.ui.segmentButton.click()  # another search takes its place
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
     assert panel.review.session.node is not first.node
     with choosing(result / "result.json"):
         panel.ui.openResultButton.click()
@@ -93,10 +93,10 @@ def test_a_scan_that_the_result_was_not_made_on_does_not_stay_chosen(panel, scan
     manifest |= {"task": "enhancing", "inputs": {"pre": post | {"sha256": file_sha256(before)}, "post": post}}
     file.write_text(json.dumps(manifest))
     pre, post = scenes.loadVolume(before), scenes.loadVolume(scan)
-    panel._parameterNode.flairVolume = pre  # of another patient, say
+    panel.parameters.node.flairVolume = pre  # of another patient, say
     with choosing(file):
         panel.ui.openResultButton.click()
-    chosen = panel._parameterNode
+    chosen = panel.parameters.node
     assert (chosen.task.value, chosen.preVolume, chosen.postVolume) == ("enhancing", pre, post)
     assert chosen.flairVolume is None
 
@@ -108,7 +108,7 @@ def test_a_result_that_was_made_anew_meanwhile_is_no_draft_of_this_review(panel,
     nib.save(nib.Nifti1Image(np.ones(image.shape, np.uint8), image.affine), mask)
     panel.ui.casesFolderButton.directory = str(tmp_path / "cases")
     panel.ui.addCaseButton.click()
-    harness.wait(lambda: panel.cases._job is None)
+    harness.wait(lambda: panel.cases.job is None)
     assert list((tmp_path / "cases").glob("**/*desc-v1_mask.nii.gz"))
     assert not list((tmp_path / "cases").glob("**/*draft_mask.nii.gz"))
 

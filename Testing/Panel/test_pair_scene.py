@@ -7,6 +7,7 @@ import panel as harness
 import pytest
 import scene as scenes
 import slicer
+from MSLesionSegModule.jobs.job import Job
 from MSLesionSegModule.views.pairLayout import PAIR_LAYOUT, PAIR_VIEWS
 from pressing import choosing, press, save_and_load
 
@@ -100,6 +101,9 @@ def test_a_scene_that_is_loaded_while_another_module_is_open_changes_no_view(pai
 
 
 def test_a_search_that_is_cancelled_leaves_the_warnings_about_the_scans_under_review(pair):
-    pair.segment._busy("Starting...")
-    pair.segment._busy(None)
+    job = Job(["version"], pair.logic.workFolder())
+    pair.search.row.begin(job, "")
+    assert pair.ui.segmentStageLabel.text == "Starting..."
+    job.abandon()
+    pair.search.row.end()
     assert pair.ui.segmentStageLabel.text == "The slices are too thick."

@@ -64,7 +64,7 @@ def test_a_scan_is_segmented_reviewed_and_filed(panel, scan, tmp_path):
     assert "26-connected" in panel.ui.countLabel.text
 
     press(panel, "N")
-    first = panel.review._row()
+    first = panel.review.place.row
     press(panel, "A")
     press(panel, "C")
     assert panel.ui.reviewedLabel.text == "2 / 4 reviewed"
@@ -81,7 +81,7 @@ def test_a_scan_is_segmented_reviewed_and_filed(panel, scan, tmp_path):
     panel.ui.reviewerEdit.text = "R1"
     assert panel.ui.addCaseButton.enabled
     panel.ui.addCaseButton.click()
-    harness.wait(lambda: panel.cases._job is None)
+    harness.wait(lambda: panel.cases.job is None)
     assert "added" in panel.ui.messageLabel.text, panel.ui.messageLabel.text
     assert panel.ui.casesLabel.text.startswith("1 case with 3 lesions")
 
@@ -102,7 +102,7 @@ def test_an_unfinished_review_is_filed_only_after_a_yes(panel, scan, result, tmp
     panel.ui.casesFolderButton.directory = str(tmp_path / "cases")
     slicer.harnessAnswers.append(False)
     panel.ui.addCaseButton.click()
-    assert panel.cases._job is None
+    assert panel.cases.job is None
     assert not (tmp_path / "cases").exists()
 
 
@@ -141,7 +141,7 @@ def test_a_lesion_that_is_chosen_is_centred_in_all_views(panel, scan, result):
     view = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSliceNode", "Red")
     open_result(panel, scan, result)
     panel.ui.lesionTable.selectRow(2)
-    wanted = panel.review._row().lesion.centre_ras
+    wanted = panel.review.place.row.lesion.centre_ras
     matrix = view.GetSliceToRAS()
     assert [matrix.GetElement(i, 3) for i in range(3)] == pytest.approx(wanted, abs=0.01)
 
@@ -176,20 +176,20 @@ def test_the_review_goes_on_after_leaving_the_module(panel, scan, result):
 
 
 def test_entering_the_module_again_and_again_observes_its_parameters_once(panel):
-    before = panel._parameterNode
+    before = panel.parameters.node
     for _ in range(2):
         panel.exit()
         panel.enter()
         scenes.clear()
-    assert panel._parameterNode is before, "each wrapper observes the node for good"
+    assert panel.parameters.node is before, "each wrapper observes the node for good"
 
 
 def test_what_is_chosen_after_the_scene_was_closed_is_kept_in_the_new_one(panel):
-    panel._parameterNode.minutes = 7
+    panel.parameters.node.minutes = 7
     scenes.clear()
-    assert panel.ui.minutesSpinBox.value == panel._parameterNode.minutes == 15
+    assert panel.ui.minutesSpinBox.value == panel.parameters.node.minutes == 15
     panel.ui.minutesSpinBox.value = 9
-    assert panel._parameterNode.minutes == 9
+    assert panel.parameters.node.minutes == 9
     assert panel.logic.getParameterNode().minutes == 9
 
 
@@ -226,7 +226,7 @@ def test_the_case_that_was_asked_about_is_filed_although_a_search_has_ended_mean
     panel.ui.segmentButton.click()
 
     def answerLate(text):
-        harness.wait(lambda: panel.segment._job is None)
+        harness.wait(lambda: panel.search.row.job is None)
         return True
 
     monkeypatch.setattr(slicer.util, "confirmYesNoDisplay", answerLate)
@@ -246,7 +246,7 @@ def test_cancelling_leaves_the_scene_as_it_was(panel, scan):
     harness.wait(lambda: panel.ui.segmentProgressBar.value > 0)
     panel.ui.segmentButton.click()
     assert "Cancelling" in panel.ui.segmentStageLabel.text
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
     assert "Cancelled" in panel.ui.messageLabel.text
     assert slicer.mrmlScene.GetNumberOfNodes() == before
     assert panel.ui.segmentButton.enabled and panel.ui.segmentButton.text == "Find lesions"
@@ -259,8 +259,8 @@ def test_a_process_that_dies_leaves_a_sentence_and_a_usable_panel(panel, scan):
     before = slicer.mrmlScene.GetNumberOfNodes()
     panel.ui.segmentButton.click()
     harness.wait(lambda: panel.ui.segmentProgressBar.value > 0)
-    os.kill(panel.segment._job._process.pid, 9)
-    harness.wait(lambda: panel.segment._job is None)
+    os.kill(panel.search.row.job._process.pid, 9)
+    harness.wait(lambda: panel.search.row.job is None)
     assert "unexpectedly" in panel.ui.messageLabel.text
     assert slicer.mrmlScene.GetNumberOfNodes() == before
     assert panel.ui.segmentButton.enabled
@@ -271,7 +271,7 @@ def test_closing_the_scene_ends_the_process(panel, scan):
     harness.wait(lambda: panel.ui.segmentButton.enabled)
     choose_model(panel)
     panel.ui.segmentButton.click()
-    process = panel.segment._job._process
+    process = panel.search.row.job._process
     scenes.clear()
     assert process.poll() is not None
     assert panel.ui.segmentButton.text == "Find lesions"
@@ -284,8 +284,8 @@ def test_a_scan_that_cannot_be_used_is_told_in_the_core_s_words(panel, tmp_path)
     harness.wait(lambda: panel.ui.segmentButton.enabled)
     choose_model(panel)
     panel.ui.segmentButton.click()
-    harness.wait(lambda: panel.segment._job is None)
-    assert panel.segment._job is None
+    harness.wait(lambda: panel.search.row.job is None)
+    assert panel.search.row.job is None
     assert panel.ui.messageLabel.text
     assert panel.ui.messageLabel.text.endswith(".")
     assert panel.review.session is None
@@ -297,7 +297,7 @@ def test_missing_packages_are_named_and_installed_only_when_asked(panel, scan, m
     monkeypatch.setattr(panel.logic.packages, "missing", lambda task="flair": ["monai"])
     scenes.loadVolume(scan)
     panel.packages.refresh()
-    panel.segment.update()
+    panel.scans.update()
     assert not panel.ui.segmentButton.enabled
     assert "monai" in panel.ui.packagesLabel.text
     assert packaging.installed == []
@@ -351,7 +351,7 @@ def test_a_result_that_comes_while_the_person_is_elsewhere_leaves_views_and_edit
     panel.exit()
     panel.parent.isEntered = False
     view.SetBackgroundVolumeID(None)
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
     assert view.GetBackgroundVolumeID() is None
     assert panel.ui.segmentEditor.segmentationNode() is None
     panel.parent.isEntered = True
@@ -364,11 +364,11 @@ def test_the_sliders_show_the_rule_of_a_result_that_came_while_the_person_was_el
     scenes.loadVolume(scan)
     harness.wait(lambda: panel.ui.segmentButton.enabled)
     choose_model(panel)
-    panel._parameterNode.threshold = 0.9
+    panel.parameters.node.threshold = 0.9
     panel.ui.segmentButton.click()
     panel.exit()
     panel.parent.isEntered = False
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
     panel.parent.isEntered = True
     panel.enter()
     assert panel.ui.thresholdSlider.value == panel.review.session.review.rule.threshold != 0.9
@@ -381,7 +381,7 @@ def test_reload_takes_the_keys_and_the_brush_away(panel, scan, result):
     panel.cleanup()
     assert listening(panel) == {}
     assert panel.ui.segmentEditor.activeEffectName() == ""
-    assert panel._parameterNode is None
+    assert panel.parameters.node is None
 
 
 def test_undo_still_works_after_a_visit_to_another_module(panel, scan, result):
@@ -398,7 +398,7 @@ def test_a_new_search_hides_the_earlier_outlines(panel, scan, result):
     open_result(panel, scan, result)
     earlier = panel.review.session.node
     panel.ui.segmentButton.click()
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
     assert panel.review.session.node is not earlier
     assert not earlier.GetDisplayNode().GetVisibility()
     assert panel.review.session.node.GetDisplayNode().GetVisibility()

@@ -9,7 +9,7 @@ from pressing import decisions, open_result, press, save_and_load
 
 def test_what_was_decided_painted_and_chosen_survives_the_file(panel, scan, result, tmp_path):
     open_result(panel, scan, result)
-    parameters = panel._parameterNode
+    parameters = panel.parameters.node
     press(panel, "N")
     press(panel, "A")
     press(panel, "C")
@@ -44,10 +44,10 @@ def test_what_was_decided_painted_and_chosen_survives_the_file(panel, scan, resu
     assert after.record["model"] == before.record["model"]
     ui = panel.ui
     assert (ui.thresholdSlider.value, ui.minimumSlider.value) == (0.35, 12)
-    assert panel.segment._model.name == panel.train._model.name == "bright"
+    assert panel.scans._choice.name == panel.train._choice.name == "bright"
     assert ui.orderComboBox.currentText == "Largest first" and ui.deviceComboBox.currentText == "CPU"
     assert ui.minutesSpinBox.value == 7 and ui.leaveOneOutCheckBox.checked and ui.biasCheckBox.checked
-    assert not ui.replayCheckBox.checked and panel._parameterNode.tune.value == "last"
+    assert not ui.replayCheckBox.checked and panel.parameters.node.tune.value == "last"
     assert ui.flairSelector.currentNode().GetID() == after.volume.GetID()
 
 
@@ -55,7 +55,7 @@ def test_the_task_survives_the_file(panel, tmp_path):
     panel.ui.taskComboBox.currentIndex = 2
     save_and_load(tmp_path)
     assert panel.ui.taskComboBox.currentIndex == 2
-    assert panel.segment.task == "enhancing"
+    assert panel.parameters.task == "enhancing"
     assert not panel.ui.preSelector.isHidden() and panel.ui.baselineSelector.isHidden()
 
 

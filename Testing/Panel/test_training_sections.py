@@ -29,7 +29,7 @@ def file_cases(panel, folder: Path) -> None:
 
 
 def start_training(panel) -> None:
-    panel._parameterNode.minutes = 1
+    panel.parameters.node.minutes = 1
     panel.ui.startComboBox.currentIndex = panel.ui.startComboBox.findData("bright")
     panel.ui.trainButton.click()
 
@@ -40,13 +40,13 @@ def test_without_new_cases_nothing_can_be_trained(panel):
 
 
 def test_leave_one_out_is_offered_with_its_time_and_needs_no_new_case(panel, tmp_path):
-    from MSLesionSegModule.jobs import caseCommands
+    from MSLesionSegModule.sections import trainingSet
 
     file_cases(panel, tmp_path)
     ui, started = panel.ui, []
-    panel._parameterNode.minutes = 20
+    panel.parameters.node.minutes = 20
     assert "3 trainings, 60 min" in ui.leaveOneOutCheckBox.text
-    caseCommands.rememberTrained(caseCommands.casesFolder(), "flair")
+    trainingSet.rememberTrained(trainingSet.casesFolder(), "flair")
     panel.train.update()
     assert not ui.trainButton.enabled
     ui.leaveOneOutCheckBox.checked = True
@@ -57,11 +57,11 @@ def test_leave_one_out_is_offered_with_its_time_and_needs_no_new_case(panel, tmp
 
 
 def test_a_training_that_ends_while_the_person_is_elsewhere_changes_no_choice(panel, tmp_path):
-    from MSLesionSegModule.jobs import caseCommands
+    from MSLesionSegModule.sections import trainingSet
 
     file_cases(panel, tmp_path)
-    caseCommands.rememberTrained(caseCommands.casesFolder(), "flair")
-    panel._parameterNode.minutes, panel._parameterNode.leaveOneOut = 20, True
+    trainingSet.rememberTrained(trainingSet.casesFolder(), "flair")
+    panel.parameters.node.minutes, panel.parameters.node.leaveOneOut = 20, True
     panel.exit()
     panel.train.update()
     panel.enter()
@@ -87,8 +87,8 @@ def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
     start_training(panel)
     assert panel.ui.trainButton.text == "Cancel"
     scenes.clear()
-    assert panel.train._job is not None, "closing a scene does not stop training"
-    harness.wait(lambda: panel.train._job is None, 500)
+    assert panel.train.row.job is not None, "closing a scene does not stop training"
+    harness.wait(lambda: panel.train.row.job is None, 500)
     assert slicer.harnessErrors == []
     assert panel.ui.gateLabel.text
     assert panel.ui.gateTable.rowCount >= 4
@@ -116,7 +116,7 @@ def test_training_can_be_cancelled_and_the_model_in_use_stays(panel, tmp_path):
     start_training(panel)
     harness.wait(lambda: panel.ui.trainProgressBar.value > 0)
     panel.ui.trainButton.click()
-    harness.wait(lambda: panel.train._job is None)
+    harness.wait(lambda: panel.train.row.job is None)
     assert model_in_use("flair") == before
     assert panel.ui.trainButton.enabled and panel.ui.trainButton.text == "Fine-tune"
 

@@ -33,7 +33,7 @@ def load(tmp_path, patient):
 
 def settle(panel) -> None:
     """Let what waits for the end of an event happen."""
-    harness.wait(lambda: not panel.segment._proposeTimer.active and not panel.focus.waiting)
+    harness.wait(lambda: not panel.scans._proposing.active and not panel.focus.waiting)
 
 
 def choose_task(panel, task: str) -> None:
@@ -61,10 +61,10 @@ def test_scans_of_two_patients_are_not_proposed_as_a_pair(panel, load):
     first = load("sub-01_ses-01_FLAIR")
     load("sub-02_ses-02_FLAIR")
     settle(panel)
-    assert panel._parameterNode.baselineVolume is first and panel._parameterNode.followupVolume is None
+    assert panel.parameters.node.baselineVolume is first and panel.parameters.node.followupVolume is None
     own = load("sub-01_ses-02_FLAIR")
     settle(panel)
-    assert panel._parameterNode.followupVolume is own
+    assert panel.parameters.node.followupVolume is own
 
 
 def test_patients_of_the_subject_hierarchy_are_not_proposed_as_a_pair(panel, load):
@@ -74,7 +74,7 @@ def test_patients_of_the_subject_hierarchy_are_not_proposed_as_a_pair(panel, loa
         under_patient(node, name)
     choose_task(panel, "new")
     settle(panel)
-    chosen = panel._parameterNode
+    chosen = panel.parameters.node
     assert [chosen.baselineVolume, chosen.followupVolume] == [scans[0], scans[2]]
 
 
@@ -82,7 +82,7 @@ def test_a_scan_that_a_person_chooses_brings_the_other_of_its_patient(panel, loa
     scans = [load(f"sub-{s}_ses-{n}_FLAIR") for s in ("01", "02") for n in (1, 2)]
     choose_task(panel, "new")
     settle(panel)
-    chosen = panel._parameterNode
+    chosen = panel.parameters.node
     assert [chosen.baselineVolume, chosen.followupVolume] == scans[:2]
     panel.ui.followupSelector.setCurrentNode(None)
     panel.ui.baselineSelector.setCurrentNode(scans[2])
@@ -94,10 +94,10 @@ def test_a_scan_that_a_person_chooses_brings_the_other_of_its_patient(panel, loa
 def test_a_pair_of_two_patients_is_questioned_before_the_work(panel, load, questions):
     one, other = load("sub-01_ses-01_FLAIR"), load("sub-02_ses-02_FLAIR")
     choose_task(panel, "new")
-    panel._parameterNode.baselineVolume, panel._parameterNode.followupVolume = one, other
+    panel.parameters.node.baselineVolume, panel.parameters.node.followupVolume = one, other
     assert panel.ui.segmentButton.enabled, panel.ui.segmentButton.toolTip
     panel.ui.segmentButton.click()
-    assert len(questions) == 1 and panel.segment._job is None
+    assert len(questions) == 1 and panel.search.row.job is None
     assert "baseline FLAIR: sub-01_ses-01_FLAIR, of sub-01" in questions[0]
     assert "follow-up FLAIR: sub-02_ses-02_FLAIR, of sub-02" in questions[0]
 
@@ -107,7 +107,7 @@ def test_patients_of_the_subject_hierarchy_are_named_in_the_question(panel, load
     under_patient(one, "Weber^Eva (17)")
     under_patient(other, "Keller^Max (18)")
     choose_task(panel, "new")
-    panel._parameterNode.baselineVolume, panel._parameterNode.followupVolume = one, other
+    panel.parameters.node.baselineVolume, panel.parameters.node.followupVolume = one, other
     panel.ui.segmentButton.click()
     assert "Weber^Eva (17)" in questions[0] and "Keller^Max (18)" in questions[0]
 
@@ -115,9 +115,9 @@ def test_patients_of_the_subject_hierarchy_are_named_in_the_question(panel, load
 def test_a_pair_in_the_wrong_order_is_questioned_before_the_work(panel, load, questions):
     one, other = load("sub-01_ses-01_FLAIR"), load("sub-01_ses-02_FLAIR")
     choose_task(panel, "new")
-    panel._parameterNode.baselineVolume, panel._parameterNode.followupVolume = other, one
+    panel.parameters.node.baselineVolume, panel.parameters.node.followupVolume = other, one
     panel.ui.segmentButton.click()
-    assert "sub-01_ses-02_FLAIR seems to be later" in questions[0] and panel.segment._job is None
+    assert "sub-01_ses-02_FLAIR seems to be later" in questions[0] and panel.search.row.job is None
 
 
 def test_after_a_yes_the_unlikely_pair_is_compared(panel, load, monkeypatch):
@@ -125,7 +125,7 @@ def test_after_a_yes_the_unlikely_pair_is_compared(panel, load, monkeypatch):
     monkeypatch.setattr(panel.logic, "segment", lambda task, nodes, **rest: begun.append(set(nodes)))
     one, other = load("sub-01_ses-01_FLAIR"), load("sub-02_ses-02_FLAIR")
     choose_task(panel, "new")
-    panel._parameterNode.baselineVolume, panel._parameterNode.followupVolume = one, other
+    panel.parameters.node.baselineVolume, panel.parameters.node.followupVolume = one, other
     slicer.harnessAnswers.append(True)
     panel.ui.segmentButton.click()
     assert begun == [{"baseline", "followup"}]
@@ -291,7 +291,7 @@ def test_lesions_that_are_found_while_the_person_is_at_another_scan_do_not_push_
     choose_model(panel)
     panel.ui.segmentButton.click()
     clinic.show(second)
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
     settle(panel)
     assert panel.review.session.node is reviewed and visible(reviewed)
     assert clinic.view.GetBackgroundVolumeID() == second.GetID()
@@ -306,16 +306,16 @@ def test_what_is_searched_is_shown_although_another_patient_was_loaded_last(pane
     choose_task(panel, "new")
     settle(panel)
     clinic.view.SetBackgroundVolumeID(other.GetID())
-    panel._parameterNode.baselineVolume, panel._parameterNode.followupVolume = baseline, followup
+    panel.parameters.node.baselineVolume, panel.parameters.node.followupVolume = baseline, followup
     clinic.view.SetBackgroundVolumeID(other.GetID())
     panel.ui.segmentButton.click()
     settle(panel)
-    assert panel.segment._job is not None
+    assert panel.search.row.job is not None
     assert clinic.view.GetBackgroundVolumeID() == followup.GetID()
-    chosen = panel._parameterNode
+    chosen = panel.parameters.node
     assert [chosen.baselineVolume, chosen.followupVolume] == [baseline, followup]
     panel.ui.segmentButton.click()
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
 
 
 def test_the_panel_follows_the_views_only_when_a_scene_is_loaded_completely(panel, clinic):
@@ -375,7 +375,7 @@ def test_the_scans_of_a_comparison_are_asked_for_again_when_one_of_them_is_chose
     assert panel.ui.scanLabel.text == "sub-03_ses-1_FLAIR, sub-03_ses-2_FLAIR"
     other = clinic.load("sub-01_FLAIR")
     clinic.show(other)
-    chosen = panel._parameterNode
+    chosen = panel.parameters.node
     assert panel.review.session is None and not visible(found)
     assert [chosen.baselineVolume, chosen.followupVolume] == [other, None]
     panel.ui.followupSelector.setCurrentNode(scans[1])

@@ -8,7 +8,7 @@ from pathlib import Path
 import panel as harness
 import scene as scenes
 import slicer
-from MSLesionSegModule.sections import segmentSection
+from MSLesionSegModule.sections import resultChoice
 from PySide6 import QtGui
 
 
@@ -25,7 +25,7 @@ def find_lesions(panel, scan: Path):
     harness.wait(lambda: panel.ui.segmentButton.enabled)
     choose_model(panel)
     panel.ui.segmentButton.click()
-    harness.wait(lambda: panel.segment._job is None)
+    harness.wait(lambda: panel.search.row.job is None)
     assert panel.review.session is not None, panel.ui.messageLabel.text
     return volume
 
@@ -44,18 +44,18 @@ def open_result(panel, scan: Path, result: Path):
 def choosing(*paths: Path):
     """Within it, a person asked for files chooses these, one after the other, and then none."""
     answers = [str(path) for path in paths]
-    before = segmentSection.fileToOpen
-    segmentSection.fileToOpen = lambda title, kinds: answers.pop(0) if answers else ""
+    before = resultChoice.fileToOpen
+    resultChoice.fileToOpen = lambda title, kinds: answers.pop(0) if answers else ""
     try:
         yield
     finally:
-        segmentSection.fileToOpen = before
+        resultChoice.fileToOpen = before
 
 
 def listening(panel) -> dict[str, list]:
     """The shortcuts that listen in the panel's window, by key."""
     found: dict[str, list] = {}
-    for shortcut in panel._uiWidget.findChildren(QtGui.QShortcut):
+    for shortcut in panel.parent.findChildren(QtGui.QShortcut):
         if shortcut.enabled:
             found.setdefault(shortcut.key.toString(), []).append(shortcut)
     return found

@@ -3,18 +3,17 @@
 import slicer
 import vtk
 
+from ..widgets.signals import Signal
+
 EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Islands", "Smoothing")
 _TAG = "MSLesionSeg"  # singleton tag: the state of Slicer's own Segment Editor is left alone
 
 
 class Editor:
-    """Wraps a qMRMLSegmentEditorWidget.
-
-    ``onEffect(name)`` is called when a tool is taken, or put away (an empty name).
-    """
+    """Wraps a qMRMLSegmentEditorWidget. ``effectChanged``: signal, with the tool that is taken; empty: put away."""
 
     def __init__(self, widget) -> None:
-        self.onEffect = lambda name: None
+        self.effectChanged = Signal()
         self._widget = widget
         self._node = self._tag = None
         widget.autoShowSourceVolumeNode = False  # it would put the follow-up in the place of the baseline
@@ -80,7 +79,7 @@ class Editor:
             self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._changed)
 
     def _changed(self, *_args) -> None:
-        self.onEffect(self._node.GetActiveEffectName() or "")
+        self.effectChanged.emit(self._node.GetActiveEffectName() or "")
 
 
 def _editorNode():

@@ -4,7 +4,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..choices import DICTATED
-from ..sections.dialogs import fileToSave
+from ..widgets.dialogs import fileToSave
 
 
 class ExportRow:
@@ -41,7 +41,7 @@ class ExportRow:
         if not path:
             return
         try:
-            write_rows(self._review.shown, path)
+            write_rows(self._review.place.rows, path)
         except OSError as error:
             self._say(_("The table could not be saved: {reason}.").format(reason=error.strerror), error=True)
             return

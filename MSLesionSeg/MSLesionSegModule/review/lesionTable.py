@@ -1,23 +1,22 @@
 """The table of lesions: one row each, in the order that the person chose."""
 
+from collections.abc import Callable
+
 import qt
 from slicer.i18n import tr as _
 
 from .. import texts
 from ..scene.segments import stateTitle
-from ..sections import tables
+from ..widgets import tables
 
 _STATE, _REGION = 1, 2  # columns
 
 
 class LesionTable:
-    """Shows rows of a review in a QTableWidget.
+    """Shows rows of a review in a QTableWidget; ``onSelected(row)``: a person chose that one, from 0."""
 
-    ``onSelected(row)`` is called with the number of the row, from 0, that the person chose.
-    """
-
-    def __init__(self, widget) -> None:
-        self.onSelected = lambda row: None
+    def __init__(self, widget, onSelected: Callable[[int], None]) -> None:
+        self._onSelected = onSelected
         self._widget = widget
         self._filling = False
         self._shown = []
@@ -61,7 +60,7 @@ class LesionTable:
     def _selected(self) -> None:
         row = self._widget.currentRow()
         if not self._filling and 0 <= row < self._widget.rowCount:
-            self.onSelected(row)
+            self._onSelected(row)
 
 
 def _items(row) -> list:

@@ -2,7 +2,7 @@
 
 import slicer
 
-from ..timers import delayed
+from ..widgets.timers import delayed
 
 _SETTLE_MS = 300  # painting sends many events
 

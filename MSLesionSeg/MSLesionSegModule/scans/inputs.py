@@ -8,6 +8,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from ..choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS, inputTitle
+from ..parameters import BoundParameters
 from .inputGuess import isNoFlair, proposeInputs
 from .patients import patientsApart, surelyTogether
 from .scanDates import isReversed
@@ -19,24 +20,19 @@ _ALL = ("flair", "baseline", "followup", "pre", "post")
 class Inputs:
     """Reads and sets the scans in the scene's parameters."""
 
-    def __init__(self) -> None:
-        self._parameters = None
+    def __init__(self, parameters: BoundParameters) -> None:
+        self._parameters = parameters
         self._own: set[str] = set()  # inputs that a person chose
         self._before: dict[str, str] = {}  # volume ID by input when it was looked at last
-
-    def bind(self, parameters) -> None:
-        """Work on the parameters of a scene, or on none."""
-        self._parameters = parameters
-        self._own.clear()
-        self._before = self._ids(_ALL)
+        parameters.bound.connect(self._bound)
 
     @property
     def task(self) -> str:
-        return "flair" if self._parameters is None else self._parameters.task.value
+        return self._parameters.task
 
     def chosen(self) -> dict[str, Any]:
         """The volume, or None, of each input of the task."""
-        if self._parameters is None:
+        if self._parameters.node is None:
             return {}
         return {name: self._node(name) for name in TASK_INPUTS[self.task]}
 
@@ -47,7 +43,7 @@ class Inputs:
             self._before.pop(name, None)
             if volume is not None:
                 self._before[name] = volume
-            setattr(self._parameters, f"{name}Volume", slicer.mrmlScene.GetNodeByID(volume or ""))
+            setattr(self._parameters.node, f"{name}Volume", slicer.mrmlScene.GetNodeByID(volume or ""))
 
     def byPerson(self) -> list[Any]:
         """Volumes that a person has chosen for the task since this was asked last."""
@@ -100,6 +96,10 @@ class Inputs:
             return proposed
         return {}
 
+    def _bound(self) -> None:
+        self._own.clear()
+        self._before = self._ids(_ALL)
+
     def _asksFor(self, node) -> bool:
         return self.task == "enhancing" or not isNoFlair(node.GetName())
 
@@ -117,11 +117,11 @@ class Inputs:
         return proposeInputs(self.task, {v: o.name for v, o in origins.items()}, origins)
 
     def _node(self, name: str):
-        return getattr(self._parameters, f"{name}Volume")
+        return getattr(self._parameters.node, f"{name}Volume")
 
     def _ids(self, names: Sequence[str]) -> dict[str, str]:
         """Volume ID by name of the inputs that have one."""
-        if self._parameters is None:
+        if self._parameters.node is None:
             return {}
         return {name: self._node(name).GetID() for name in names if self._node(name) is not None}
 

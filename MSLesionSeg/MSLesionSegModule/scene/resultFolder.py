@@ -9,13 +9,13 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.files.foreign_json import read_json
 
 from ..choices import REFERENCE
 from . import baselineTransform, segments, volumes
 from .distortion import refuseDistorted
+from .resultRecord import recordOf, refuseIncomparable
 from .reviewSession import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, ReviewSession, reviewOf
 
 # roles of a result's files begin with the scan on whose voxels they lie, where a task has more than one
@@ -94,8 +94,7 @@ def loading(
             node.SetNodeReferenceID(reference, part)
         for name, volume in nodes.items():
             node.SetNodeReferenceID(INPUT + name, volume.GetID())
-        record = _record(manifest, inputs, files[f"{space}mask"])
-        record["result"] = file_sha256(folder / MANIFEST)
+        record = recordOf(manifest, file_sha256(folder / MANIFEST), inputs, files[f"{space}mask"])
         if left:
             record["remarks"].insert(
                 0, _("The baseline is not shown in place: its registration is not linear.")
@@ -132,39 +131,6 @@ def loading(
             if slicer.mrmlScene.IsNodePresent(part):  # else the scene was closed meanwhile
                 slicer.mrmlScene.RemoveNode(part)
         raise
-
-
-def _record(manifest: Mapping[str, Any], inputs: Mapping[str, Path], draft: Path) -> dict[str, Any]:
-    settings = manifest["settings"]
-    return {
-        "task": manifest["task"],
-        "model": manifest["model"],
-        "device": settings["device"],
-        "threshold": settings["threshold"],
-        "minimum_mm3": settings["minimum_mm3"],
-        "minimum_peak": settings["minimum_peak"],
-        "found_by": [settings["threshold"], settings["minimum_mm3"]],
-        "inputs": {name: str(path) for name, path in inputs.items()},
-        "draft": str(draft),
-        "draft_sha256": file_sha256(draft),
-        "remarks": _remarks(manifest),
-        "decisions": {},
-    }
-
-
-def refuseIncomparable(manifest: Mapping[str, Any]) -> None:
-    """Counts that the core withholds are not shown either."""
-    told = manifest.get("comparability", {})
-    if told.get("counts") == "withheld":
-        reasons = " ".join(check["sentence"] for check in told["checks"] if check["light"] == "red")
-        raise MSLesionSegError(_("These two scans cannot be compared.") + " " + reasons)
-
-
-def _remarks(manifest: Mapping[str, Any]) -> list[str]:
-    """What to know about the scans: sentences of the core, doubts about comparing two scans first."""
-    checks = manifest.get("comparability", {}).get("checks", ())
-    doubts = [check["sentence"] for check in checks if check["light"] != "green"]
-    return [*doubts, *(finding["sentence"] for finding in manifest["findings"])]
 
 
 def _read(path: Path, volumeNode) -> tuple[np.ndarray, np.ndarray]:

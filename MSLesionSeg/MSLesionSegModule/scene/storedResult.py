@@ -16,6 +16,7 @@ from MSLesionSegLib.files.foreign_json import read_json
 
 from ..choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
 from . import baselineTransform, resultFolder, volumes
+from .resultRecord import refuseIncomparable
 from .reviewSession import INPUT, RECORD, SUBTRACTION, ReviewSession
 
 
@@ -138,7 +139,7 @@ def readResult(path: Path) -> StoredResult:
                 file=path.name
             )
         ) from None
-    resultFolder.refuseIncomparable(manifest)
+    refuseIncomparable(manifest)
     if missing:
         raise _damaged(missing[0])
     return result

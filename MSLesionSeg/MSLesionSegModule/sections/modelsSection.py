@@ -8,19 +8,24 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
-from . import modelStore, tables
-from .dialogs import fileToOpen, fileToSave
+from ..widgets import tables
+from ..widgets.dialogs import fileToOpen, fileToSave
+from ..widgets.form import loadForm
+from ..widgets.say import Say
+from ..widgets.signals import Signal
+from . import modelStore
+from .packagesSection import PackagesSection
 
 
 class ModelsSection:
-    """``onChanged()`` is called when the list or the model in use has changed."""
+    """``changed``: signal: the list, or the model in use, is another one."""
 
-    def __init__(self, ui, logic, say) -> None:
-        self.ui = ui
-        self.onChanged = lambda: None
+    def __init__(self, packages: PackagesSection, say: Say) -> None:
+        self.widget, self.ui = loadForm("Models")
+        self.changed = Signal()
         self._say = say
         self._members = []
-        table = ui.modelTable
+        ui, table = self.ui, self.ui.modelTable
         columns = [_("Model"), _("Task"), _("In use"), _("Date")]
         tables.prepare(table, columns)
         for column, width in {1: 76, 2: 56, 3: 84}.items():
@@ -35,6 +40,7 @@ class ModelsSection:
             (ui.exportModelButton, self.exportModel),
         ):
             button.clicked.connect(action)
+        packages.changed.connect(self.refresh)
 
     def refresh(self) -> None:
         """Read the models again."""
@@ -53,7 +59,7 @@ class ModelsSection:
                 item.setToolTip(member.card.description)
                 table.setItem(index, column, item)
         self._update()
-        self.onChanged()
+        self.changed.emit()
 
     def use(self, *_args) -> None:
         """Put the selected model in use."""

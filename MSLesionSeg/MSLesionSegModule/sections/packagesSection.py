@@ -2,23 +2,25 @@
 
 from slicer.i18n import tr as _
 
+from ..parameters import BoundParameters
+from ..setup.packages import Packages
+from ..widgets.form import loadForm
+from ..widgets.say import Say
+from ..widgets.signals import Signal
+
 
 class PackagesSection:
-    """``onChanged()`` is called after an installation. ``task`` is what packages are needed for."""
+    """``changed``: signal: something was installed."""
 
-    def __init__(self, ui, logic, say) -> None:
-        self.ui = ui
-        self.onChanged = lambda: None
-        self.task = "flair"
-        self._packages = logic.packages
+    def __init__(self, packages: Packages, parameters: BoundParameters, say: Say) -> None:
+        self.widget, self.ui = loadForm("Packages")
+        self.changed = Signal()
+        self._packages = packages
+        self._parameters = parameters
         self._say = say
-        ui.installButton.clicked.connect(self.install)
-
-    def setTask(self, task: str) -> None:
-        """Say what another task needs."""
-        if task != self.task:
-            self.task = task
-            self._show()
+        self._task = "flair"  # what packages are needed for
+        self.ui.installButton.clicked.connect(self.install)
+        parameters.changed.connect(self._taskChanged)
 
     def refresh(self) -> None:
         """Look again at what is installed."""
@@ -28,18 +30,23 @@ class PackagesSection:
     def install(self, *_args) -> None:
         """Install what is missing."""
         try:
-            done = self._packages.install(self.task)
+            done = self._packages.install(self._task)
         except RuntimeError as error:
             self._say(str(error), error=True)
             return
         self._say(_("The packages were installed.") if done else _("Restart Slicer to go on."))
         self.refresh()
-        self.onChanged()
+        self.changed.emit()
+
+    def _taskChanged(self) -> None:
+        if self._parameters.task != self._task:
+            self._task = self._parameters.task
+            self._show()
 
     def _show(self) -> None:
         """Opens the section if something is missing."""
-        missing = self._packages.missing(self.task)
-        self.ui.packagesLabel.text = self._packages.statusText(self.task)
+        missing = self._packages.missing(self._task)
+        self.ui.packagesLabel.text = self._packages.statusText(self._task)
         self.ui.installButton.enabled = bool(missing)
         if missing:
             self.ui.packagesCollapsibleButton.collapsed = False

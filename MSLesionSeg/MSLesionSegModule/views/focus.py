@@ -1,45 +1,97 @@
 """The scan in focus: the panel reviews what the slice views show, and searches it next."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import slicer
 import vtk
 from slicer.i18n import tr as _
 
 from ..choices import TASK_INPUTS
+from ..parameters import BoundParameters
 from ..scene.reviewSession import INPUT, ReviewSession
 from ..scene.sceneLesions import belongsTo, lesionsInScene, lesionsOn, showOnly
-from ..timers import delayed
+from ..widgets.signals import Signal
+from ..widgets.timers import delayed
+from .sliceViews import Views
 
 _OPAQUE = 0.5  # a foreground from here on is what is seen
 
 
+class Follower(Protocol):
+    """A part of the panel that works on the review in focus."""
+
+    def setSession(self, session: ReviewSession | None) -> None: ...
+
+
+class Review(Follower, Protocol):
+    """The review in focus. ``acting``: signal: a person is about to act on what the views show."""
+
+    session: ReviewSession | None
+    acting: Signal
+
+    def takeEdits(self) -> None: ...
+
+    def showScan(self, text: str) -> None: ...
+
+
+class Scans(Protocol):
+    """The scans that are asked for. ``chosen``: signal, with the one that a person chose."""
+
+    chosen: Signal
+
+    def follow(self, volumes: Sequence[Any]) -> None: ...
+
+    def askFor(self, session: ReviewSession) -> None: ...
+
+
+class Search(Protocol):
+    """The search. ``found``: signal, with a review session; ``searching``: signal, with a scan."""
+
+    found: Signal
+    searching: Signal
+
+    def describe(self, session: ReviewSession | None) -> None: ...
+
+    def update(self) -> None: ...
+
+
+class Sessions(Protocol):
+    """Where review sessions of the scene come from."""
+
+    def getParameterNode(self): ...
+
+    def sessionOf(self, segmentation) -> ReviewSession | None: ...
+
+
 class Focus:
-    """Turns the parts of the panel to a scan, and keeps each review of the scene with its steps to take back.
+    """Turns the parts of the panel to a scan, and keeps each review of the scene with its steps to take back."""
 
-    Args:
-        ui: widgets of the panel.
-        logic: of the module.
-        views: slice views.
-        review, cases, segment: parts of the panel.
-    """
-
-    def __init__(self, ui, logic, views, review, cases, segment) -> None:
-        self.ui = ui
+    def __init__(
+        self,
+        logic: Sessions,
+        parameters: BoundParameters,
+        views: Views,
+        review: Review,
+        cases: Follower,
+        scans: Scans,
+        search: Search,
+    ) -> None:
         self._logic = logic
+        self._parameters = parameters
         self._views = views
         self._review = review
         self._cases = cases
-        self._segment = segment
+        self._scans = scans
+        self._search = search
         self._soon = delayed(0, self.look)
         self._observed: dict[str, tuple[Any, int]] = {}
         self._left: list | None = None  # what the views showed when the module was left in a review
         self._reviews: dict[str, ReviewSession] = {}  # by ID of their segmentation
-        review.beforeActing = self.look
-        segment.onSession = self.turnTo
-        segment.onChosen = self.choose
-        segment.onSearch = self.search
+        review.acting.connect(self.look)
+        scans.chosen.connect(self.choose)
+        search.found.connect(self.turnTo)
+        search.searching.connect(self.search)
 
     @property
     def waiting(self) -> bool:
@@ -67,7 +119,7 @@ class Focus:
 
     def look(self) -> None:
         """Turn to what the views show."""
-        if self._segment.parameters is None:
+        if self._parameters.node is None:
             return
         if (
             slicer.mrmlScene.IsBatchProcessing()
@@ -98,7 +150,7 @@ class Focus:
 
     def turnTo(self, session: ReviewSession | None) -> None:
         """Turn to a review, or to none; the one of before is kept while it is in the scene."""
-        self._segment.describe(session)
+        self._search.describe(session)
         before = self._review.session
         if (before and before.node) is (session and session.node):
             return  # it is under review already, with steps to take back
@@ -112,7 +164,7 @@ class Focus:
             showOnly(session.node)
         self._review.setSession(session)
         self._cases.setSession(session)
-        self._segment.update()
+        self._search.update()
         self._tell([])
 
     def nodeRemoved(self) -> None:
@@ -131,10 +183,10 @@ class Focus:
             return
         found = self._review.session
         if found is None or not any(belongsTo(found.node, volume) for volume in volumes):
-            node = lesionsOn(volumes, self._segment.task)
+            node = lesionsOn(volumes, self._parameters.task)
             showOnly(node)
             self.restore(node)
-        self._segment.follow(volumes)
+        self._scans.follow(volumes)
         self._tell(volumes)
 
     def _show(self, volume) -> None:
@@ -143,7 +195,7 @@ class Focus:
             self._views.show("flair", {"flair": volume.GetID()})
             return
         self._views.show(session.record["task"], session.volumeIds())
-        self._segment.askFor(session)
+        self._scans.askFor(session)
 
     def _kept(self, node) -> ReviewSession | None:
         kept = None if node is None else self._reviews.get(node.GetID())
@@ -171,7 +223,7 @@ class Focus:
                 "{scan} is shown, and lesions were not looked for on it. "
                 "Find them, or choose the scan of another review above."
             ).format(scan=volumes[0].GetName())
-        self.ui.scanLabel.text = text
+        self._review.showScan(text)
 
 
 def _isPair(session: ReviewSession | None) -> bool:

@@ -1,6 +1,7 @@
 """The panel's training set: its folder, what is in it, and filing the reviewed case."""
 
 import time
+from typing import Protocol
 
 import slicer
 from slicer.i18n import tr as _
@@ -8,34 +9,47 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import MSLesionSegError
 
 from .. import texts
-from ..jobs import caseCommands
 from ..jobs.job import DONE
+from ..logic import MSLesionSegLogic
+from ..widgets.form import loadForm
+from ..widgets.say import Say
+from ..widgets.signals import Signal
+from . import trainingSet
+from .packagesSection import PackagesSection
 
 _LONGEST_REVIEW_MIN = 24 * 60
 
 
-class CasesSection:
-    """The training set.
+class Review(Protocol):
+    """What is filed."""
 
-    ``beforeAdding()`` is called before a review is filed, ``showOpen()`` when it is not finished, ``onChanged()``
-    when the set has changed.
-    """
+    def takeEdits(self) -> None:
+        """Take over what was painted."""
 
-    def __init__(self, ui, logic, say) -> None:
-        self.ui = ui
-        self.logic = logic
+    def goToOpen(self) -> None:
+        """Show a lesion that is not reviewed."""
+
+
+class TrainingSetSection:
+    """Maps the training set, and the case that would be added to it, to widgets. ``changed``: signal."""
+
+    def __init__(self, logic: MSLesionSegLogic, review: Review, packages: PackagesSection, say: Say) -> None:
+        self.widget, self.ui = loadForm("TrainingSet")
+        self.changed = Signal()
         self.session = None
-        self.onChanged = lambda: None
-        self.beforeAdding = self.showOpen = lambda: None
+        self._logic = logic
+        self._review = review
         self._say = say
-        self._job = None
+        self.job = None
         self._began = 0.0
-        if caseCommands.casesFolder():
-            ui.casesFolderButton.directory = caseCommands.casesFolder()
-        ui.reviewerEdit.text = caseCommands.reviewer()
+        ui = self.ui
+        if trainingSet.casesFolder():
+            ui.casesFolderButton.directory = trainingSet.casesFolder()
+        ui.reviewerEdit.text = trainingSet.reviewer()
         ui.casesFolderButton.directoryChanged.connect(self._folderChanged)
         ui.reviewerEdit.editingFinished.connect(self._reviewerChanged)
         ui.addCaseButton.clicked.connect(self.add)
+        packages.changed.connect(self.update)
         self.update()
 
     def setSession(self, session) -> None:
@@ -46,12 +60,12 @@ class CasesSection:
 
     def add(self, *_args) -> None:
         """File the corrected mask; asks if the review is not finished."""
-        self.beforeAdding()
+        self._review.takeEdits()
         session, began = self.session, self._began  # a search may end while the question is open
         rows = session.review.rows
         unreviewed = [row.lesion.id for row in rows if row.decision == "open"]
         if unreviewed:
-            self.showOpen()
+            self._review.goToOpen()
             if not slicer.util.confirmYesNoDisplay(texts.openText(unreviewed, len(rows))):
                 return
         self._reviewerChanged()
@@ -60,8 +74,8 @@ class CasesSection:
             minutes if minutes < _LONGEST_REVIEW_MIN else None
         )  # nobody corrects for days: Slicer stood open
         try:
-            self._job = self.logic.startAddCase(
-                session, caseCommands.casesFolder(), caseCommands.reviewer(), minutes, self._added
+            self.job = self._logic.startAddCase(
+                session, trainingSet.casesFolder(), trainingSet.reviewer(), minutes, self._added
             )
         except (MSLesionSegError, OSError) as error:
             self._say(str(error), error=True)
@@ -71,20 +85,20 @@ class CasesSection:
 
     def update(self) -> None:
         """Show how many cases there are and whether one can be added."""
-        cases = caseCommands.listCases(caseCommands.casesFolder(), None)
+        cases = trainingSet.listCases(trainingSet.casesFolder(), None)
         lesions = sum(case["lesions"] for case in cases)
         validation = sum(case["split"] == "validation" for case in cases)
         # without a text of its own the button shows Slicer's working directory
-        self.ui.casesFolderButton.text = caseCommands.casesFolder() or _("Choose a folder...")
+        self.ui.casesFolderButton.text = trainingSet.casesFolder() or _("Choose a folder...")
         self.ui.casesLabel.text = texts.casesText(len(cases), lesions, validation)
-        problem = texts.addCaseProblem(self.session, caseCommands.casesFolder(), self._job is not None)
+        problem = texts.addCaseProblem(self.session, trainingSet.casesFolder(), self.job is not None)
         self.ui.addCaseButton.enabled = not problem
         self.ui.addCaseButton.toolTip = problem or _(
             "Keep the scan and the corrected mask as a training case."
         )
 
     def _added(self, outcome) -> None:
-        self._job = None
+        self.job = None
         if outcome.state == DONE:
             result = outcome.result
             if not result["stored"]:
@@ -102,12 +116,12 @@ class CasesSection:
         else:
             self._say(outcome.sentence, error=True)
         self.update()
-        self.onChanged()
+        self.changed.emit()
 
     def _folderChanged(self, *_args) -> None:
-        caseCommands.rememberCasesFolder(str(self.ui.casesFolderButton.directory))
+        trainingSet.rememberCasesFolder(str(self.ui.casesFolderButton.directory))
         self.update()
-        self.onChanged()
+        self.changed.emit()
 
     def _reviewerChanged(self, *_args) -> None:
-        caseCommands.rememberReviewer(self.ui.reviewerEdit.text.strip())
+        trainingSet.rememberReviewer(self.ui.reviewerEdit.text.strip())

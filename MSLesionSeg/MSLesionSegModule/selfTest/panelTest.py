@@ -1,11 +1,6 @@
-"""The module tested inside Slicer: the panel without packages, and the whole way where they are installed.
-
-With a window the panel is driven as a person does it; without one the logic is. The user's models, replay buffers and
-folder of cases are left alone.
-"""
+"""The panel driven as a person does it, from the search to another model."""
 
 import contextlib
-import os
 import tempfile
 import time
 from pathlib import Path
@@ -13,76 +8,13 @@ from pathlib import Path
 import numpy as np
 import slicer
 
-from .jobs import caseCommands
-from .scene import segments, volumes
-from .scene.reviewSession import reviewedSegments
-from .setup.sampleData import addSyntheticPatient
-from .views.pairLayout import PAIR_LAYOUT, description
+from ..scene import segments
+from ..scene.reviewSession import reviewedSegments
+from ..setup.sampleData import addSyntheticPatient
+from .logicTest import changeLayouts
+from .ownFolders import ownFolders
 
 _LONGEST_S = 600
-_OTHER_LAYOUTS = (
-    slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView,
-    slicer.vtkMRMLLayoutNode.SlicerLayoutOneUp3DView,
-    slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView,
-)
-_HOMES = {"MSLESIONSEG_MODELS": "models", "MSLESIONSEG_REPLAY": "replay"}
-
-
-def runStartTest(test, panel) -> None:
-    """What needs no packages: layouts, scenes and other modules come and go while nothing is under review.
-
-    Args:
-        test: a unittest case.
-        panel: the module's widget, entered.
-    """
-    test.delayDisplay("Layouts and scenes without a review")
-    test.assertTrue(panel.logic.coreVersion())
-    test.assertTrue(panel.ui.versionLabel.text)
-    test.assertIn("BaselineAxial", description())
-    changeLayouts()
-    slicer.mrmlScene.Clear()
-    changeLayouts()
-    observed, parameters = len(panel.Observations), panel._parameterNode
-    for _round in range(3):
-        panel.exit()
-        panel.enter()
-    test.assertEqual(len(panel.Observations), observed, "observers do not pile up")
-    test.assertIs(panel._parameterNode, parameters, "each wrapper would observe the node for good")
-    test.assertIsNone(panel.review.session)
-    test.assertFalse(panel.ui.segmentButton.enabled)
-    test.assertTrue(panel.ui.segmentButton.toolTip, "the button says why")
-
-
-def runLogicTest(test, logic, volume=None, model: str | None = None) -> None:
-    """Go through the module's steps without a panel.
-
-    Args:
-        test: a unittest case.
-        logic: of the module.
-        volume: FLAIR to use; a synthetic patient when None.
-        model: model to use; the one in use when None.
-    """
-    test.delayDisplay("Find lesions")
-    volume = volume or addSyntheticPatient()
-    session = logic.segment("flair", {"flair": volume}, model=model)
-    review = session.review
-    test.assertGreater(len(review.rows), 0)
-
-    test.delayDisplay("Review")
-    review.accept(1)
-    if len(review.rows) > 1:
-        review.reject(2)
-    session.show()
-    again = logic.sessionOf(session.node)
-    test.assertTrue(np.array_equal(again.review.mask, review.mask))
-    test.assertEqual([row.decision for row in again.review.rows], [row.decision for row in review.rows])
-
-    test.delayDisplay("File the case")
-    with tempfile.TemporaryDirectory() as folder:
-        case = logic.addCase(session, Path(folder) / "cases", reviewer="SELFTEST")
-        test.assertTrue(case["stored"])
-        test.assertEqual(case["lesions"], len(review.lesions))
-    test.assertEqual(volumes.voxelsOf(volume).shape, review.mask.shape)
 
 
 def runPanelTest(test, panel, volume=None, model: str = "") -> None:
@@ -94,7 +26,7 @@ def runPanelTest(test, panel, volume=None, model: str = "") -> None:
         volume: FLAIR to use; a synthetic patient when None.
         model: model to use; the one in use when empty.
     """
-    panel._parameterNode.flairVolume = volume or addSyntheticPatient()
+    panel.parameters.node.flairVolume = volume or addSyntheticPatient()
     panel.ui.modelComboBox.currentIndex = panel.ui.modelComboBox.findData(model)
     _search(test, panel)
     _decide(test, panel)
@@ -111,34 +43,6 @@ def runPanelTest(test, panel, volume=None, model: str = "") -> None:
     test.assertEqual(panel.ui.lesionTable.rowCount, 0)
 
 
-def changeLayouts() -> None:
-    """Show other layouts one after the other, and the one of before again."""
-    manager = slicer.app.layoutManager()
-    if manager is None:
-        return
-    before = manager.layout
-    for layout in (*_OTHER_LAYOUTS, PAIR_LAYOUT, before):
-        manager.setLayout(layout)
-        slicer.app.processEvents()
-
-
-@contextlib.contextmanager
-def ownFolders(folder: Path):
-    """Keep models, replay buffers and cases in ``folder`` meanwhile."""
-    cases, before = caseCommands.casesFolder(), {name: os.environ.get(name) for name in _HOMES}
-    os.environ.update({name: str(folder / home) for name, home in _HOMES.items()})
-    caseCommands.rememberCasesFolder(str(folder / "cases"))
-    try:
-        yield
-    finally:
-        caseCommands.rememberCasesFolder(cases)
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 def _search(test, panel) -> None:
     ui = panel.ui
     test.delayDisplay("Cancel a search, then find lesions")
@@ -147,12 +51,12 @@ def _search(test, panel) -> None:
     ui.segmentButton.click()
     _until(lambda: ui.segmentProgressBar.value > 0)
     ui.segmentButton.click()
-    _until(lambda: panel.segment._job is None)
+    _until(lambda: panel.search.row.job is None)
     test.assertEqual(
         slicer.mrmlScene.GetNumberOfNodes(), nodes, "a cancelled search leaves the scene as it was"
     )
     ui.segmentButton.click()
-    _until(lambda: panel.segment._job is None)
+    _until(lambda: panel.search.row.job is None)
     test.assertIsNotNone(panel.review.session, ui.messageLabel.text)
     test.assertGreater(ui.lesionTable.rowCount, 0)
 
@@ -219,7 +123,7 @@ def _file(test, panel, folder: Path) -> None:
     test.assertTrue(panel.ui.addCaseButton.enabled, panel.ui.addCaseButton.toolTip)
     with _allConfirmed():
         panel.ui.addCaseButton.click()
-    _until(lambda: panel.cases._job is None)
+    _until(lambda: panel.cases.job is None)
     test.assertTrue(list((folder / "cases").rglob("*_mask.nii.gz")), panel.ui.messageLabel.text)
 
 

@@ -1,0 +1,130 @@
+"""The panel's scans: what to look for, on which scans of the scene, with which model."""
+
+import slicer
+from slicer.i18n import tr as _
+
+from .. import texts
+from ..choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS
+from ..parameters import BoundParameters
+from ..scans.inputs import Inputs
+from ..scene.sceneLesions import lesionsInScene, scanOf, taskOf
+from ..setup.packages import Packages
+from ..widgets.form import loadForm
+from ..widgets.signals import Signal
+from ..widgets.timers import delayed
+from . import modelStore
+from .modelChoice import ModelChoice
+from .modelsSection import ModelsSection, openCard
+
+_ALL_INPUTS = ("flair", "baseline", "followup", "pre", "post")
+
+
+class ScansSection:
+    """Maps task, scans and model of the next search to widgets.
+
+    Attributes:
+        changed: signal: something else would be searched, or could not be.
+        chosen: signal, with a volume: a person has chosen it.
+    """
+
+    def __init__(self, packages: Packages, models: ModelsSection, parameters: BoundParameters) -> None:
+        self.widget, self.ui = loadForm("Scans")
+        self.changed, self.chosen = Signal(), Signal()
+        self._packages = packages
+        self._parameters = parameters
+        self._inputs = Inputs(parameters)
+        self._choice = ModelChoice(self.ui.modelComboBox, parameters, "model")
+        self._task = None  # the one that the models and the scans are shown for
+        self._inUse = ""
+        self._proposing = delayed(0, self.propose)
+        self.ui.cardButton.clicked.connect(self.showCard)
+        parameters.changed.connect(self._parametersChanged)
+        models.changed.connect(self.refreshModels)
+
+    @property
+    def model(self) -> str:
+        """The chosen model; empty for the one in use."""
+        return self._choice.name
+
+    def volumes(self) -> dict:
+        """The volume, or None, of each input of the task."""
+        return self._inputs.chosen()
+
+    def problem(self) -> str:
+        """Why these scans cannot be searched; empty if they can."""
+        if self._parameters.node is None:
+            return _("The scene is being closed.")
+        task = self._parameters.task
+        missing = self._packages.missing(task)
+        return texts.segmentProblem(task, self.volumes(), missing, bool(self.model or self._inUse))
+
+    def follow(self, volumes) -> None:
+        """Ask for the scans of the patient whose volumes the views show."""
+        self._inputs.follow(volumes)
+        self.update()
+
+    def askFor(self, session) -> None:
+        """Choose the scans that lesions were found on, if they are of the task that is chosen."""
+        if session.record["task"] == self._parameters.task:
+            self._take(session.volumeIds())
+
+    def next(self) -> dict[str, str]:
+        """The inputs (volume IDs by name) of a scan on which lesions were not looked for yet; empty if none."""
+        task = self._parameters.task
+        searched = [scanOf(node) for node in lesionsInScene() if taskOf(node) == task]
+        return {} if self._parameters.node is None else self._inputs.next(searched)
+
+    def takeNext(self) -> None:
+        """Go on to a scan on which lesions were not looked for yet."""
+        proposed = self.next()
+        if proposed:
+            self._take(proposed)
+            self.chosen.emit(slicer.mrmlScene.GetNodeByID(proposed[REFERENCE[self._parameters.task]]))
+
+    def proposeSoon(self) -> None:
+        """Propose scans once the event that brought a new one is over: only then it has its name and image."""
+        self._proposing.start()
+
+    def propose(self) -> None:
+        """Fill empty selectors with volumes that look right."""
+        if self._parameters.node is not None:
+            self._inputs.propose()
+            self.update()
+
+    def refreshModels(self) -> None:
+        """List the models of the task; the first entry is the one in use."""
+        task = self._parameters.task
+        self._inUse = modelStore.inUse(task)
+        names = [member.card.name for member in modelStore.modelsFor(task)]
+        self._choice.offer(_("In use: {model}").format(model=self._inUse or _("none")), names)
+
+    def showCard(self, *_args) -> None:
+        """Show the card of the chosen model."""
+        name = self.model or self._inUse
+        if name:
+            openCard(name)
+
+    def update(self) -> None:
+        """Show which scans are asked for."""
+        task = self._parameters.task
+        for name in _ALL_INPUTS:
+            for part in ("Label", "Selector"):
+                getattr(self.ui, f"{name}{part}").visible = name in TASK_INPUTS[task]
+        isOptional = (task, "flair") in OPTIONAL_INPUTS
+        self.ui.flairLabel.text = _("FLAIR (optional):") if isOptional else _("FLAIR:")
+        self.changed.emit()
+
+    def _parametersChanged(self) -> None:
+        """React to another task or other scans."""
+        if self._parameters.task != self._task:
+            self._task = self._parameters.task
+            self.refreshModels()
+            self.propose()
+        chosen = [] if slicer.mrmlScene.IsBatchProcessing() else self._inputs.byPerson()
+        if chosen:
+            self._inputs.propose()
+            self.chosen.emit(chosen[-1])
+        self.update()
+
+    def _take(self, volumes) -> None:
+        self._inputs.take({name: volumes.get(name) for name in TASK_INPUTS[self._parameters.task]})

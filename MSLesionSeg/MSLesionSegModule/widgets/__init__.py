@@ -1,0 +1,1 @@
+"""Parts of Qt that several parts of the panel use."""
