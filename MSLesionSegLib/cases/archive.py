@@ -30,11 +30,10 @@ from MSLesionSegLib.cases.defacing import save_without_face
 from MSLesionSegLib.cases.exporting import EXPORT, Exported
 from MSLesionSegLib.cases.splits import Roll, Split, read_roll
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.files.archives import pack, unpack
 from MSLesionSegLib.files.atomic import output_errors
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.transaction import Change, changing
-from MSLesionSegLib.files.zip_files import check_new
+from MSLesionSegLib.files.zip_archive import check_new, pack_folder, unpack_folder
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
@@ -103,7 +102,7 @@ def export_archive(
         for finding in findings:
             progress.warning(finding.code, finding.sentence)
         progress.stage(EXPORT, 1.0)  # the last moment to cancel
-        pack(Path(temporary), to, KIND, {"face_removed": strip_face})
+        pack_folder(Path(temporary), to, KIND, {"face_removed": strip_face})
     sides = [case.split for case in good.values()]
     return Exported(to, sides.count("training"), sides.count("validation"), tuple(findings))
 
@@ -124,7 +123,7 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
     check_folder(folder)
     with tempfile.TemporaryDirectory(prefix="mslesionseg-import-") as temporary:
         source = Path(temporary)
-        unpack(archive, source, KIND)
+        unpack_folder(archive, source, KIND)
         versions = _versions(source, archive)
         added: dict[str, Case] = {}
         known, findings = 0, list(list_cases(source).findings)

@@ -12,7 +12,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from MSLesionSegLib.files.archives import pack
+from MSLesionSegLib.files.zip_archive import pack_folder
 from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE, read_examples
 from MSLesionSegLib.training.examples.packed_example import STEP, write_compact
 from MSLesionSegLib.training.examples.replay_buffer import KIND
@@ -27,7 +27,7 @@ def main(work: Path) -> None:
         for name in PATIENTS:
             write_compact(replace(examples[name], site=SYNTHETIC_SITE, weight=1.0), Path(temporary))
         TARGET.unlink(missing_ok=True)
-        pack(Path(temporary), TARGET, KIND, {"task": "flair", "step": STEP})
+        pack_folder(Path(temporary), TARGET, KIND, {"task": "flair", "step": STEP})
     print(f"{TARGET.name}: {len(PATIENTS)} examples, {TARGET.stat().st_size / 1e6:.2f} MB")
 
 

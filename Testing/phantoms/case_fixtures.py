@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.cases.adding import Added, AddRequest, add_case
-from MSLesionSegLib.files.archives import MANIFEST
+from MSLesionSegLib.files.zip_archive import MANIFEST
 from phantoms.phantom import Head, centred, make_head
 
 SHAPE = (40, 46, 38)

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.files.atomic import output_errors
 from MSLesionSegLib.files.hidden_files import is_litter
-from MSLesionSegLib.files.zip_files import check_new, extract, open_zip, write_zip
+from MSLesionSegLib.files.zip_archive import check_new, extract, open_zip, write_zip
 from MSLesionSegLib.network.models.card_page import card_html
 from MSLesionSegLib.network.models.store import (
     MOST_CARD,

@@ -17,9 +17,8 @@ from typing import Any
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.files.archives import pack, unpack
 from MSLesionSegLib.files.foreign_json import read_json
-from MSLesionSegLib.files.zip_files import check_new
+from MSLesionSegLib.files.zip_archive import check_new, pack_folder, unpack_folder
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
 from MSLesionSegLib.segmentation.result_folder import staged
@@ -183,7 +182,7 @@ def export_buffer(name: str, archive: Path, progress: Progress | None = None) ->
             progress.stage(PACK, k / len(examples))
             write_compact(example, Path(temporary))
         progress.stage(PACK, 1.0)  # the last moment to cancel
-        pack(Path(temporary), archive, KIND, {"task": buffer.task, "step": STEP})
+        pack_folder(Path(temporary), archive, KIND, {"task": buffer.task, "step": STEP})
     return buffer
 
 
@@ -202,7 +201,7 @@ def import_buffer(archive: Path, name: str | None = None, progress: Progress | N
     progress = progress or Silent()
     folder = _new_folder(name or archive.stem)
     with tempfile.TemporaryDirectory(prefix="mslesionseg-replay-") as temporary:
-        facts = unpack(archive, Path(temporary), KIND)
+        facts = unpack_folder(archive, Path(temporary), KIND)
         packed = sorted(Path(temporary).glob("*/example.json"))
         with staged(folder, KIND, way_out=_WAY_OUT) as work:
             examples = []

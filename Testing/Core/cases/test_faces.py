@@ -14,7 +14,7 @@ from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.cases.archive import export_archive
 from MSLesionSegLib.cases.defacing import check_same_brain, save_without_face
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.files.archives import MANIFEST
+from MSLesionSegLib.files.zip_archive import MANIFEST
 from phantoms.case_fixtures import add_flair, examination
 from phantoms.phantom import Head
 
