@@ -14,7 +14,7 @@ from MSLesionSegLib.cases.case_set import Case, Review, find_case, read_record, 
 from MSLesionSegLib.cases.checking import check_lesion_share
 from MSLesionSegLib.cases.splits import Split, read_roll
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.files.transaction import changing
+from MSLesionSegLib.files.transaction import transaction
 from MSLesionSegLib.imaging.checks.lesion_mask import parse_label, read_lesion_mask
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import findings_of, read_scan
@@ -96,7 +96,7 @@ def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
     progress.stage(READ)
     material = _read(request)
     progress.stage(STORE)
-    with changing(request.folder) as change:
+    with transaction(request.folder) as change:
         written = write_case(request.folder, material, change)
         findings = (*material.findings, *written.findings)
         for finding in findings:
@@ -117,7 +117,7 @@ def remove_case(folder: Path, name: str) -> Case:
         OutputError: the set cannot be written.
     """
     require_set(folder)
-    with changing(folder) as change:
+    with transaction(folder) as change:
         case = find_case(folder, name)
         take_out(folder, case, change)
     return case

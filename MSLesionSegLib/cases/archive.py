@@ -32,7 +32,7 @@ from MSLesionSegLib.cases.splits import Roll, Split, read_roll
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.atomic import output_errors
 from MSLesionSegLib.files.foreign_json import read_json
-from MSLesionSegLib.files.transaction import Change, changing
+from MSLesionSegLib.files.transaction import Transaction, transaction
 from MSLesionSegLib.files.zip_archive import check_new, pack_folder, unpack_folder
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import read_scan
@@ -83,7 +83,7 @@ def export_archive(
     if not versions:
         raise SettingsError(f"{folder} holds no usable cases to export.")
     with _beside(to) as temporary:
-        change = Change(Path(temporary))
+        change = Transaction(Path(temporary))
         write_descriptions(change)
         contents: dict[Path, str] = {}
         for k, case in enumerate(versions):
@@ -225,7 +225,7 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
         scans: content hashes of all scans of the case's patient in the archive.
     """
     material = _material(case)
-    with changing(folder) as change:
+    with transaction(folder) as change:
         there = all_versions(folder)
         subject, side = _patient_here(read_roll(folder), there, case, scans)
         if side not in (None, case.split):
@@ -297,7 +297,7 @@ def _part(roll: Roll, cases: Sequence[Case]) -> Roll:
     )
 
 
-def _copy(folder: Path, case: Case, strip_face: bool, contents: dict[Path, str], change: Change) -> None:
+def _copy(folder: Path, case: Case, strip_face: bool, contents: dict[Path, str], change: Transaction) -> None:
     """Put the files of a case into an archive's folder; ``contents`` remembers what became of each scan."""
     for path in case.images.values():
         name = path.relative_to(folder).as_posix()

@@ -21,7 +21,7 @@ from MSLesionSegLib.cases.splits import Roll, Split, read_roll
 from MSLesionSegLib.cases.stored_scans import StoredScan, find_stored, known_turned, turned_to
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.hidden_files import is_litter
-from MSLesionSegLib.files.transaction import Change
+from MSLesionSegLib.files.transaction import Transaction
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.imaging.scanner import scanner_facts
@@ -91,7 +91,7 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def write_case(folder: Path, material: Material, change: Change) -> Written:
+def write_case(folder: Path, material: Material, change: Transaction) -> Written:
     """Put what the set in ``folder`` does not hold yet into ``change``.
 
     Raises:
@@ -126,7 +126,7 @@ def write_case(folder: Path, material: Material, change: Change) -> Written:
     return Written(layout.record_name(mask), True, tuple(findings))
 
 
-def take_out(folder: Path, case: Case, change: Change) -> None:
+def take_out(folder: Path, case: Case, change: Transaction) -> None:
     """Put into ``change`` that all versions of a case go, with the scans that no other case needs."""
     versions = all_versions(folder)
     gone = [version for version in versions if version.case_id == case.case_id]
@@ -141,13 +141,13 @@ def take_out(folder: Path, case: Case, change: Change) -> None:
         write_roll(change, read_roll(folder).without(case.subject))
 
 
-def write_roll(change: Change, roll: Roll) -> None:
+def write_roll(change: Transaction, roll: Roll) -> None:
     """Put the list of patients into a change."""
     change.path(layout.PARTICIPANTS).write_text(roll.participants_tsv(), encoding="utf-8")
     change.write_json(layout.SPLITS, roll.splits_json())
 
 
-def write_descriptions(change: Change) -> None:
+def write_descriptions(change: Transaction) -> None:
     """Put what makes a folder a case set into a change."""
     common = {"BIDSVersion": "1.10.0", "GeneratedBy": [{"Name": "MSLesionSeg", "Version": __version__}]}
     raw = {"Name": "MS lesion training cases", "DatasetType": "raw", **common, FORMAT_KEY: FORMAT}
@@ -230,7 +230,7 @@ def _enrolled(roll: Roll, subject: str, material: Material, is_new: bool, turned
 
 
 def _place_scans(
-    folder: Path, subject: str, material: Material, known: Mapping[str, StoredScan], change: Change
+    folder: Path, subject: str, material: Material, known: Mapping[str, StoredScan], change: Transaction
 ) -> tuple[dict[str, StoredScan], str]:
     """Store the scans that are not in the set; return where all of them are, and the mask's session."""
     stored = dict(known)
@@ -286,7 +286,7 @@ def _write_masks(
     version: int,
     scans: Mapping[str, StoredScan],
     material: Material,
-    change: Change,
+    change: Transaction,
 ) -> str:
     """Put masks and record into ``change``; return the mask's name."""
     label = material.kind.label

@@ -21,7 +21,7 @@ _WAIT_S = 60.0
 
 
 @dataclass
-class Change:
+class Transaction:
     """Files to be put into a folder and files to be taken out of it, nothing of which has happened yet.
 
     Attributes:
@@ -49,7 +49,7 @@ class Change:
 
 
 @contextlib.contextmanager
-def changing(folder: Path) -> Iterator[Change]:
+def transaction(folder: Path) -> Iterator[Transaction]:
     """Change ``folder`` in one step: when the block ends well all of it happens, otherwise nothing.
 
     One process at a time. The step is the renaming of the hidden folder with everything that is new; what a
@@ -66,7 +66,7 @@ def changing(folder: Path) -> Iterator[Change]:
         _clear_up(folder)
         work = folder / f"{_OPEN}{secrets.token_hex(4)}"
         try:
-            change = Change(work / "new")
+            change = Transaction(work / "new")
             change.new.mkdir(parents=True)
             yield change
             order = {"removals": change.removals, "last": change.last}

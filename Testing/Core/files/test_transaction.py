@@ -11,7 +11,7 @@ import pytest
 
 from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.files import transaction as changes
-from MSLesionSegLib.files.transaction import changing
+from MSLesionSegLib.files.transaction import transaction
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="processes are killed differently on Windows")
 
@@ -33,8 +33,8 @@ KILLED = """
         setattr(os, name, or_die(getattr(os, name)))
         setattr(Path, name, or_die(getattr(Path, name)))
 
-    from MSLesionSegLib.files.transaction import changing
-    with changing(Path(sys.argv[1])) as change:
+    from MSLesionSegLib.files.transaction import transaction
+    with transaction(Path(sys.argv[1])) as change:
         change.path("a/one.txt").write_text("new")
         change.path("a/two.txt").write_text("new")
         change.write_json("a/record.json", {"new": True}, last=True)
@@ -82,7 +82,7 @@ def test_a_process_killed_anywhere_leaves_the_old_or_the_new_folder(tmp_path):
         if "a/record.json" in left:
             assert left == AFTER
         assert left == old or "old/record.json" not in left
-        with changing(folder):
+        with transaction(folder):
             pass
         outcomes.append(content(folder))
         assert outcomes[-1] in (old, AFTER)
@@ -96,7 +96,7 @@ def test_a_process_killed_anywhere_leaves_the_old_or_the_new_folder(tmp_path):
 
 def test_a_failed_change_leaves_the_folder_as_it_was(tmp_path):
     old = before(tmp_path)
-    with pytest.raises(ZeroDivisionError), changing(tmp_path) as change:
+    with pytest.raises(ZeroDivisionError), transaction(tmp_path) as change:
         change.path("a/one.txt").write_text("new")
         change.removals.append("old/three.txt")
         raise ZeroDivisionError
@@ -106,8 +106,8 @@ def test_a_failed_change_leaves_the_folder_as_it_was(tmp_path):
 
 def test_two_at_a_time_wait_for_each_other(tmp_path, monkeypatch):
     monkeypatch.setattr(changes, "_WAIT_S", 0.05)
-    with changing(tmp_path):
-        with pytest.raises(OutputError, match="being changed by another program"), changing(tmp_path):
+    with transaction(tmp_path):
+        with pytest.raises(OutputError, match="being changed by another program"), transaction(tmp_path):
             pass
         (tmp_path / "still.txt").write_text("mine")
     assert content(tmp_path) == {"still.txt": "mine"}
@@ -115,5 +115,5 @@ def test_two_at_a_time_wait_for_each_other(tmp_path, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_told_in_a_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputError, match="cannot be written"), changing(tmp_path / "file"):
+    with pytest.raises(OutputError, match="cannot be written"), transaction(tmp_path / "file"):
         pass
