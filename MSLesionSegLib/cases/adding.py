@@ -12,7 +12,7 @@ from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.bids_writing import Material, check_folder, take_out, write_case
 from MSLesionSegLib.cases.case_set import Case, Review, find_case, read_record, require_set
 from MSLesionSegLib.cases.checking import check_lesion_share
-from MSLesionSegLib.cases.splits import Split, read_roll
+from MSLesionSegLib.cases.splits import Split, read_register
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.transaction import transaction
 from MSLesionSegLib.imaging.checks.lesion_mask import parse_label, read_lesion_mask
@@ -103,7 +103,7 @@ def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
             progress.warning(finding.code, finding.sentence)
         progress.stage(STORE, 1.0)  # the last moment to cancel
     record = request.folder / written.record
-    case = read_record(request.folder, record, read_roll(request.folder))
+    case = read_record(request.folder, record, read_register(request.folder))
     return Added(case, written.stored, findings)
 
 

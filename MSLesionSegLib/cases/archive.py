@@ -15,7 +15,7 @@ from MSLesionSegLib.cases.bids_writing import (
     check_folder,
     write_case,
     write_descriptions,
-    write_roll,
+    write_register,
 )
 from MSLesionSegLib.cases.case_set import (
     Case,
@@ -28,7 +28,7 @@ from MSLesionSegLib.cases.case_set import (
 )
 from MSLesionSegLib.cases.defacing import save_without_face
 from MSLesionSegLib.cases.exporting import EXPORT, Exported
-from MSLesionSegLib.cases.splits import Roll, Split, read_roll
+from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.atomic import output_errors
 from MSLesionSegLib.files.foreign_json import read_json
@@ -97,7 +97,7 @@ def export_archive(
             reasons = " ".join(finding.sentence for finding in findings)
             raise SettingsError(f"{folder} holds no cases that can be exported. {reasons}")
         kept = [case for case in versions if case.case_id in good]
-        write_roll(change, _part(read_roll(folder), kept))
+        write_register(change, _part(read_register(folder), kept))
         _leave_only(change.new, kept, folder)
         for finding in findings:
             progress.warning(finding.code, finding.sentence)
@@ -227,7 +227,7 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
     material = _material(case)
     with transaction(folder) as change:
         there = all_versions(folder)
-        subject, side = _patient_here(read_roll(folder), there, case, scans)
+        subject, side = _patient_here(read_register(folder), there, case, scans)
         if side not in (None, case.split):
             text = f"{case.case_id} was for {case.split} elsewhere, but is and stays for {side} here."
             findings.append(Finding("case-side", text))
@@ -238,7 +238,7 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
         written = write_case(folder, material, change)
     if not written.stored:
         return None
-    return read_record(folder, folder / written.record, read_roll(folder))
+    return read_record(folder, folder / written.record, read_register(folder))
 
 
 def _same(one: Case, other: Case) -> bool:
@@ -247,7 +247,7 @@ def _same(one: Case, other: Case) -> bool:
 
 
 def _patient_here(
-    roll: Roll, there: Sequence[Case], case: Case, scans: set[str]
+    register: SplitRegister, there: Sequence[Case], case: Case, scans: set[str]
 ) -> tuple[str | None, Split | None]:
     """Id and side that a set has for a patient already, by any of the patient's scans or by id.
 
@@ -259,10 +259,10 @@ def _patient_here(
         raise SettingsError(
             f"Scans of its patient are in the set under different ids ({', '.join(sorted(owners))})."
         )
-    subject = next(iter(owners), None) or (case.subject if roll.person(case.subject) else None)
-    sides = {roll.scans[scan] for scan in scans if scan in roll.scans}
+    subject = next(iter(owners), None) or (case.subject if register.person(case.subject) else None)
+    sides = {register.scans[scan] for scan in scans if scan in register.scans}
     if subject is not None:
-        sides.add(roll.person(subject).split)
+        sides.add(register.person(subject).split)
     if len(sides) > 1:
         raise SettingsError("Scans of its patient are in the training and in the validation part of the set.")
     return subject, next(iter(sides), None)
@@ -287,13 +287,13 @@ def _material(case: Case) -> Material:
     )
 
 
-def _part(roll: Roll, cases: Sequence[Case]) -> Roll:
-    """What a roll says of some cases."""
+def _part(register: SplitRegister, cases: Sequence[Case]) -> SplitRegister:
+    """What a register says of some cases."""
     subjects = {case.subject for case in cases}
     scans = {scan for case in cases for scan in case.scans.values()}
-    return Roll(
-        {name: person for name, person in roll.participants.items() if name in subjects},
-        {scan: side for scan, side in roll.scans.items() if scan in scans},
+    return SplitRegister(
+        {name: person for name, person in register.participants.items() if name in subjects},
+        {scan: side for scan, side in register.scans.items() if scan in scans},
     )
 
 

@@ -17,7 +17,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import FORMAT, FORMAT_KEY, Case, Review, all_versions, require_set
 from MSLesionSegLib.cases.corrections import compare_with_draft
-from MSLesionSegLib.cases.splits import Roll, Split, read_roll
+from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.cases.stored_scans import StoredScan, find_stored, known_turned, turned_to
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.hidden_files import is_litter
@@ -100,12 +100,12 @@ def write_case(folder: Path, material: Material, change: Transaction) -> Written
     """
     if not (folder / layout.DESCRIPTION).exists():
         write_descriptions(change)
-    roll, known = read_roll(folder), all_versions(folder)
-    subject, is_new = _subject(material, known, roll)
+    register, known = read_register(folder), all_versions(folder)
+    subject, is_new = _subject(material, known, register)
     same = [case for case in known if case.task == material.kind.task and _same_scans(case, material)]
     findings = []
     with_face = {name: own for name, own in material.contents.items() if own == material.hashes[name]}
-    turned = known_turned(with_face, material.scans, roll.scans, known)
+    turned = known_turned(with_face, material.scans, register.scans, known)
     stored = find_stored(folder, material.hashes, material.scans, material.kind, known)
     material = _on_stored_grid(folder, material, stored)
     if same:
@@ -118,7 +118,7 @@ def write_case(folder: Path, material: Material, change: Transaction) -> Written
         version = _highest_version(folder, subject, session, material.kind.label) + 1
         text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {version}."
         findings.append(Finding("case-version", text))
-    write_roll(change, _enrolled(roll, subject, material, is_new, turned))
+    write_register(change, _registered(register, subject, material, is_new, turned))
     scans, free_session = _place_scans(folder, subject, material, stored, change)
     if not same:
         session, version = free_session, 1
@@ -138,13 +138,13 @@ def take_out(folder: Path, case: Case, change: Transaction) -> None:
         names += [name, layout.record_name(name)] if layout.IMAGE.fullmatch(name) else [name]
     change.removals += names  # the records come first: without its record there is no case
     if all(version.subject != case.subject for version in rest):
-        write_roll(change, read_roll(folder).without(case.subject))
+        write_register(change, read_register(folder).without(case.subject))
 
 
-def write_roll(change: Transaction, roll: Roll) -> None:
+def write_register(change: Transaction, register: SplitRegister) -> None:
     """Put the list of patients into a change."""
-    change.path(layout.PARTICIPANTS).write_text(roll.participants_tsv(), encoding="utf-8")
-    change.write_json(layout.SPLITS, roll.splits_json())
+    change.path(layout.PARTICIPANTS).write_text(register.participants_tsv(), encoding="utf-8")
+    change.write_json(layout.SPLITS, register.splits_json())
 
 
 def write_descriptions(change: Transaction) -> None:
@@ -191,7 +191,7 @@ def _same_scans(case: Case, material: Material) -> bool:
     return all(case.scans[name] == material.hashes[name] for name in material.kind.required)
 
 
-def _subject(material: Material, known: Sequence[Case], roll: Roll) -> tuple[str, bool]:
+def _subject(material: Material, known: Sequence[Case], register: SplitRegister) -> tuple[str, bool]:
     """Whose examination it is: the patient of its scans if they are in the set, the one named, or a new one."""
     hashes = set(material.hashes.values())
     owners = {case.subject for case in known if hashes & set(case.scans.values())}
@@ -201,7 +201,7 @@ def _subject(material: Material, known: Sequence[Case], roll: Roll) -> tuple[str
             "patient, or remove the case that is wrong."
         )
     named = material.subject and f"sub-{material.subject.removeprefix('sub-')}"
-    if named and roll.person(named) is None:
+    if named and register.person(named) is None:
         raise SettingsError(f"There is no patient {named} in the set. Leave the patient out for a new one.")
     owner = next(iter(owners), None)
     if named and owner and owner != named:
@@ -210,23 +210,25 @@ def _subject(material: Material, known: Sequence[Case], roll: Roll) -> tuple[str
     if subject:
         return subject, False
     if material.id_elsewhere:
-        return material.id_elsewhere, roll.person(material.id_elsewhere) is None
+        return material.id_elsewhere, register.person(material.id_elsewhere) is None
     while True:
         subject = "sub-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
-        if roll.person(subject) is None:
+        if register.person(subject) is None:
             return subject, True
 
 
-def _enrolled(roll: Roll, subject: str, material: Material, is_new: bool, turned: Sequence[str]) -> Roll:
-    """The roll with the patient; ``turned``: hashes of removed scans whose side these scans keep."""
-    site = material.site or next((person.site for person in roll.participants.values()), "local")
+def _registered(
+    register: SplitRegister, subject: str, material: Material, is_new: bool, turned: Sequence[str]
+) -> SplitRegister:
+    """The register with the patient; ``turned``: hashes of removed scans whose side these scans keep."""
+    site = material.site or next((person.site for person in register.participants.values()), "local")
     if not is_new:
-        known_site = roll.person(subject).site
+        known_site = register.person(subject).site
         if material.site not in (None, known_site):
             raise SettingsError(
                 f"The patient {subject} belongs to the site {known_site}, not {material.site}."
             )
-    return roll.enrol(subject, site, (*material.hashes.values(), *turned), material.split)
+    return register.register(subject, site, (*material.hashes.values(), *turned), material.split)
 
 
 def _place_scans(

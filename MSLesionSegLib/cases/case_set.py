@@ -12,7 +12,7 @@ from typing import Any
 import nibabel as nib
 
 from MSLesionSegLib.cases import layout
-from MSLesionSegLib.cases.splits import Roll, Split, read_roll
+from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.errors import ImageError, ModelError, MSLesionSegError, SettingsError
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
@@ -174,12 +174,12 @@ def list_cases(folder: Path, task: str | None = None) -> CaseSet:
         SettingsError: the folder holds no case set.
     """
     require_set(folder)
-    roll = read_roll(folder)
+    register = read_register(folder)
     newest: dict[str, Case] = {}
     findings = []
     for record in records(folder):
         try:
-            case = read_record(folder, record, roll)
+            case = read_record(folder, record, register)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             reason = f"{type(error).__name__}: {error}"
             findings.append(
@@ -213,11 +213,11 @@ def repeated(cases: Iterable[Case]) -> dict[str, str]:
 
 def all_versions(folder: Path) -> list[Case]:
     """Every readable version of every case, oldest first."""
-    roll = read_roll(folder)
+    register = read_register(folder)
     found = []
     for record in records(folder):
         try:
-            found.append(read_record(folder, record, roll))
+            found.append(read_record(folder, record, register))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return sorted(found, key=lambda case: (case.case_id, case.version))
@@ -230,7 +230,7 @@ def records(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def read_record(folder: Path, record: Path, roll: Roll) -> Case:
+def read_record(folder: Path, record: Path, register: SplitRegister) -> Case:
     """A case from its record, which is the JSON file beside the mask.
 
     Raises:
@@ -246,7 +246,7 @@ def read_record(folder: Path, record: Path, roll: Roll) -> Case:
     files = {name: _inside(folder, path) for name, path in content["Images"].items()}
     if not kind.required <= files.keys() <= kind.known or content["Grid"] not in files:
         raise ValueError("its images are not those of its task")
-    person = roll.participants[subject]
+    person = register.participants[subject]
     contents = {str(role): str(value) for role, value in content["Contents"].items()}
     return Case(
         case_id=case_id(subject, session, task),

@@ -33,7 +33,7 @@ class Participant:
 
 
 @dataclass(frozen=True)
-class Roll:
+class SplitRegister:
     """All patients of a set, and the side of every scan and every patient that ever was in it.
 
     Scans are known by their content hash and patients by their id, also after their cases were removed: who and
@@ -48,8 +48,10 @@ class Roll:
         """A patient by id, also one all of whose cases were removed; None if there never was such a one."""
         return self.participants.get(subject) or self.former.get(subject)
 
-    def enrol(self, subject: str, site: str, scans: Iterable[str], wish: Split | None = None) -> Roll:
-        """The roll with a case of ``subject``, who may be new or known.
+    def register(
+        self, subject: str, site: str, scans: Iterable[str], wish: Split | None = None
+    ) -> SplitRegister:
+        """The register with a case of ``subject``, who may be new or known.
 
         Args:
             subject: of the set's patients, or a new one.
@@ -82,14 +84,14 @@ class Roll:
             )
         split = next(iter(decided), None) or wish or self._draw()
         person = known or Participant(subject, site, split)
-        return Roll(
+        return SplitRegister(
             {**self.participants, subject: person},
             {**self.scans, **dict.fromkeys(scans, split)},
             {name: gone for name, gone in self.former.items() if name != subject},
         )
 
-    def without(self, subject: str) -> Roll:
-        """The roll after the last case of a patient was removed; the sides of patient and scans stay known."""
+    def without(self, subject: str) -> SplitRegister:
+        """The register after the last case of a patient was removed; the sides of patient and scans stay known."""
         rest = {name: person for name, person in self.participants.items() if name != subject}
         return replace(self, participants=rest, former={**self.former, subject: self.participants[subject]})
 
@@ -125,15 +127,15 @@ class Roll:
         }
 
 
-def read_roll(folder: Path) -> Roll:
-    """Read the roll of a set; empty when the set is new.
+def read_register(folder: Path) -> SplitRegister:
+    """Read the register of a set; empty when the set is new.
 
     Raises:
-        MSLesionSegError: a file of the roll is damaged. Nothing may be added then, lest validation patients are
+        MSLesionSegError: a file of the register is damaged. Nothing may be added then, lest validation patients are
             trained on.
     """
     if not (folder / DESCRIPTION).exists():
-        return Roll()
+        return SplitRegister()
     try:
         rows = [row.cells for row in read_table(folder / PARTICIPANTS, _COLUMNS)]
         people = {row["participant_id"]: _participant(row) for row in rows}
@@ -144,7 +146,9 @@ def read_roll(folder: Path) -> Roll:
             name: _participant({"participant_id": name, **facts})
             for name, facts in sides.get("FormerPatients", {}).items()
         }
-        return Roll(people, {str(scan): _split(side) for scan, side in sides["Scans"].items()}, former)
+        return SplitRegister(
+            people, {str(scan): _split(side) for scan, side in sides["Scans"].items()}, former
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MSLesionSegError(
             f"The list of patients of {folder} is missing or damaged ({PARTICIPANTS}, {SPLITS_FILE}). Restore it "

@@ -14,39 +14,39 @@ from hypothesis import strategies as st
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.adding import remove_case
 from MSLesionSegLib.cases.case_set import read_cases
-from MSLesionSegLib.cases.splits import SPLITS, Roll, read_roll
+from MSLesionSegLib.cases.splits import SPLITS, SplitRegister, read_register
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from phantoms.case_fixtures import add_flair
 
 
-def rows(roll: Roll) -> dict[str, str]:
-    return {name: person.split for name, person in roll.participants.items()}
+def rows(register: SplitRegister) -> dict[str, str]:
+    return {name: person.split for name, person in register.participants.items()}
 
 
-def saved_and_read(roll: Roll, folder: Path) -> Roll:
+def saved_and_read(register: SplitRegister, folder: Path) -> SplitRegister:
     folder.mkdir(exist_ok=True)
     (folder / layout.DESCRIPTION).write_text('{"MSLesionSegCases": 1}')
     for name, text in (
-        (layout.PARTICIPANTS, roll.participants_tsv()),
-        (layout.SPLITS, json.dumps(roll.splits_json())),
+        (layout.PARTICIPANTS, register.participants_tsv()),
+        (layout.SPLITS, json.dumps(register.splits_json())),
     ):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
-    return read_roll(folder)
+    return read_register(folder)
 
 
 @settings(deadline=None)
 @given(st.integers(0, 2**32))
 def test_no_history_of_a_set_lets_a_validation_scan_be_trained_on(tmp_path_factory, seed):
     """Patients come, come again with known and further scans, go, and come back under another id."""
-    chance, roll, visits, subjects, gone = random.Random(seed), Roll(), Counter(), {}, {}
+    chance, register, visits, subjects, gone = random.Random(seed), SplitRegister(), Counter(), {}, {}
     used, sides = {"training": set(), "validation": set()}, {}
     for _ in range(60):
         patient = chance.randrange(3)
         if chance.random() < 0.3:
             subject = subjects.pop(patient, None)
             if subject:
-                gone[patient], roll = subject, roll.without(subject)
+                gone[patient], register = subject, register.without(subject)
         else:
             if patient not in subjects:
                 visits[patient] += 1
@@ -56,35 +56,35 @@ def test_no_history_of_a_set_lets_a_validation_scan_be_trained_on(tmp_path_facto
             scans = {f"patient {patient} scan {n}" for n in chance.sample(range(3), chance.randint(1, 2))}
             wish = chance.choice([None, *SPLITS])
             try:
-                roll = roll.enrol(subject, "here", scans, wish)
+                register = register.register(subject, "here", scans, wish)
             except SettingsError:
                 assert wish or any(scans & used[side] for side in SPLITS)
                 continue
             subjects[patient] = subject
-            used[rows(roll)[subject]] |= scans
+            used[rows(register)[subject]] |= scans
         assert not used["training"] & used["validation"], "a scan was on both sides"
-        after = rows(roll)
+        after = rows(register)
         for name, side in after.items():
             assert sides.setdefault(name, side) == side, "a patient changed sides"
-    assert saved_and_read(roll, tmp_path_factory.getbasetemp() / "roll") == roll
+    assert saved_and_read(register, tmp_path_factory.getbasetemp() / "register") == register
 
 
 @given(st.integers(1, 12))
 def test_of_each_four_patients_in_a_row_one_is_for_validation(blocks):
-    roll = Roll()
+    register = SplitRegister()
     for k in range(4 * blocks):
-        roll = roll.enrol(f"sub-{k}", "here", {str(k)})
-    order = [split == "validation" for split in rows(roll).values()]
+        register = register.register(f"sub-{k}", "here", {str(k)})
+    order = [split == "validation" for split in rows(register).values()]
     assert [sum(order[i : i + 4]) for i in range(0, len(order), 4)] == [1] * blocks
 
 
 def test_chance_decides_which_of_the_four_it_is():
     places = Counter()
     for _ in range(400):
-        roll = Roll()
+        register = SplitRegister()
         for k in range(4):
-            roll = roll.enrol(f"sub-{k}", "here", {str(k)})
-        places[list(rows(roll).values()).index("validation")] += 1
+            register = register.register(f"sub-{k}", "here", {str(k)})
+        places[list(rows(register).values()).index("validation")] += 1
     assert sorted(places) == [0, 1, 2, 3] and min(places.values()) > 50
 
 
