@@ -9,7 +9,7 @@ from pathlib import Path
 import nibabel as nib
 
 from MSLesionSegLib.cases import layout
-from MSLesionSegLib.cases.bids_writing import Material, check_folder, take_out, write_case
+from MSLesionSegLib.cases.bids_writing import NewCase, check_folder, take_out, write_case
 from MSLesionSegLib.cases.case_set import Case, Review, find_case, read_record, require_set
 from MSLesionSegLib.cases.checking import check_lesion_share
 from MSLesionSegLib.cases.splits import Split, read_register
@@ -94,11 +94,11 @@ def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
     _check(request)
     check_folder(request.folder)
     progress.stage(READ)
-    material = _read(request)
+    new = _read(request)
     progress.stage(STORE)
     with transaction(request.folder) as change:
-        written = write_case(request.folder, material, change)
-        findings = (*material.findings, *written.findings)
+        written = write_case(request.folder, new, change)
+        findings = (*new.findings, *written.findings)
         for finding in findings:
             progress.warning(finding.code, finding.sentence)
         progress.stage(STORE, 1.0)  # the last moment to cancel
@@ -156,7 +156,7 @@ def _is_nrrd(path: Path) -> bool:
         return stream.read(4) == b"NRRD"
 
 
-def _read(request: AddRequest) -> Material:
+def _read(request: AddRequest) -> NewCase:
     kind = layout.kind_of(request.task)
     scans = {
         entry.name: read_scan(request.images[entry.name], sequence=entry.sequence)
@@ -172,7 +172,7 @@ def _read(request: AddRequest) -> Material:
     draft = None if request.draft is None else read_lesion_mask(request.draft, scans[grid].image, label)
     findings = [finding for scan in scans.values() for finding in scan.findings]
     findings += [finding for image in (mask, draft) if image for finding in findings_of(image)]
-    return Material(
+    return NewCase(
         kind=kind,
         scans=scans,
         hashes=hashes,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.bids_writing import (
-    Material,
+    NewCase,
     check_folder,
     write_case,
     write_descriptions,
@@ -224,7 +224,7 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
     Args:
         scans: content hashes of all scans of the case's patient in the archive.
     """
-    material = _material(case)
+    new = _new_case(case)
     with transaction(folder) as change:
         there = all_versions(folder)
         subject, side = _patient_here(read_register(folder), there, case, scans)
@@ -232,10 +232,10 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
             text = f"{case.case_id} was for {case.split} elsewhere, but is and stays for {side} here."
             findings.append(Finding("case-side", text))
         if subject is not None:  # site and side are this set's
-            material = replace(material, subject=subject, site=None, split=None)
+            new = replace(new, subject=subject, site=None, split=None)
         elif side is not None:
-            material = replace(material, split=side)
-        written = write_case(folder, material, change)
+            new = replace(new, split=side)
+        written = write_case(folder, new, change)
     if not written.stored:
         return None
     return read_record(folder, folder / written.record, read_register(folder))
@@ -268,10 +268,10 @@ def _patient_here(
     return subject, next(iter(sides), None)
 
 
-def _material(case: Case) -> Material:
+def _new_case(case: Case) -> NewCase:
     """A case of another set as what can be added to this one, with every file checked."""
     images = check_files(case)
-    return Material(
+    return NewCase(
         kind=layout.kind_of(case.task),
         scans={name: read_scan(path) for name, path in case.images.items()},
         hashes=case.scans,

@@ -33,7 +33,7 @@ _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0, 1, i, l, o: they are mist
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
+class NewCase:
     """An examination that was read and found good.
 
     Attributes:
@@ -91,7 +91,7 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def write_case(folder: Path, material: Material, change: Transaction) -> Written:
+def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
     """Put what the set in ``folder`` does not hold yet into ``change``.
 
     Raises:
@@ -101,28 +101,28 @@ def write_case(folder: Path, material: Material, change: Transaction) -> Written
     if not (folder / layout.DESCRIPTION).exists():
         write_descriptions(change)
     register, known = read_register(folder), all_versions(folder)
-    subject, is_new = _subject(material, known, register)
-    same = [case for case in known if case.task == material.kind.task and _same_scans(case, material)]
+    subject, is_new = _subject(new, known, register)
+    same = [case for case in known if case.task == new.kind.task and _same_scans(case, new)]
     findings = []
-    with_face = {name: own for name, own in material.contents.items() if own == material.hashes[name]}
-    turned = known_turned(with_face, material.scans, register.scans, known)
-    stored = find_stored(folder, material.hashes, material.scans, material.kind, known)
-    material = _on_stored_grid(folder, material, stored)
+    with_face = {name: own for name, own in new.contents.items() if own == new.hashes[name]}
+    turned = known_turned(with_face, new.scans, register.scans, known)
+    stored = find_stored(folder, new.hashes, new.scans, new.kind, known)
+    new = _on_stored_grid(folder, new, stored)
     if same:
         latest = same[-1]
         record = layout.record_name(latest.mask.relative_to(folder).as_posix())
-        if latest.contents["mask"] == content_hash(material.mask):
+        if latest.contents["mask"] == content_hash(new.mask):
             text = f"These scans with this mask are in the set already: {latest.case_id}. Nothing was added."
             return Written(record, False, (Finding("case-known", text),))
         session = latest.session
-        version = _highest_version(folder, subject, session, material.kind.label) + 1
+        version = _highest_version(folder, subject, session, new.kind.label) + 1
         text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {version}."
         findings.append(Finding("case-version", text))
-    write_register(change, _registered(register, subject, material, is_new, turned))
-    scans, free_session = _place_scans(folder, subject, material, stored, change)
+    write_register(change, _registered(register, subject, new, is_new, turned))
+    scans, free_session = _place_scans(folder, subject, new, stored, change)
     if not same:
         session, version = free_session, 1
-    mask = _write_masks(subject, session, version, scans, material, change)
+    mask = _write_masks(subject, session, version, scans, new, change)
     return Written(layout.record_name(mask), True, tuple(findings))
 
 
@@ -178,29 +178,29 @@ def _files(case: Case) -> list[Path]:
     return [path for path in files if path is not None]
 
 
-def _on_stored_grid(folder: Path, material: Material, stored: Mapping[str, StoredScan]) -> Material:
+def _on_stored_grid(folder: Path, new: NewCase, stored: Mapping[str, StoredScan]) -> NewCase:
     """The masks on the voxels of the scan as the set holds it, which may be turned another way."""
-    if material.grid not in stored:
-        return material
-    scan = nib.load(folder / stored[material.grid].name)
-    draft = material.draft and turned_to(material.draft, scan)
-    return replace(material, mask=turned_to(material.mask, scan), draft=draft)
+    if new.grid not in stored:
+        return new
+    scan = nib.load(folder / stored[new.grid].name)
+    draft = new.draft and turned_to(new.draft, scan)
+    return replace(new, mask=turned_to(new.mask, scan), draft=draft)
 
 
-def _same_scans(case: Case, material: Material) -> bool:
-    return all(case.scans[name] == material.hashes[name] for name in material.kind.required)
+def _same_scans(case: Case, new: NewCase) -> bool:
+    return all(case.scans[name] == new.hashes[name] for name in new.kind.required)
 
 
-def _subject(material: Material, known: Sequence[Case], register: SplitRegister) -> tuple[str, bool]:
+def _subject(new: NewCase, known: Sequence[Case], register: SplitRegister) -> tuple[str, bool]:
     """Whose examination it is: the patient of its scans if they are in the set, the one named, or a new one."""
-    hashes = set(material.hashes.values())
+    hashes = set(new.hashes.values())
     owners = {case.subject for case in known if hashes & set(case.scans.values())}
     if len(owners) > 1:
         raise SettingsError(
             f"The scans are in the set under different patients ({', '.join(sorted(owners))}). Give scans of one "
             "patient, or remove the case that is wrong."
         )
-    named = material.subject and f"sub-{material.subject.removeprefix('sub-')}"
+    named = new.subject and f"sub-{new.subject.removeprefix('sub-')}"
     if named and register.person(named) is None:
         raise SettingsError(f"There is no patient {named} in the set. Leave the patient out for a new one.")
     owner = next(iter(owners), None)
@@ -209,8 +209,8 @@ def _subject(material: Material, known: Sequence[Case], register: SplitRegister)
     subject = owner or named
     if subject:
         return subject, False
-    if material.id_elsewhere:
-        return material.id_elsewhere, register.person(material.id_elsewhere) is None
+    if new.id_elsewhere:
+        return new.id_elsewhere, register.person(new.id_elsewhere) is None
     while True:
         subject = "sub-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
         if register.person(subject) is None:
@@ -218,21 +218,19 @@ def _subject(material: Material, known: Sequence[Case], register: SplitRegister)
 
 
 def _registered(
-    register: SplitRegister, subject: str, material: Material, is_new: bool, turned: Sequence[str]
+    register: SplitRegister, subject: str, new: NewCase, is_new: bool, turned: Sequence[str]
 ) -> SplitRegister:
     """The register with the patient; ``turned``: hashes of removed scans whose side these scans keep."""
-    site = material.site or next((person.site for person in register.participants.values()), "local")
+    site = new.site or next((person.site for person in register.participants.values()), "local")
     if not is_new:
         known_site = register.person(subject).site
-        if material.site not in (None, known_site):
-            raise SettingsError(
-                f"The patient {subject} belongs to the site {known_site}, not {material.site}."
-            )
-    return register.register(subject, site, (*material.hashes.values(), *turned), material.split)
+        if new.site not in (None, known_site):
+            raise SettingsError(f"The patient {subject} belongs to the site {known_site}, not {new.site}.")
+    return register.register(subject, site, (*new.hashes.values(), *turned), new.split)
 
 
 def _place_scans(
-    folder: Path, subject: str, material: Material, known: Mapping[str, StoredScan], change: Transaction
+    folder: Path, subject: str, new: NewCase, known: Mapping[str, StoredScan], change: Transaction
 ) -> tuple[dict[str, StoredScan], str]:
     """Store the scans that are not in the set; return where all of them are, and the mask's session."""
     stored = dict(known)
@@ -240,11 +238,11 @@ def _place_scans(
     sessions = {
         path.name for root in (folder, folder / layout.MANUAL) for path in (root / subject).glob("ses-*")
     }
-    for entry in material.kind.inputs:
+    for entry in new.kind.inputs:
         if entry.name in stored:
             visits.setdefault(entry.visit, _session(stored[entry.name].name))
-    for entry in material.kind.inputs:
-        if entry.name in stored or entry.name not in material.scans:
+    for entry in new.kind.inputs:
+        if entry.name in stored or entry.name not in new.scans:
             continue
         session = visits.get(entry.visit)
         if session is None or (folder / layout.image_name(subject, session, entry.suffix)).exists():
@@ -252,14 +250,14 @@ def _place_scans(
             visits[entry.visit] = session
         sessions.add(session)
         name = layout.image_name(subject, session, entry.suffix)
-        source = material.scans[entry.name].path
+        source = new.scans[entry.name].path
         save_scrubbed(source, change.path(name))
         facts = scanner_facts(source)
         if facts:
             change.write_json(layout.record_name(name), facts)
-        stored[entry.name] = StoredScan(name, material.contents[entry.name])
-    session = _session(stored[material.grid].name)
-    if _highest_version(folder, subject, session, material.kind.label):
+        stored[entry.name] = StoredScan(name, new.contents[entry.name])
+    session = _session(stored[new.grid].name)
+    if _highest_version(folder, subject, session, new.kind.label):
         session = _next_session(sessions)  # another case of this task has its mask on the same scan
     return stored, session
 
@@ -287,24 +285,24 @@ def _write_masks(
     session: str,
     version: int,
     scans: Mapping[str, StoredScan],
-    material: Material,
+    new: NewCase,
     change: Transaction,
 ) -> str:
     """Put masks and record into ``change``; return the mask's name."""
-    label = material.kind.label
-    data = np.asarray(material.mask.dataobj)
+    label = new.kind.label
+    data = np.asarray(new.mask.dataobj)
     mask = layout.mask_name(subject, session, label, version)
-    save_image(data, material.mask, change.path(mask))
-    if material.segmentation is not None:
-        shutil.copyfile(material.segmentation, change.path(layout.segmentation_name(mask)))
+    save_image(data, new.mask, change.path(mask))
+    if new.segmentation is not None:
+        shutil.copyfile(new.segmentation, change.path(layout.segmentation_name(mask)))
         change.path(f"{layout.MANUAL}/.bidsignore").write_text("*.seg.nrrd\n", encoding="utf-8")
-    contents = {name: scan.content for name, scan in scans.items()} | {"mask": content_hash(material.mask)}
-    review, draft = material.review, None
-    if material.draft is not None:
-        proposed = np.asarray(material.draft.dataobj)
+    contents = {name: scan.content for name, scan in scans.items()} | {"mask": content_hash(new.mask)}
+    review, draft = new.review, None
+    if new.draft is not None:
+        proposed = np.asarray(new.draft.dataobj)
         draft = layout.mask_name(subject, session, label, version, draft=True)
-        save_image(proposed, material.draft, change.path(draft))
-        contents["draft"] = content_hash(material.draft)
+        save_image(proposed, new.draft, change.path(draft))
+        contents["draft"] = content_hash(new.draft)
         changes = compare_with_draft(data, proposed)
         review = replace(
             review,
@@ -315,16 +313,16 @@ def _write_masks(
         )
     record: dict[str, Any] = {
         "Type": "Lesion",
-        "Task": material.kind.task,
+        "Task": new.kind.task,
         "Version": version,
         "Sources": [f"bids:raw:{scan.name}" for scan in scans.values()],
         "Images": {name: scan.name for name, scan in scans.items()},
-        "Grid": material.grid,
+        "Grid": new.grid,
         "Draft": draft,
         "Lesions": label_components(data)[1],
-        "VolumeMm3": round(float(np.count_nonzero(data) * np.prod(voxel_sizes(material.mask.affine))), 2),
+        "VolumeMm3": round(float(np.count_nonzero(data) * np.prod(voxel_sizes(new.mask.affine))), 2),
         "Review": asdict(review),
-        "Scans": dict(material.hashes),
+        "Scans": dict(new.hashes),
         "Contents": contents,
     }
     change.write_json(layout.record_name(mask), record, last=True)
