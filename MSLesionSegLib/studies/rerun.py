@@ -12,7 +12,7 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
 from MSLesionSegLib.studies.continual.study import run_continual
 from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings, run_dynamics
-from MSLesionSegLib.studies.engine.base_models import check_pinned
+from MSLesionSegLib.studies.engine.base_models import check_weight_hashes
 from MSLesionSegLib.studies.engine.record import RECORD, read_study
 from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
 from MSLesionSegLib.studies.gate.study import run_gate
@@ -44,7 +44,7 @@ def rerun(record: Path, folder: Path, executor: str, progress: Progress) -> Path
     content = read_study(record)
     if content["study"] not in STUDIES:
         raise SettingsError(f"{record} is of the unknown study '{content['study']}'.")
-    check_pinned(content["models"])
+    check_weight_hashes(content["models"])
     settings_type, data_type, run = STUDIES[content["study"]]
     now = versions()
     other = [

@@ -17,7 +17,7 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.continual.cells import plan, sequences
 from MSLesionSegLib.studies.continual.report import write_continual_report
 from MSLesionSegLib.studies.continual.settings import BUFFER, ContinualData, ContinualSettings
-from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.centres import split_centre
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
@@ -43,7 +43,7 @@ def run_continual(
     cells = plan(settings, centres)
     described = [case.described() for centre in centres for case in (*centre.train, *centre.test)]
     tested = [case for centre in centres for case in centre.test]
-    bases = look_at_bases([settings.start] if settings.start else [], tested, progress)
+    bases = check_base_models([settings.start] if settings.start else [], tested, progress)
     record = open_study(folder, "continual", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")

@@ -17,7 +17,7 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.studies.dynamics.cells import FROZEN, RANDOM, TRANSFER, compare, follow
 from MSLesionSegLib.studies.dynamics.report import write_dynamics_report
-from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.cells import Cell
 from MSLesionSegLib.studies.engine.centres import Centre, split_centre
 from MSLesionSegLib.studies.engine.executor import run_cells
@@ -77,7 +77,7 @@ def run_dynamics(
     cells = plan(settings, centre)
     _check_samples(cells[-1])
     described = [case.described() for case in (*centre.train, *centre.test)]
-    bases = look_at_bases(settings.bases, centre.test, progress)
+    bases = check_base_models(settings.bases, centre.test, progress)
     record = open_study(folder, "dynamics", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")

@@ -13,39 +13,39 @@ from MSLesionSegLib.training.examples.lineage import known_patients, known_sourc
 
 
 @dataclass(frozen=True)
-class Bases:
+class BaseModels:
     """What ``study.json`` holds of the models that a study starts from.
 
     Attributes:
-        weights: SHA-256 by name or folder.
-        cautions: sentences for people who read the results.
+        weight_hashes: SHA-256 by name or folder.
+        leakage_warnings: sentences for people who read the results.
     """
 
-    weights: dict[str, str] = field(default_factory=dict)
-    cautions: list[str] = field(default_factory=list)
+    weight_hashes: dict[str, str] = field(default_factory=dict)
+    leakage_warnings: list[str] = field(default_factory=list)
 
 
-def look_at_bases(models: Iterable[str], tested: Sequence[StudyCase], progress: Progress) -> Bases:
-    """Look up the models of a study; cautions are told as warnings too."""
+def check_base_models(models: Iterable[str], tested: Sequence[StudyCase], progress: Progress) -> BaseModels:
+    """Look up the models of a study; leakage is told as a warning too."""
     names = list(models)
-    bases = Bases(pinned(names), cautions(names, tested))
-    for sentence in bases.cautions:
+    found = BaseModels(weight_hashes(names), leakage_warnings(names, tested))
+    for sentence in found.leakage_warnings:
         progress.warning("known-patients", sentence)
-    return bases
+    return found
 
 
-def pinned(models: Iterable[str]) -> dict[str, str]:
+def weight_hashes(models: Iterable[str]) -> dict[str, str]:
     """SHA-256 of the weights of each model, by its name or folder, as ``study.json`` holds them."""
     return {model: read_card(find_model(model)).weights_sha256 for model in models}
 
 
-def check_pinned(models: Mapping[str, str]) -> None:
+def check_weight_hashes(models: Mapping[str, str]) -> None:
     """Refuse models that are no longer those of an earlier run.
 
     Raises:
         SettingsError: a model of that name has other weights. ModelError: there is none.
     """
-    for model, weights in pinned(models).items():
+    for model, weights in weight_hashes(models).items():
         if weights != models[model]:
             raise SettingsError(
                 f"The model {model} is not that of the earlier run: its weights are others (SHA-256 {weights[:12]} "
@@ -53,7 +53,7 @@ def check_pinned(models: Mapping[str, str]) -> None:
             )
 
 
-def cautions(models: Iterable[str], cases: Sequence[StudyCase]) -> list[str]:
+def leakage_warnings(models: Iterable[str], cases: Sequence[StudyCase]) -> list[str]:
     """A sentence for every model that may have learnt from patients that the study tests on.
 
     Cards hold hashes of patients' labels, or only the names of sources, so that two hospitals with the same labels

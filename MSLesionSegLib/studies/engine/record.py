@@ -14,13 +14,13 @@ from typing import Any
 
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.files.atomic import write_text
-from MSLesionSegLib.studies.engine.base_models import Bases
+from MSLesionSegLib.studies.engine.base_models import BaseModels
 from MSLesionSegLib.versions import versions
 
 RECORD = "study.json"
 FORMAT = 1
 PROGRAM = "mslesionseg"
-NO_BASES = Bases()
+NO_BASE_MODELS = BaseModels()
 
 
 def open_study(
@@ -29,7 +29,7 @@ def open_study(
     settings: Mapping[str, Any],
     data: Mapping[str, Any],
     cases: Sequence[Mapping[str, str]],
-    bases: Bases = NO_BASES,
+    bases: BaseModels = NO_BASE_MODELS,
 ) -> dict[str, Any]:
     """Begin a study in a folder, or go on with the same one.
 
@@ -55,8 +55,8 @@ def open_study(
         "settings": dict(settings),
         "data": dict(data),
         "cases": [dict(case) for case in cases],
-        "models": bases.weights,
-        "cautions": bases.cautions,
+        "models": bases.weight_hashes,
+        "cautions": bases.leakage_warnings,
         "versions": versions(),
         "machine": {"processor": platform.machine(), "system": platform.system(), "cores": os.cpu_count()},
         "created": datetime.datetime.now().isoformat(timespec="seconds"),

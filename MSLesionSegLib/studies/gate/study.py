@@ -13,7 +13,7 @@ from pathlib import Path
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.cluster import check_executor
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
 from MSLesionSegLib.studies.engine.study_cases import PREPARE, StudyCase, by_patient, native_centre
@@ -41,7 +41,7 @@ def run_gate(settings: GateSettings, data: GateData, folder: Path, executor: str
     if len(cells) < len(LESSONS):
         progress.warning("no-t1", f"No FLAIR has a T1w scan beside it, so '{OTHER_CONTRAST}' is left out.")
     described = [case.described() for case in (*training, *validation)]
-    bases = look_at_bases([settings.start], validation, progress)
+    bases = check_base_models([settings.start], validation, progress)
     record = open_study(folder, "gate", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")

@@ -16,7 +16,7 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation.stages import Within
-from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
 from MSLesionSegLib.studies.engine.rotation import make_subsets
@@ -56,7 +56,7 @@ def run_pretraining(
     scans = _without(scans, used, progress)
     cells = plan(settings, scans, subsets)
     described = [case.described() for case in (*scans, *used)]
-    bases = look_at_bases([settings.base] if settings.base else [], used, progress)
+    bases = check_base_models([settings.base] if settings.base else [], used, progress)
     record = open_study(folder, "pretraining", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")

@@ -13,7 +13,7 @@ from pathlib import Path
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.cluster import check_executor
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.studies.engine.base_models import look_at_bases
+from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
 from MSLesionSegLib.studies.engine.rotation import make_subsets
@@ -48,7 +48,7 @@ def run_transfer(
             progress.warning("left-out", f"{case.name} is left out: the subsets are full without it.")
     cells = plan(settings, subsets, external, others)
     described = [case.described() for case in (*used, *external, *others)]
-    bases = look_at_bases(settings.bases, [*used, *external], progress)
+    bases = check_base_models(settings.bases, [*used, *external], progress)
     record = open_study(folder, "transfer", asdict(settings), asdict(data), described, bases)
     done = run_cells(cells, folder, executor=executor, threads=settings.threads, progress=progress)
     progress.stage("write report")

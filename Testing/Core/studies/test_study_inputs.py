@@ -17,7 +17,7 @@ from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.models.store import load_model, save_model
-from MSLesionSegLib.studies.engine.base_models import cautions
+from MSLesionSegLib.studies.engine.base_models import leakage_warnings
 from MSLesionSegLib.studies.engine.cells import keys_of
 from MSLesionSegLib.studies.engine.rotation import make_subsets
 from MSLesionSegLib.studies.engine.study_cases import native_centre, prepared_centre, unlabelled_centre
@@ -164,7 +164,7 @@ def test_a_base_that_knows_the_tested_patients_is_told_on_the_page(models, tmp_p
         "stranger": None,
     }
     for name, base in bases.items():
-        told = cautions([base], cases)
+        told = leakage_warnings([base], cases)
         assert len(told) == (expected[name] is not None)
         assert all(expected[name] in sentence for sentence in told)
     listener = Listener()

@@ -16,7 +16,7 @@ from MSLesionSegLib.errors import ModelError, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.models.store import load_model, read_card, save_model
-from MSLesionSegLib.studies.engine.base_models import cautions
+from MSLesionSegLib.studies.engine.base_models import leakage_warnings
 from MSLesionSegLib.studies.engine.cells import Cell
 from MSLesionSegLib.studies.engine.rotation import make_subsets, rotation
 from MSLesionSegLib.studies.engine.study_cases import StudyCase, patient_of, prepared_centre
@@ -114,7 +114,7 @@ def test_no_cell_of_the_plan_tests_a_patient_that_it_its_forerunner_or_its_base_
         card = replace(tiny.card, name=name, training={"patients": codes}, weights_sha256="")
         base = str(save_model(tmp_path / "store", tiny.network, card))
         chosen = replace(settings, bases=(base,), levels=(3,))
-        told = cautions(chosen.bases, [*(case for subset in subsets for case in subset), *outside])
+        told = leakage_warnings(chosen.bases, [*(case for subset in subsets for case in subset), *outside])
         assert bool(told) == (name == "leaky")
         return plan(chosen, subsets, outside, others)
 
