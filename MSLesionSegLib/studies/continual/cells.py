@@ -14,7 +14,7 @@ import numpy as np
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.studies.continual.settings import ContinualSettings
-from MSLesionSegLib.studies.engine.cells import Cell, Workplace, known_as
+from MSLesionSegLib.studies.engine.cells import Cell, CellContext, known_as
 from MSLesionSegLib.studies.engine.centres import Centre
 from MSLesionSegLib.studies.engine.recipes import with_length
 from MSLesionSegLib.studies.engine.study_cases import StudyCase
@@ -96,18 +96,18 @@ def kept(train: Sequence[StudyCase], most: int) -> list[StudyCase]:
 
 
 @known_as("MSLesionSegLib.studies.continual.train_and_test")
-def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+def train_and_test(settings: dict[str, Any], files: dict[str, str], context: CellContext) -> dict[str, Any]:
     """Train on one centre, and the buffer, and test on all centres at 1 mm, binarised at one half."""
     from MSLesionSegLib.studies.engine.networks import keep_network, scored_dice, started_network, train
     from MSLesionSegLib.studies.engine.recipes import stored_recipe
 
     architecture = Architecture(**settings["architecture"])
-    model = started_network(architecture, settings["start"], files, place, settings["seed"])
+    model = started_network(architecture, settings["start"], files, context, settings["seed"])
     groups = [[files[f"{c['site']}/{c['name']}"] for c in settings[group]] for group in ("train", "buffer")]
-    model = train(model, groups[0], stored_recipe(settings["recipe"]), place, groups[1])
-    keep_network(model, place)
+    model = train(model, groups[0], stored_recipe(settings["recipe"]), context, groups[1])
+    keep_network(model, context)
     scans = []
     for case in settings["test"]:
-        dice = scored_dice(model, Path(files[f"{case['site']}/{case['name']}"]), place)
+        dice = scored_dice(model, Path(files[f"{case['site']}/{case['name']}"]), context)
         scans.append({"site": case["site"], "name": case["name"], "dice": dice})
     return {"scans": scans}

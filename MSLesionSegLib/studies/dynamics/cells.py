@@ -14,7 +14,7 @@ import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.freezing import freeze
-from MSLesionSegLib.studies.engine.cells import Workplace, known_as
+from MSLesionSegLib.studies.engine.cells import CellContext, known_as
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ TOLERANCE = 0.005  # "within 0.5 % of the best"
 
 
 @known_as("MSLesionSegLib.studies.dynamics_cells.follow")
-def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+def follow(settings: dict[str, Any], files: dict[str, str], context: CellContext) -> dict[str, Any]:
     """Train a network; keep it and score it at every point of time."""
     from safetensors.torch import save_file
 
@@ -33,12 +33,12 @@ def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) ->
     from MSLesionSegLib.training.loop.stopwatch import Stopwatch
 
     architecture = Architecture(**settings["architecture"])
-    model = started_network(architecture, settings["start"], files, place, settings["seed"])
+    model = started_network(architecture, settings["start"], files, context, settings["seed"])
     if settings["frozen"]:
         freeze(model.network, architecture, "decoder")
     recipe = stored_recipe(settings["recipe"])
     judged = replace(model, card=replace(model.card, activation=recipe.activation))
-    kept = place.scratch / "kept"
+    kept = context.scratch / "kept"
     kept.mkdir(exist_ok=True)
     times = kept / "seconds.json"
     seconds: dict[str, float] = json.loads(times.read_text()) if times.exists() else {}
@@ -53,17 +53,17 @@ def follow(settings: dict[str, Any], files: dict[str, str], place: Workplace) ->
             model.network.eval()
             weights = {name: value.detach().contiguous() for name, value in model.network.named_parameters()}
             save_file(weights, kept / f"{step}.safetensors")
-            dices = [scored_dice(judged, Path(files[_key(case)]), place) for case in settings["test"]]
+            dices = [scored_dice(judged, Path(files[_key(case)]), context) for case in settings["test"]]
             defined = [dice for dice in dices if dice is not None]
             score = {"step": step, "dice": float(np.mean(defined)) if defined else None}
             (kept / f"{step}.json").write_text(json.dumps(score))
             model.network.train()
 
-    train(model, [files[_key(case)] for case in settings["train"]], recipe, place, look=look)
+    train(model, [files[_key(case)] for case in settings["train"]], recipe, context, look=look)
     look(settings["points"][-1])
     points = [json.loads((kept / f"{step}.json").read_text()) for step in settings["points"]]
     for step in settings["points"]:
-        shutil.copy(kept / f"{step}.safetensors", place.out)
+        shutil.copy(kept / f"{step}.safetensors", context.out)
     dices = [point["dice"] or 0.0 for point in points]
     return {
         "points": points,
@@ -79,7 +79,7 @@ def convergence(dices: Sequence[float]) -> int:
 
 
 @known_as("MSLesionSegLib.studies.dynamics_cells.compare")
-def compare(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+def compare(settings: dict[str, Any], files: dict[str, str], context: CellContext) -> dict[str, Any]:
     """RSIM along each training and between trainings, feature reuse and filters."""
     from MSLesionSegLib.network.architectures import build
     from MSLesionSegLib.studies.dynamics.layers import LAYERS, activations, filter_change, filters
@@ -89,13 +89,13 @@ def compare(settings: dict[str, Any], files: dict[str, str], place: Workplace) -
     patches = sampled_patches(settings, files)
 
     def seen(cell: str, step: int) -> dict[str, np.ndarray]:
-        place.progress.stage("comparison")
-        _load(network, place.needs[cell] / f"{step}.safetensors")
+        context.progress.stage("comparison")
+        _load(network, context.needs[cell] / f"{step}.safetensors")
         return activations(network, patches, settings["samples"])
 
     points = settings["points"]
     along, ends, reuse, change, pictures = {}, {}, {}, {}, {}
-    for cell, folder in place.needs.items():
+    for cell, folder in context.needs.items():
         convergence_step = json.loads((folder / "cell.json").read_text())["findings"]["convergence"]
         ends[cell] = seen(cell, convergence_step)
         all_points = [seen(cell, step) for step in points]
@@ -108,7 +108,7 @@ def compare(settings: dict[str, Any], files: dict[str, str], place: Workplace) -
         change[cell] = {name: filter_change(before[name], after[name]) for name in LAYERS}
         for name in LAYERS:
             pictures[f"{cell}/{name}"] = np.stack([before[name][:3, 0], after[name][:3, 0]])
-    np.savez_compressed(place.out / "filters.npz", **pictures)
+    np.savez_compressed(context.out / "filters.npz", **pictures)
     return {
         "along": along,
         "start_to_convergence": reuse,

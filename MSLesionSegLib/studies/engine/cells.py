@@ -25,7 +25,7 @@ _ALONE = threading.Lock()  # torch's random numbers and thread count belong to t
 
 
 @dataclass(frozen=True)
-class Workplace:
+class CellContext:
     """What a cell's work is given.
 
     Attributes:
@@ -41,7 +41,7 @@ class Workplace:
     progress: Progress
 
 
-Work = Callable[[dict[str, Any], dict[str, str], Workplace], dict[str, Any]]
+Work = Callable[[dict[str, Any], dict[str, str], CellContext], dict[str, Any]]
 
 
 def known_as(name: str) -> Callable[[Work], Work]:
@@ -60,7 +60,7 @@ class Cell:
 
     Attributes:
         name: unique in its study, usable as a folder's name.
-        work: function of a module, :func:`known_as` a name: ``work(settings, files, workplace)`` returns its findings
+        work: function of a module, :func:`known_as` a name: ``work(settings, files, context)`` returns its findings
             (JSON types).
         settings: all that decides the findings (JSON types), fingerprints of the cases included.
         files: where the files are that it reads. They may move: only ``settings`` identify a cell.
@@ -130,7 +130,7 @@ def compute(cell: Cell, key: str, root: Path, threads: int, progress: Progress) 
         try:
             with atomic_folder(target) as out:
                 needs = {name: root / "cells" / name for name in cell.needs}
-                findings = cell.work(cell.settings, cell.files, Workplace(out, scratch, needs, timed))
+                findings = cell.work(cell.settings, cell.files, CellContext(out, scratch, needs, timed))
                 seconds = round(timed.clock.seconds, 2)
                 content = {"key": key, "settings": cell.settings, "findings": findings, "seconds": seconds}
                 text = json.dumps(content, indent=1, allow_nan=False)

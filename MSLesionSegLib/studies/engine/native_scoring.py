@@ -11,30 +11,32 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.studies.engine.cells import Workplace, known_as
+from MSLesionSegLib.studies.engine.cells import CellContext, known_as
 
 if TYPE_CHECKING:
     from MSLesionSegLib.network.models.store import Model
 
 
 @known_as("MSLesionSegLib.studies.transfer_cells.train_and_test")
-def train_and_test(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+def train_and_test(settings: dict[str, Any], files: dict[str, str], context: CellContext) -> dict[str, Any]:
     """Train one network (unless there is no recipe) and score it on its test scans in native space."""
     from MSLesionSegLib.studies.engine.networks import keep_network, started_network, train
     from MSLesionSegLib.studies.engine.recipes import stored_recipe
 
     architecture = Architecture(**settings["architecture"])
-    model = started_network(architecture, settings["start"], files, place, settings["seed"])
+    model = started_network(architecture, settings["start"], files, context, settings["seed"])
     if settings["recipe"] is not None:
         folders = [files[f"example:{case['site']}/{case['name']}"] for case in settings["train"]]
-        model = train(model, folders, stored_recipe(settings["recipe"]), place)
+        model = train(model, folders, stored_recipe(settings["recipe"]), context)
     if settings["keep"]:
-        keep_network(model, place)
-    return {"scans": [_score(model, case, files, settings["threshold"], place) for case in settings["test"]]}
+        keep_network(model, context)
+    return {
+        "scans": [_score(model, case, files, settings["threshold"], context) for case in settings["test"]]
+    }
 
 
 @known_as("MSLesionSegLib.studies.transfer_cells.score_reader")
-def score_reader(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+def score_reader(settings: dict[str, Any], files: dict[str, str], context: CellContext) -> dict[str, Any]:
     """Score the masks of a second reader against those of the first."""
     from MSLesionSegLib.imaging.reading import read_mask
 
@@ -57,7 +59,7 @@ def _scan(case: Mapping[str, str], files: Mapping[str, str]) -> tuple[nib.Nifti1
 
 
 def _score(
-    model: Model, case: Mapping[str, str], files: Mapping[str, str], threshold: float, place: Workplace
+    model: Model, case: Mapping[str, str], files: Mapping[str, str], threshold: float, context: CellContext
 ) -> dict[str, Any]:
     from MSLesionSegLib.imaging.reading import read_mask
     from MSLesionSegLib.segmentation.probability import lesion_probability
@@ -65,9 +67,9 @@ def _score(
 
     image, reference = _scan(case, files)
     brain = read_mask(Path(files[f"brain:{case['site']}/{case['name']}"]), image)
-    found = lesion_probability(model, [image], brain, progress=place.progress)
+    found = lesion_probability(model, [image], brain, progress=context.progress)
     mask = (found.probability >= threshold).astype(np.uint8)
-    target = mask_file(place.out, case)
+    target = mask_file(context.out, case)
     save_in_folder(target.parent, {target.name: (mask, image)})
     return {"site": case["site"], "name": case["name"], **_numbers(mask, reference)}
 

@@ -15,7 +15,7 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import Model, load_model, save_model
-from MSLesionSegLib.studies.engine.cells import Workplace
+from MSLesionSegLib.studies.engine.cells import CellContext
 from MSLesionSegLib.training.examples.example import Example, read_examples
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
 from MSLesionSegLib.training.loop.loop import train_network
@@ -30,7 +30,7 @@ def started_network(
     architecture: Architecture,
     start: Mapping[str, str] | None,
     files: Mapping[str, str],
-    place: Workplace,
+    context: CellContext,
     seed: int,
 ) -> Model:
     """A network to begin with, as a model.
@@ -46,9 +46,9 @@ def started_network(
     if start is None:
         torch.manual_seed(seed)
         card = ModelCard(name="cell", task="flair", architecture=architecture, channels=("FLAIR",))
-        return Model(card, build(architecture).eval(), place.out)
+        return Model(card, build(architecture).eval(), context.out)
     if "cell" in start:
-        return load_model(place.needs[start["cell"]] / NETWORK)
+        return load_model(context.needs[start["cell"]] / NETWORK)
     model = load_model(Path(files["base"]))
     if model.card.weights_sha256 != start["sha256"]:
         raise SettingsError(f"The model {start['model']} is not the one that the study began with.")
@@ -59,7 +59,7 @@ def train(
     model: Model,
     folders: Sequence[str],
     recipe: TrainingRecipe,
-    place: Workplace,
+    context: CellContext,
     buffer: Sequence[str] = (),
     look: Callable[[int], None] = lambda step: None,
 ) -> Model:
@@ -81,9 +81,9 @@ def train(
     else:
         weighed = [replace(e, weight=1 / len(group)) for group in (cases, replayed) for e in group]
         source = PatchSource(weighed, recipe)
-    checkpoint = place.scratch / "checkpoint.pt"
+    checkpoint = context.scratch / "checkpoint.pt"
     watched = WatchedSource(source, look)
-    train_network(model.network, watched, recipe, checkpoint=checkpoint, progress=place.progress)
+    train_network(model.network, watched, recipe, checkpoint=checkpoint, progress=context.progress)
     return replace(model, card=replace(model.card, activation=recipe.activation))
 
 
@@ -100,23 +100,24 @@ class WatchedSource:
         return self._source.batch(step)
 
 
-def keep_network(model: Model, place: Workplace, name: str = NETWORK) -> None:
+def keep_network(model: Model, context: CellContext, name: str = NETWORK) -> None:
     """Leave the network for other cells."""
-    folder = place.out / name
+    folder = context.out / name
     shutil.rmtree(folder, ignore_errors=True)
-    save_model(place.out, model.network, replace(model.card, name=name, weights_sha256=""))
+    save_model(context.out, model.network, replace(model.card, name=name, weights_sha256=""))
 
 
 def _example(folder: Path) -> Example:
     return read_examples(folder)[0]
 
 
-def scored_dice(model: Model, folder: Path, place: Workplace) -> float | None:
+def scored_dice(model: Model, folder: Path, context: CellContext) -> float | None:
     """Dice on one prepared example, on the network's grid, both masks cut at one half; None without lesions."""
     example = _example(folder)
     image = np.asarray(example.array("image"), dtype=np.float32)
     found = (
-        predict(model, image, np.asarray(example.array("brain")), progress=place.progress).probability >= 0.5
+        predict(model, image, np.asarray(example.array("brain")), progress=context.progress).probability
+        >= 0.5
     )
     reference = np.asarray(example.array("label")) >= 128
     if not reference.any():

@@ -113,7 +113,7 @@ def read_study(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
         known = content["program"] == PROGRAM and content["format"] <= FORMAT
         complete = {"study", "settings", "data", "cases"} <= set(content)
-        content.setdefault("models", {})  # records of the first version do not pin them
+        content.setdefault("models", {})  # records of the first version do not have them
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"{file} is not a readable study.json ({error}).") from error
     if not known or not complete:

@@ -15,7 +15,7 @@ import numpy as np
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation.result_folder import save_in_folder
-from MSLesionSegLib.studies.engine.cells import Cell, Workplace, known_as
+from MSLesionSegLib.studies.engine.cells import Cell, CellContext, known_as
 from MSLesionSegLib.studies.engine.recipes import stored_recipe, with_length
 from MSLesionSegLib.studies.engine.study_cases import StudyCase
 from MSLesionSegLib.studies.gate.settings import GateSettings
@@ -69,24 +69,24 @@ def _t1(flair: Path) -> Path:
 
 
 @known_as("MSLesionSegLib.studies.gate_trial.teach")
-def teach(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+def teach(settings: dict[str, Any], files: dict[str, str], context: CellContext) -> dict[str, Any]:
     """File the cases of a lesson, fine-tune, and tell what the gate says and which model is in use afterwards."""
     from MSLesionSegLib.cases.adding import AddRequest, add_case
     from MSLesionSegLib.network.models.model_in_use import use_model
     from MSLesionSegLib.segmentation.tasks import model_in_use
     from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, buffer_for, train
 
-    case_set, store = place.scratch / "cases", place.scratch / "models"
+    case_set, store = context.scratch / "cases", context.scratch / "models"
     shutil.rmtree(case_set, ignore_errors=True)
     for side, group in (("training", settings["train"]), ("validation", settings["validate"])):
         lesson = settings["lesson"] if side == "training" else RIGHT
         for case in group:
             image, mask = taught(lesson, {n: Path(files[f"{case['name']}/{n}"]) for n in _FILES})
-            work = place.scratch / "lesson"
+            work = context.scratch / "lesson"
             save_in_folder(work, {"mask.nii.gz": (mask, nib.load(files[f"{case['name']}/flair"]))})
             add_case(
                 AddRequest(case_set, "flair", {"flair": image}, work / "mask.nii.gz", site=SITE, split=side),
-                place.progress,
+                context.progress,
             )
     start = Path(files["start"])
     if read_card(start).weights_sha256 != settings["start"]:
@@ -102,7 +102,7 @@ def teach(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> 
             device="cpu",
             models=store,
         )
-        trained = train(request, place.progress)
+        trained = train(request, context.progress)
         in_use = model_in_use("flair")
     return {"gate": trained.verdict.as_dict(), "before": start.name, "after": in_use}
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.studies.engine.cells import Cell, Workplace, known_as
+from MSLesionSegLib.studies.engine.cells import Cell, CellContext, known_as
 from MSLesionSegLib.studies.engine.protocols import PRE_TRAINED, TRANSFER
 from MSLesionSegLib.studies.engine.study_cases import StudyCase
 from MSLesionSegLib.studies.pretraining.settings import PretrainingSettings
@@ -76,7 +76,7 @@ def _encoder_cell(
 
 
 @known_as("MSLesionSegLib.studies.pretraining_cells.pretrain_encoder")
-def pretrain_encoder(settings: dict[str, Any], files: dict[str, str], place: Workplace) -> dict[str, Any]:
+def pretrain_encoder(settings: dict[str, Any], files: dict[str, str], context: CellContext) -> dict[str, Any]:
     """Pre-train an encoder and leave the network for other cells; the curve has at most 200 points."""
     from MSLesionSegLib.studies.engine.networks import NETWORK
     from MSLesionSegLib.training.examples.example import read_examples
@@ -88,10 +88,10 @@ def pretrain_encoder(settings: dict[str, Any], files: dict[str, str], place: Wor
         Architecture(**settings["architecture"]),
         PretrainingRecipe(**settings["recipe"]),
         examples,
-        place.out,
-        checkpoint=place.scratch / "checkpoint.pt",
+        context.out,
+        checkpoint=context.scratch / "checkpoint.pt",
         device=settings["device"],
-        progress=place.progress,
+        progress=context.progress,
     )
     width = -(-len(done.losses) // CURVE_POINTS)
     ends = range(0, len(done.losses), width)

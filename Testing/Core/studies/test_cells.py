@@ -82,7 +82,7 @@ def test_a_study_that_was_made_before_its_code_moved_is_gone_on_with(tmp_path):
     run(cells[:1], study)
 
     @known_as("tests.trained_sum")
-    def moved(settings, files, place):
+    def moved(settings, files, context):
         raise AssertionError("this cell is finished")
 
     assert run([replace(cells[0], work=moved)], study)["a"].findings["sum"]
