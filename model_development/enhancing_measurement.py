@@ -50,7 +50,7 @@ class MeasuredPair:
         return "plain" if self.version is None else "foci"
 
 
-def plan(data: Path) -> Iterator[MeasuredPair]:
+def measured_pairs(data: Path) -> Iterator[MeasuredPair]:
     """Which pairs the model is measured on: as they are, and with several sets of foci."""
     for pair in find_pairs(data / DATASET):
         for version in (None, *range(1, VERSIONS + 1)):
@@ -68,7 +68,7 @@ def measure_enhancing(data: Path, work: Path, progress: Progress) -> None:
     folder = work / "models" / MODEL
     if not folder.exists():
         raise SettingsError(f"There is no model {MODEL} in {work}: train it first.")
-    model, todo = load_model(folder), list(plan(data))
+    model, todo = load_model(folder), list(measured_pairs(data))
     for k, measured in enumerate(todo):
         progress.stage("measuring", k / max(len(todo), 1))
         out = work / "measured-enhancing" / measured.group

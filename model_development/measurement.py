@@ -40,7 +40,7 @@ class Measured:
         return self.scan.name
 
 
-def plan(data: Path) -> Iterator[Measured]:
+def measured_scans(data: Path) -> Iterator[Measured]:
     """Which model is measured on which scan."""
     for site in REAL_MS:
         for scan in find_scans(data / site):
@@ -59,7 +59,7 @@ def measure(data: Path, work: Path, progress: Progress) -> None:
     A finished map is kept as long as the model is the same; stages that are not trained yet are passed over. Brain
     masks are those of the shipped network, as a user gets them, found once per scan.
     """
-    todo = [m for m in plan(data) if (work / "models" / m.stage).exists()]
+    todo = [m for m in measured_scans(data) if (work / "models" / m.stage).exists()]
     todo.sort(key=lambda measured: measured.stage)
     model: Model | None = None
     for k, measured in enumerate(todo):

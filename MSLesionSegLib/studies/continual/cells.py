@@ -33,7 +33,7 @@ def sequences(centres: int, orders: int) -> list[tuple[int, ...]]:
     return found
 
 
-def plan(settings: ContinualSettings, centres: Sequence[Centre]) -> list[Cell]:
+def continual_cells(settings: ContinualSettings, centres: Sequence[Centre]) -> list[Cell]:
     """All cells of the study, each after those that it needs."""
     cells = []
     test = [case for centre in centres for case in centre.test]

@@ -14,7 +14,7 @@ from pathlib import Path
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.cluster import check_executor
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.studies.continual.cells import plan, sequences
+from MSLesionSegLib.studies.continual.cells import continual_cells, sequences
 from MSLesionSegLib.studies.continual.report import write_continual_report
 from MSLesionSegLib.studies.continual.settings import BUFFER, ContinualData, ContinualSettings
 from MSLesionSegLib.studies.engine.base_models import check_base_models
@@ -40,7 +40,7 @@ def run_continual(
     for source in map(Path, data.centres):
         cases = prepared_centre(source, folder / "material", progress)
         centres.append(split_centre(source.name, cases, settings.test_share))
-    cells = plan(settings, centres)
+    cells = continual_cells(settings, centres)
     described = [case.described() for centre in centres for case in (*centre.train, *centre.test)]
     tested = [case for centre in centres for case in centre.test]
     bases = check_base_models([settings.start] if settings.start else [], tested, progress)

@@ -74,7 +74,7 @@ def run_dynamics(
     source = Path(data.centre)
     cases = prepared_centre(source, folder / "material", progress)
     centre = split_centre(source.name, cases, settings.test_share)
-    cells = plan(settings, centre)
+    cells = dynamics_cells(settings, centre)
     _check_samples(cells[-1])
     described = [case.described() for case in (*centre.train, *centre.test)]
     bases = check_base_models(settings.bases, centre.test, progress)
@@ -107,7 +107,7 @@ def _check_samples(comparison: Cell) -> None:
     activations(build(architecture).eval(), [patch] * wanted["patches"], wanted["samples"])
 
 
-def plan(settings: DynamicsSettings, centre: Centre) -> list[Cell]:
+def dynamics_cells(settings: DynamicsSettings, centre: Centre) -> list[Cell]:
     """All cells of the study: the trainings, then the comparison of all."""
     cells = []
     files = {f"{c.site}/{c.name}": str(c.example.folder.absolute()) for c in (*centre.train, *centre.test)}

@@ -34,7 +34,7 @@ SURROUNDINGS_SHARE = (
 SITE = "taught"
 
 
-def plan(
+def gate_cells(
     settings: GateSettings, training: Sequence[StudyCase], validation: Sequence[StudyCase]
 ) -> list[Cell]:
     """A cell per lesson; that of another contrast has the training patients who have a T1-weighted scan."""

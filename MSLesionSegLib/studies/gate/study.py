@@ -17,7 +17,7 @@ from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
 from MSLesionSegLib.studies.engine.study_cases import PREPARE, StudyCase, by_patient, native_centre
-from MSLesionSegLib.studies.gate.cells import LESSONS, OTHER_CONTRAST, plan
+from MSLesionSegLib.studies.gate.cells import LESSONS, OTHER_CONTRAST, gate_cells
 from MSLesionSegLib.studies.gate.report import write_gate_report
 from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
 
@@ -37,7 +37,7 @@ def run_gate(settings: GateSettings, data: GateData, folder: Path, executor: str
     progress.stage(PREPARE)
     cases = native_centre(Path(data.cases), folder / "material", progress)
     training, validation = split(settings, [group[0] for group in by_patient(cases, settings.seed)])
-    cells = plan(settings, training, validation)
+    cells = gate_cells(settings, training, validation)
     if len(cells) < len(LESSONS):
         progress.warning("no-t1", f"No FLAIR has a T1w scan beside it, so '{OTHER_CONTRAST}' is left out.")
     described = [case.described() for case in (*training, *validation)]

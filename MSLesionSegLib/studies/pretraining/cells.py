@@ -20,7 +20,7 @@ PRETRAINING = "pre-training"
 CURVE_POINTS = 200
 
 
-def plan(
+def pretraining_cells(
     settings: PretrainingSettings,
     scans: Sequence[StudyCase],
     subsets: Sequence[Sequence[StudyCase]],

@@ -27,7 +27,7 @@ from MSLesionSegLib.studies.engine.study_cases import (
     native_centre,
     unlabelled_centre,
 )
-from MSLesionSegLib.studies.pretraining.cells import plan
+from MSLesionSegLib.studies.pretraining.cells import pretraining_cells
 from MSLesionSegLib.studies.pretraining.report import write_pretraining_report
 from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
 from MSLesionSegLib.training.fine_tuning.budget import refuse_patch
@@ -54,7 +54,7 @@ def run_pretraining(
     subsets = make_subsets(cases, settings.subset, settings.seed) if data.cases else []
     used = [case for subset in subsets for case in subset]
     scans = _without(scans, used, progress)
-    cells = plan(settings, scans, subsets)
+    cells = pretraining_cells(settings, scans, subsets)
     described = [case.described() for case in (*scans, *used)]
     bases = check_base_models([settings.base] if settings.base else [], used, progress)
     record = open_study(folder, "pretraining", asdict(settings), asdict(data), described, bases)

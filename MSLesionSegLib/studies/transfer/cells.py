@@ -54,7 +54,7 @@ class Network:
         return {self.tuned: self.start} | ({DE_NOVO: None} if self.de_novo else {})
 
 
-def plan(
+def transfer_cells(
     settings: TransferSettings,
     subsets: Sequence[Sequence[StudyCase]],
     external: Sequence[StudyCase],

@@ -18,7 +18,7 @@ from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
 from MSLesionSegLib.studies.engine.rotation import make_subsets
 from MSLesionSegLib.studies.engine.study_cases import PREPARE, check_names, native_centre, prepared_centre
-from MSLesionSegLib.studies.transfer.cells import plan
+from MSLesionSegLib.studies.transfer.cells import transfer_cells
 from MSLesionSegLib.studies.transfer.report import write_transfer_report
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
 
@@ -46,7 +46,7 @@ def run_transfer(
     for case in cases:
         if case not in used:
             progress.warning("left-out", f"{case.name} is left out: the subsets are full without it.")
-    cells = plan(settings, subsets, external, others)
+    cells = transfer_cells(settings, subsets, external, others)
     described = [case.described() for case in (*used, *external, *others)]
     bases = check_base_models(settings.bases, [*used, *external], progress)
     record = open_study(folder, "transfer", asdict(settings), asdict(data), described, bases)

@@ -12,7 +12,7 @@ import pytest
 from model_development import enhancing_measurement, enhancing_model
 from model_development.default_models import stage_examples
 from model_development.enhancing_examples import prepare_enhancing
-from model_development.enhancing_measurement import plan, with_foci, write_enhancing_results
+from model_development.enhancing_measurement import measured_pairs, with_foci, write_enhancing_results
 from model_development.enhancing_model import STAGES
 from model_development.enhancing_steps import STEPS, run_enhancing_steps
 from MSLesionSegLib.errors import SettingsError
@@ -105,7 +105,7 @@ def test_examples_that_are_there_are_kept(data, work):
 
 
 def test_no_stage_sees_a_pair_that_is_measured(data, work):
-    measured = {one.pair.name for one in plan(data)}
+    measured = {one.pair.name for one in measured_pairs(data)}
     assert measured == {"sub-07", "sub-19"}
     for stage in STAGES.values():
         assert not measured & {e.name.split("_")[0] for e in stage_examples(stage, work / "examples")}

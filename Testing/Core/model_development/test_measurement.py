@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from model_development.default_models import ROTATION, STAGES
-from model_development.measurement import measure, plan
+from model_development.measurement import measure, measured_scans
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
@@ -38,7 +38,7 @@ def save_tiny(root, name, seed):
 
 
 def test_no_model_is_measured_on_what_it_saw(data):
-    planned = list(plan(data))
+    planned = list(measured_scans(data))
     assert {m.group for m in planned} == {"rotation", "lesion-free", "other-hospital", "base"}
     for measured in planned:
         stage, subject = STAGES[measured.stage], measured.name.split("_")[0]

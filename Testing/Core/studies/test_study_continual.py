@@ -17,7 +17,7 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import read_card, save_model
 from MSLesionSegLib.studies.continual.backward_transfer import backward_transfer, zero_shot
-from MSLesionSegLib.studies.continual.cells import plan, sequences
+from MSLesionSegLib.studies.continual.cells import continual_cells, sequences
 from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
 from MSLesionSegLib.studies.continual.study import run_continual
 from MSLesionSegLib.studies.engine.centres import split_centre
@@ -98,7 +98,9 @@ def test_the_first_order_is_the_given_one_and_all_are_complete():
 
 def test_no_training_and_no_buffer_ever_holds_a_test_patient(centres, tmp_path):
     split = [split_centre(c.name, prepared_centre(c, tmp_path, Silent()), 0.2) for c in centres]
-    cells = plan(ContinualSettings(recipe=QUICK.as_dict(), orders=3, seeds=(0, 1), buffer=1), split)
+    cells = continual_cells(
+        ContinualSettings(recipe=QUICK.as_dict(), orders=3, seeds=(0, 1), buffer=1), split
+    )
     tested = {case.name for centre in split for case in centre.test}
     assert len(tested) == 3
     for cell in cells:
@@ -117,7 +119,7 @@ def test_trainings_that_follow_no_other_start_from_the_base_model_if_there_is_on
     tiny = Architecture(base=4, levels=3)
     base = save_model(tmp_path / "models", build(tiny), ModelCard("base", "flair", tiny, ("FLAIR",)))
     for start, expected in ((None, None), (str(base), "base")):
-        cells = plan(ContinualSettings(start=start, recipe=QUICK.as_dict()), split)
+        cells = continual_cells(ContinualSettings(start=start, recipe=QUICK.as_dict()), split)
         first = [cell for cell in cells if not cell.needs]
         assert {cell.name.split(".")[0] for cell in first} == {"single-domain", "multi-domain"}
         assert {(cell.settings["start"] or {}).get("model") for cell in first} == {expected}

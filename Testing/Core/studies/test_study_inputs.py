@@ -22,7 +22,7 @@ from MSLesionSegLib.studies.engine.cells import keys_of
 from MSLesionSegLib.studies.engine.rotation import make_subsets
 from MSLesionSegLib.studies.engine.study_cases import native_centre, prepared_centre, unlabelled_centre
 from MSLesionSegLib.studies.rerun import rerun
-from MSLesionSegLib.studies.transfer.cells import plan
+from MSLesionSegLib.studies.transfer.cells import transfer_cells
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
 from MSLesionSegLib.studies.transfer.study import run_transfer
 from MSLesionSegLib.training.examples.example import write_example
@@ -96,7 +96,7 @@ def test_only_cells_that_read_a_changed_file_get_another_key(models, tmp_path):
 
     def keys():
         cases = native_centre(centre, tmp_path / "material", Silent())
-        cells = plan(settings, make_subsets(cases, 1, 0), [], [])
+        cells = transfer_cells(settings, make_subsets(cases, 1, 0), [], [])
         return {cell.name: (cell, key) for cell, key in zip(cells, keys_of(cells).values(), strict=True)}
 
     before = keys()

@@ -16,7 +16,7 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.studies.engine.rotation import make_subsets
 from MSLesionSegLib.studies.engine.study_cases import native_centre, unlabelled_centre
-from MSLesionSegLib.studies.pretraining.cells import plan
+from MSLesionSegLib.studies.pretraining.cells import pretraining_cells
 from MSLesionSegLib.studies.pretraining.networks import chosen_networks, network_settings
 from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
 from MSLesionSegLib.studies.pretraining.study import run_pretraining
@@ -107,7 +107,7 @@ def test_pre_trained_networks_start_from_their_own_encoder_and_de_novo_from_noth
 ):
     scans = unlabelled_centre(Path(hospital["scans"]), tmp_path, Silent())
     subsets = make_subsets(native_centre(Path(hospital["cases"]), tmp_path, Silent()), 1, 0)
-    cells = {cell.name: cell for cell in plan(settings, scans, subsets)}
+    cells = {cell.name: cell for cell in pretraining_cells(settings, scans, subsets)}
     for network in TINY:
         for fold in range(2):
             tuned = cells[f"{network}.pre-trained.n1.fold{fold}"]

@@ -21,7 +21,7 @@ from MSLesionSegLib.studies.engine.cells import Cell
 from MSLesionSegLib.studies.engine.rotation import make_subsets, rotation
 from MSLesionSegLib.studies.engine.study_cases import StudyCase, patient_of, prepared_centre
 from MSLesionSegLib.studies.rerun import rerun
-from MSLesionSegLib.studies.transfer.cells import plan
+from MSLesionSegLib.studies.transfer.cells import transfer_cells
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
 from MSLesionSegLib.studies.transfer.study import run_transfer
 from MSLesionSegLib.training.examples.example import Example
@@ -116,7 +116,7 @@ def test_no_cell_of_the_plan_tests_a_patient_that_it_its_forerunner_or_its_base_
         chosen = replace(settings, bases=(base,), levels=(3,))
         told = leakage_warnings(chosen.bases, [*(case for subset in subsets for case in subset), *outside])
         assert bool(told) == (name == "leaky")
-        return plan(chosen, subsets, outside, others)
+        return transfer_cells(chosen, subsets, outside, others)
 
     assert leaks(planned("honest", others)) == (63, [])
     count, found = leaks(planned("leaky", list(subsets[0])))
@@ -225,7 +225,7 @@ def test_the_networks_of_the_study_have_the_levels_asked_for(hospital, settings,
 
     cases = native_centre(hospital["here"], tmp_path, Silent())
     chosen = replace(settings, bases=(), levels=(3, 4, 5), base=4)
-    cells = plan(chosen, make_subsets(cases, 1, 0), [], cases)
+    cells = transfer_cells(chosen, make_subsets(cases, 1, 0), [], cases)
     levels = {
         Architecture(**cell.settings["architecture"]).levels
         for cell in cells
@@ -260,7 +260,9 @@ def test_a_pre_trained_encoder_is_fine_tuned_but_not_tested_as_a_default_model(
     tiny = load_model("tiny")
     card = replace(tiny.card, name="encoder", recipe={"pretext": "masked"}, weights_sha256="")
     folder = save_model(tmp_path / "store", tiny.network, card)
-    cells = plan(replace(settings, bases=(str(folder),)), *subsets_and_outside(hospital, tmp_path), [])
+    cells = transfer_cells(
+        replace(settings, bases=(str(folder),)), *subsets_and_outside(hospital, tmp_path), []
+    )
     methods = {cell.settings["what"]["method"] for cell in cells}
     assert methods == {"fine-tuned", "de novo", "second reader"}
     starts = {
