@@ -61,7 +61,7 @@ def write_continual_report(
 def _row(finished: Finished) -> Row:
     """Mean test Dice by centre."""
     values: dict[str, list[float]] = {}
-    for scan in finished.findings["scans"]:
+    for scan in finished.results["scans"]:
         if scan["dice"] is not None:
             values.setdefault(scan["site"], []).append(scan["dice"])
     return {site: float(np.mean(dices)) for site, dices in values.items()}
@@ -176,7 +176,7 @@ def _write_scans(cells: Sequence[Cell], done: Mapping[str, Finished], path: Path
     lines = []
     for cell in cells:
         what = cell.settings["what"]
-        for scan in done[cell.name].findings["scans"]:
+        for scan in done[cell.name].results["scans"]:
             place = [what["experiment"], what.get("order", ""), what["seed"], what.get("centre", "all")]
             lines.append([*place, scan["site"], scan["name"], scan["dice"]])
     write_csv(path, ["experiment", "order", "seed", "after", "site", "scan", "dice"], lines)

@@ -25,7 +25,7 @@ def write_dynamics_report(
 ) -> Path:
     """Write the CSV files, the figures and the page; returns the page."""
     runs = {kind: [done[f"{kind}.seed{seed}"] for seed in seeds] for kind in TITLES}
-    found = done["comparison"].findings
+    found = done["comparison"].results
     _write_tables(folder, runs, found)
     figures = folder / "figures"
     save_figure(_along(runs, found), figures, "rsim")
@@ -70,10 +70,10 @@ def _text(values: Sequence[float | None], digits: int = 2) -> str:
 def _speed(runs: Runs) -> Table:
     rows = []
     for kind, finished in runs.items():
-        points = [f.findings["points"] for f in finished]
+        points = [f.results["points"] for f in finished]
         best = [max(p["dice"] or 0.0 for p in each) for each in points]
-        steps = [float(f.findings["convergence"]) for f in finished]
-        per_step = [f.findings["seconds_at_points"][-1] / f.findings["points"][-1]["step"] for f in finished]
+        steps = [float(f.results["convergence"]) for f in finished]
+        per_step = [f.results["seconds_at_points"][-1] / f.results["points"][-1]["step"] for f in finished]
         start, end = ([each[k]["dice"] for each in points] for k in (0, -1))
         rows.append([TITLES[kind], _text(start), _text(best), _text(end), _text(steps, 0), _text(per_step)])
     heads = [
@@ -121,7 +121,7 @@ def _change(runs: Runs, found: Mapping[str, Any]) -> Table:
 def _along(runs: Runs, found: Mapping[str, Any]):
     panels = {}
     for kind in (RANDOM, TRANSFER):
-        steps = [p["step"] for p in runs[kind][0].findings["points"]]
+        steps = [p["step"] for p in runs[kind][0].results["points"]]
         panels[TITLES[kind]] = {
             name: (steps, *_mean_and_error([found["along"][f.name][name] for f in runs[kind]]))
             for name in LAYERS
@@ -132,9 +132,9 @@ def _along(runs: Runs, found: Mapping[str, Any]):
 def _learning(runs: Runs):
     by_step, by_time = {}, {}
     for kind, finished in runs.items():
-        dices = [[p["dice"] or 0.0 for p in f.findings["points"]] for f in finished]
-        seconds = np.mean([f.findings["seconds_at_points"] for f in finished], 0)
-        steps = [p["step"] for p in finished[0].findings["points"]]
+        dices = [[p["dice"] or 0.0 for p in f.results["points"]] for f in finished]
+        seconds = np.mean([f.results["seconds_at_points"] for f in finished], 0)
+        steps = [p["step"] for p in finished[0].results["points"]]
         by_step[TITLES[kind]] = (steps, *_mean_and_error(dices))
         by_time[TITLES[kind]] = (list(seconds), *_mean_and_error(dices))
     figure = curve_figure({"by step": by_step, "by time": by_time}, "step", "test Dice")
@@ -161,13 +161,13 @@ def _write_tables(folder: Path, runs: Runs, found: Mapping[str, Any]) -> None:
     lines, times = [], []
     for finished in (f for group in runs.values() for f in group):
         for point, seconds in zip(
-            finished.findings["points"], finished.findings["seconds_at_points"], strict=True
+            finished.results["points"], finished.results["seconds_at_points"], strict=True
         ):
             lines.append([finished.name, point["step"], point["dice"]])
             times.append([finished.name, point["step"], seconds])
     write_csv(folder / "learning.csv", ["training", "step", "dice"], lines)
     write_csv(folder / "times.csv", ["training", "step", "seconds"], times)
-    steps = [point["step"] for point in runs[RANDOM][0].findings["points"]]
+    steps = [point["step"] for point in runs[RANDOM][0].results["points"]]
     lines = [
         [training, layer, step, value]
         for training, layers in found["along"].items()

@@ -60,9 +60,9 @@ class Cell:
 
     Attributes:
         name: unique in its study, usable as a folder's name.
-        work: function of a module, :func:`known_as` a name: ``work(settings, files, context)`` returns its findings
+        work: function of a module, :func:`known_as` a name: ``work(settings, files, context)`` returns its results
             (JSON types).
-        settings: all that decides the findings (JSON types), fingerprints of the cases included.
+        settings: all that decides the results (JSON types), fingerprints of the cases included.
         files: where the files are that it reads. They may move: only ``settings`` identify a cell.
         needs: names of the cells that must be finished first.
     """
@@ -76,14 +76,14 @@ class Cell:
 
 @dataclass(frozen=True)
 class Finished:
-    """A computed cell: its findings (equal for equal keys on the same machine), and the seconds that it took.
+    """A computed cell: its results (equal for equal keys on the same machine), and the seconds that it took.
 
     The seconds of interrupted attempts count, those of a killed one but for its last few.
     """
 
     name: str
     folder: Path
-    findings: dict[str, Any]
+    results: dict[str, Any]
     seconds: float
 
 
@@ -130,9 +130,9 @@ def compute(cell: Cell, key: str, root: Path, threads: int, progress: Progress) 
         try:
             with atomic_folder(target) as out:
                 needs = {name: root / "cells" / name for name in cell.needs}
-                findings = cell.work(cell.settings, cell.files, CellContext(out, scratch, needs, timed))
+                results = cell.work(cell.settings, cell.files, CellContext(out, scratch, needs, timed))
                 seconds = round(timed.clock.seconds, 2)
-                content = {"key": key, "settings": cell.settings, "findings": findings, "seconds": seconds}
+                content = {"key": key, "settings": cell.settings, "findings": results, "seconds": seconds}
                 text = json.dumps(content, indent=1, allow_nan=False)
                 (out / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
         finally:

@@ -30,7 +30,7 @@ def run_cells(
     Args:
         cells: each after those that it needs.
         root: folder of the study. Workers of a cluster must reach it, and the data, under the same path.
-        executor: ``local`` or ``dask://HOST:PORT``. Both give the same findings on equal machines.
+        executor: ``local`` or ``dask://HOST:PORT``. Both give the same results on equal machines.
         threads: of each cell.
         progress: told the stage :data:`STAGE`.
 

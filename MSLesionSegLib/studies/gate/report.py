@@ -18,8 +18,8 @@ def write_gate_report(folder: Path, done: Mapping[str, Finished], record: Mappin
     """Write ``gate.csv`` and the page; returns the page."""
     rows, lines, sentences = [], [], []
     for lesson, finished in done.items():
-        gate = finished.findings["gate"]
-        kept = finished.findings["after"] == finished.findings["before"]
+        gate = finished.results["gate"]
+        kept = finished.results["after"] == finished.results["before"]
         free = gate["lesion_free"]
         falls = [f"{site['site']} {site['change']:+.3f}" for site in gate["earlier_sites"]]
         rows.append(
@@ -34,11 +34,11 @@ def write_gate_report(folder: Path, done: Mapping[str, Finished], record: Mappin
         )
         sentences.append(f"{lesson}: {gate['sentence']}")
         values = [gate[when][metric] for metric in _SHOWN for when in ("old", "new")]
-        lines.append([lesson, gate["verdict"], finished.findings["after"], *values])
+        lines.append([lesson, gate["verdict"], finished.results["after"], *values])
     heads = [f"{metric}_{when}" for metric in _SHOWN for when in ("old", "new")]
     write_csv(folder / "gate.csv", ["lesson", "verdict", "in_use", *heads], lines)
     wrong = [name for name in done if name != RIGHT]
-    refused = sum(done[name].findings["gate"]["verdict"] == "refuse" for name in wrong)
+    refused = sum(done[name].results["gate"]["verdict"] == "refuse" for name in wrong)
     table = Table(
         "Validation cases, old model → new model, on the 1 mm grid",
         [

@@ -77,7 +77,7 @@ def _encoders(folder: Path, settings: PretrainingSettings, curves: Mapping[str, 
     """The pre-trainings: their curves and times."""
     rows, lines, written = [], {}, []
     for name, finished in curves.items():
-        curve = finished.findings["curve"]
+        curve = finished.results["curve"]
         steps, losses = [point["step"] for point in curve], [point["loss"] for point in curve]
         written += [[name, step, loss] for step, loss in zip(steps, losses, strict=True)]
         lines[name] = {"reconstruction": (steps, losses, None)}

@@ -62,7 +62,7 @@ def gather_methods(
             groups.setdefault((what["method"], what["n"]), []).append(done[cell.name])
     methods = []
     for (name, n), finished in groups.items():
-        scans = {f"{scan['site']}/{scan['name']}": scan for f in finished for scan in f.findings["scans"]}
+        scans = {f"{scan['site']}/{scan['name']}": scan for f in finished for scan in f.results["scans"]}
         methods.append(Method(name, n, scans, float(np.mean([f.seconds for f in finished]))))
     return methods
 
@@ -158,7 +158,7 @@ def write_scans(cells: Sequence[Cell], done: Mapping[str, Finished], path: Path)
     rows, names = [], ()
     for cell in cells:
         what = cell.settings["what"]
-        for scan in done[cell.name].findings.get("scans", []):
+        for scan in done[cell.name].results.get("scans", []):
             numbers = {key: value for key, value in scan.items() if key not in ("site", "name")}
             names = tuple(numbers)
             place = [what["network"], what["method"], what["n"], what["protocol"], scan["site"], scan["name"]]

@@ -1,4 +1,4 @@
-"""Cells are computed once, resume, and give the same findings here and on a cluster."""
+"""Cells are computed once, resume, and give the same results here and on a cluster."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def chain(log: Path, seed: int = 0) -> list[Cell]:
     return cells
 
 
-def findings(done) -> dict:
-    return {name: finished.findings for name, finished in done.items()}
+def results(done) -> dict:
+    return {name: finished.results for name, finished in done.items()}
 
 
 def run(cells, folder, progress=None):
@@ -44,12 +44,12 @@ def run(cells, folder, progress=None):
 
 def test_a_finished_cell_is_not_computed_again_and_a_changed_one_is_with_all_that_build_on_it(tmp_path):
     log = tmp_path / "log"
-    first = findings(run(chain(log), tmp_path / "study"))
-    assert findings(run(chain(log), tmp_path / "study")) == first
+    first = results(run(chain(log), tmp_path / "study"))
+    assert results(run(chain(log), tmp_path / "study")) == first
     assert log.read_text().split() == ["a", "a2", "b", "b2"]
     cells = chain(log)
     cells[0] = replace(cells[0], settings={"name": "a", "seed": 99})
-    changed = findings(run(cells, tmp_path / "study"))
+    changed = results(run(cells, tmp_path / "study"))
     assert log.read_text().split()[4:] == ["a", "a2"]
     assert changed["b2"] == first["b2"] and changed["a2"] != first["a2"]
 
@@ -85,7 +85,7 @@ def test_a_study_that_was_made_before_its_code_moved_is_gone_on_with(tmp_path):
     def moved(settings, files, context):
         raise AssertionError("this cell is finished")
 
-    assert run([replace(cells[0], work=moved)], study)["a"].findings["sum"]
+    assert run([replace(cells[0], work=moved)], study)["a"].results["sum"]
 
 
 def test_an_interrupted_cell_leaves_no_result_and_finds_its_scratch_again(tmp_path):
@@ -94,7 +94,7 @@ def test_an_interrupted_cell_leaves_no_result_and_finds_its_scratch_again(tmp_pa
         with pytest.raises(RuntimeError):
             run([cell], tmp_path)
         assert not list((tmp_path / "cells").iterdir())
-    assert run([cell], tmp_path)["c"].findings == {"tries": 3}
+    assert run([cell], tmp_path)["c"].results == {"tries": 3}
     assert not list((tmp_path / "scratch").iterdir())
 
 
@@ -171,8 +171,8 @@ def test_a_cluster_of_two_workers_gives_the_same_and_survives_a_killed_worker(tm
     with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         executor = cluster.scheduler_address.replace("tcp://", "dask://")
         there = run_cells(cells, tmp_path / "there", executor=executor, threads=1, progress=Silent())
-    assert there["dies"].findings == {"survived": True, "left": []}
+    assert there["dies"].results == {"survived": True, "left": []}
     here = run(chain(tmp_path / "log"), tmp_path / "here")
-    assert findings(here) == {name: f for name, f in findings(there).items() if name != "dies"}
+    assert results(here) == {name: f for name, f in results(there).items() if name != "dies"}
     with pytest.raises(SettingsError, match="No Dask scheduler"):
         run_cells(cells, tmp_path / "late", executor=executor, threads=1, progress=Silent())
