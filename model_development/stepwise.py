@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.segmentation.stages import Within
+from MSLesionSegLib.jobs.progress import Progress, Within
 
 
 def go_through(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 from MSLesionSegLib.batch.requests import Request, carry_out
 from MSLesionSegLib.errors import Cancelled, MSLesionSegError
 from MSLesionSegLib.jobs.job import MEMORY_SENTENCE, out_of_memory
-from MSLesionSegLib.jobs.progress import Silent
+from MSLesionSegLib.jobs.progress import Silent, StopFile
 
 STOP = ".stop"  # its presence in the derivatives tells all workers to leave off
 
@@ -51,14 +50,8 @@ def work_on(request: Request, stop: Path, threads: int) -> Ended:
 class StopProgress(Silent):
     """A :class:`~MSLesionSegLib.jobs.progress.Progress` that keeps quiet and leaves off when a file appears."""
 
-    _EVERY_S = 0.5
-
     def __init__(self, stop: Path) -> None:
-        self._stop, self._looked = stop, -float("inf")
+        self._stop = StopFile(stop, every_s=0.5)
 
     def stage(self, name: str, fraction: float = 0.0) -> None:
-        now = time.monotonic()
-        if now - self._looked > self._EVERY_S:
-            self._looked = now
-            if self._stop.exists():
-                raise Cancelled
+        self._stop.check()

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from MSLesionSegLib.batch.requests import Request
 from MSLesionSegLib.batch.work import Ended, work_on
-from MSLesionSegLib.jobs.cluster import as_they_end, cluster_client
+from MSLesionSegLib.jobs.cluster import as_they_end, cluster_client, told_to_stop
 from MSLesionSegLib.jobs.own_process import take_process
 
 KILLED = (
@@ -84,27 +84,21 @@ def run_on_cluster(
         SettingsError: the cluster cannot be reached.
     """
     run = secrets.token_hex(4)
-    with cluster_client(executor) as client:
+    waiting, going = dict(requests), {}
+    with cluster_client(executor) as client, told_to_stop(client, going, stop):
         from distributed import KilledWorker
 
-        waiting, going = dict(requests), {}
-        try:
-            while waiting or going:
-                for name in _ready(waiting, going.values(), after):
-                    key = f"{name}-{run}".replace(" ", "_")
-                    going[client.submit(work_on, waiting.pop(name), stop, threads, key=key, pure=False)] = (
-                        name
-                    )
-                future = next(as_they_end(client, going, lambda left: tick()))
-                try:
-                    ended = future.result()
-                except KilledWorker:
-                    ended = Ended(KILLED)
-                yield going.pop(future), ended
-        except BaseException:
-            stop.touch()
-            client.cancel(list(going))
-            raise
+        while waiting or going:
+            for name in _ready(waiting, going.values(), after):
+                key = f"{name}-{run}".replace(" ", "_")
+                future = client.submit(work_on, waiting.pop(name), stop, threads, key=key, pure=False)
+                going[future] = name
+            future = next(as_they_end(client, going, lambda left: tick()))
+            try:
+                ended = future.result()
+            except KilledWorker:
+                ended = Ended(KILLED)
+            yield going.pop(future), ended
 
 
 def _ready(waiting: Iterable[str], going: Iterable[str], after: Mapping[str, str]) -> list[str]:

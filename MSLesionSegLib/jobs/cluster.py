@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from MSLesionSegLib.errors import SettingsError
@@ -48,6 +49,17 @@ def cluster_client(executor: str) -> Iterator[Client]:
         yield client
     finally:
         client.close()
+
+
+@contextlib.contextmanager
+def told_to_stop(client: Client, futures: Collection[Future], stop: Path) -> Iterator[None]:
+    """Where the block fails or is cancelled, what waits is taken back and what runs finds the file ``stop``."""
+    try:
+        yield
+    except BaseException:
+        stop.touch()
+        client.cancel(list(futures))
+        raise
 
 
 def as_they_end(client: Client, futures: Iterable[Future], tick: Callable[[int], None]) -> Iterator[Future]:

@@ -33,6 +33,7 @@ from typing import Any, Generic, TypeVar
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import Cancelled, MSLesionSegError
 from MSLesionSegLib.jobs.own_process import take_process
+from MSLesionSegLib.jobs.progress import StopFile
 from MSLesionSegLib.jobs.standard_streams import abandon
 from MSLesionSegLib.jobs.terminal_bar import TerminalBar
 
@@ -81,13 +82,12 @@ class Job:
         self._measured_at = self._reached = 0.0
         self._since: tuple[float, float] | None = None
         self._emit = emit
-        self._stop_file = stop_file
+        self._stop = None if stop_file is None else StopFile(stop_file, self._EVERY_S, clock)
         self._clock = clock
         self._begin = clock()
         self._fraction = 0.0
         self._stage = ""
         self._last_line = -float("inf")
-        self._last_look = -float("inf")
         self._cancelled = False
         self.ended = False
 
@@ -183,13 +183,10 @@ class Job:
         return round((total - position) * pace, 1)
 
     def _check(self) -> None:
-        if not self._cancelled and self._stop_file is not None:
-            now = self._clock()
-            if now - self._last_look >= self._EVERY_S:
-                self._last_look = now
-                self._cancelled = self._stop_file.exists()
         if self._cancelled:
             raise Cancelled
+        if self._stop is not None:
+            self._stop.check()
 
     def _send(self, event: Event) -> None:
         try:

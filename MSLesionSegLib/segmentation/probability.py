@@ -12,7 +12,7 @@ import numpy as np
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM, to_native_grid, to_network_grid
 from MSLesionSegLib.imaging.normalise import zscore
-from MSLesionSegLib.jobs.progress import Progress, Silent
+from MSLesionSegLib.jobs.progress import Progress, Silent, Within
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.segmentation import stages
 
@@ -108,7 +108,7 @@ def lesion_probability(
     progress.stage(stages.PREPARE)
     seen = network_input(images, brain, model.card.spacing_mm, tails)
     progress.stage(stages.NETWORK)
-    inner = stages.Within(progress, stages.NETWORK)
+    inner = Within(progress, stages.NETWORK)
     found = predict(model, seen.channels, seen.brain, device=device, flips=flips, progress=inner)
     progress.stage(stages.NATIVE)
     spread = found.uncertainty

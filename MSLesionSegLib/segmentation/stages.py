@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import Any
 
-from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.jobs.progress import Progress, Relay, Within
 from MSLesionSegLib.network.inference import HALF_TURNS
 
 SYNTHESIS = "make a patient"
@@ -85,27 +83,18 @@ def demo_stages(*, own_scan: bool, flips: bool) -> dict[str, float]:
     return plain if own_scan else {SYNTHESIS: 12.0, **plain}
 
 
-class StageWatch:
+class StageWatch(Relay):
     """A :class:`Progress` that passes everything on and keeps the seconds of each stage in ``seconds``."""
 
     def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+        super().__init__(progress)
         self._name = ""
         self._since = time.perf_counter()
         self.seconds: dict[str, float] = {}
 
     def stage(self, name: str, fraction: float = 0.0) -> None:
         self._close(name)
-        self._progress.stage(name, fraction)
-
-    def expect(self, seconds: Mapping[str, float]) -> None:
-        self._progress.expect(seconds)
-
-    def metric(self, name: str, value: float, **context: Any) -> None:
-        self._progress.metric(name, value, **context)
-
-    def warning(self, code: str, sentence: str) -> None:
-        self._progress.warning(code, sentence)
+        super().stage(name, fraction)
 
     def within(self, name: str) -> Within:
         """Return the Progress for a step whose own stages all count as stage ``name``."""
@@ -124,23 +113,3 @@ class StageWatch:
         if self._name:
             self.seconds[self._name] = self.seconds.get(self._name, 0.0) + now - self._since
         self._name, self._since = name, now
-
-
-class Within:
-    """A :class:`Progress` for one step: its stages, whatever they are called, move one outer stage."""
-
-    def __init__(self, progress: Progress, name: str) -> None:
-        self._progress = progress
-        self._name = name
-
-    def stage(self, name: str, fraction: float = 0.0) -> None:
-        self._progress.stage(self._name, fraction)
-
-    def expect(self, seconds: Mapping[str, float]) -> None:
-        """Times of inner stages say nothing about the outer one."""
-
-    def metric(self, name: str, value: float, **context: Any) -> None:
-        self._progress.metric(name, value, **context)
-
-    def warning(self, code: str, sentence: str) -> None:
-        self._progress.warning(code, sentence)

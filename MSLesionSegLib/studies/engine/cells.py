@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.errors import Cancelled
 from MSLesionSegLib.files.atomic import atomic_folder, write_text
-from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.jobs.progress import Progress, Relay, StopFile
+from MSLesionSegLib.training.loop.stages import TRAINING
 from MSLesionSegLib.training.loop.stopwatch import Stopwatch
 
 DESCRIPTION = "cell.json"
@@ -141,11 +141,12 @@ def compute(cell: Cell, key: str, root: Path, threads: int, progress: Progress) 
     return Finished(cell.name, target, json.loads(text)["findings"], seconds)
 
 
-class _Timed:
+class _Timed(Relay):
     """The :class:`Progress` of a cell that keeps the seconds spent on it, for the case that it is interrupted."""
 
     def __init__(self, progress: Progress, file: Path, key: str) -> None:
-        self._progress, self._file, self._key = progress, file, key
+        super().__init__(progress)
+        self._file, self._key = file, key
         self.clock = Stopwatch(self._before())
         self._noted = time.monotonic()
 
@@ -161,64 +162,38 @@ class _Timed:
         self._noted = time.monotonic()
         write_text(self._file, json.dumps({"key": self._key, "seconds": self.clock.seconds}))
 
-    def _look(self) -> None:
+    def stage(self, name: str, fraction: float = 0.0) -> None:
         if time.monotonic() - self._noted > NOTE_EVERY:
             self.note()
-
-    def stage(self, name: str, fraction: float = 0.0) -> None:
-        self._look()
-        self._progress.stage(name, fraction)
-
-    def expect(self, seconds: Mapping[str, float]) -> None:
-        self._progress.expect(seconds)
-
-    def metric(self, name: str, value: float, **context: Any) -> None:
-        self._look()
-        self._progress.metric(name, value, **context)
-
-    def warning(self, code: str, sentence: str) -> None:
-        self._progress.warning(code, sentence)
+        super().stage(name, fraction)
 
 
-class CellProgress:
+class CellProgress(Relay):
     """The :class:`Progress` inside a cell: its training moves one stage of the study by one share of it.
 
     Args:
-        progress: of the study; None on another machine.
+        progress: of the study.
         stage, index, count: the stage of the study, and which of how many cells this is.
         name: of the cell.
         stop: file that cancels.
     """
 
-    def __init__(
-        self, progress: Progress | None, stage: str, index: int, count: int, name: str, stop: Path
-    ) -> None:
-        self._progress, self._stage, self._index, self._count = progress, stage, index, count
-        self._name, self._stop = name, stop
-        self._fraction, self._looked = 0.0, -1.0
+    def __init__(self, progress: Progress, stage: str, index: int, count: int, name: str, stop: Path) -> None:
+        super().__init__(progress)
+        self._stage, self._index, self._count = stage, index, count
+        self._name, self._stop = name, StopFile(stop, every_s=1.0)
+        self._fraction = 0.0
 
     def stage(self, name: str, fraction: float = 0.0) -> None:
-        self._look()
-        self._fraction = max(self._fraction, fraction if name == "training" else 0.0)
-        if self._progress is not None:
-            self._progress.stage(self._stage, (self._index + 0.95 * self._fraction) / self._count)
+        self._stop.check()
+        self._fraction = max(self._fraction, fraction if name == TRAINING else 0.0)
+        super().stage(self._stage, (self._index + 0.95 * self._fraction) / self._count)
 
     def expect(self, seconds: Mapping[str, float]) -> None:
         """A cell's time says nothing about the study's."""
 
     def metric(self, name: str, value: float, **context: Any) -> None:
-        self._look()
-        if self._progress is not None:
-            self._progress.metric(name, value, cell=self._name, **context)
+        super().metric(name, value, cell=self._name, **context)
 
     def warning(self, code: str, sentence: str) -> None:
-        self._look()
-        if self._progress is not None:
-            self._progress.warning(code, f"{self._name}: {sentence}")
-
-    def _look(self) -> None:
-        now = time.monotonic()
-        if now - self._looked > 1.0:
-            self._looked = now
-            if self._stop.exists():
-                raise Cancelled
+        super().warning(code, f"{self._name}: {sentence}")

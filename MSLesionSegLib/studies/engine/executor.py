@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.jobs.cluster import LOCAL, as_they_end, check_executor, cluster_client
-from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.jobs.cluster import LOCAL, as_they_end, check_executor, cluster_client, told_to_stop
+from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.studies.engine.cells import (
     STOP,
     Cell,
@@ -74,33 +74,29 @@ def _run_on_cluster(
         progress.stage(STAGE, (count - left) / count)
 
     futures: dict[str, Any] = {}
-    with cluster_client(executor) as client:
+    with cluster_client(executor) as client, told_to_stop(client, futures.values(), root / STOP):
         from distributed import KilledWorker
 
+        for cell in todo:
+            waits_for = [futures[name] for name in cell.needs if name in futures]
+            futures[cell.name] = client.submit(
+                _compute_remotely,
+                *(cell, keys[cell.name], str(root), threads, waits_for),
+                key=f"{cell.name}-{keys[cell.name][:12]}",
+                pure=False,
+            )
         try:
-            for cell in todo:
-                waits_for = [futures[name] for name in cell.needs if name in futures]
-                futures[cell.name] = client.submit(
-                    _compute_remotely,
-                    *(cell, keys[cell.name], str(root), threads, waits_for),
-                    key=f"{cell.name}-{keys[cell.name][:12]}",
-                    pure=False,
-                )
             for future in as_they_end(client, futures.values(), report):
                 finished = future.result()
                 done[finished.name] = finished
         except KilledWorker as error:
             raise SettingsError(
-                f"A cell killed every worker process that tried it ({error.task}). Do they have enough memory?"
+                f"A cell ended the process of every worker that tried it ({error.task}). Do they have enough memory?"
             ) from error
-        except BaseException:
-            (root / STOP).touch()
-            client.cancel(list(futures.values()))
-            raise
 
 
 def _compute_remotely(
     cell: Cell, key: str, root: str, threads: int, waited_for: Sequence[Finished]
 ) -> Finished:
     stop = Path(root) / STOP
-    return compute(cell, key, Path(root), threads, CellProgress(None, STAGE, 0, 1, cell.name, stop))
+    return compute(cell, key, Path(root), threads, CellProgress(Silent(), STAGE, 0, 1, cell.name, stop))

@@ -12,10 +12,9 @@ from pathlib import Path
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.cluster import check_executor
-from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.jobs.progress import Progress, Within
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.models.store import find_model, read_card
-from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import check_study_folder, open_study

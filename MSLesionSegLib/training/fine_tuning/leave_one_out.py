@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.jobs.progress import Progress, Within
 from MSLesionSegLib.network.models.store import find_model, load_model, read_card
-from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.training.examples.lineage import nearest_untouched, patient
 from MSLesionSegLib.training.fine_tuning.run import FineTuning, finetune, training_key
 from MSLesionSegLib.training.fine_tuning.scores import Score, score

@@ -15,7 +15,7 @@ from typing import Any
 
 from MSLesionSegLib.cases.case_set import CaseSet, list_cases, read_cases
 from MSLesionSegLib.errors import ModelError, SettingsError
-from MSLesionSegLib.jobs.progress import Progress, Silent
+from MSLesionSegLib.jobs.progress import Progress, Silent, Within
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.freezing import check_part
 from MSLesionSegLib.network.models.card import ModelCard
@@ -29,7 +29,6 @@ from MSLesionSegLib.network.models.store import (
     user_models_folder,
     write_card,
 )
-from MSLesionSegLib.segmentation.stages import Within
 from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
 from MSLesionSegLib.training.examples import case_examples
 from MSLesionSegLib.training.examples.example import Example, fingerprint
