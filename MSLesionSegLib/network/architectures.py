@@ -10,7 +10,7 @@ from MSLesionSegLib.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-KINDS = ("unet", "unetr", "swinunetr")
+ARCHITECTURES = ("unet", "unetr", "swinunetr")
 WINDOW = 96
 
 
@@ -97,7 +97,7 @@ def build_by_monai(architecture: Architecture) -> torch.nn.Module:
         return SwinUNETR(
             in_channels=a.in_channels, out_channels=a.out_channels, feature_size=max(12, a.base // 12 * 12)
         )
-    raise ModelError(f"Unknown network kind '{a.kind}'. Known kinds: {', '.join(KINDS)}.")
+    raise ModelError(f"Unknown network kind '{a.kind}'. Known kinds: {', '.join(ARCHITECTURES)}.")
 
 
 def _unet(a: Architecture) -> torch.nn.Module:

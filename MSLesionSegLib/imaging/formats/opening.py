@@ -8,7 +8,7 @@ from pathlib import Path
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.formats.stored import StoredVolume, first_bytes
 
-KINDS = (
+FORMATS = (
     "NIfTI (.nii, .nii.gz, .hdr with .img), NRRD (.nrrd, .nhdr), FreeSurfer (.mgz, .mgh) or a folder with one DICOM "
     "series"
 )
@@ -61,7 +61,7 @@ def open_volume(path: Path) -> StoredVolume:
         return open_mgh(path)
     if first_bytes(path, 132)[128:] == b"DICM":
         raise ImageError(f"{name} is one DICOM file. Give the folder that holds all the files of its series.")
-    raise ImageError(f"{name} is not of a kind that can be read. Give {KINDS}.")
+    raise ImageError(f"{name} is not of a kind that can be read. Give {FORMATS}.")
 
 
 def _check_there(path: Path, name: str) -> None:

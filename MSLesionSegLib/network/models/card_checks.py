@@ -9,7 +9,7 @@ from typing import Any
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.files.file_names import HIDDEN, MOST_BYTES
 from MSLesionSegLib.network.activation import ACTIVATIONS
-from MSLesionSegLib.network.architectures import KINDS, Architecture
+from MSLesionSegLib.network.architectures import ARCHITECTURES, Architecture
 from MSLesionSegLib.network.models.card import ModelCard
 
 # what the networks of a task take, in order: first by the scans' names, then as other cards call it
@@ -107,8 +107,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _wrong_architecture(architecture: Architecture) -> str:
-    if architecture.kind not in KINDS:
-        return f"there is no network of the kind '{architecture.kind}', only {', '.join(KINDS)}"
+    if architecture.kind not in ARCHITECTURES:
+        return f"there is no network of the kind '{architecture.kind}', only {', '.join(ARCHITECTURES)}"
     for name, largest in _SIZES.items():
         value = getattr(architecture, name)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
