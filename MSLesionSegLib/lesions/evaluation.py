@@ -17,7 +17,7 @@ from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
 from MSLesionSegLib.imaging.reading import Finding, findings_of
 from MSLesionSegLib.jobs.printable import printable
-from MSLesionSegLib.lesions.metrics import PRESETS, CaseMetrics, compare_masks
+from MSLesionSegLib.lesions.metrics import MATCH_RULES, CaseMetrics, compare_masks
 
 LOAD_GROUPS = ("lesion-free", "under 5 ml", "5 to 15 ml", "over 15 ml")
 _SHOWN = ("dice", "sensitivity", "ppv", "f1", "hd95_mm", "assd_mm", "relative_volume_difference")
@@ -73,13 +73,13 @@ def evaluate_pairs(
     """Compare predicted masks with references.
 
     ``pairs``: (name, prediction, reference) per patient; NIfTI or NRRD files or folders with one DICOM series.
-    ``preset``: key of ``metrics.PRESETS``. ``lesion_label``: which label of files with several is the lesion, see
+    ``preset``: key of ``metrics.MATCH_RULES``. ``lesion_label``: which label of files with several is the lesion, see
     :func:`~MSLesionSegLib.imaging.checks.lesion_mask.parse_label`.
     Raises SettingsError for an unknown preset or no pairs; ImageError, naming the case and the file, for files that
     cannot be read, are no masks of lesions, or lie on another grid than their reference (shape, affine).
     """
-    if preset not in PRESETS:
-        raise SettingsError(f"There is no preset '{preset}'. Choose one of: {', '.join(PRESETS)}.")
+    if preset not in MATCH_RULES:
+        raise SettingsError(f"There is no preset '{preset}'. Choose one of: {', '.join(MATCH_RULES)}.")
     cases = [
         _evaluate_case(name, Path(predicted), Path(true), preset, lesion_label)
         for name, predicted, true in pairs
@@ -89,7 +89,7 @@ def evaluate_pairs(
     metrics = [case.metrics for case in cases]
     return Evaluation(
         preset=preset,
-        definition=PRESETS[preset].definition,
+        definition=MATCH_RULES[preset].definition,
         cases=tuple(cases),
         averages={name: average([getattr(m, name) for m in metrics]) for name in _NUMBERS},
         load_groups=tuple(_load_group(name, cases) for name in LOAD_GROUPS),

@@ -26,7 +26,7 @@ from MSLesionSegLib.lesions.components import bounding_box, label_components
 
 
 @dataclass(frozen=True)
-class Preset:
+class MatchRule:
     """What counts as a lesion and as a match; alpha, beta and gamma as in the module's docstring."""
 
     name: str
@@ -39,8 +39,8 @@ class Preset:
     ppv_without_prediction: float | None
 
 
-PRESETS: dict[str, Preset] = {
-    "any-overlap": Preset(
+MATCH_RULES: dict[str, MatchRule] = {
+    "any-overlap": MatchRule(
         name="any-overlap",
         definition="26-connected lesions of any size; found if one voxel overlaps",
         connectivity=26,
@@ -50,7 +50,7 @@ PRESETS: dict[str, Preset] = {
         gamma=0.0,
         ppv_without_prediction=None,
     ),
-    "msseg": Preset(
+    "msseg": MatchRule(
         name="msseg",
         definition=(
             "6-connected lesions of more than 3 mm3; found if more than 10 % is covered and the lesions that "
@@ -118,11 +118,11 @@ def compare_masks(
     """Compare two masks on the same grid.
 
     ``prediction``, ``reference``: (X, Y, Z), non-zero inside a lesion. ``spacing``: voxel size in mm along
-    each axis. ``preset``: a key of :data:`PRESETS`. Raises ValueError for different shapes or an unknown
+    each axis. ``preset``: a key of :data:`MATCH_RULES`. Raises ValueError for different shapes or an unknown
     preset.
     """
-    if preset not in PRESETS:
-        raise ValueError(f"preset must be one of {sorted(PRESETS)}, not {preset!r}")
+    if preset not in MATCH_RULES:
+        raise ValueError(f"preset must be one of {sorted(MATCH_RULES)}, not {preset!r}")
     prediction = np.asarray(prediction) != 0
     reference = np.asarray(reference) != 0
     if prediction.shape != reference.shape:
@@ -137,7 +137,7 @@ def compare_masks(
     shared = int((prediction & reference).sum())
     difference = (predicted_voxels - reference_voxels) * voxel_mm3
     hd95, assd = surface_distances(prediction, reference, spacing)
-    lesions = _count_lesions(prediction, reference, voxel_mm3, PRESETS[preset])
+    lesions = _count_lesions(prediction, reference, voxel_mm3, MATCH_RULES[preset])
     return CaseMetrics(
         dice=2.0 * shared / (predicted_voxels + reference_voxels) if reference_voxels else None,
         reference_volume_mm3=reference_voxels * voxel_mm3,
@@ -172,7 +172,11 @@ def surface_distances(
 
 
 def match_lesions(
-    overlap: np.ndarray, sizes: np.ndarray, other_sizes: np.ndarray, other_outside: np.ndarray, preset: Preset
+    overlap: np.ndarray,
+    sizes: np.ndarray,
+    other_sizes: np.ndarray,
+    other_outside: np.ndarray,
+    rule: MatchRule,
 ) -> np.ndarray:
     """Say which lesions of one mask are matched by those of the other.
 
@@ -183,29 +187,29 @@ def match_lesions(
     outside_fraction = other_outside / np.maximum(other_sizes, 1)
     for lesion, row in enumerate(overlap):
         covered = int(row.sum())
-        if covered == 0 or covered / sizes[lesion] <= preset.alpha:
+        if covered == 0 or covered / sizes[lesion] <= rule.alpha:
             continue
         by_overlap = np.argsort(-row, kind="stable")
         explained_before = np.concatenate([[0], np.cumsum(row[by_overlap])[:-1]]) / covered
-        needed = by_overlap[(explained_before < preset.gamma) & (row[by_overlap] > 0)]
-        matched[lesion] = bool(np.all(outside_fraction[needed] <= preset.beta))
+        needed = by_overlap[(explained_before < rule.gamma) & (row[by_overlap] > 0)]
+        matched[lesion] = bool(np.all(outside_fraction[needed] <= rule.beta))
     return matched
 
 
-def _count_lesions(prediction: np.ndarray, reference: np.ndarray, voxel_mm3: float, preset: Preset) -> dict:
-    predicted_labels, predicted_sizes = _kept_lesions(prediction, voxel_mm3, preset)
-    reference_labels, reference_sizes = _kept_lesions(reference, voxel_mm3, preset)
+def _count_lesions(prediction: np.ndarray, reference: np.ndarray, voxel_mm3: float, rule: MatchRule) -> dict:
+    predicted_labels, predicted_sizes = _kept_lesions(prediction, voxel_mm3, rule)
+    reference_labels, reference_sizes = _kept_lesions(reference, voxel_mm3, rule)
     table = np.zeros((len(reference_sizes) + 1, len(predicted_sizes) + 1), dtype=np.int64)
     touched = (predicted_labels > 0) | (reference_labels > 0)
     np.add.at(table, (reference_labels[touched], predicted_labels[touched]), 1)
     overlap = table[1:, 1:]
-    detected = match_lesions(overlap, reference_sizes, predicted_sizes, table[0, 1:], preset)
-    true = match_lesions(overlap.T, predicted_sizes, reference_sizes, table[1:, 0], preset)
+    detected = match_lesions(overlap, reference_sizes, predicted_sizes, table[0, 1:], rule)
+    true = match_lesions(overlap.T, predicted_sizes, reference_sizes, table[1:, 0], rule)
 
     sensitivity = ppv = f1 = None
     if len(reference_sizes):
         sensitivity = float(detected.mean())
-        ppv = float(true.mean()) if len(predicted_sizes) else preset.ppv_without_prediction
+        ppv = float(true.mean()) if len(predicted_sizes) else rule.ppv_without_prediction
         both = sensitivity + (ppv or 0.0)
         f1 = 2.0 * sensitivity * (ppv or 0.0) / both if both > 0 else 0.0
     return {
@@ -220,12 +224,12 @@ def _count_lesions(prediction: np.ndarray, reference: np.ndarray, voxel_mm3: flo
     }
 
 
-def _kept_lesions(mask: np.ndarray, voxel_mm3: float, preset: Preset) -> tuple[np.ndarray, np.ndarray]:
-    """Label the lesions that the preset counts (1..n, largest first) and return their sizes in voxels."""
-    labels, count = label_components(mask, preset.connectivity)
+def _kept_lesions(mask: np.ndarray, voxel_mm3: float, rule: MatchRule) -> tuple[np.ndarray, np.ndarray]:
+    """Label the lesions that the rule counts (1..n, largest first) and return their sizes in voxels."""
+    labels, count = label_components(mask, rule.connectivity)
     sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
     # Spacings come from float32 headers: without the tolerance 0.1 % too fine a voxel would pass "more than".
-    fewest = math.floor(preset.larger_than_mm3 / voxel_mm3 + 1e-6) + 1
+    fewest = math.floor(rule.larger_than_mm3 / voxel_mm3 + 1e-6) + 1
     kept = int((sizes >= fewest).sum())
     labels[labels > kept] = 0  # ids run from the largest lesion to the smallest
     return labels, sizes[:kept]

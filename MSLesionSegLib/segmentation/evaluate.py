@@ -83,7 +83,7 @@ def evaluate(
     Args:
         cases: name, prediction and reference of each patient.
         progress: told the stage ``STAGE``.
-        preset: key of ``metrics.PRESETS``.
+        preset: key of ``metrics.MATCH_RULES``.
         lesion_label: which label of files with several is the lesion.
         listing: the CSV file that the cases come from.
         output: folder to make.

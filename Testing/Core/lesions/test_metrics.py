@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from MSLesionSegLib.lesions.metrics import PRESETS, compare_masks
+from MSLesionSegLib.lesions.metrics import MATCH_RULES, compare_masks
 
 ISO = (1.0, 1.0, 1.0)
 
@@ -21,7 +21,7 @@ CUBE = ((5, 9), (5, 9), (5, 9))  # 64 voxels
 FAR = ((25, 29), (5, 9), (5, 9))
 
 
-@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("preset", sorted(MATCH_RULES))
 def test_a_perfect_prediction_has_perfect_numbers(preset: str) -> None:
     mask = blobs(CUBE, FAR)
     m = compare_masks(mask, mask, ISO, preset)
@@ -80,7 +80,7 @@ def test_msseg_needs_more_than_a_tenth_of_the_lesion_covered() -> None:
 def test_a_lesion_split_in_two_predictions_is_detected_and_both_predictions_are_true() -> None:
     reference = blobs(((5, 15), (5, 9), (5, 9)))
     prediction = blobs(((5, 9), (5, 9), (5, 9)), ((11, 15), (5, 9), (5, 9)))
-    for preset in PRESETS:
+    for preset in MATCH_RULES:
         m = compare_masks(prediction, reference, ISO, preset)
         assert (m.true_positives, m.predicted_lesions, m.false_positives) == (1, 2, 0)
 
@@ -88,7 +88,7 @@ def test_a_lesion_split_in_two_predictions_is_detected_and_both_predictions_are_
 def test_two_lesions_merged_in_one_prediction_are_both_detected() -> None:
     reference = blobs(((5, 9), (5, 9), (5, 9)), ((11, 15), (5, 9), (5, 9)))
     prediction = blobs(((5, 15), (5, 9), (5, 9)))
-    for preset in PRESETS:
+    for preset in MATCH_RULES:
         m = compare_masks(prediction, reference, ISO, preset)
         assert (m.true_positives, m.false_negatives, m.predicted_lesions, m.false_positives) == (2, 0, 1, 0)
 
@@ -131,7 +131,7 @@ def test_in_msseg_voxels_of_lesions_too_small_to_count_are_background() -> None:
     assert (m.reference_lesions, m.predicted_lesions, m.false_positives) == (1, 2, 1)
 
 
-@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("preset", sorted(MATCH_RULES))
 def test_an_empty_reference_leaves_scores_undefined_and_counts_false_lesions(preset: str) -> None:
     m = compare_masks(blobs(CUBE, FAR), blobs(), (2.0, 1.0, 1.0), preset)
     assert (m.dice, m.sensitivity, m.ppv, m.f1) == (None, None, None, None)
@@ -147,7 +147,7 @@ def test_an_empty_prediction_scores_zero_where_zero_is_meant() -> None:
     assert compare_masks(blobs(), blobs(CUBE), ISO, "msseg").ppv == 0.0  # as the challenge counts it
 
 
-@pytest.mark.parametrize("preset", sorted(PRESETS))
+@pytest.mark.parametrize("preset", sorted(MATCH_RULES))
 def test_two_empty_masks_are_no_error(preset: str) -> None:
     m = compare_masks(blobs(), blobs(), ISO, preset)
     assert (m.dice, m.f1, m.false_positives, m.volume_difference_mm3) == (None, None, 0, 0.0)
