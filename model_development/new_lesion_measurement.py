@@ -19,7 +19,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.atomic import atomic_file, write_text
 from MSLesionSegLib.imaging.checks.comparability import overall
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
-from MSLesionSegLib.imaging.registration import PRESETS, register
+from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS, register
 from MSLesionSegLib.imaging.subtraction import subtract
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import label_components, smallest_voxel_count
@@ -227,8 +227,8 @@ def measure_registrations(bench: Bench, data: Path, progress: Progress) -> list[
     for k, pair in enumerate(pairs):
         baseline, followup = bench.timepoint(pair.baseline), bench.timepoint(pair.followup)
         image, ids, _ = insert_known(followup, np.random.default_rng(k), CONTRAST)
-        for n, preset in enumerate(PRESETS):
-            progress.stage("registrations", (k + n / len(PRESETS)) / len(pairs))
+        for n, preset in enumerate(REGISTRATION_METHODS):
+            progress.stage("registrations", (k + n / len(REGISTRATION_METHODS)) / len(pairs))
             start = time.process_time()
             found = register(
                 image, baseline.flair, preset=preset, moving_mask=followup.brain, fixed_mask=baseline.brain

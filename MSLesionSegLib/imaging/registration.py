@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
 STAGE = "register"
-Preset = Literal["rigid", "affine", "restricted-syn", "full-syn"]
-PRESETS: tuple[str, ...] = ("rigid", "affine", "restricted-syn", "full-syn")
+RegistrationMethod = Literal["rigid", "affine", "restricted-syn", "full-syn"]
+REGISTRATION_METHODS: tuple[str, ...] = ("rigid", "affine", "restricted-syn", "full-syn")
 
 # Brains move, but not by a fraction of a voxel at 8 mm: three levels find the pose, a fourth only costs time.
 _LEVELS_MM = (4.0, 2.5, 1.2)
@@ -102,7 +102,7 @@ def register(
     moving: nib.Nifti1Image,
     fixed: nib.Nifti1Image,
     *,
-    preset: Preset = "rigid",
+    preset: RegistrationMethod = "rigid",
     moving_mask: nib.Nifti1Image | None = None,
     fixed_mask: nib.Nifti1Image | None = None,
     seed: int = 1,
@@ -124,8 +124,10 @@ def register(
         MissingPackageError: antspyx is not installed.
         SettingsError: unknown preset.
     """
-    if preset not in PRESETS:
-        raise SettingsError(f"There is no registration '{preset}'. Known ones: {', '.join(PRESETS)}.")
+    if preset not in REGISTRATION_METHODS:
+        raise SettingsError(
+            f"There is no registration '{preset}'. Known ones: {', '.join(REGISTRATION_METHODS)}."
+        )
     (progress or Silent()).stage(STAGE)
     ants = _ants(seed)
     still, moved = _to_ants(ants, fixed), _to_ants(ants, moving)

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from MSLesionSegLib.imaging.checks.comparability import Check, check_pair
 from MSLesionSegLib.imaging.grid import to_network_grid
-from MSLesionSegLib.imaging.registration import Preset, Registration, register
+from MSLesionSegLib.imaging.registration import Registration, RegistrationMethod, register
 from MSLesionSegLib.imaging.subtraction import Subtraction, subtract
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
@@ -54,7 +54,7 @@ class ChangeSettings:
     rule: LesionRule
     flair_rule: LesionRule
     limits: Limits = field(default_factory=Limits)
-    registration: Preset = "rigid"
+    registration: RegistrationMethod = "rigid"
     device: str = "cpu"
     flips: bool = False
 

@@ -14,7 +14,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.checks.comparability import Check, overall
 from MSLesionSegLib.imaging.dicom import acquisition_date
 from MSLesionSegLib.imaging.reading import Finding, Scan, read_scan
-from MSLesionSegLib.imaging.registration import PRESETS, Preset
+from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS, RegistrationMethod
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.followup import FollowedLesion, count_followed, follow_table, write_followed
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from MSLesionSegLib.network.models.store import Model
 
 TASK = "new"
-DEFAULT_REGISTRATION: Preset = "rigid"
+DEFAULT_REGISTRATION: RegistrationMethod = "rigid"
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class PairRequest:
     output: Path
     model: str | None = None
     flair_model: str | None = None
-    registration: Preset = DEFAULT_REGISTRATION
+    registration: RegistrationMethod = DEFAULT_REGISTRATION
     device: str = "auto"
     threshold: float | None = None
     minimum_mm3: float | None = None
@@ -224,9 +224,9 @@ def check_pair(request: PairRequest) -> None:
     Raises:
         SettingsError: with what is allowed.
     """
-    if request.registration not in PRESETS:
+    if request.registration not in REGISTRATION_METHODS:
         raise SettingsError(
-            f"There is no registration '{request.registration}'. Known ones: {', '.join(PRESETS)}."
+            f"There is no registration '{request.registration}'. Known ones: {', '.join(REGISTRATION_METHODS)}."
         )
     check_rule(request.threshold, request.minimum_mm3, request.minimum_peak)
     check_device(request.device)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.errors import ImageError, MissingPackageError, SettingsError
-from MSLesionSegLib.imaging.registration import PRESETS, correlation, register
+from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS, correlation, register
 from phantoms.phantom import centred, make_head
 
 SHAPE = (40, 46, 38)
@@ -36,7 +36,7 @@ def moving():
     return type(head)(moved(head.flair), moved(head.lesions), moved(head.brain))
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", REGISTRATION_METHODS)
 def test_each_preset_puts_a_moved_patient_back(preset, fixed, moving):
     found = register(
         moving.flair, fixed.flair, preset=preset, moving_mask=moving.brain, fixed_mask=fixed.brain

@@ -55,7 +55,7 @@ def test_a_real_pair_is_scored_against_its_mask_and_against_plain_rules(data, tm
 
 
 def test_pairs_without_change_and_registrations_are_measured(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(measurement, "PRESETS", ("rigid",))
+    monkeypatch.setattr(measurement, "REGISTRATION_METHODS", ("rigid",))
     monkeypatch.setattr(selfcheck, "DIAMETERS_MM", (9.0,))
     monkeypatch.setattr(selfcheck, "PER_DIAMETER", 1)
     work = tmp_path / "work"
