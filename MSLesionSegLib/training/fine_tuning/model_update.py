@@ -39,7 +39,7 @@ from MSLesionSegLib.training.fine_tuning.promotion_gate import (
     FEWEST_CASES,
     Verdict,
     decide,
-    judge,
+    judge_candidate,
     mirroring_remark,
     with_remarks,
 )
@@ -239,7 +239,7 @@ def compare_models(
         progress.stage(GATE)
         inner = Within(progress, GATE)
         earlier = share_out(buffer_for(cases, one.card.task, replay))[1]
-        return judge(one, other, validation, earlier, device=where, progress=inner)
+        return judge_candidate(one, other, validation, earlier, device=where, progress=inner)
 
 
 def buffer_for(cases: Path, task: str, names: Sequence[str] | None) -> tuple[Example, ...]:
@@ -321,7 +321,7 @@ def _waits_for_gate(model: Path, key: str) -> bool:
 def _judged(tuned: FineTuned, old, validation, earlier, apart, device, progress) -> Verdict:
     new = load_model(tuned.folder)
     if apart is None:
-        verdict = judge(old, new, validation, earlier, device=device, progress=progress)
+        verdict = judge_candidate(old, new, validation, earlier, device=device, progress=progress)
         return _with_offer(verdict, tuned)
     scores = [
         score(m, e, device=device, progress=progress) for m in (old, new) for e in (validation, earlier)

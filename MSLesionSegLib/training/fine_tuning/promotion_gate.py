@@ -24,7 +24,7 @@ _ROUNDING = 1e-9  # of the same numbers added in another order; no smaller fall 
 
 
 @dataclass(frozen=True)
-class Change:
+class MetricChange:
     """A metric's mean before and after, over the cases where both models have it.
 
     Attributes:
@@ -48,7 +48,7 @@ class EarlierSite:
     """How the Dice of an earlier site changes (backward transfer)."""
 
     site: str
-    dice: Change
+    dice: MetricChange
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ class Verdict:
     sentence: str
     old: dict[str, float | None]
     new: dict[str, float | None]
-    changes: dict[str, Change]
-    lesion_free: Change | None
+    changes: dict[str, MetricChange]
+    lesion_free: MetricChange | None
     earlier_sites: tuple[EarlierSite, ...]
     cases: int
 
@@ -88,7 +88,7 @@ class Verdict:
         return asdict(self) | {"earlier_sites": sites}
 
 
-def judge(
+def judge_candidate(
     old: Model,
     new: Model,
     validation: Sequence[Example],
@@ -156,7 +156,7 @@ def decide(
     )
 
 
-def compare(old: Sequence[Score], new: Sequence[Score], metric: str) -> Change | None:
+def compare(old: Sequence[Score], new: Sequence[Score], metric: str) -> MetricChange | None:
     """Change of a metric over the cases where both models have it; None where there is no such case."""
     pairs = np.array(
         [
@@ -174,11 +174,14 @@ def compare(old: Sequence[Score], new: Sequence[Score], metric: str) -> Change |
         differences = pairs[:, 1] - pairs[:, 0]
         drawn = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)))
         low, high = np.percentile(differences[drawn].mean(1), [2.5, 97.5]).tolist()
-    return Change(float(before), float(after), float(after - before), low, high, len(pairs))
+    return MetricChange(float(before), float(after), float(after - before), low, high, len(pairs))
 
 
 def _verdict(
-    cases: int, changes: dict[str, Change], lesion_free: Change | None, sites: Sequence[EarlierSite]
+    cases: int,
+    changes: dict[str, MetricChange],
+    lesion_free: MetricChange | None,
+    sites: Sequence[EarlierSite],
 ) -> tuple[str, str]:
     collapsed = next((entry.dice for entry in sites if entry.site == SYNTHETIC_SITE), None)
     if collapsed is not None and collapsed.new < collapsed.old / 2 - _ROUNDING:
