@@ -159,8 +159,8 @@ def test_a_damaged_result_is_refused_and_leaves_the_scene(panel, scan, result, d
     with choosing(manifest, scan):
         panel.ui.openResultButton.click()
     sentence = {
-        "no result": "is no result of this program",
-        "nested": "is no result of this program",
+        "no result": "is not a result of this program",
+        "nested": "is not a result of this program",
         "no numbers": "are not numbers",
         "other voxels": "do not have the same voxels",
     }.get(damage, "is missing or damaged")

@@ -146,7 +146,7 @@ def test_the_gate_s_words_and_numbers_are_shown_for_this_site_and_earlier_ones(p
     panel.train._showGate(verdict())
     table = panel.ui.gateTable
     rows = {table.item(i, 0).text(): [table.item(i, c).text() for c in (1, 2)] for i in range(table.rowCount)}
-    assert rows["Marks that are lesions (PPV)"] == ["0.60", "-"]
+    assert rows["Found lesions that are true (PPV)"] == ["0.60", "-"]
     assert rows["Dice at B"] == ["0.80", "0.70"]
     assert rows["False lesions per lesion-free scan"] == ["1.00", "3.00"]
     assert panel.ui.gateLabel.text == "It is worse at site B."

@@ -80,5 +80,5 @@ class Segmenting:
     def _requireScan(self) -> None:
         if slicer.mrmlScene.GetNodeByID(self._ids[REFERENCE[self._task]]) is None:
             raise RuntimeError(
-                _("The scan was taken out of the scene meanwhile, so its lesions cannot be shown.")
+                _("The scan was removed from the scene meanwhile, so its lesions cannot be shown.")
             )

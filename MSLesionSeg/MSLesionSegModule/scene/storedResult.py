@@ -135,7 +135,7 @@ def readResult(path: Path) -> StoredResult:
         result = StoredResult(path.parent, file_sha256(path), task, scans)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise MSLesionSegError(
-            _("{file} is no result of this program. Choose the result.json of a result folder.").format(
+            _("{file} is not a result of this program. Choose the result.json of a result folder.").format(
                 file=path.name
             )
         ) from None

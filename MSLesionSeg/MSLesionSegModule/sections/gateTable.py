@@ -30,7 +30,7 @@ def showGate(table, gate) -> None:
 def _metricTitles() -> dict[str, str]:
     return {
         "sensitivity": _("Lesions found (sensitivity)"),
-        "ppv": _("Marks that are lesions (PPV)"),
+        "ppv": _("Found lesions that are true (PPV)"),
         "dice": _("Overlap (Dice)"),
         "false_positives": _("False lesions per scan"),
     }

@@ -120,7 +120,7 @@ class SearchSection:
         self._offerResult()
 
     def _offerResult(self) -> None:
-        problem = _("Lesions are being looked for.") if self.row.job is not None else ""
+        problem = _("A search is running.") if self.row.job is not None else ""
         if not coreImportable():
             problem = _("Python packages are missing. Install them under Packages first.")
         self.ui.openResultButton.enabled = not problem

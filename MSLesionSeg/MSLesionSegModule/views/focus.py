@@ -220,8 +220,8 @@ class Focus:
             text = ", ".join(scan.GetName() for scan in scans if scan is not None)
         elif volumes and lesionsInScene():
             text = _(
-                "{scan} is shown, and lesions were not looked for on it. "
-                "Find them, or choose the scan of another review above."
+                "{scan} is shown and was not searched yet. "
+                "Find its lesions, or choose the scan of another review above."
             ).format(scan=volumes[0].GetName())
         self._review.showScan(text)
 
