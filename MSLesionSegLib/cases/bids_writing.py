@@ -20,7 +20,7 @@ from MSLesionSegLib.cases.corrections import compare_with_draft
 from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.cases.stored_scans import StoredScan, find_stored, known_turned, turned_to
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.files.hidden_files import is_litter
+from MSLesionSegLib.files.hidden_files import is_hidden_file
 from MSLesionSegLib.files.transaction import Transaction
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import Scan
@@ -84,7 +84,7 @@ def check_folder(folder: Path) -> None:
         require_set(folder)
     elif folder.exists() and not (
         folder.is_dir()
-        and all(path.name.startswith(".") or is_litter(path.name) for path in folder.iterdir())
+        and all(path.name.startswith(".") or is_hidden_file(path.name) for path in folder.iterdir())
     ):
         raise SettingsError(
             f"{folder} holds other files and no training cases. Give a folder that does not exist yet."

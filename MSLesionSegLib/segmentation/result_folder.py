@@ -17,7 +17,7 @@ from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.files.atomic import atomic_file, atomic_folder, hidden_beside, output_errors, recover
 from MSLesionSegLib.files.file_names import check_name_length
 from MSLesionSegLib.files.foreign_json import read_json
-from MSLesionSegLib.files.hidden_files import is_litter
+from MSLesionSegLib.files.hidden_files import is_hidden_file
 from MSLesionSegLib.imaging.formats import without_ending
 
 MANIFEST = "result.json"
@@ -151,7 +151,7 @@ def write_manifest(content: dict[str, Any], folder: Path) -> Path:
 def _check_existing(folder: Path, task: str, overwrite: bool, inputs: Sequence[Path]) -> None:
     if not folder.is_dir():
         raise OutputError(f"{folder} is a file. Give the name of a folder that does not exist yet.")
-    found = sorted(path for path in folder.iterdir() if not is_litter(path.name))
+    found = sorted(path for path in folder.iterdir() if not is_hidden_file(path.name))
     if not found:
         return
     manifest = read_manifest(folder)

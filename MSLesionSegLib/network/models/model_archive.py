@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.files.atomic import output_errors
-from MSLesionSegLib.files.hidden_files import is_litter
+from MSLesionSegLib.files.hidden_files import is_hidden_file
 from MSLesionSegLib.files.zip_archive import check_new, extract, open_zip, write_zip
 from MSLesionSegLib.network.models.card_page import card_html
 from MSLesionSegLib.network.models.store import (
@@ -88,7 +88,7 @@ def import_model(source: Path, name: str | None = None) -> Path:
 
 def _copy(source: Path, folder: Path) -> None:
     if source.is_dir():
-        names = [path.name for path in source.iterdir() if not is_litter(path.name)]
+        names = [path.name for path in source.iterdir() if not is_hidden_file(path.name)]
         _require_only(source, names)
         _check_size(source, CARD, (source / CARD).stat().st_size, MOST_CARD)
         shutil.copyfile(source / CARD, folder / CARD)
@@ -112,7 +112,9 @@ def _entries(source: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInf
     for path in paths:
         if path.is_absolute() or ".." in path.parts:
             raise ModelError(f"{source} holds a file that would be written elsewhere ({path}).")
-    found = [(path, entry) for path, entry in zip(paths, entries, strict=True) if not is_litter(path.name)]
+    found = [
+        (path, entry) for path, entry in zip(paths, entries, strict=True) if not is_hidden_file(path.name)
+    ]
     _require_only(source, [path.name for path, _ in found])
     by_name = {path.name: entry for path, entry in found}
     folders = sorted({str(path.parent) for path, _ in found})
