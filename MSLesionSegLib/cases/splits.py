@@ -15,11 +15,11 @@ from MSLesionSegLib.cases.layout import SPLITS as SPLITS_FILE
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.foreign_tables import read_table
-from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE
 
 Split = Literal["training", "validation"]
 SPLITS: tuple[Split, ...] = ("training", "validation")
 VALIDATION_SHARE = 0.25
+SYNTHETIC_SITE = "synthetic"  # of the shipped replay buffer; no hospital may be called so
 _COLUMNS = ("participant_id", "site", "split")
 
 

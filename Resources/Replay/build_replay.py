@@ -12,8 +12,9 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from MSLesionSegLib.cases.splits import SYNTHETIC_SITE
 from MSLesionSegLib.files.zip_archive import pack_folder
-from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE, read_examples
+from MSLesionSegLib.training.examples.example import read_examples
 from MSLesionSegLib.training.examples.packed_example import STEP, write_compact
 from MSLesionSegLib.training.examples.replay_buffer import KIND
 

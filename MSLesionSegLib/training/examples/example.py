@@ -15,7 +15,6 @@ from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.files.foreign_json import read_json
 
 ARRAYS = ("image", "label", "brain", "lesion_index", "focus_index", "brain_index")
-SYNTHETIC_SITE = "synthetic"  # of the shipped replay buffer; no hospital may be called so
 
 
 @dataclass(frozen=True)

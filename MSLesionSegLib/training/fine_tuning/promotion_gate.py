@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from MSLesionSegLib.cases.splits import SYNTHETIC_SITE
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.models.store import Model
-from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE, Example
+from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.fine_tuning.scores import METRICS, Score, means, score
 
 FEWEST_CASES = 3

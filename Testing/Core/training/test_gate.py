@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from MSLesionSegLib.cases.splits import SYNTHETIC_SITE
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import Model
-from MSLesionSegLib.training.examples.example import SYNTHETIC_SITE
 from MSLesionSegLib.training.fine_tuning.promotion_gate import compare, decide, mirroring_remark, with_remarks
 from MSLesionSegLib.training.fine_tuning.scores import Score
 
