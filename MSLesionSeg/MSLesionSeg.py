@@ -163,8 +163,8 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def showPair(self):
         """Show both scans of a comparison that is under review."""
         session = self.review.session
-        if self.parameters.node and session is not None and session.record["task"] == "new":
-            self.views.show("new", session.volumeIds())
+        if self.parameters.node and session is not None and session.task.compares:
+            self.views.show(session.task.name, session.volumeIds())
 
     def onSceneStartClose(self, caller, event):
         self.views.restore()  # once the scene is closed, it cannot be told any more what to give back

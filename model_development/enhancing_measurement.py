@@ -20,8 +20,8 @@ from MSLesionSegLib.lesions.evaluation import evaluate_pairs, to_markdown
 from MSLesionSegLib.network.models.store import load_model
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.segmentation.result_folder import save_in_folder
-from MSLesionSegLib.segmentation.tasks import get_task
 from MSLesionSegLib.synthesis.enhancement import insert_foci
+from MSLesionSegLib.tasks import get_task
 
 MODEL = "enhancing-ms"
 DATASET = "openms_cross"  # no stage trains on a pair of it

@@ -26,6 +26,7 @@ from MSLesionSegLib.lesions.components import label_components, smallest_voxel_c
 from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.lesions.states import Tracked
 from MSLesionSegLib.network.brain_extraction import brain_mask
+from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import Model, load_model
 from MSLesionSegLib.segmentation.pair.comparison import (
     Change,
@@ -37,7 +38,6 @@ from MSLesionSegLib.segmentation.pair.comparison import (
 )
 from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, change_settings
 from MSLesionSegLib.segmentation.selfcheck import CONTRAST, insert_known, score_inserted
-from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.synthesis.reacquire import scan_again
 
 SMALLEST_MM3 = 3.0

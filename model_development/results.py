@@ -11,7 +11,7 @@ from nibabel.affines import voxel_sizes
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions, label_components
 from MSLesionSegLib.lesions.evaluation import average, evaluate_pairs, to_markdown, write_csv
-from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.tasks import get_task
 
 TITLES = {
     "rotation": "Patients that the measured model never saw (rotation in three groups)",

@@ -4,6 +4,8 @@ import enum
 
 from slicer.i18n import tr as _
 
+from MSLesionSegLib.tasks import TASKS
+
 
 class TaskChoice(enum.Enum):
     """The tasks of the core."""
@@ -61,15 +63,7 @@ class TuneChoice(enum.Enum):
         }[self.value]
 
 
-# inputs by task: name of the core's input, widget of the panel, parameter; the reference comes last
-TASK_INPUTS = {
-    "flair": ("flair",),
-    "new": ("baseline", "followup"),
-    "enhancing": ("pre", "post", "flair"),
-}
-OPTIONAL_INPUTS = {("enhancing", "flair")}
-DICTATED = {"flair": "", "new": "new or enlarged", "enhancing": "enhancing"}  # in the core's sentences
-REFERENCE = {"flair": "flair", "new": "followup", "enhancing": "post"}
+ALL_INPUTS = tuple(dict.fromkeys(name for task in TASKS.values() for name in task.names))
 
 
 def inputTitle(name: str) -> str:

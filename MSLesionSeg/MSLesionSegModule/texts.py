@@ -5,7 +5,9 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
-from .choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
+from MSLesionSegLib.tasks import TASKS
+
+from .choices import inputTitle
 
 _MOST_NAMED = 12
 
@@ -17,10 +19,10 @@ def segmentProblem(
 
     ``chosen``: volume node, or None, by input name. ``hasModel``: whether a model of the task is on this computer.
     """
-    for name in TASK_INPUTS[task]:
-        if chosen.get(name) is None and (task, name) not in OPTIONAL_INPUTS:
+    for name in TASKS[task].required:
+        if chosen.get(name) is None:
             return _("Choose the {scan} first.").format(scan=inputTitle(name))
-    given = [chosen[name] for name in TASK_INPUTS[task] if chosen.get(name) is not None]
+    given = [chosen[name] for name in TASKS[task].names if chosen.get(name) is not None]
     if len({id(node) for node in given}) < len(given):
         return _("The same volume is chosen twice. Choose another one.")
     if missingPackages:

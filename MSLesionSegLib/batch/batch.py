@@ -22,7 +22,7 @@ from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.jobs.cluster import LOCAL, check_executor
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.segmentation.result_folder import read_manifest
-from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.tasks import get_task
 
 STAGE = "examinations"
 DESCRIPTION = "dataset_description.json"

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from MSLesionSegLib.cases.layout import InputFile
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.formats import stands_for_scan, without_ending
+from MSLesionSegLib.tasks import InputScan
 
 WITHOUT = "none"
 _ENTITY = re.compile(r"[A-Za-z]+-[A-Za-z0-9]+")
@@ -27,7 +27,7 @@ def check_entities(entities: Sequence[str]) -> None:
             )
 
 
-def fits(path: Path, entry: InputFile) -> bool:
+def fits(path: Path, entry: InputScan) -> bool:
     """Whether a file is an image for an input by its name."""
     name = without_ending(path.name)
     if not name or not stands_for_scan(path.name):

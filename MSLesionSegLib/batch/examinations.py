@@ -10,8 +10,8 @@ from pathlib import Path
 
 from MSLesionSegLib.batch.bids_names import check_entities, fits, has_all, what_tells_apart
 from MSLesionSegLib.batch.session_order import in_order_of_names, in_order_of_time
-from MSLesionSegLib.cases.layout import InputFile, kind_of
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.tasks import InputScan, get_task
 
 _NO_SESSION = (
     "Its scan lies beside the sessions, so it is not known when it was made, and it is compared with none. Move it "
@@ -77,17 +77,17 @@ def find_examinations(
     if missing:
         raise SettingsError(f"{dataset} has no participant {missing[0].removeprefix('sub-')}.")
     chosen = [path for path in found if not wanted or path.name in wanted]
-    inputs = kind_of(task).inputs
-    if any(entry.visit for entry in inputs):
+    inputs = get_task(task).inputs
+    if get_task(task).compares:
         return [pair for subject in chosen for pair in _comparisons(subject, *inputs, entities=entities)]
     return [_examination(path, inputs, entities) for subject in chosen for path in _sessions(subject, inputs)]
 
 
-def _sessions(subject: Path, inputs: Sequence[InputFile]) -> list[Path]:
+def _sessions(subject: Path, inputs: Sequence[InputScan]) -> list[Path]:
     """Folders of a participant's examinations: sessions, and what was put beside them and is complete by itself."""
     sessions = in_order_of_names([path for path in subject.glob("ses-*") if path.is_dir()])
     files = list((subject / "anat").glob("sub-*"))
-    beside = all(entry.optional or any(fits(path, entry) for path in files) for entry in inputs)
+    beside = all(not entry.required or any(fits(path, entry) for path in files) for entry in inputs)
     return [subject, *sessions] if beside or not sessions else sessions
 
 
@@ -96,7 +96,7 @@ def _names(folder: Path) -> tuple[str, str]:
     return (folder.parent.name, folder.name) if folder.name.startswith("ses-") else (folder.name, "")
 
 
-def _examination(folder: Path, entries: Sequence[InputFile], entities: Sequence[str]) -> Examination:
+def _examination(folder: Path, entries: Sequence[InputScan], entities: Sequence[str]) -> Examination:
     inputs: dict[str, Path] = {}
     problems = []
     for entry in entries:
@@ -109,7 +109,7 @@ def _examination(folder: Path, entries: Sequence[InputFile], entities: Sequence[
 
 
 def _comparisons(
-    subject: Path, before: InputFile, after: InputFile, *, entities: Sequence[str]
+    subject: Path, before: InputScan, after: InputScan, *, entities: Sequence[str]
 ) -> list[Examination]:
     """Each examination of a participant beside the one before it that has the scan."""
     wanted = replace(after, name=after.suffix)
@@ -135,7 +135,7 @@ def _comparisons(
     return sorted(found, key=lambda exam: place[exam.session])
 
 
-def _one_file(folder: Path, entry: InputFile, entities: Sequence[str]) -> tuple[Path | None, str]:
+def _one_file(folder: Path, entry: InputScan, entities: Sequence[str]) -> tuple[Path | None, str]:
     """The file for an input, or why there is none (empty where none is needed)."""
     found = [path for path in sorted((folder / "anat").glob("sub-*")) if fits(path, entry)]
     files = [path for path in found if has_all(path, entities)]
@@ -145,12 +145,15 @@ def _one_file(folder: Path, entry: InputFile, entities: Sequence[str]) -> tuple[
         return None, (
             f"There are {len(files)} files for the input {entry.name} ({_few(files)}). {what_tells_apart(files)}"
         )
-    if found and not entry.optional:
+    if found and entry.required:
         return None, (
             f"There is no *_{entry.suffix} file with {' and '.join(entities)} for the input {entry.name}, only "
             f"{_few(found)}."
         )
-    return None, "" if entry.optional else f"There is no *_{entry.suffix} file for the input {entry.name}."
+    return (
+        None,
+        "" if not entry.required else f"There is no *_{entry.suffix} file for the input {entry.name}.",
+    )
 
 
 def _few(files: Sequence[Path]) -> str:

@@ -10,12 +10,12 @@ from typing import Any
 from MSLesionSegLib.batch.examinations import Examination
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation.pair.earlier_ids import ids_digest
 from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, check_pair, pair_settings, segment_pair
 from MSLesionSegLib.segmentation.result_folder import read_manifest
 from MSLesionSegLib.segmentation.segment import SegmentRequest, checked_task, request_settings, segment
-from MSLesionSegLib.segmentation.tasks import model_in_use
 
 Request = SegmentRequest | PairRequest
 _ANY_DEVICE = "cpu"

@@ -15,6 +15,7 @@ from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.lesions.regions import REGIONS
 from MSLesionSegLib.lesions.states import STATES
 from MSLesionSegLib.segmentation.result_folder import read_manifest
+from MSLesionSegLib.tasks import get_task
 
 EXAMINATIONS, LESIONS, COLUMNS = "examinations.tsv", "lesions.tsv", "examinations.json"
 DONE, FAILED, MISSING, OPEN = "done", "failed", "incomplete", "open"
@@ -104,7 +105,7 @@ def write_tables(folder: Path, task: str, rows: Sequence[Row]) -> None:
         OutputError: they cannot be written.
     """
     rows = [_checked(folder, row) for row in rows]
-    if task == "new":
+    if get_task(task).compares:
         columns = {**_WHO, **_BASELINE, **_STATUS, **_CHANGES, **_HOW}
     else:
         columns = {**_WHO, **_STATUS, **_COUNTS, **_HOW}
@@ -133,7 +134,7 @@ def _cells(folder: Path, row: Row) -> dict[str, Any]:
     }
     if row.status == DONE:
         manifest = read_manifest(folder / row.examination.folder) or {}
-        content |= _changes(manifest) if manifest["task"] == "new" else _counts(manifest["counts"])
+        content |= _changes(manifest) if get_task(manifest["task"]).compares else _counts(manifest["counts"])
         content |= {name: manifest["settings"][name] for name in _SETTINGS}
         content["model"] = manifest["model"]["name"]
         content["seconds"] = manifest["timings_s"]["total"]

@@ -21,6 +21,7 @@ from MSLesionSegLib.imaging.reading import findings_of, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.models.card_checks import check_model_name
+from MSLesionSegLib.tasks import get_task
 
 READ, STORE = "read files", "store case"
 
@@ -138,12 +139,11 @@ def _check(request: AddRequest) -> None:
         raise SettingsError("The minutes spent must be a number from 0 to 9999.")
     if request.segmentation is not None and not _is_nrrd(request.segmentation):
         raise SettingsError(f"{request.segmentation} is not a segmentation of 3D Slicer (.seg.nrrd).")
-    kind = layout.kind_of(request.task)
-    if not kind.required <= request.images.keys() <= kind.known:
-        optional = ", ".join(sorted(kind.known - kind.required))
+    task = get_task(request.task)
+    if not set(task.required) <= request.images.keys() <= set(task.names):
+        optional = ", ".join(sorted({*task.names} - {*task.required}))
         raise SettingsError(
-            f"A case of the task '{kind.task}' has the scans "
-            f"{', '.join(entry.name for entry in kind.inputs if not entry.optional)}"
+            f"A case of the task '{task.name}' has the scans {', '.join(task.required)}"
             f"{f' and may have {optional}' if optional else ''}, but these were given: "
             f"{', '.join(request.images) or 'none'}."
         )
@@ -157,23 +157,23 @@ def _is_nrrd(path: Path) -> bool:
 
 
 def _read(request: AddRequest) -> NewCase:
-    kind = layout.kind_of(request.task)
+    task = get_task(request.task)
     scans = {
         entry.name: read_scan(request.images[entry.name], sequence=entry.sequence)
-        for entry in kind.inputs
+        for entry in task.inputs
         if entry.name in request.images
     }
     hashes = {name: content_hash(scan.own_values) for name, scan in scans.items()}
     if len(set(hashes.values())) < len(hashes):
         raise SettingsError("The same scan was given twice. Give each scan of the case once.")
     label = request.lesion_label
-    grid, mask = _read_on_a_grid(request.mask, {name: scans[name].image for name in kind.grids}, label)
+    grid, mask = _read_on_a_grid(request.mask, {name: scans[name].image for name in task.grids}, label)
     check_lesion_share(mask, scans[grid].image)
     draft = None if request.draft is None else read_lesion_mask(request.draft, scans[grid].image, label)
     findings = [finding for scan in scans.values() for finding in scan.findings]
     findings += [finding for image in (mask, draft) if image for finding in findings_of(image)]
     return NewCase(
-        kind=kind,
+        task=task,
         scans=scans,
         hashes=hashes,
         contents=hashes,

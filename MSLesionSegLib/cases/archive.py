@@ -38,6 +38,7 @@ from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.jobs.progress import Progress, Silent
+from MSLesionSegLib.tasks import TASKS, get_task
 
 KIND = "training cases"
 IMPORT = "import cases"
@@ -75,7 +76,7 @@ def export_archive(
     progress = progress or Silent()
     check_new(to)
     require_set(folder)
-    tasks = [task] if task else list(layout.KINDS)
+    tasks = [task] if task else list(TASKS)
     sets = [read_cases(folder, name) for name in tasks]
     good = {case.case_id: case for found in sets for case in found.cases}
     findings = list(dict.fromkeys(finding for found in sets for finding in found.findings))
@@ -242,7 +243,7 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
 
 
 def _same(one: Case, other: Case) -> bool:
-    required = layout.kind_of(other.task).required
+    required = get_task(other.task).required
     return one.task == other.task and all(one.scans[name] == other.scans[name] for name in required)
 
 
@@ -272,7 +273,7 @@ def _new_case(case: Case) -> NewCase:
     """A case of another set as what can be added to this one, with every file checked."""
     images = check_files(case)
     return NewCase(
-        kind=layout.kind_of(case.task),
+        task=get_task(case.task),
         scans={name: read_scan(path) for name, path in case.images.items()},
         hashes=case.scans,
         contents={name: case.contents[name] for name in case.images},

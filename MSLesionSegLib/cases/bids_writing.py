@@ -28,6 +28,7 @@ from MSLesionSegLib.imaging.scanner import scanner_facts
 from MSLesionSegLib.imaging.scrubbing import content_hash, save_scrubbed
 from MSLesionSegLib.lesions.components import label_components
 from MSLesionSegLib.segmentation.result_folder import save_image
+from MSLesionSegLib.tasks import Task
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0, 1, i, l, o: they are mistaken for one another
 
@@ -37,7 +38,7 @@ class NewCase:
     """An examination that was read and found good.
 
     Attributes:
-        kind: which files a case of its task has.
+        task: of the task table.
         scans: by input name.
         hashes: content hash of each original scan; ``contents`` those of the files, other ones if faces were removed.
         grid: name of the input on whose grid the masks lie.
@@ -49,7 +50,7 @@ class NewCase:
         findings: about the files.
     """
 
-    kind: layout.CaseKind
+    task: Task
     scans: Mapping[str, Scan]
     hashes: Mapping[str, str]
     contents: Mapping[str, str]
@@ -102,11 +103,11 @@ def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
         write_descriptions(change)
     register, known = read_register(folder), all_versions(folder)
     subject, is_new = _subject(new, known, register)
-    same = [case for case in known if case.task == new.kind.task and _same_scans(case, new)]
+    same = [case for case in known if case.task == new.task.name and _same_scans(case, new)]
     findings = []
     with_face = {name: own for name, own in new.contents.items() if own == new.hashes[name]}
     turned = known_turned(with_face, new.scans, register.scans, known)
-    stored = find_stored(folder, new.hashes, new.scans, new.kind, known)
+    stored = find_stored(folder, new.hashes, new.scans, new.task, known)
     new = _on_stored_grid(folder, new, stored)
     if same:
         latest = same[-1]
@@ -115,7 +116,7 @@ def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
             text = f"These scans with this mask are in the set already: {latest.case_id}. Nothing was added."
             return Written(record, False, (Finding("case-known", text),))
         session = latest.session
-        version = _highest_version(folder, subject, session, new.kind.label) + 1
+        version = _highest_version(folder, subject, session, new.task.label) + 1
         text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {version}."
         findings.append(Finding("case-version", text))
     write_register(change, _registered(register, subject, new, is_new, turned))
@@ -188,7 +189,7 @@ def _on_stored_grid(folder: Path, new: NewCase, stored: Mapping[str, StoredScan]
 
 
 def _same_scans(case: Case, new: NewCase) -> bool:
-    return all(case.scans[name] == new.hashes[name] for name in new.kind.required)
+    return all(case.scans[name] == new.hashes[name] for name in new.task.required)
 
 
 def _subject(new: NewCase, known: Sequence[Case], register: SplitRegister) -> tuple[str, bool]:
@@ -238,10 +239,10 @@ def _place_scans(
     sessions = {
         path.name for root in (folder, folder / layout.MANUAL) for path in (root / subject).glob("ses-*")
     }
-    for entry in new.kind.inputs:
+    for entry in new.task.inputs:
         if entry.name in stored:
             visits.setdefault(entry.visit, _session(stored[entry.name].name))
-    for entry in new.kind.inputs:
+    for entry in new.task.inputs:
         if entry.name in stored or entry.name not in new.scans:
             continue
         session = visits.get(entry.visit)
@@ -257,7 +258,7 @@ def _place_scans(
             change.write_json(layout.record_name(name), facts)
         stored[entry.name] = StoredScan(name, new.contents[entry.name])
     session = _session(stored[new.grid].name)
-    if _highest_version(folder, subject, session, new.kind.label):
+    if _highest_version(folder, subject, session, new.task.label):
         session = _next_session(sessions)  # another case of this task has its mask on the same scan
     return stored, session
 
@@ -289,7 +290,7 @@ def _write_masks(
     change: Transaction,
 ) -> str:
     """Put masks and record into ``change``; return the mask's name."""
-    label = new.kind.label
+    label = new.task.label
     data = np.asarray(new.mask.dataobj)
     mask = layout.mask_name(subject, session, label, version)
     save_image(data, new.mask, change.path(mask))
@@ -313,7 +314,7 @@ def _write_masks(
         )
     record: dict[str, Any] = {
         "Type": "Lesion",
-        "Task": new.kind.task,
+        "Task": new.task.name,
         "Version": version,
         "Sources": [f"bids:raw:{scan.name}" for scan in scans.values()],
         "Images": {name: scan.name for name, scan in scans.items()},

@@ -19,6 +19,7 @@ from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.network.models.card_checks import check_model_name
+from MSLesionSegLib.tasks import TASKS, get_task
 
 FORMAT = 1
 FORMAT_KEY = "MSLesionSegCases"
@@ -144,7 +145,7 @@ def read_cases(folder: Path, task: str = "flair") -> CaseSet:
     Raises:
         SettingsError: the folder holds no case set, or there is no such task.
     """
-    layout.kind_of(task)
+    get_task(task)
     listed = list_cases(folder)
     twice = repeated(listed.cases)
     good, findings = [], list(listed.findings)
@@ -239,23 +240,22 @@ def read_record(folder: Path, record: Path, register: SplitRegister) -> Case:
     match = layout.RECORD.fullmatch(record.relative_to(folder).as_posix())
     content = read_json(record)
     subject, session, version = match["subject"], match["session"], int(match["version"])
-    task = layout.task_of_label(match["label"])
-    if task is None or content["Task"] != task or content["Version"] != version:
+    task = next((task for task in TASKS.values() if task.label == match["label"]), None)
+    if task is None or content["Task"] != task.name or content["Version"] != version:
         raise ValueError("its name and its content disagree")
-    kind = layout.kind_of(task)
     files = {name: _inside(folder, path) for name, path in content["Images"].items()}
-    if not kind.required <= files.keys() <= kind.known or content["Grid"] not in files:
+    if not set(task.required) <= files.keys() <= set(task.names) or content["Grid"] not in files:
         raise ValueError("its images are not those of its task")
     person = register.participants[subject]
     contents = {str(role): str(value) for role, value in content["Contents"].items()}
     return Case(
-        case_id=case_id(subject, session, task),
+        case_id=case_id(subject, session, task.name),
         subject=subject,
         session=session,
-        task=task,
+        task=task.name,
         images=files,
         grid=content["Grid"],
-        mask=folder / layout.mask_name(subject, session, kind.label, version),
+        mask=folder / layout.mask_name(subject, session, task.label, version),
         draft=_inside(folder, content["Draft"]) if content["Draft"] else None,
         version=version,
         split=person.split,

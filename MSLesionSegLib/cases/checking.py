@@ -16,6 +16,7 @@ from MSLesionSegLib.imaging.checks.scan_checks import check_sequence
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.brain_extraction import SMALLEST_BRAIN_ML, brain_mask, close_sulci
 from MSLesionSegLib.network.brain_judgement import judge_brain
+from MSLesionSegLib.tasks import get_task
 
 CHECK = "check cases"
 _OUTSIDE_BAD, _OUTSIDE_ODD = 0.5, 0.1
@@ -130,7 +131,7 @@ def _check_case(case: Case) -> Iterator[CaseFinding]:
         return
     if share > _OUTSIDE_ODD:
         yield CaseFinding(case.case_id, "outside-brain", _outside_sentence(share), bad=share > _OUTSIDE_BAD)
-    for entry in layout.kind_of(case.task).inputs:
+    for entry in get_task(case.task).inputs:
         if entry.name in images:
             for finding in check_sequence(f"Its {entry.name}", images[entry.name], entry.sequence):
                 yield CaseFinding(case.case_id, finding.code, finding.sentence, bad=False)

@@ -11,7 +11,6 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import Case, check_files, read_cases
 from MSLesionSegLib.cases.defacing import brain_of, brain_to_keep, check_same_brain, without_face
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
@@ -19,6 +18,7 @@ from MSLesionSegLib.files.zip_archive import check_new
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.segmentation.result_folder import save_image, staged
+from MSLesionSegLib.tasks import get_task
 
 EXPORT = "export cases"
 _DATASET = re.compile(r"Dataset\d{3}_[A-Za-z0-9]+")
@@ -65,9 +65,8 @@ def export_nnunet(
         _save_mask(mask, work / f"labels{side}" / f"{case.case_id}.nii.gz")
 
     def conclude(cases: list[Case], work: Path) -> None:
-        names = [entry.name for entry in layout.kind_of(task).inputs if not entry.optional]
         content = {
-            "channel_names": {str(number): name for number, name in enumerate(names)},
+            "channel_names": {str(number): name for number, name in enumerate(get_task(task).required)},
             "labels": _LABELS,
             "numTraining": sum(case.split == "training" for case in cases),
             "file_ending": ".nii.gz",
@@ -97,11 +96,10 @@ def export_monai(
         listed[case.split].append({"image": files[0] if len(files) == 1 else files, "label": label})
 
     def conclude(cases: list[Case], work: Path) -> None:
-        names = [entry.name for entry in layout.kind_of(task).inputs if not entry.optional]
         content = {
             "name": f"MS lesions ({task})",
             "tensorImageSize": "3D",
-            "modality": {str(number): name for number, name in enumerate(names)},
+            "modality": {str(number): name for number, name in enumerate(get_task(task).required)},
             "labels": {str(value): name for name, value in _LABELS.items()},
             "numTraining": len(listed["training"]),
             **listed,
@@ -149,14 +147,12 @@ def _on_one_grid(
 ) -> Iterator[tuple[str, nib.Nifti1Image]]:
     """The required scans in the order of the task, all on the grid of the mask."""
     fixed = images[case.grid]
-    several = len(layout.kind_of(case.task).required) > 1
+    required = get_task(case.task).required
     find = brain_to_keep if strip_face else brain_of
-    brain = find(fixed) if several or strip_face else None
-    for entry in layout.kind_of(case.task).inputs:
-        if entry.optional:
-            continue
-        image = images[entry.name]
-        if entry.name != case.grid:
+    brain = find(fixed) if len(required) > 1 or strip_face else None
+    for name in required:
+        image = images[name]
+        if name != case.grid:
             from MSLesionSegLib.imaging.registration import register
 
             own = find(image)
@@ -164,7 +160,7 @@ def _on_one_grid(
             image = found.apply(image, fixed)
             if strip_face:
                 check_same_brain(brain, found.apply(own, fixed, "nearest"))
-        yield entry.name, without_face(image, brain) if strip_face else image
+        yield name, without_face(image, brain) if strip_face else image
 
 
 def _save_mask(mask: nib.Nifti1Image, path: Path) -> None:

@@ -17,6 +17,7 @@ from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks.position import largest_distance
 from MSLesionSegLib.imaging.reading import Scan, clean_header
 from MSLesionSegLib.imaging.scrubbing import hashes_turned
+from MSLesionSegLib.tasks import Task
 
 _SAME_PLACE_VOXELS = 0.1  # programs store one position with different rounding
 
@@ -33,7 +34,7 @@ def find_stored(
     folder: Path,
     hashes: Mapping[str, str],
     scans: Mapping[str, Scan],
-    kind: layout.CaseKind,
+    task: Task,
     known: Sequence[Case],
 ) -> dict[str, StoredScan]:
     """Those scans of a case that the set in ``folder`` holds, by input name.
@@ -47,7 +48,7 @@ def find_stored(
         ImageError: the set holds the same voxels at another place: one of the two headers is wrong.
     """
     found = {}
-    for entry in kind.inputs:
+    for entry in task.inputs:
         for case, role in _holders(hashes.get(entry.name), known):
             path = case.images[role]
             name = path.relative_to(folder).as_posix()

@@ -26,11 +26,10 @@ def models_list(events: Events = False) -> None:
     """The models on this computer as a family tree: shipped ones and your own; * marks those in use."""
     from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
     from MSLesionSegLib.network.models.model_tree import Member, list_family
-    from MSLesionSegLib.segmentation.tasks import TASKS
 
     def work(job: Job) -> list[Member]:
         warn_if_damaged(job)
-        return list_family({task.name: task.default_model for task in TASKS.values()})
+        return list_family()
 
     members = run("models list", work, {}, _described, events, None)
     if events:
@@ -115,8 +114,8 @@ def models_rollback(
     events: Events = False,
 ) -> None:
     """Return to the model that was in use before."""
-    from MSLesionSegLib.network.models.model_in_use import roll_back
-    from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
+    from MSLesionSegLib.network.models.model_in_use import model_in_use, roll_back
+    from MSLesionSegLib.tasks import get_task
 
     def work(job: Job) -> str:
         get_task(task)

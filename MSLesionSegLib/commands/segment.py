@@ -95,8 +95,8 @@ def segment_task(
 
 def will_mirror(wanted: bool | None, model: str | None, task: str = "flair") -> bool:
     """Whether a run will mirror its inputs, for a truthful progress bar before it begins."""
+    from MSLesionSegLib.network.models.model_in_use import model_in_use
     from MSLesionSegLib.network.models.store import find_model, read_card
-    from MSLesionSegLib.segmentation.tasks import model_in_use
 
     if wanted is not None:
         return wanted

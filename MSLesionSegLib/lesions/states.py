@@ -8,9 +8,9 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.lesions.components import bounding_box, label_components, smallest_voxel_count
+from MSLesionSegLib.tasks import get_task
 
-NEW, ENLARGED, STABLE, SHRUNKEN, VANISHED = "new", "enlarged", "stable", "shrunken", "vanished"
-STATES = (NEW, ENLARGED, STABLE, SHRUNKEN, VANISHED)
+STATES = NEW, ENLARGED, STABLE, SHRUNKEN, VANISHED = get_task("new").states
 
 _REMNANT = 0.1
 

@@ -14,7 +14,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.imaging.reading import Finding, Scan
 from MSLesionSegLib.lesions.table import Lesion, totals_by_region
 from MSLesionSegLib.segmentation.result_folder import PROGRAM
-from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.tasks import get_task
 from MSLesionSegLib.versions import versions
 
 

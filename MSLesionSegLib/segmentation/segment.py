@@ -20,13 +20,13 @@ from MSLesionSegLib.lesions.confirmation import mark_unconfirmed
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
 from MSLesionSegLib.network.device import check_device, choose_device
-from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
+from MSLesionSegLib.network.models.model_in_use import model_in_use, warn_if_damaged
 from MSLesionSegLib.segmentation import result_folder as outputs
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.manifest import count_lesions, make_manifest
 from MSLesionSegLib.segmentation.probability import LesionProbability, lesion_probability
 from MSLesionSegLib.segmentation.session import bring_together, flatten
-from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
+from MSLesionSegLib.tasks import Task, get_task
 
 if TYPE_CHECKING:
     from MSLesionSegLib.network.models.card import ModelCard

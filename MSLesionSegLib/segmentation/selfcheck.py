@@ -16,6 +16,7 @@ from MSLesionSegLib.imaging.normalise import tissue_scale
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.states import ENLARGED, NEW, VANISHED
+from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.pair.comparison import (
     Change,
@@ -25,7 +26,6 @@ from MSLesionSegLib.segmentation.pair.comparison import (
     with_lesions,
 )
 from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, change_settings
-from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, blob
 from MSLesionSegLib.synthesis.reacquire import scan_again
 

@@ -13,7 +13,7 @@ from MSLesionSegLib.imaging.checks.gadolinium import check_different, check_orde
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.tasks import Task
+from MSLesionSegLib.tasks import Task
 
 
 @dataclass(frozen=True)

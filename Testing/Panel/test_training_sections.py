@@ -77,8 +77,7 @@ def test_leave_one_out_of_a_single_patient_is_no_choice(panel, tmp_path):
 
 @pytest.mark.slow
 def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
-    from MSLesionSegLib.network.models.model_in_use import use_model
-    from MSLesionSegLib.segmentation.tasks import model_in_use
+    from MSLesionSegLib.network.models.model_in_use import model_in_use, use_model
 
     use_model("bright")
     panel.models.refresh()
@@ -109,7 +108,7 @@ def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
 
 @pytest.mark.slow
 def test_training_can_be_cancelled_and_the_model_in_use_stays(panel, tmp_path):
-    from MSLesionSegLib.segmentation.tasks import model_in_use
+    from MSLesionSegLib.network.models.model_in_use import model_in_use
 
     before = model_in_use("flair")
     file_cases(panel, tmp_path)
@@ -154,7 +153,7 @@ def test_the_gate_s_words_and_numbers_are_shown_for_this_site_and_earlier_ones(p
 
 
 def test_a_person_can_overrule_the_gate_and_go_back(panel):
-    from MSLesionSegLib.segmentation.tasks import model_in_use
+    from MSLesionSegLib.network.models.model_in_use import model_in_use
 
     before = model_in_use("flair")
     panel.train._trained = ("", "flair")

@@ -17,6 +17,7 @@ from MSLesionSegModule.scene.storedResult import readResult
 
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.segmentation.result_folder import save_image
+from MSLesionSegLib.tasks import TASKS
 from phantoms.comparison import REGIONS_AFFINE, SHIFT_LPS, compared
 
 
@@ -27,7 +28,7 @@ def test_new_lesions_are_reviewed_and_the_others_are_shown(scene, tmp_path):
     assert found.record["remarks"] == ["The slices are too thick."]
     counts = {
         name: int(mask.sum())
-        for name, mask in segments.getMasks(found.node, found.volume, segments.TASK_STATES["new"]).items()
+        for name, mask in segments.getMasks(found.node, found.volume, TASKS["new"].states).items()
     }
     assert counts["stable"] > 0 and counts["vanished"] > 0 and counts["enlarged"] == 0
     found.review.reject(1)

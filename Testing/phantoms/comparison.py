@@ -9,11 +9,11 @@ import nibabel as nib
 import numpy as np
 import scene as harness
 import SimpleITK as sitk
-from MSLesionSegModule.scene import segments
 
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER
 from MSLesionSegLib.segmentation.result_folder import save_image
+from MSLesionSegLib.tasks import TASKS
 from phantoms.hospital import save_patient
 
 SHIFT_LPS = (4.0, -3.0, 2.0)
@@ -29,7 +29,7 @@ def compared(folder: Path, *, withheld: bool = False, regions: bool = False) -> 
     labels, _ = nib_labels(lesions["followup"])
     states = np.zeros(labels.shape, np.uint8)
     for number, state in ((1, "new"), (2, "stable"), (3, "vanished")):
-        states[labels == number] = 1 + segments.TASK_STATES["new"].index(state)
+        states[labels == number] = 1 + TASKS["new"].states.index(state)
     result = folder / "result"
     result.mkdir()
     names = {

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..choices import REFERENCE
 from ..scene.corrected import draftFile, originalFiles, writeCorrected, writeSegmentation
 
 
@@ -23,7 +22,7 @@ def addArguments(session, folder: Path, work: Path, reviewer: str, minutes: floa
     files = originalFiles(session, work)
     for name, path in files.items():
         arguments += [f"--{name}", str(path)]
-    draft = draftFile(session, files[REFERENCE[task]], work)
+    draft = draftFile(session, files[session.task.reviewed_on], work)
     if draft is not None:
         arguments += ["--draft", str(draft), "--model", session.record["model"]["name"]]
     if reviewer:

@@ -9,7 +9,8 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ..choices import REFERENCE
+from MSLesionSegLib.tasks import TASKS
+
 from ..scene import volumes
 from ..scene.resultFolder import loading
 from ..scene.reviewSession import ReviewSession
@@ -78,7 +79,7 @@ class Segmenting:
                 self._requireScan()
 
     def _requireScan(self) -> None:
-        if slicer.mrmlScene.GetNodeByID(self._ids[REFERENCE[self._task]]) is None:
+        if slicer.mrmlScene.GetNodeByID(self._ids[TASKS[self._task].reviewed_on]) is None:
             raise RuntimeError(
                 _("The scan was removed from the scene meanwhile, so its lesions cannot be shown.")
             )

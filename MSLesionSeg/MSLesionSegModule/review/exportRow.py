@@ -3,7 +3,6 @@
 import slicer
 from slicer.i18n import tr as _
 
-from ..choices import DICTATED
 from ..widgets.dialogs import fileToSave
 
 
@@ -27,7 +26,7 @@ class ExportRow:
             session.review.lesions,
             connectivity=rule.connectivity,
             minimum_mm3=rule.minimum_mm3,
-            kind=DICTATED[session.record["task"]],
+            kind=session.task.kind,
         )
         slicer.app.clipboard().setText(text)
         self._say(_("The findings were copied as text."))

@@ -139,7 +139,7 @@ class ReviewSection:
     def update(self) -> None:
         """Show the state of the review in table, labels and buttons."""
         ui, session, place = self.ui, self.session, self.place
-        isPair = session is not None and session.record["task"] == "new"
+        isPair = session is not None and session.task.compares
         for slider in (self._search.thresholdSlider, self._search.minimumSlider):
             slider.enabled = session is not None
         self._table.fill(place.rows, place.index, isPair)

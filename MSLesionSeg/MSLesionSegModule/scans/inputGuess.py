@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from MSLesionSegLib.tasks import TASKS
+
 from .patients import Origin, mayBelongTogether
 from .scanDates import SESSION, inTime
 
@@ -27,7 +29,7 @@ def proposeInputs(
     """Propose a volume for each input of a task, all of one patient.
 
     Args:
-        task: ``flair``, ``new`` or ``enhancing``.
+        task: of the core's task table.
         names: name of each volume by its ID; the first is the one that matters most.
         origins: where the volumes come from; their names alone tell it if this is left out.
 
@@ -38,10 +40,11 @@ def proposeInputs(
     # masks and maps are looked at last
     order = sorted(_ofOnePatient(names, origins), key=lambda volume: bool(_NO_SCAN.search(names[volume])))
     flairs = [volume for volume in order if isFlair(names[volume])]
-    if task == "flair":
-        return _filled(flair=flairs or order[:1])
-    if task == "new":
+    row = TASKS[task]
+    if row.compares:
         return _pair(flairs or order, origins)
+    if not row.before_after:
+        return _filled(**{row.reviewed_on: flairs or order[:1]})
     order = _ofOneSession(order, origins)
     t1s = [v for v in order if isT1(names[v])]
     flairs = [v for v in order if v in flairs]

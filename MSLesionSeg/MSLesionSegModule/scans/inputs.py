@@ -7,14 +7,14 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
-from ..choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS, inputTitle
+from MSLesionSegLib.tasks import TASKS, Task
+
+from ..choices import ALL_INPUTS, inputTitle
 from ..parameters import BoundParameters
 from .inputGuess import isNoFlair, proposeInputs
 from .patients import patientsApart, surelyTogether
 from .scanDates import isReversed
 from .sceneScans import originOf, sameExamination, scansInScene
-
-_ALL = ("flair", "baseline", "followup", "pre", "post")
 
 
 class Inputs:
@@ -27,14 +27,14 @@ class Inputs:
         parameters.bound.connect(self._bound)
 
     @property
-    def task(self) -> str:
-        return self._parameters.task
+    def _row(self) -> Task:
+        return TASKS[self._parameters.task]
 
     def chosen(self) -> dict[str, Any]:
         """The volume, or None, of each input of the task."""
         if self._parameters.node is None:
             return {}
-        return {name: self._node(name) for name in TASK_INPUTS[self.task]}
+        return {name: self._node(name) for name in self._row.names}
 
     def take(self, volumes: Mapping[str, str | None]) -> None:
         """Choose volumes, or none (IDs by input name), without a person having chosen them."""
@@ -47,7 +47,7 @@ class Inputs:
 
     def byPerson(self) -> list[Any]:
         """Volumes that a person has chosen for the task since this was asked last."""
-        now, before = self._ids(_ALL), self._before
+        now, before = self._ids(ALL_INPUTS), self._before
         new = [name for name, volume in now.items() if volume != before.get(name)]
         self._before = now
         self._own = {name for name in (*self._own, *new) if name in now}
@@ -58,11 +58,11 @@ class Inputs:
 
         While scans are missing, what was proposed may change; what a person chose stays.
         """
-        given = self._ids(TASK_INPUTS[self.task])
+        given = self._ids(self._row.names)
         missing = [name for name in self.chosen() if name not in given]
         if not missing:
             return
-        optional = all((self.task, name) in OPTIONAL_INPUTS for name in missing)
+        optional = not set(missing) & {*self._row.required}
         fixed = {name: given[name] for name in given if optional or name in self._own}
         proposed = self._proposal([*fixed.values(), *given.values()])
         new = {name: volume for name, volume in proposed.items() if name not in fixed}
@@ -77,31 +77,29 @@ class Inputs:
             return
         proposed = self._proposal([lead.GetID()])
         if lead.GetID() in proposed.values() and self._asksFor(lead):
-            self.take({name: proposed.get(name) for name in TASK_INPUTS[self.task]})
+            self.take({name: proposed.get(name) for name in self._row.names})
 
     def next(self, searched: Sequence[Any]) -> dict[str, str]:
         """The inputs (volume IDs by name) of a scan that was not searched yet and is not chosen; empty if none."""
         done = {node.GetID() for node in searched}
-        chosen = set(self._ids(TASK_INPUTS[self.task]).values())
+        chosen = set(self._ids(self._row.names).values())
         for node in scansInScene():
             if node.GetID() in done | chosen or not self._asksFor(node):
                 continue
             proposed = self._proposal([node.GetID()], done)
-            missing = [name for name in TASK_INPUTS[self.task] if name not in proposed]
-            reference = proposed.get(REFERENCE[self.task])
-            if reference in done | chosen or any(
-                (self.task, name) not in OPTIONAL_INPUTS for name in missing
-            ):
+            missing = [name for name in self._row.names if name not in proposed]
+            reference = proposed.get(self._row.reviewed_on)
+            if reference in done | chosen or set(missing) & {*self._row.required}:
                 continue
             return proposed
         return {}
 
     def _bound(self) -> None:
         self._own.clear()
-        self._before = self._ids(_ALL)
+        self._before = self._ids(ALL_INPUTS)
 
     def _asksFor(self, node) -> bool:
-        return self.task == "enhancing" or not isNoFlair(node.GetName())
+        return self._row.scan(self._row.reviewed_on).sequence != "FLAIR" or not isNoFlair(node.GetName())
 
     def _proposal(self, first: Sequence[str], searched: Collection[str] = ()) -> dict[str, str]:
         """Scans that look right for the task, of the patient of the first.
@@ -114,7 +112,7 @@ class Inputs:
         if order:
             lead = origins[order[0]]
             origins = {v: o for v, o in origins.items() if v not in searched or surelyTogether(lead, o)}
-        return proposeInputs(self.task, {v: o.name for v, o in origins.items()}, origins)
+        return proposeInputs(self._row.name, {v: o.name for v, o in origins.items()}, origins)
 
     def _node(self, name: str):
         return getattr(self._parameters.node, f"{name}Volume")

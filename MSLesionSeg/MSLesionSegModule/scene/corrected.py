@@ -9,7 +9,6 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.files.checksums import file_sha256
 
-from ..choices import REFERENCE, TASK_INPUTS
 from . import segments, volumes
 from .distortion import refuseDistorted
 from .reviewSession import INPUT, ReviewSession
@@ -23,7 +22,7 @@ def originalFiles(session: ReviewSession, folder: Path) -> dict[str, Path]:
             that changes its size or shape.
     """
     files = {}
-    for name in TASK_INPUTS[session.record["task"]]:
+    for name in session.task.names:
         path = Path(session.record["inputs"].get(name, ""))
         node = session.node.GetNodeReference(INPUT + name)
         if node is not None:
@@ -50,7 +49,7 @@ def writeCorrected(session: ReviewSession, path: Path) -> Path:
     from MSLesionSegLib.segmentation.result_folder import save_in_folder
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    source = originalFiles(session, path.parent)[REFERENCE[session.record["task"]]]
+    source = originalFiles(session, path.parent)[session.task.reviewed_on]
     mask = volumes.ontoFile(session.review.mask.astype(np.uint8), session.volume, source)
     save_in_folder(path.parent, {path.name: (mask, nib.load(source))})
     return path

@@ -11,15 +11,13 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.tasks import TASKS
 
-from ..choices import REFERENCE
 from . import baselineTransform, segments, volumes
 from .distortion import refuseDistorted
 from .resultRecord import recordOf, refuseIncomparable
 from .reviewSession import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, ReviewSession, reviewOf
 
-# roles of a result's files begin with the scan on whose voxels they lie, where a task has more than one
-_SPACE = {"flair": "", "new": "followup_", "enhancing": ""}
 _NEEDED = (
     "scipy.linalg",
     "scipy.spatial",
@@ -52,16 +50,15 @@ def loading(
     from MSLesionSegLib.segmentation.result_folder import MANIFEST
 
     manifest = read_json(folder / MANIFEST)
-    task = manifest["task"]
+    task = TASKS[manifest["task"]]
     refuseIncomparable(manifest)
     for node in nodes.values():
         refuseDistorted(node)
     for module in _NEEDED:
         importlib.import_module(module)
         yield None
-    space = _SPACE[task]
     files = {role: folder / name for role, name in manifest["files"].items()}
-    volumeNode = nodes[REFERENCE[task]]
+    volumeNode = nodes[task.reviewed_on]
     added: list[Any] = []
     places = {node: node.GetTransformNodeID() for node in nodes.values()}
     matrix = baselineTransform.linearMatrix(files["transform"]) if "transform" in files else None
@@ -70,8 +67,8 @@ def loading(
     try:
         references = {}
         for reference, role, title in (
-            (PROBABILITY, f"{space}probability", _("{volume} lesion probability")),
-            (STATES, f"{space}states", _("{volume} lesion states")),
+            (PROBABILITY, task.reviewed_file("probability"), _("{volume} lesion probability")),
+            (STATES, task.reviewed_file("states"), _("{volume} lesion states")),
             (REGIONS, "regions", _("{volume} brain regions")),
             (SUBTRACTION, "subtraction", _("{volume} subtraction")),
         ):
@@ -88,13 +85,13 @@ def loading(
             added.append(_withDisplay(references[SUBTRACTION]))
         if matrix is not None:
             added.append(_align(matrix, volumeNode, nodes.get("baseline"), references))
-        node = segments.addSegmentation(volumeNode, task)
+        node = segments.addSegmentation(volumeNode, task.name)
         added += [node, node.GetDisplayNode()]
         for reference, part in references.items():
             node.SetNodeReferenceID(reference, part)
         for name, volume in nodes.items():
             node.SetNodeReferenceID(INPUT + name, volume.GetID())
-        record = recordOf(manifest, file_sha256(folder / MANIFEST), inputs, files[f"{space}mask"])
+        record = recordOf(manifest, file_sha256(folder / MANIFEST), inputs, files[task.reviewed_file("mask")])
         if left:
             record["remarks"].insert(
                 0, _("The baseline is not shown in place: its registration is not linear.")
@@ -102,7 +99,7 @@ def loading(
         yield None
         review = reviewOf(node, record)
         yield None
-        draft = _read(files[f"{space}mask"], volumeNode)[0] > 0
+        draft = _read(files[task.reviewed_file("mask")], volumeNode)[0] > 0
         yield None
         if not np.array_equal(draft, review.mask):
             name = _("{volume} lesions as found").format(volume=volumeNode.GetName())
@@ -112,7 +109,7 @@ def loading(
             yield None
             review = reviewOf(node, record)
             yield None
-        numbered = files.get(f"{space}lesions")
+        numbered = files.get(task.reviewed_file("lesions"))
         if numbered is not None and numbered.is_file():
             review.number_by(_read(numbered, volumeNode)[0])
             yield None
@@ -146,15 +143,14 @@ def _read(path: Path, volumeNode) -> tuple[np.ndarray, np.ndarray]:
 
 def _showStatic(found: ReviewSession) -> None:
     """Put the states that are shown but not reviewed into their segments."""
-    task = found.record["task"]
     states = found.node.GetNodeReference(STATES)
     if states is None:
         return
     codes = np.array(volumes.voxelsOf(states))
     shown = {
         state: codes == code
-        for code, state in enumerate(segments.TASK_STATES[task], start=1)
-        if state not in segments.REVIEWED_STATES[task]
+        for code, state in enumerate(found.task.states, start=1)
+        if state not in found.task.reviewed_states
     }
     found.put(shown)
 

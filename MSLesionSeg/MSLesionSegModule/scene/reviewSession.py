@@ -11,8 +11,8 @@ import vtk
 
 from MSLesionSegLib.files.foreign_json import parse_json
 from MSLesionSegLib.lesions.components import LesionRule
+from MSLesionSegLib.tasks import TASKS, Task
 
-from ..choices import TASK_INPUTS
 from . import segments, volumes
 
 RECORD = "MSLesionSeg.Record"  # attribute of the segmentation node: JSON, saved with the scene
@@ -56,6 +56,11 @@ class ReviewSession:
         return cls(node, volume, record, review)
 
     @property
+    def task(self) -> Task:
+        """The row of the core's task table by which the lesions were found."""
+        return TASKS[self.record["task"]]
+
+    @property
     def inScene(self) -> bool:
         """Whether everything that the review works on is still in the scene."""
         nodes = (self.node, self.volume, self.node.GetNodeReference(PROBABILITY))
@@ -79,7 +84,7 @@ class ReviewSession:
 
     def volumeIds(self) -> dict[str, str]:
         """The volumes that were segmented, by input name, as far as they are still in the scene."""
-        nodes = {name: self.node.GetNodeReference(INPUT + name) for name in TASK_INPUTS[self.record["task"]]}
+        nodes = {name: self.node.GetNodeReference(INPUT + name) for name in self.task.names}
         return {name: node.GetID() for name, node in nodes.items() if node is not None}
 
     def setRule(self, threshold: float, minimumMm3: float) -> None:
@@ -113,7 +118,7 @@ class ReviewSession:
 
     def masks(self) -> dict[str, np.ndarray]:
         """The review's mask by state of the lesions: bool (i, j, k)."""
-        states = segments.REVIEWED_STATES[self.record["task"]]
+        states = self.task.reviewed_states
         if len(states) == 1:
             return {states[0]: self.review.mask}
         labels = self.review.labels
@@ -166,7 +171,7 @@ class ReviewSession:
 
 def reviewedSegments(node, task: str) -> list[str]:
     """Segments that make the mask: those of reviewed states, and segments that the person added."""
-    static = set(segments.TASK_STATES[task]) - set(segments.REVIEWED_STATES[task])
+    static = {*TASKS[task].states} - {*TASKS[task].reviewed_states}
     return [name for name in node.GetSegmentation().GetSegmentIDs() if name not in static]
 
 
@@ -181,8 +186,8 @@ def reviewOf(node, record: Mapping[str, Any]):
     regions = node.GetNodeReference(REGIONS)
     rule = LesionRule(record["threshold"], record["minimum_mm3"], record["minimum_peak"])
     states = node.GetNodeReference(STATES)
-    named = dict(enumerate(segments.TASK_STATES[record["task"]], start=1))
-    reviewed = segments.REVIEWED_STATES[record["task"]]
+    named = dict(enumerate(TASKS[record["task"]].states, start=1))
+    reviewed = TASKS[record["task"]].reviewed_states
     images = None
     if states is not None:
         codes = np.array(volumes.voxelsOf(states)).astype(np.uint8)

@@ -6,8 +6,8 @@ from typing import Any
 import slicer
 
 from MSLesionSegLib.files.foreign_json import parse_json
+from MSLesionSegLib.tasks import TASKS
 
-from ..choices import TASK_INPUTS
 from ..scans.sceneScans import sameExamination
 from .reviewSession import DRAFT, INPUT, PROBABILITY, RECORD, REGIONS, STATES, SUBTRACTION
 
@@ -32,7 +32,7 @@ def taskOf(node) -> str:
 
 def belongsTo(node, volume) -> bool:
     """Whether lesions may be judged on a volume: a scan or map of theirs, or another sequence of the examination."""
-    names = (*(INPUT + name for name in TASK_INPUTS[taskOf(node)]), *_PARTS)
+    names = (*(INPUT + name for name in TASKS[taskOf(node)].names), *_PARTS)
     own = (scanOf(node), *(node.GetNodeReference(name) for name in names))
     return any(part is volume for part in own) or sameExamination(volume, scanOf(node))
 

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from MSLesionSegLib.lesions.components import bounding_box
+from MSLesionSegLib.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,6 @@ CLASSES = {
         SegmentClass("enhancing", (0.84, 0.37, 0.00)),
     )
 }
-TASK_STATES = {
-    "flair": ("lesion",),
-    "new": ("new", "enlarged", "stable", "shrunken", "vanished"),
-    "enhancing": ("enhancing",),
-}
-# what a person decides upon; the other states are shown beside it
-REVIEWED_STATES = {"flair": ("lesion",), "new": ("new", "enlarged"), "enhancing": ("enhancing",)}
 # SNOMED CT: morphologically altered structure, lesion, in the brain
 _TERMINOLOGY = (
     "Segmentation category and type - DICOM master list~SCT^49755003^Morphologically Altered Structure"
@@ -69,7 +63,7 @@ def addSegmentation(volumeNode, task: str):
     node.SetReferenceImageGeometryParameterFromVolumeNode(volumeNode)
     node.SetNodeReferenceID(node.GetReferenceImageGeometryReferenceRole(), volumeNode.GetID())
     node.SetAndObserveTransformNodeID(volumeNode.GetTransformNodeID())
-    for state in TASK_STATES[task]:
+    for state in TASKS[task].states:
         _addSegment(node, CLASSES[state])
     display = node.GetDisplayNode()
     display.SetAllSegmentsVisibility2DFill(False)

@@ -13,8 +13,9 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.tasks import TASKS
 
-from ..choices import OPTIONAL_INPUTS, TASK_INPUTS, inputTitle
+from ..choices import inputTitle
 from . import baselineTransform, resultFolder, volumes
 from .resultRecord import refuseIncomparable
 from .reviewSession import INPUT, RECORD, SUBTRACTION, ReviewSession
@@ -129,7 +130,7 @@ def readResult(path: Path) -> StoredResult:
     try:
         manifest = read_json(path)
         task, inputs, files = manifest["task"], manifest["inputs"], manifest["files"].values()
-        names = [name for name in TASK_INPUTS[task] if name in inputs or (task, name) not in OPTIONAL_INPUTS]
+        names = [name for name in TASKS[task].names if name in inputs or name in TASKS[task].required]
         scans = {name: StoredScan(inputs[name]["sha256"], tuple(inputs[name]["shape"])) for name in names}
         missing = [name for name in files if not (path.parent / name).is_file()]
         result = StoredResult(path.parent, file_sha256(path), task, scans)

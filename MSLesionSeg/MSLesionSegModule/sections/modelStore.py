@@ -17,9 +17,8 @@ def family():
     if not coreImportable():
         return []
     from MSLesionSegLib.network.models.model_tree import list_family
-    from MSLesionSegLib.segmentation.tasks import TASKS
 
-    return list_family({task.name: task.default_model for task in TASKS.values()})
+    return list_family()
 
 
 def inUse(task: str) -> str:

@@ -3,8 +3,10 @@
 import slicer
 from slicer.i18n import tr as _
 
+from MSLesionSegLib.tasks import TASKS
+
 from .. import texts
-from ..choices import OPTIONAL_INPUTS, REFERENCE, TASK_INPUTS
+from ..choices import ALL_INPUTS
 from ..parameters import BoundParameters
 from ..scans.inputs import Inputs
 from ..scene.sceneLesions import lesionsInScene, scanOf, taskOf
@@ -15,8 +17,6 @@ from ..widgets.timers import delayed
 from . import modelStore
 from .modelChoice import ModelChoice
 from .modelsSection import ModelsSection, openCard
-
-_ALL_INPUTS = ("flair", "baseline", "followup", "pre", "post")
 
 
 class ScansSection:
@@ -79,7 +79,7 @@ class ScansSection:
         proposed = self.next()
         if proposed:
             self._take(proposed)
-            self.chosen.emit(slicer.mrmlScene.GetNodeByID(proposed[REFERENCE[self._parameters.task]]))
+            self.chosen.emit(slicer.mrmlScene.GetNodeByID(proposed[TASKS[self._parameters.task].reviewed_on]))
 
     def proposeSoon(self) -> None:
         """Propose scans once the event that brought a new one is over: only then it has its name and image."""
@@ -107,10 +107,10 @@ class ScansSection:
     def update(self) -> None:
         """Show which scans are asked for."""
         task = self._parameters.task
-        for name in _ALL_INPUTS:
+        for name in ALL_INPUTS:
             for part in ("Label", "Selector"):
-                getattr(self.ui, f"{name}{part}").visible = name in TASK_INPUTS[task]
-        isOptional = (task, "flair") in OPTIONAL_INPUTS
+                getattr(self.ui, f"{name}{part}").visible = name in TASKS[task].names
+        isOptional = "flair" not in TASKS[task].required
         self.ui.flairLabel.text = _("FLAIR (optional):") if isOptional else _("FLAIR:")
         self.changed.emit()
 
@@ -127,4 +127,4 @@ class ScansSection:
         self.update()
 
     def _take(self, volumes) -> None:
-        self._inputs.take({name: volumes.get(name) for name in TASK_INPUTS[self._parameters.task]})
+        self._inputs.take({name: volumes.get(name) for name in TASKS[self._parameters.task].names})

@@ -4,9 +4,10 @@ import slicer
 from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
+from MSLesionSegLib.tasks import TASKS
 
 from .. import texts
-from ..choices import REFERENCE, TaskChoice
+from ..choices import TaskChoice
 from ..jobs.job import CANCELLED, DONE
 from ..logic import MSLesionSegLogic
 from ..parameters import BoundParameters
@@ -83,7 +84,7 @@ class SearchSection:
             return
         self.row.begin(job, _("Stop. The scene stays as it is."))
         self._offerResult()
-        self.searching.emit(nodes[REFERENCE[task]])
+        self.searching.emit(nodes[TASKS[task].reviewed_on])
 
     def openResult(self, *_args) -> None:
         """Review a result of the command line; scans of it that are not in the scene are asked for."""
@@ -111,7 +112,7 @@ class SearchSection:
     def update(self) -> None:
         """Show whether a search can start, and on which scan the next one could."""
         ui = self.ui
-        scan = self._scans.next().get(REFERENCE[self._parameters.task])
+        scan = self._scans.next().get(TASKS[self._parameters.task].reviewed_on)
         ui.nextScanButton.visible = scan is not None
         if scan is not None:
             name = slicer.mrmlScene.GetNodeByID(scan).GetName()

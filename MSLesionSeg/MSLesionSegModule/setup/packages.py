@@ -7,6 +7,8 @@ from pathlib import Path
 import slicer
 from slicer.i18n import tr as _
 
+from MSLesionSegLib.tasks import TASKS
+
 from .antsFolder import AntsFolder
 from .pipRun import pipRun
 from .torchExtension import installTorch, torchThere
@@ -65,7 +67,7 @@ class Packages:
         names = [requirement.name for requirement in wanted if not packaging.pip_check(requirement)]
         if not torchThere():
             names.insert(0, "PyTorch")
-        if task != "flair" and not self._ants.filled():
+        if TASKS[task].registers and not self._ants.filled():
             names.append("antspyx")
         return names
 
@@ -88,7 +90,7 @@ class Packages:
                 requester="MSLesionSeg",
                 skip_in_testing=False,
             )
-            if task != "flair" and not self._ants.filled():
+            if TASKS[task].registers and not self._ants.filled():
                 question = _("Aligning two scans needs ANTs (about 200 MB with what it needs). Install it?")
                 if not slicer.util.confirmOkCancelDisplay(question):
                     raise RuntimeError(_("ANTs was not installed."))

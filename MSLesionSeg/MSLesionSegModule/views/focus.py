@@ -7,7 +7,6 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from ..choices import TASK_INPUTS
 from ..parameters import BoundParameters
 from ..scene.reviewSession import INPUT, ReviewSession
 from ..scene.sceneLesions import belongsTo, lesionsInScene, lesionsOn, showOnly
@@ -215,7 +214,7 @@ class Focus:
         """Name the scans that are reviewed, or say why none is while these volumes are shown."""
         session, text = self._review.session, ""
         if session is not None:
-            names = TASK_INPUTS[session.record["task"]]
+            names = session.task.names
             scans = [session.node.GetNodeReference(INPUT + name) for name in names]
             text = ", ".join(scan.GetName() for scan in scans if scan is not None)
         elif volumes and lesionsInScene():
@@ -227,7 +226,7 @@ class Focus:
 
 
 def _isPair(session: ReviewSession | None) -> bool:
-    return session is not None and session.record["task"] == "new"
+    return session is not None and session.task.compares
 
 
 def shownVolumes() -> list:

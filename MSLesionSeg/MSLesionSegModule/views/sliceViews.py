@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import slicer
 
+from MSLesionSegLib.tasks import TASKS
+
 from . import pairLayout
 from .pairLayout import BEFORE, PAIR_VIEWS
 
@@ -22,14 +24,15 @@ class Views:
 
     def show(self, task: str, volumes: Mapping[str, str]) -> None:
         """Show the inputs of a task (volume IDs by input name)."""
-        if task == "new":
+        row = TASKS[task]
+        if row.compares:
             self._showPair(volumes)
             return
         self.restore()
-        if task == "enhancing":
-            self._setLayers(None, background=volumes.get("post"), foreground=volumes.get("pre"))
-        else:
-            self._setLayers(None, background=volumes.get("flair"))
+        layers = {"background": volumes.get(row.reviewed_on)}
+        if row.before_after:
+            layers["foreground"] = volumes.get(row.before_after[0])
+        self._setLayers(None, **layers)
 
     def jumpTo(self, ras: Sequence[float]) -> None:
         """Centre every slice view at a point in mm RAS and put a crosshair there that leaves its middle free."""

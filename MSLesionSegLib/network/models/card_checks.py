@@ -11,13 +11,11 @@ from MSLesionSegLib.files.file_names import HIDDEN, MOST_BYTES
 from MSLesionSegLib.network.activation import ACTIVATIONS
 from MSLesionSegLib.network.architectures import ARCHITECTURES, Architecture
 from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.tasks import TASKS
 
 # what the networks of a task take, in order: first by the scans' names, then as other cards call it
-TASK_CHANNELS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "flair": (("flair",),),
-    "new": (("subtraction",), ("subtraction", "baseline", "follow-up")),
-    "enhancing": (("pre", "post"), ("t1 before gadolinium", "t1 after gadolinium")),
-    "brain": (("head",),),
+_CHANNELS = {task.name: (task.channels, *task.other_channels) for task in TASKS.values()} | {
+    "brain": (("head",),)
 }
 
 _TEXTS = ("description", "limits", "licence", "hardware", "created", "code_version", "weights_sha256")
@@ -117,11 +115,11 @@ def _wrong_architecture(architecture: Architecture) -> str:
 
 
 def _wrong_input(card: ModelCard) -> str:
-    if not isinstance(card.task, str) or card.task not in TASK_CHANNELS:
-        return f"there is no task '{card.task}', only {', '.join(TASK_CHANNELS)}"
+    if not isinstance(card.task, str) or card.task not in _CHANNELS:
+        return f"there is no task '{card.task}', only {', '.join(_CHANNELS)}"
     if len(card.channels) != card.architecture.in_channels:
         return f"it names {len(card.channels)} input channels but its network has {card.architecture.in_channels}"
-    known = TASK_CHANNELS[card.task]
+    known = _CHANNELS[card.task]
     if tuple(channel.lower() for channel in card.channels) not in known:
         return (
             f"the task '{card.task}' gives its network {' and '.join(known[0])}, but it wants "

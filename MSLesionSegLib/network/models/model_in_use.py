@@ -11,8 +11,14 @@ from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.models.store import find_model, read_card, user_models_folder, weights_file
+from MSLesionSegLib.tasks import TASKS, get_task
 
 _LONGEST = 50
+
+
+def model_in_use(task: str) -> str:
+    """Name of the model that a task takes unless another one is named: the person's choice, or the shipped one."""
+    return active_model(task) or get_task(task).default_model
 
 
 def active_model(task: str) -> str | None:
@@ -39,7 +45,7 @@ def use_model(name: str) -> str:
     folder = find_model(name)
     card = read_card(folder)
     weights_file(folder, card)
-    if card.task == "brain":
+    if card.task not in TASKS:
         raise ModelError(f"The model '{name}' extracts brains; it is always in use and cannot be chosen.")
     history = _history()
     earlier = history.get(card.task, [])

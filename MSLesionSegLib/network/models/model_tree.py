@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from MSLesionSegLib.network.models.card import ModelCard
-from MSLesionSegLib.network.models.model_in_use import active_model
+from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import SHIPPED, list_models
+from MSLesionSegLib.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -26,15 +27,11 @@ class Member:
     in_use: bool
 
 
-def list_family(defaults: dict[str, str]) -> list[Member]:
-    """All models, each followed by those that were trained from it.
-
-    Args:
-        defaults: shipped model of each task, which is in use as long as the person chose no other.
-    """
+def list_family() -> list[Member]:
+    """All models, each followed by those that were trained from it."""
     cards = {card.name: card for card in list_models()}
     shipped = {file.parent.name for file in SHIPPED.glob("*/card.json")}
-    in_use = {active_model(task) or default for task, default in defaults.items()}
+    in_use = {model_in_use(task) for task in TASKS}
     children: dict[str | None, list[ModelCard]] = {}
     for card in cards.values():
         parent = card.parent if card.parent in cards and card.parent != card.name else None

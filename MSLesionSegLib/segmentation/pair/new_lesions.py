@@ -21,7 +21,7 @@ from MSLesionSegLib.lesions.followup import FollowedLesion, count_followed, foll
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.lesions.states import STATES
 from MSLesionSegLib.network.device import check_device, choose_device
-from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
+from MSLesionSegLib.network.models.model_in_use import model_in_use, warn_if_damaged
 from MSLesionSegLib.segmentation import result_folder as outputs
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.manifest import make_manifest
@@ -40,7 +40,7 @@ from MSLesionSegLib.segmentation.pair.earlier_ids import (
 )
 from MSLesionSegLib.segmentation.pair.native_space import ids_on, map_on
 from MSLesionSegLib.segmentation.segment import CONNECTIVITY, check_rule
-from MSLesionSegLib.segmentation.tasks import get_task, model_in_use
+from MSLesionSegLib.tasks import get_task
 
 if TYPE_CHECKING:
     from MSLesionSegLib.network.models.card import ModelCard

@@ -15,7 +15,7 @@ from MSLesionSegLib.lesions.table import Lesion, dictation
 from MSLesionSegLib.pages import fill_page
 from MSLesionSegLib.segmentation.report.close_ups import CloseUp, close_ups
 from MSLesionSegLib.segmentation.report.pictures import Colour, Pictures, Projection, SlicePicture
-from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.tasks import get_task
 
 _TEMPLATE = Path(__file__).with_name("report.html")
 

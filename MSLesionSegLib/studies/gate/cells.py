@@ -72,8 +72,7 @@ def _t1(flair: Path) -> Path:
 def teach(settings: dict[str, Any], files: dict[str, str], context: CellContext) -> dict[str, Any]:
     """File the cases of a lesson, fine-tune, and tell what the gate says and which model is in use afterwards."""
     from MSLesionSegLib.cases.adding import AddRequest, add_case
-    from MSLesionSegLib.network.models.model_in_use import use_model
-    from MSLesionSegLib.segmentation.tasks import model_in_use
+    from MSLesionSegLib.network.models.model_in_use import model_in_use, use_model
     from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, buffer_for, train
 
     case_set, store = context.scratch / "cases", context.scratch / "models"

@@ -23,7 +23,7 @@ from MSLesionSegLib.segmentation.pair.new_lesions import DEFAULT_REGISTRATION
 from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput, network_input
 from MSLesionSegLib.segmentation.session import bring_together
 from MSLesionSegLib.segmentation.stages import StageWatch
-from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.tasks import get_task
 from MSLesionSegLib.training.examples.dataset_examples import fractions
 from MSLesionSegLib.training.examples.example import Example, read_examples, write_example
 from MSLesionSegLib.training.loop.stages import PREPARE
@@ -45,7 +45,7 @@ def prepare_case(case: Case, folder: Path) -> Example:
     refuse_impossible(mask, brain)
     changed = corrections(case)
     focus = nib.Nifti1Image((np.asarray(changed.dataobj) > 0).astype(np.uint8), mask.affine)
-    bring = _compared if case.task == "new" else _one_session
+    bring = _compared if get_task(case.task).compares else _one_session
     seen, label, attention = bring(case, brain, mask, focus)
     return write_example(folder, seen.channels, label, seen.brain, site=case.site, focus=attention)
 

@@ -22,6 +22,7 @@ from MSLesionSegLib.files.zip_archive import check_new, pack_folder, unpack_fold
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
 from MSLesionSegLib.segmentation.result_folder import staged
+from MSLesionSegLib.tasks import TASKS
 from MSLesionSegLib.training.examples.example import Example, read_examples
 from MSLesionSegLib.training.examples.packed_example import STEP, read_compact, write_compact
 
@@ -274,7 +275,7 @@ def _check_facts(archive: Path, facts: dict[str, Any], examples: Sequence[Exampl
     wrong = [
         site for site, count in sites.items() if not layout.CODE.fullmatch(site) or count > MOST_EXAMPLES
     ]
-    if not examples or wrong or facts.get("task") not in layout.KINDS:
+    if not examples or wrong or facts.get("task") not in TASKS:
         raise SettingsError(
             f"{archive.name} is refused: it must hold 1 to {MOST_EXAMPLES} examples of each site of a known task."
         )

@@ -19,7 +19,7 @@ from MSLesionSegLib.jobs.progress import Progress, Silent, Within
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.freezing import check_part
 from MSLesionSegLib.network.models.card import ModelCard
-from MSLesionSegLib.network.models.model_in_use import use_model, warn_if_damaged
+from MSLesionSegLib.network.models.model_in_use import model_in_use, use_model, warn_if_damaged
 from MSLesionSegLib.network.models.store import (
     Model,
     check_name,
@@ -29,7 +29,7 @@ from MSLesionSegLib.network.models.store import (
     user_models_folder,
     write_card,
 )
-from MSLesionSegLib.segmentation.tasks import Task, get_task, model_in_use
+from MSLesionSegLib.tasks import Task, get_task
 from MSLesionSegLib.training.examples import case_examples
 from MSLesionSegLib.training.examples.example import Example, fingerprint
 from MSLesionSegLib.training.examples.replay_buffer import replay_examples

@@ -521,18 +521,6 @@ def test_removing_one_case_keeps_the_scan_that_another_one_needs(tmp_path):
     assert read_cases(folder, "new").cases == (case,)
 
 
-def test_the_files_of_cases_fit_the_task_table():
-    from MSLesionSegLib.segmentation.tasks import TASKS
-
-    for task in TASKS.values():
-        kind = layout.kind_of(task.name)
-        assert kind.known == {scan.name for scan in task.inputs}
-        assert kind.grids[0] == task.reference
-        suffixes = {entry.name: entry.sequence for entry in kind.inputs}
-        for scan in task.inputs:
-            assert suffixes[scan.name] == scan.sequence
-
-
 def test_a_mask_of_new_lesions_may_lie_on_either_scan(tmp_path):
     baseline, _, _ = examination(tmp_path / "in", 1)
     followup, mask, _ = examination(tmp_path / "in", 2, centred((3, 3, 3), np.eye(3), SHAPE))

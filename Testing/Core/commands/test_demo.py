@@ -10,7 +10,7 @@ import pytest
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.models.store import SHIPPED
 from MSLesionSegLib.segmentation.demo import run_demo
-from MSLesionSegLib.segmentation.tasks import TASKS
+from MSLesionSegLib.tasks import TASKS
 
 
 def test_the_demo_takes_a_scan_of_ones_own(head, tmp_path, models):

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.models.store import SHIPPED, load_model
-from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.tasks import get_task
 
 SHAPE = (64, 64, 64)
 PLACES = np.stack(np.indices(SHAPE)) - 32

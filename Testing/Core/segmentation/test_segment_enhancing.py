@@ -18,7 +18,7 @@ from MSLesionSegLib.lesions.confirmation import CHECK_VESSEL
 from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
 from MSLesionSegLib.segmentation.session import Session, flatten
 from MSLesionSegLib.segmentation.stages import segmentation_stages
-from MSLesionSegLib.segmentation.tasks import get_task
+from MSLesionSegLib.tasks import get_task
 from phantoms.phantom import centred
 from phantoms.recorder import Recorder
 

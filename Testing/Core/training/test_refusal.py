@@ -13,9 +13,8 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
-from MSLesionSegLib.network.models.model_in_use import use_model
+from MSLesionSegLib.network.models.model_in_use import model_in_use, use_model
 from MSLesionSegLib.network.models.store import load_model, save_model
-from MSLesionSegLib.segmentation.tasks import model_in_use
 from MSLesionSegLib.training.examples.example import Example, write_example
 from MSLesionSegLib.training.fine_tuning import model_update as module
 from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, train
