@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +11,15 @@ import numpy as np
 
 from MSLesionSegLib.lesions.regions import REGIONS, UNDETERMINED, RegionMap
 from MSLesionSegLib.lesions.states import STATES, Tracked
-from MSLesionSegLib.lesions.table import Lesion, lesion_table
+from MSLesionSegLib.lesions.table import (
+    CENTRE_COLUMNS,
+    REGION_COLUMNS,
+    Lesion,
+    fixed,
+    lesion_table,
+    of_lesion,
+    write_table,
+)
 
 
 @dataclass(frozen=True)
@@ -88,47 +95,22 @@ def count_followed(lesions: Sequence[FollowedLesion]) -> dict[str, object]:
     }
 
 
-_COLUMNS = (
-    "id",
-    "state",
-    "baseline_mm3",
-    "followup_mm3",
-    "change_mm3",
-    "change_percent",
-    "longest_axis_mm",
-    "centre_right_mm",
-    "centre_anterior_mm",
-    "centre_superior_mm",
-    "region",
-    "region_distance_mm",
-    "region_rule",
-    "mean_probability_of_change",
-    "peak_probability_of_change",
-)
+_COLUMNS: dict[str, Callable[[FollowedLesion], object]] = {
+    "id": lambda row: row.lesion.id,
+    "state": lambda row: row.state,
+    "baseline_mm3": lambda row: fixed(row.baseline_mm3, 2),
+    "followup_mm3": lambda row: fixed(row.followup_mm3, 2),
+    "change_mm3": lambda row: fixed(row.change_mm3, 2),
+    "change_percent": lambda row: (
+        fixed(100 * row.change_mm3 / row.baseline_mm3, 1) if row.baseline_mm3 else ""
+    ),
+    "longest_axis_mm": lambda row: fixed(row.lesion.longest_axis_mm, 2),
+    **of_lesion(CENTRE_COLUMNS | REGION_COLUMNS),
+    "mean_probability_of_change": lambda row: fixed(row.lesion.mean_probability, 3),
+    "peak_probability_of_change": lambda row: fixed(row.lesion.peak_probability, 3),
+}
 
 
 def write_followed(lesions: Sequence[FollowedLesion], path: Path) -> None:
-    """Write one row per lesion (UTF-8, comma, units in the header); what is not known stays empty."""
-    with Path(path).open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(_COLUMNS)
-        for row in lesions:
-            lesion = row.lesion
-            percent = 100 * row.change_mm3 / row.baseline_mm3 if row.baseline_mm3 else None
-            writer.writerow(
-                [
-                    lesion.id,
-                    row.state,
-                    f"{row.baseline_mm3:.2f}",
-                    f"{row.followup_mm3:.2f}",
-                    f"{row.change_mm3:.2f}",
-                    "" if percent is None else f"{percent:.1f}",
-                    f"{lesion.longest_axis_mm:.2f}",
-                    *(f"{value:.2f}" for value in lesion.centre_ras),
-                    lesion.region,
-                    "" if lesion.region_distance_mm is None else f"{lesion.region_distance_mm:.1f}",
-                    lesion.region_rule,
-                    f"{lesion.mean_probability:.3f}",
-                    f"{lesion.peak_probability:.3f}",
-                ]
-            )
+    """Write one row per lesion, units in the header; what is not known stays empty."""
+    write_table(lesions, _COLUMNS, path)

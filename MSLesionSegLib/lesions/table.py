@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -136,42 +137,49 @@ def dictation(
     return "\n".join([*lines, counted])
 
 
-_COLUMNS = (
-    "id",
-    "volume_mm3",
-    "longest_axis_mm",
-    "centre_right_mm",
-    "centre_anterior_mm",
-    "centre_superior_mm",
-    "region",
-    "region_distance_mm",
-    "region_rule",
-    "mean_probability",
-    "peak_probability",
-    "remark",
-)
+def write_table(rows: Iterable[Any], columns: Mapping[str, Callable[[Any], object]], path: Path) -> None:
+    """Write a table as CSV (UTF-8, comma): a column for each entry, with what it makes of a row."""
+    with Path(path).open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        writer.writerows([cell(row) for cell in columns.values()] for row in rows)
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """A number with this many digits after the point; empty where it is not known."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+CENTRE_COLUMNS: dict[str, Callable[[Lesion], object]] = {
+    "centre_right_mm": lambda lesion: fixed(lesion.centre_ras[0], 2),
+    "centre_anterior_mm": lambda lesion: fixed(lesion.centre_ras[1], 2),
+    "centre_superior_mm": lambda lesion: fixed(lesion.centre_ras[2], 2),
+}
+REGION_COLUMNS: dict[str, Callable[[Lesion], object]] = {
+    "region": lambda lesion: lesion.region,
+    "region_distance_mm": lambda lesion: fixed(lesion.region_distance_mm, 1),
+    "region_rule": lambda lesion: lesion.region_rule,
+}
+_COLUMNS: dict[str, Callable[[Lesion], object]] = {
+    "id": lambda lesion: lesion.id,
+    "volume_mm3": lambda lesion: fixed(lesion.volume_mm3, 2),
+    "longest_axis_mm": lambda lesion: fixed(lesion.longest_axis_mm, 2),
+    **CENTRE_COLUMNS,
+    **REGION_COLUMNS,
+    "mean_probability": lambda lesion: fixed(lesion.mean_probability, 3),
+    "peak_probability": lambda lesion: fixed(lesion.peak_probability, 3),
+    "remark": lambda lesion: lesion.remark,
+}
+
+
+def of_lesion(columns: Mapping[str, Callable[[Lesion], object]]) -> dict[str, Callable[[Any], object]]:
+    """The same columns for rows that hold a ``lesion``."""
+    return {name: lambda row, cell=cell: cell(row.lesion) for name, cell in columns.items()}
 
 
 def write_csv(lesions: Sequence[Lesion], path: Path) -> None:
-    """Write one row per lesion (UTF-8, comma, units in the header); what is not known stays empty."""
-    with Path(path).open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(_COLUMNS)
-        for lesion in lesions:
-            writer.writerow(
-                [
-                    lesion.id,
-                    f"{lesion.volume_mm3:.2f}",
-                    f"{lesion.longest_axis_mm:.2f}",
-                    *(f"{value:.2f}" for value in lesion.centre_ras),
-                    lesion.region,
-                    _rounded(lesion.region_distance_mm, 1),
-                    lesion.region_rule,
-                    _rounded(lesion.mean_probability, 3),
-                    _rounded(lesion.peak_probability, 3),
-                    lesion.remark,
-                ]
-            )
+    """Write one row per lesion, units in the header; what is not known stays empty."""
+    write_table(lesions, _COLUMNS, path)
 
 
 def _voxels_by_label(labels: np.ndarray) -> list[tuple[int, np.ndarray]]:
@@ -197,7 +205,3 @@ def _outermost(voxels: np.ndarray) -> np.ndarray:
 
 def _lesions(count: float, kind: str = "") -> str:
     return f"1 {kind}lesion" if count == 1 else f"{int(count)} {kind}lesions"
-
-
-def _rounded(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.lesions.table import CENTRE_COLUMNS, fixed, of_lesion, write_table
 from MSLesionSegLib.review.decisions import LESION, REJECTED, ReviewedLesion
 
 ORDERS = ("least certain first", "new first", "largest first")
@@ -39,29 +39,18 @@ def totals_by_state(rows: Iterable[ReviewedLesion]) -> dict[str, dict[str, float
     return totals
 
 
-_COLUMNS = (
-    "number",
-    "state",
-    "decision",
-    "region",
-    "volume_mm3",
-    "longest_axis_mm",
-    "centre_right_mm",
-    "centre_anterior_mm",
-    "centre_superior_mm",
-    "mean_probability",
-)
+_COLUMNS: dict[str, Callable[[ReviewedLesion], object]] = {
+    "number": lambda row: row.lesion.id,
+    "state": lambda row: row.state,
+    "decision": lambda row: row.decision,
+    "region": lambda row: row.lesion.region,
+    "volume_mm3": lambda row: fixed(row.lesion.volume_mm3, 2),
+    "longest_axis_mm": lambda row: fixed(row.lesion.longest_axis_mm, 2),
+    **of_lesion(CENTRE_COLUMNS),
+    "mean_probability": lambda row: fixed(row.lesion.mean_probability, 3),
+}
 
 
 def write_rows(rows: Iterable[ReviewedLesion], path: Path) -> None:
-    """Write rows in their order as a CSV file (UTF-8, comma, units in the header); what is not known stays empty."""
-    with Path(path).open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(_COLUMNS)
-        for row in rows:
-            lesion = row.lesion
-            mean = "" if lesion.mean_probability is None else f"{lesion.mean_probability:.3f}"
-            sizes = (
-                f"{value:.2f}" for value in (lesion.volume_mm3, lesion.longest_axis_mm, *lesion.centre_ras)
-            )
-            writer.writerow([lesion.id, row.state, row.decision, lesion.region, *sizes, mean])
+    """Write rows in their order as a CSV file, units in the header; what is not known stays empty."""
+    write_table(rows, _COLUMNS, path)
