@@ -10,8 +10,9 @@ import nibabel as nib
 
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.bids_writing import NewCase, check_folder, take_out, write_case
-from MSLesionSegLib.cases.case_set import Case, Review, find_case, read_record, require_set
+from MSLesionSegLib.cases.case_set import find_case, require_set
 from MSLesionSegLib.cases.checking import check_lesion_share
+from MSLesionSegLib.cases.record import Case, Review, read_record
 from MSLesionSegLib.cases.splits import Split, read_register
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.transaction import transaction

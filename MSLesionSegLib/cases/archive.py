@@ -17,17 +17,10 @@ from MSLesionSegLib.cases.bids_writing import (
     write_descriptions,
     write_register,
 )
-from MSLesionSegLib.cases.case_set import (
-    Case,
-    all_versions,
-    check_files,
-    list_cases,
-    read_cases,
-    read_record,
-    require_set,
-)
+from MSLesionSegLib.cases.case_set import all_versions, list_cases, read_cases, require_set
 from MSLesionSegLib.cases.defacing import save_without_face
 from MSLesionSegLib.cases.exporting import EXPORT, Exported
+from MSLesionSegLib.cases.record import Case, check_files, read_record
 from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.atomic import output_errors

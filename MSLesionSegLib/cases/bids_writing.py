@@ -15,8 +15,9 @@ from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.cases import layout
-from MSLesionSegLib.cases.case_set import FORMAT, FORMAT_KEY, Case, Review, all_versions, require_set
+from MSLesionSegLib.cases.case_set import FORMAT, FORMAT_KEY, all_versions, require_set
 from MSLesionSegLib.cases.corrections import compare_with_draft
+from MSLesionSegLib.cases.record import Case, Review
 from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.cases.stored_scans import StoredScan, find_stored, known_turned, turned_to
 from MSLesionSegLib.errors import SettingsError

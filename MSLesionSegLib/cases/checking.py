@@ -10,7 +10,8 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.cases import layout
-from MSLesionSegLib.cases.case_set import Case, all_versions, check_files, list_cases, records, repeated
+from MSLesionSegLib.cases.case_set import all_versions, list_cases, records, repeated
+from MSLesionSegLib.cases.record import Case, check_files
 from MSLesionSegLib.errors import ImageError, MSLesionSegError
 from MSLesionSegLib.imaging.checks.scan_checks import check_sequence
 from MSLesionSegLib.jobs.progress import Progress, Silent

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.cases.case_set import Case
+from MSLesionSegLib.cases.record import Case
 from MSLesionSegLib.imaging.reading import read_mask
 from MSLesionSegLib.lesions.components import label_components
 

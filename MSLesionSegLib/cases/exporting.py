@@ -11,8 +11,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.cases.case_set import Case, check_files, read_cases
+from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.cases.defacing import brain_of, brain_to_keep, check_same_brain, without_face
+from MSLesionSegLib.cases.record import Case, check_files
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.zip_archive import check_new
 from MSLesionSegLib.imaging.checks.scan_checks import Finding

@@ -12,7 +12,7 @@ from nibabel.affines import voxel_sizes
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 
 from MSLesionSegLib.cases import layout
-from MSLesionSegLib.cases.case_set import Case
+from MSLesionSegLib.cases.record import Case
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks.position import largest_distance
 from MSLesionSegLib.imaging.reading import Scan, clean_header

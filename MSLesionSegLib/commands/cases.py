@@ -14,9 +14,10 @@ from MSLesionSegLib.jobs.job import Job
 if TYPE_CHECKING:
     from MSLesionSegLib.cases.adding import Added
     from MSLesionSegLib.cases.archive import Imported
-    from MSLesionSegLib.cases.case_set import Case, CaseSet
+    from MSLesionSegLib.cases.case_set import CaseSet
     from MSLesionSegLib.cases.checking import CaseFinding
     from MSLesionSegLib.cases.exporting import Exported
+    from MSLesionSegLib.cases.record import Case
 
 app = typer.Typer(
     no_args_is_help=True, help="Training cases: corrected examinations in a folder of their own."

@@ -8,9 +8,9 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.cases.case_set import Case
 from MSLesionSegLib.cases.checking import refuse_impossible
 from MSLesionSegLib.cases.corrections import corrections
+from MSLesionSegLib.cases.record import Case
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.registration import register
