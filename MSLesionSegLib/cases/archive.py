@@ -24,9 +24,10 @@ from MSLesionSegLib.cases.record import Case, check_files, read_record
 from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.atomic import output_errors
+from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.transaction import Transaction, transaction
-from MSLesionSegLib.files.zip_archive import check_new, pack_folder, unpack_folder
+from MSLesionSegLib.files.zip_archive import pack_folder, unpack_folder
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash

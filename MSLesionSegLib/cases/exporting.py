@@ -15,7 +15,7 @@ from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.cases.defacing import brain_of, brain_to_keep, check_same_brain, without_face
 from MSLesionSegLib.cases.record import Case, check_files
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.files.zip_archive import check_new
+from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.segmentation.result_folder import save_image, staged

@@ -1,4 +1,4 @@
-"""How long names of files may be: told before hours of work, not by the file system at their end."""
+"""Names of files to make: what is wrong with them is told before hours of work, not at their end."""
 
 from __future__ import annotations
 
@@ -25,3 +25,14 @@ def check_name_length(path: Path) -> None:
                 f"The name {part[:30]}... is too long: it has {size} bytes, and at most {most} can be used (a letter "
                 "beyond a to z has two to four). Give a shorter name."
             )
+
+
+def check_new(path: Path) -> None:
+    """Refuse a file or folder to make that exists already, or whose name is too long.
+
+    Raises:
+        OutputError: it is so.
+    """
+    check_name_length(path)
+    if os.path.exists(path):  # unlike Path.exists no error for a path that is too long
+        raise OutputError(f"{path} exists already. Give another name.")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
 import zipfile
@@ -18,7 +17,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import MSLesionSegError, OutputError, SettingsError
 from MSLesionSegLib.files.atomic import atomic_file, output_errors
 from MSLesionSegLib.files.checksums import file_sha256
-from MSLesionSegLib.files.file_names import check_name_length
+from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.files.foreign_json import MOST_BYTES, parse_json
 
 MANIFEST = "manifest.json"
@@ -41,17 +40,6 @@ _DAMAGED = (
     AttributeError,
     RuntimeError,  # encrypted, or compressed in a way that Python lacks
 )
-
-
-def check_new(archive: Path) -> None:
-    """Refuse a file that exists already, or whose name is too long.
-
-    Raises:
-        OutputError: it is so.
-    """
-    check_name_length(archive)
-    if os.path.exists(archive):  # unlike Path.exists no error for a path that is too long
-        raise OutputError(f"{archive} exists already. Give another name.")
 
 
 def write_zip(archive: Path, contents: Iterable[tuple[str, Path | bytes]]) -> None:

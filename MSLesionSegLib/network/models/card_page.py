@@ -6,7 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.errors import OutputError
+from MSLesionSegLib.files.atomic import write_text
+from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.pages import fill_page
 
@@ -52,13 +53,8 @@ def write_card_page(card: ModelCard, file: Path) -> Path:
     Raises:
         OutputError: the file exists already or cannot be written.
     """
-    try:
-        with file.open("x", encoding="utf-8") as stream:
-            stream.write(card_html(card))
-    except FileExistsError:
-        raise OutputError(f"{file} exists already. Give another file name.") from None
-    except OSError as error:
-        raise OutputError(f"{file} cannot be written: {error.strerror}.") from error
+    check_new(file)
+    write_text(file, card_html(card))
     return file
 
 

@@ -17,8 +17,9 @@ from typing import Any
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.files.foreign_json import read_json
-from MSLesionSegLib.files.zip_archive import check_new, pack_folder, unpack_folder
+from MSLesionSegLib.files.zip_archive import pack_folder, unpack_folder
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
 from MSLesionSegLib.segmentation.result_folder import staged
