@@ -15,10 +15,11 @@ from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.cases.defacing import brain_of, brain_to_keep, check_same_brain, without_face
 from MSLesionSegLib.cases.record import Case, check_files
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.files.atomic import atomic_folder, output_errors
 from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.segmentation.result_folder import save_image, staged
+from MSLesionSegLib.segmentation.result_folder import save_image
 from MSLesionSegLib.tasks import get_task
 
 EXPORT = "export cases"
@@ -122,7 +123,7 @@ def _export(
     check_new(to)
     found = read_cases(folder, task)
     findings, written = list(found.findings), []
-    with staged(to, "cases export") as work:
+    with output_errors(to), atomic_folder(to, lambda: check_new(to)) as work:
         for k, case in enumerate(found.cases):
             progress.stage(EXPORT, k / len(found.cases))
             try:

@@ -5,11 +5,12 @@ Karthik et al. 2022 (experience replay over hospitals): at most 20 image-label p
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,12 @@ from typing import Any
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.files.atomic import atomic_folder, output_errors
 from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.zip_archive import pack_folder, unpack_folder
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
-from MSLesionSegLib.segmentation.result_folder import staged
 from MSLesionSegLib.tasks import TASKS
 from MSLesionSegLib.training.examples.example import Example, read_examples
 from MSLesionSegLib.training.examples.packed_example import STEP, read_compact, write_compact
@@ -101,7 +102,7 @@ def make_buffer(cases: Path, name: str, *, task: str = "flair", progress: Progre
         if count[case.site] < MOST_EXAMPLES:
             count[case.site] += 1
             chosen.append(case)
-    with staged(folder, KIND, way_out=_WAY_OUT) as work:
+    with _new_buffer(folder) as work:
         examples = prepare_cases(chosen, work, progress)
         if not examples:
             raise SettingsError(f"{cases} holds no usable training cases of the task '{task}'.")
@@ -205,7 +206,7 @@ def import_buffer(archive: Path, name: str | None = None, progress: Progress | N
     with tempfile.TemporaryDirectory(prefix="mslesionseg-replay-") as temporary:
         facts = unpack_folder(archive, Path(temporary), KIND)
         packed = sorted(Path(temporary).glob("*/example.json"))
-        with staged(folder, KIND, way_out=_WAY_OUT) as work:
+        with _new_buffer(folder) as work:
             examples = []
             for k, file in enumerate(packed):
                 progress.stage(PACK, k / len(packed))
@@ -261,6 +262,12 @@ def _new_folder(name: str) -> Path:
     if folder.exists():
         raise SettingsError(f"There is a replay buffer called {name} already. Give another name.")
     return folder
+
+
+@contextlib.contextmanager
+def _new_buffer(folder: Path) -> Iterator[Path]:
+    with output_errors(folder, _WAY_OUT), atomic_folder(folder, lambda: check_new(folder)) as work:
+        yield work
 
 
 def _describe(work: Path, task: str, examples: Sequence[Example]) -> None:
