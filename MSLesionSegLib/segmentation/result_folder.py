@@ -85,16 +85,11 @@ def check_output(folder: Path, task: str, *, overwrite: bool, inputs: Sequence[P
 
 
 @contextlib.contextmanager
-def staged(
-    folder: Path, task: str, *, overwrite: bool = False, way_out: str = _ANOTHER_OUTPUT
-) -> Iterator[Path]:
+def staged(folder: Path, task: str, *, overwrite: bool = False) -> Iterator[Path]:
     """A hidden folder beside ``folder`` to write into; it takes the name ``folder`` when the block ends well.
 
     As :func:`~MSLesionSegLib.files.atomic.atomic_folder`, but a folder that is there is replaced with ``overwrite``
     alone, and only if :func:`check_output` allows it.
-
-    Args:
-        way_out: what a person can do where nothing can be written.
 
     Raises:
         OutputError: as :func:`check_output`, for what came into being in the meantime.
@@ -105,7 +100,7 @@ def staged(
         if folder.exists():
             _check_existing(folder, task, overwrite, ())
 
-    with output_errors(folder, way_out), atomic_folder(folder, check) as work:
+    with output_errors(folder, _ANOTHER_OUTPUT), atomic_folder(folder, check) as work:
         yield work
 
 
