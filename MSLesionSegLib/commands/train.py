@@ -70,7 +70,7 @@ def train(
     given again. Several processes or GPUs: torchrun --nproc-per-node N -m MSLesionSegLib train ...
     """
     from MSLesionSegLib.training.fine_tuning.recipes import get_recipe, with_settings
-    from MSLesionSegLib.training.loop.distributed import is_led_here, team
+    from MSLesionSegLib.training.loop.distributed import is_led_here, process_group
     from MSLesionSegLib.training.loop.stages import LOAD, train_stages
 
     budget = [] if minutes is None else [f"minutes={minutes}"]
@@ -93,8 +93,8 @@ def train(
             device=device,
             leave_one_out=leave_one_out,
         )
-        with team(choose_device(device)) as mates:
-            return train(request, job, mates)
+        with process_group(choose_device(device)) as group:
+            return train(request, job, group)
 
     if not is_led_here():
         _follow(work)

@@ -9,7 +9,7 @@ from typing import Any
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.studies.engine.recipes import recipe_with
-from MSLesionSegLib.training.pretraining.run import PretrainingRecipe, get_preset
+from MSLesionSegLib.training.pretraining.run import PretrainingRecipe, get_pretraining
 
 
 def chosen_networks(
@@ -34,7 +34,7 @@ def chosen_networks(
             texts[preset].append(own if colon else text)
     chosen = {}
     for name in presets:
-        preset = get_preset(name)
+        preset = get_pretraining(name)
         recipe = recipe_with(preset.recipe.but(seed=seed), texts[name])
         chosen[name] = network_settings(preset.architecture, recipe)
     return chosen

@@ -17,7 +17,7 @@ _HIGHEST = 127
 _MOST_VOXELS = 2**27
 
 
-def write_compact(example: Example, folder: Path) -> None:
+def write_packed(example: Example, folder: Path) -> None:
     """Write an example below ``folder``, for a zip file to compress.
 
     ``image.npy`` uint8 (C, brain voxels): each voxel's difference from the one before it (modulo 256), in steps of
@@ -39,8 +39,8 @@ def write_compact(example: Example, folder: Path) -> None:
     (target / "example.json").write_text(json.dumps(facts), encoding="utf-8")
 
 
-def read_compact(source: Path, folder: Path) -> Example:
-    """Write the example that lies compact in ``source`` as a usable one to ``folder``.
+def read_packed(source: Path, folder: Path) -> Example:
+    """Write the example that lies packed in ``source`` as a usable one to ``folder``.
 
     Raises:
         SettingsError: the files do not fit together.

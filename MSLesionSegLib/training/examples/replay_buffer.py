@@ -26,7 +26,7 @@ from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.resources import RESOURCES
 from MSLesionSegLib.tasks import TASKS
 from MSLesionSegLib.training.examples.example import Example, read_examples
-from MSLesionSegLib.training.examples.packed_example import STEP, read_compact, write_compact
+from MSLesionSegLib.training.examples.packed_example import STEP, read_packed, write_packed
 
 KIND = "replay buffer"
 MOST_EXAMPLES = 20
@@ -183,7 +183,7 @@ def export_buffer(name: str, archive: Path, progress: Progress | None = None) ->
         examples = buffer.examples()
         for k, example in enumerate(examples):
             progress.stage(PACK, k / len(examples))
-            write_compact(example, Path(temporary))
+            write_packed(example, Path(temporary))
         progress.stage(PACK, 1.0)  # the last moment to cancel
         pack_folder(Path(temporary), archive, KIND, {"task": buffer.task, "step": STEP})
     return buffer
@@ -210,7 +210,7 @@ def import_buffer(archive: Path, name: str | None = None, progress: Progress | N
             examples = []
             for k, file in enumerate(packed):
                 progress.stage(PACK, k / len(packed))
-                examples.append(read_compact(file.parent, work / file.parent.name))
+                examples.append(read_packed(file.parent, work / file.parent.name))
             _check_facts(archive, facts, examples)
             _describe(work, str(facts["task"]), examples)
             progress.stage(PACK, 1.0)  # the last moment to cancel

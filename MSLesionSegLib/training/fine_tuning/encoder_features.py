@@ -43,26 +43,26 @@ class FeatureSource:
         device: str,
         progress: Progress,
     ) -> None:
-        self.examples, self.recipe, self.team = source.examples, source.recipe, source.team
+        self.examples, self.recipe, self.group = source.examples, source.recipe, source.group
         self.folder, self.size = folder, size
         folder.mkdir(parents=True, exist_ok=True)
         begin.to(device, memory_format=torch.channels_last_3d).eval()
         fast = device != "cpu" or has_fast_bfloat16()
-        for number in range(self.team.rank, size, self.team.size):
+        for number in range(self.group.rank, size, self.group.size):
             progress.stage(FROZEN, number / size)
             if not self._file(number).exists():
                 image, label = source.numbered(number)
                 with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=fast):
                     features = begin(image[None].to(device, memory_format=torch.channels_last_3d))
                 self._keep(number, [*features, label[None]])
-        self.team.wait()
+        self.group.barrier()
 
     def batch(self, step: int) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
         """Features (each (N, c, x, y, z)) and labels (N, 1, p, p, p) of a step; every patch once per round."""
         from safetensors.torch import load_file
 
         drawn = []
-        for n in range(self.team.rank, self.recipe.batch, self.team.size):
+        for n in range(self.group.rank, self.recipe.batch, self.group.size):
             turn, place = divmod(step * self.recipe.batch + n, self.size)
             order = np.random.default_rng([self.recipe.seed, turn]).permutation(self.size)
             drawn.append(load_file(self._file(int(order[place]))))

@@ -10,9 +10,9 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Within
 from MSLesionSegLib.network.models.store import find_model, load_model, read_card
 from MSLesionSegLib.training.examples.lineage import nearest_untouched, patient
-from MSLesionSegLib.training.fine_tuning.run import FineTuning, finetune, training_key
+from MSLesionSegLib.training.fine_tuning.run import FineTuning, fine_tune, training_key
 from MSLesionSegLib.training.fine_tuning.scores import Score, score
-from MSLesionSegLib.training.loop.distributed import Team
+from MSLesionSegLib.training.loop.distributed import ProcessGroup
 from MSLesionSegLib.training.loop.stages import GATE, LEAVE_ONE_OUT, TRAINING
 
 
@@ -55,7 +55,7 @@ class _Turn(Within):
 
 
 def leave_one_out(
-    tuning: FineTuning, in_use: Path, folder: Path, default: str, progress: Progress, team: Team
+    tuning: FineTuning, in_use: Path, folder: Path, default: str, progress: Progress, group: ProcessGroup
 ) -> Apart:
     """Train once more without each patient, and score that patient's cases.
 
@@ -67,7 +67,7 @@ def leave_one_out(
         folder: receives the models; those that are there already are not trained again.
         default: shipped model, taken where no ancestor is known not to have seen the patients.
         progress: told the stage ``LEAVE_ONE_OUT``.
-        team: processes that train together.
+        group: processes that train together.
 
     Raises:
         SettingsError: fewer than two patients.
@@ -99,7 +99,7 @@ def leave_one_out(
         apart = replace(apart, start=None if tuning.start is None else clean[tuning.start])
         name = f"without-{training_key(apart, apart.recipe)[:16]}"
         if not (folder / name).exists():
-            finetune(replace(apart, name=name, work=folder / f"run-{name}"), turn, team)
+            fine_tune(replace(apart, name=name, work=folder / f"run-{name}"), turn, group)
         for found, model in zip(scores, (old, load_model(folder / name)), strict=True):
             found += score(model, members, device=tuning.device)
     return Apart(*scores, remark)

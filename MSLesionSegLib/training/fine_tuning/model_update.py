@@ -44,9 +44,9 @@ from MSLesionSegLib.training.fine_tuning.promotion_gate import (
     with_remarks,
 )
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
-from MSLesionSegLib.training.fine_tuning.run import FineTuned, FineTuning, finetune, seconds_to_score
+from MSLesionSegLib.training.fine_tuning.run import FineTuned, FineTuning, fine_tune, seconds_to_score
 from MSLesionSegLib.training.fine_tuning.scores import score
-from MSLesionSegLib.training.loop.distributed import ALONE, Team
+from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
 from MSLesionSegLib.training.loop.run_folder import RunFolder, held_run
 from MSLesionSegLib.training.loop.stages import GATE, MEASURE
 
@@ -114,7 +114,7 @@ class Trained:
         }
 
 
-def train(request: TrainRequest, progress: Progress | None = None, team: Team = ALONE) -> Trained:
+def train(request: TrainRequest, progress: Progress | None = None, group: ProcessGroup = ALONE) -> Trained:
     """Fine-tune on a case set, let the gate compare the result with the model in use, and promote it if it may.
 
     The new model is always stored. It takes the place of the model in use only with the verdict ``promote``. A run
@@ -123,7 +123,7 @@ def train(request: TrainRequest, progress: Progress | None = None, team: Team = 
 
     Raises:
         SettingsError: no usable cases, or settings that contradict each other.
-        MSLesionSegError: see :func:`~MSLesionSegLib.training.fine_tuning.run.finetune`.
+        MSLesionSegError: see :func:`~MSLesionSegLib.training.fine_tuning.run.fine_tune`.
     """
     progress = progress or Silent()
     began = time.monotonic()
@@ -147,9 +147,9 @@ def train(request: TrainRequest, progress: Progress | None = None, team: Team = 
 
     with contextlib.ExitStack() as stack:
         run = None
-        if team.leads:
+        if group.leads:
             run = stack.enter_context(held_run(request.models, names, is_free))
-        return _run(request, task, old, start, cases, key, team.share(run), began, progress, team)
+        return _run(request, task, old, start, cases, key, group.broadcast(run), began, progress, group)
 
 
 def _run(
@@ -162,11 +162,11 @@ def _run(
     run: RunFolder,
     began: float,
     progress: Progress,
-    team: Team,
+    group: ProcessGroup,
 ) -> Trained:
     """The run itself, in its folder."""
     device = choose_device(request.device)
-    training, validation = _prepared(request, cases, run.examples, progress, team)
+    training, validation = _prepared(request, cases, run.examples, progress, group)
     progress.stage(MEASURE)
     replay, earlier = share_out(request.buffer)
     if not request.replay:
@@ -191,23 +191,23 @@ def _run(
     )
     apart = None
     if request.leave_one_out:
-        apart = leave_one_out(tuning, old.folder, run.apart, task.default_model, progress, team)
+        apart = leave_one_out(tuning, old.folder, run.apart, task.default_model, progress, group)
         tuning = replace(tuning, began=None)
-    if team.share(run.model.exists()):
+    if group.broadcast(run.model.exists()):
         tuned = FineTuned(run.model, read_card(run.model), ())
     else:
-        tuned = finetune(tuning, progress, team)
+        tuned = fine_tune(tuning, progress, group)
     progress.stage(GATE)
     verdict = (
         _judged(tuned, old, validation, earlier, apart, device, Within(progress, GATE))
-        if team.leads
+        if group.leads
         else None
     )
-    verdict = team.share(verdict)
-    if team.leads:
+    verdict = group.broadcast(verdict)
+    if group.leads:
         _conclude(tuned, old.card.name, verdict)
         run.clear()
-    team.wait()
+    group.barrier()
     return Trained(run.name, tuned.folder, model_in_use(task.name), verdict, tuned.history)
 
 
@@ -266,11 +266,11 @@ def share_out(buffer: Sequence[Example]) -> tuple[list[Example], list[Example]]:
 
 
 def _prepared(
-    request: TrainRequest, cases: CaseSet, out: Path, progress: Progress, team: Team
+    request: TrainRequest, cases: CaseSet, out: Path, progress: Progress, group: ProcessGroup
 ) -> tuple[list[Example], list[Example]]:
-    if team.leads:
+    if group.leads:
         case_examples.prepare_cases(cases.cases, out, progress)
-    team.wait()
+    group.barrier()
     quiet = Silent()
     training = case_examples.prepare_cases(cases.training, out, quiet)
     validation = case_examples.prepare_cases(cases.validation, out, quiet)

@@ -41,7 +41,7 @@ from MSLesionSegLib.training.fine_tuning.budget import (
 from MSLesionSegLib.training.fine_tuning.encoder_features import FeatureSource
 from MSLesionSegLib.training.fine_tuning.recipes import FINE_TUNING, FineTuningRecipe, length
 from MSLesionSegLib.training.fine_tuning.scores import means, score
-from MSLesionSegLib.training.loop.distributed import ALONE, Team
+from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
 from MSLesionSegLib.training.loop.loop import Validation, train_network
 from MSLesionSegLib.training.loop.run_folder import RUNS
 from MSLesionSegLib.training.loop.stages import GATE, MEASURE, TRAINING
@@ -108,7 +108,9 @@ class FineTuned:
     history: tuple[dict[str, float], ...]
 
 
-def finetune(request: FineTuning, progress: Progress | None = None, team: Team = ALONE) -> FineTuned:
+def fine_tune(
+    request: FineTuning, progress: Progress | None = None, group: ProcessGroup = ALONE
+) -> FineTuned:
     """Fine-tune a model and store the result, which takes nobody's place by that.
 
     A run that was killed goes on from its last checkpoint when it is asked for again, to the same result. One that
@@ -118,7 +120,7 @@ def finetune(request: FineTuning, progress: Progress | None = None, team: Team =
         request: what and how.
         progress: told the stages ``frozen layers`` and ``training`` and the metrics ``loss``, ``validation_dice`` and
             ``validation_f1`` with step and epoch.
-        team: processes that train together.
+        group: processes that train together.
 
     Raises:
         SettingsError: no cases, an impossible recipe, or not enough memory.
@@ -136,14 +138,14 @@ def finetune(request: FineTuning, progress: Progress | None = None, team: Team =
     check_patch(request.recipe, model.card.architecture)
     freeze(model.network, model.card.architecture, request.tune)
     weights = sum(parameter.numel() for parameter in model.network.parameters())
-    plan = _planned_sizes(request, request.recipe, model.card.architecture, weights, work, team)
+    plan = _planned_sizes(request, request.recipe, model.card.architecture, weights, work, group)
     recipe = request.recipe.but(batch=plan.batch, patch=plan.patch)
 
-    trained, source = _prepare_source(request, recipe, model, work, progress, team)
+    trained, source = _prepare_source(request, recipe, model, work, progress, group)
     if not plan.steps:
         progress.stage(MEASURE)
-        plan = team.share(_planned_steps(request, recipe, model, trained, source, began, plan))
-        if team.leads:
+        plan = group.broadcast(_planned_steps(request, recipe, model, trained, source, began, plan))
+        if group.leads:
             write_text(work / "plan.json", json.dumps(asdict(plan)))
     recipe = recipe.but(steps=plan.steps)
     scorings = (recipe.validations + 1) * plan.scoring_s
@@ -159,15 +161,15 @@ def finetune(request: FineTuning, progress: Progress | None = None, team: Team =
             device=request.device,
             progress=progress,
             validation=validation,
-            team=team,
+            group=group,
         )
     except Cancelled:
-        if team.leads and validation is not None and any(numbers["step"] for numbers in validation.history):
+        if group.leads and validation is not None and any(numbers["step"] for numbers in validation.history):
             _store(request, model, validation, work, stopped=True)
         raise
-    if team.leads:
+    if group.leads:
         _store(request, model, validation, work, stopped=False)
-    team.wait()
+    group.barrier()
     folder = request.models / request.name
     return FineTuned(folder, read_card(folder), tuple(validation.history if validation is not None else ()))
 
@@ -196,9 +198,9 @@ def _start(request: FineTuning) -> Model:
     return model
 
 
-def _prepare_source(request, recipe, model, work, progress, team):
+def _prepare_source(request, recipe, model, work, progress, group):
     """What is trained and what it draws from: the whole network, or its late layers on stored features."""
-    cases = InterleavedSource(request.training, recipe, request.replay, team=team)
+    cases = InterleavedSource(request.training, recipe, request.replay, group=group)
     parts = cut(model.network, model.card.architecture, request.tune)
     if parts is None:
         return model.network, cases
@@ -224,17 +226,17 @@ class _Plan:
     scoring_s: float = 0.0
 
 
-def _planned_sizes(request, recipe, architecture, weights, work, team) -> _Plan:
+def _planned_sizes(request, recipe, architecture, weights, work, group) -> _Plan:
     """The plan of this run as it was left, or a new one without a length."""
     key = training_key(request, recipe)
     plan = None
-    if team.leads:
+    if group.leads:
         plan = _read_plan(work / "plan.json", key)
         if plan is None:
             sized = fit_sizes(recipe, architecture, weights, request.device)
             check_memory(architecture, sized, weights, request.device)
-            plan = _Plan(key, max(sized.batch, team.size), sized.patch)
-    return team.share(plan)
+            plan = _Plan(key, max(sized.batch, group.size), sized.patch)
+    return group.broadcast(plan)
 
 
 def _planned_steps(request, recipe, model, trained, source, began, plan) -> _Plan:

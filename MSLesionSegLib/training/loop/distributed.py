@@ -14,8 +14,8 @@ _PATIENCE = timedelta(hours=6)  # the others wait while the first one scores the
 
 
 @dataclass(frozen=True)
-class Team:
-    """This process's place among those that train together; one that trains alone is a team of one."""
+class ProcessGroup:
+    """This process's place among those that train together; one that trains alone is a group of one."""
 
     rank: int = 0
     size: int = 1
@@ -25,7 +25,7 @@ class Team:
         """Whether this is the process that reports, scores and writes."""
         return self.rank == 0
 
-    def share(self, value: T) -> T:
+    def broadcast(self, value: T) -> T:
         """The leading process's value, in all of them."""
         if self.size == 1:
             return value
@@ -35,7 +35,7 @@ class Team:
         dist.broadcast_object_list(box, src=0)
         return box[0]
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Go on when all of them have come here."""
         if self.size > 1:
             import torch.distributed as dist
@@ -53,7 +53,7 @@ class Team:
         return sum(values) / self.size
 
 
-ALONE = Team()
+ALONE = ProcessGroup()
 
 
 def is_started_by_torchrun() -> bool:
@@ -67,8 +67,8 @@ def is_led_here() -> bool:
 
 
 @contextlib.contextmanager
-def team(device: str) -> Iterator[Team]:
-    """The team that torchrun started this process in; a team of one otherwise."""
+def process_group(device: str) -> Iterator[ProcessGroup]:
+    """The group that torchrun started this process in; a group of one otherwise."""
     if not is_started_by_torchrun():
         yield ALONE
         return
@@ -79,6 +79,6 @@ def team(device: str) -> Iterator[Team]:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if device == "cuda" else "gloo", timeout=_PATIENCE)
     try:
-        yield Team(dist.get_rank(), dist.get_world_size())
+        yield ProcessGroup(dist.get_rank(), dist.get_world_size())
     finally:
         dist.destroy_process_group()

@@ -17,7 +17,7 @@ from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.precision import trains_in_bfloat16
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.loop.checkpoint import Checkpoint, run_key
-from MSLesionSegLib.training.loop.distributed import ALONE, Team
+from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
 from MSLesionSegLib.training.loop.losses import get_loss
 from MSLesionSegLib.training.loop.recipe import Recipe, TrainingRecipe
 from MSLesionSegLib.training.loop.schedule import learning_rate, make_optimiser
@@ -80,7 +80,7 @@ def train_network(
     device: str = "cpu",
     progress: Progress | None = None,
     validation: Validation | None = None,
-    team: Team = ALONE,
+    group: ProcessGroup = ALONE,
 ) -> torch.nn.Module:
     """Train a network to segment, by the loss of its recipe; the arguments are those of :func:`optimise`.
 
@@ -100,7 +100,7 @@ def train_network(
         device=device,
         progress=progress,
         validation=validation,
-        team=team,
+        group=group,
     )
     return network
 
@@ -115,7 +115,7 @@ def optimise(
     device: str = "cpu",
     progress: Progress | None = None,
     validation: Validation | None = None,
-    team: Team = ALONE,
+    group: ProcessGroup = ALONE,
 ) -> Course:
     """Train those weights of a network that are not frozen, in place; it is in evaluation mode at the end.
 
@@ -133,14 +133,14 @@ def optimise(
         progress: told the step and the mean loss.
         validation: when given, the best state is kept instead of the last one. The start is scored too, but is no
             candidate.
-        team: processes that train together; each draws its own part of every batch from its own ``source``.
+        group: processes that train together; each draws its own part of every batch from its own ``source``.
 
     Raises:
         SettingsError: the loss or its gradient is not finite any more.
         Cancelled: the person stopped it. The best state so far is in the network then, if there is one.
     """
     progress = progress or Silent()
-    run = _Run(network, source, recipe, objective, checkpoint, device, progress, validation, team)
+    run = _Run(network, source, recipe, objective, checkpoint, device, progress, validation, group)
     try:
         while True:
             if run.is_due():
@@ -161,12 +161,12 @@ class _Run:
     """The state of one training run."""
 
     def __init__(
-        self, network, source, recipe, objective, checkpoint, device, progress, validation, team
+        self, network, source, recipe, objective, checkpoint, device, progress, validation, group
     ) -> None:
         # thin layers at full resolution are almost twice as fast with the channels last
         self.network = network.to(device, memory_format=torch.channels_last_3d).train()
         self.source, self.recipe, self.objective = source, recipe, objective
-        self.device, self.progress, self.team = device, progress, team
+        self.device, self.progress, self.group = device, progress, group
         self.validation = validation
         self.optimiser = make_optimiser(recipe, network.parameters())
         self.step = 0
@@ -179,9 +179,9 @@ class _Run:
             self.checkpoint = Checkpoint(checkpoint, run_key(network, source.examples, recipe))
             spent = self._resume()
         self.clock = Stopwatch(spent)
-        team.wait()  # nobody writes a checkpoint before all have read it
+        group.barrier()  # nobody writes a checkpoint before all have read it
         self.forward = network
-        if team.size > 1:
+        if group.size > 1:
             self.forward = torch.nn.parallel.DistributedDataParallel(network)
         self.saved = time.monotonic()
         self.fast: bool | None = None  # whether in bfloat16, found out from the first batch
@@ -202,7 +202,7 @@ class _Run:
         steepness = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0))
         self.optimiser.step()
         told = next(iter(parts.values()))
-        self.losses.append(self.team.mean(float(told.detach())))
+        self.losses.append(self.group.mean(float(told.detach())))
         if not (math.isfinite(self.losses[-1]) and math.isfinite(steepness)):
             raise SettingsError(
                 f"The training diverged at step {self.step + 1}: the loss is not a number. Lower the "
@@ -224,7 +224,7 @@ class _Run:
 
     def validate(self) -> None:
         self.network.eval()
-        numbers = self.team.share(self.validation.score(self.step) if self.team.leads else {})
+        numbers = self.group.broadcast(self.validation.score(self.step) if self.group.leads else {})
         self.network.train()
         self.scores.append({"step": self.step, **numbers})
         if self.step and (self.best is None or numbers["score"] > self.best["score"]):
@@ -247,7 +247,7 @@ class _Run:
 
     def save(self) -> None:
         self.saved = time.monotonic()
-        if self.checkpoint is None or not self.team.leads:
+        if self.checkpoint is None or not self.group.leads:
             return
         self.checkpoint.write(
             {

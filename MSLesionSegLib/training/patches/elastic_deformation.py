@@ -17,7 +17,7 @@ def from_nodes(nodes: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
     return torch.einsum("cijk,ix,jy,kz->cxyz", nodes, *lines)
 
 
-def bent_grid(turn: np.ndarray, shift: np.ndarray, bend: np.ndarray, size: int) -> torch.Tensor:
+def deformation_grid(turn: np.ndarray, shift: np.ndarray, bend: np.ndarray, size: int) -> torch.Tensor:
     """Where ``torch.nn.functional.grid_sample`` (not ``align_corners``) looks for each voxel of a turned, bent patch.
 
     Args:

@@ -11,7 +11,7 @@ import torch
 from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
-from MSLesionSegLib.training.loop.distributed import ALONE, Team
+from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
 from MSLesionSegLib.training.patches.patches import PatchSource, near
 
 _TRIES = 12
@@ -29,7 +29,7 @@ class InterleavedSource(PatchSource):
         recipe: patch size, numbers and strengths.
         replay: examples of earlier sites; may be empty.
         shapes: real lesion shapes for insertion; the built-in shape model when None.
-        team: processes that train together: patch n of a batch goes to process n modulo their number.
+        group: processes that train together: patch n of a batch goes to process n modulo their number.
     """
 
     def __init__(
@@ -38,18 +38,18 @@ class InterleavedSource(PatchSource):
         recipe: FineTuningRecipe,
         replay: Sequence[Example] = (),
         shapes: Shape | None = None,
-        team: Team = ALONE,
+        group: ProcessGroup = ALONE,
     ) -> None:
         super().__init__([*cases, *replay], recipe, shapes)
         self.recipe: FineTuningRecipe = recipe
-        self.cases, self.replay, self.team = list(cases), list(replay), team
+        self.cases, self.replay, self.group = list(cases), list(replay), group
         self.share = recipe.replay_share if self.replay else 0.0
 
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's part of a step's batch: images (N, C, p, p, p), labels (N, 1, p, p, p) in [0, 1]."""
         first = step * self.recipe.batch
         images, labels = zip(
-            *(self.numbered(first + n) for n in range(self.team.rank, self.recipe.batch, self.team.size)),
+            *(self.numbered(first + n) for n in range(self.group.rank, self.recipe.batch, self.group.size)),
             strict=True,
         )
         return torch.stack(images), torch.stack(labels)

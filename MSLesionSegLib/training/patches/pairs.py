@@ -18,7 +18,7 @@ from MSLesionSegLib.imaging.normalise import tissue_scale
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
-from MSLesionSegLib.training.patches.elastic_deformation import bent_grid, from_nodes
+from MSLesionSegLib.training.patches.elastic_deformation import deformation_grid, from_nodes
 from MSLesionSegLib.training.patches.patches import OFFSET, blur, cut_patch, near, patch_places
 
 CHANNELS = ("subtraction", "baseline", "follow-up")
@@ -212,7 +212,7 @@ def _moved(volume: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     a, b, c = np.deg2rad(rng.normal(0, 0.4 * amount, 3))
     turn = np.array([[1, -c, b], [c, 1, -a], [-b, a, 1]])
     shift = rng.normal(0, 0.35 * amount, 3) * 2 / size
-    grid = bent_grid(turn, shift, rng.normal(0, 0.3 * 2 / size, (3, 5, 5, 5)), size)
+    grid = deformation_grid(turn, shift, rng.normal(0, 0.3 * 2 / size, (3, 5, 5, 5)), size)
     return F.grid_sample(volume[None, None], grid, padding_mode="border", align_corners=False)[0, 0]
 
 

@@ -11,9 +11,11 @@ import torch.nn.functional as F
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
-from MSLesionSegLib.training.patches.elastic_deformation import bent_grid, from_nodes
+from MSLesionSegLib.training.patches.elastic_deformation import deformation_grid, from_nodes
 
-UNBENT = 0.35  # part that is not turned or bent: interpolation blurs, and sharp scans must be seen sharp
+UNDEFORMED_SHARE = (
+    0.35  # part that is not turned or bent: interpolation blurs, and sharp scans must be seen sharp
+)
 SHARPNESS = 0.4  # chance of blurring, and of sharpening what is not blurred
 Insertion = Callable[[torch.Tensor, torch.Tensor, np.random.Generator], "tuple[torch.Tensor, torch.Tensor]"]
 OFFSET = 4.0  # z-scores above -4 become positive, so that gamma and bias act as they do on raw intensities
@@ -108,12 +110,12 @@ def cut_patch(
 ) -> torch.Tensor:
     """Image channels and label (C + 1, p, p, p) around a centre, turned, scaled, bent and mirrored."""
     size = recipe.patch
-    bend = recipe.geometry > 0 and rng.random() >= UNBENT
-    half = int(size * 0.72) if bend else size // 2
+    deform = recipe.geometry > 0 and rng.random() >= UNDEFORMED_SHARE
+    half = int(size * 0.72) if deform else size // 2
     block = np.stack([_padded(volume, centre, half) for volume in (*image, label)])
     block[-1] /= 255.0
     tensor = torch.from_numpy(block)
-    if bend:
+    if deform:
         grid = _sampling_grid(size, 2 * half, recipe.geometry, rng)
         tensor = F.grid_sample(tensor[None], grid, mode="bilinear", align_corners=False)[0]
     axes = [axis + 1 for axis in range(3) if rng.random() < 0.5]
@@ -144,7 +146,7 @@ def _sampling_grid(size: int, block: int, strength: float, rng: np.random.Genera
         turn = turn @ step
     scale = np.exp(rng.uniform(-0.15, 0.15, 3) * strength)
     bend = rng.normal(0, 1, (3, 5, 5, 5)) * (2.0 * strength * 2 / block)
-    return bent_grid(turn * scale * (size / block), np.zeros(3), bend, size)
+    return deformation_grid(turn * scale * (size / block), np.zeros(3), bend, size)
 
 
 def thick_slices(

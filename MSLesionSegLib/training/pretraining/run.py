@@ -72,7 +72,7 @@ class Pretrained:
 
 
 @dataclass(frozen=True)
-class Preset:
+class PretrainingPreset:
     """A network with the pre-training that suits it."""
 
     architecture: Architecture
@@ -80,17 +80,17 @@ class Preset:
 
 
 # "paper" presets: sizes and rates of the paper, for a GPU; intensities stay z-scores, as fine-tuning will see them
-PRESETS = {
-    "unet": Preset(Architecture(base=16, thin=2), PretrainingRecipe()),
-    "unetr": Preset(
+PRETRAINING_PRESETS = {
+    "unet": PretrainingPreset(Architecture(base=16, thin=2), PretrainingRecipe()),
+    "unetr": PretrainingPreset(
         Architecture(kind="unetr", base=8, patch=64, hidden=96, heads=6), PretrainingRecipe(masked=0.75)
     ),
-    "swinunetr": Preset(Architecture(kind="swinunetr", base=12), PretrainingRecipe(steps=400)),
-    "unetr-paper": Preset(
+    "swinunetr": PretrainingPreset(Architecture(kind="swinunetr", base=12), PretrainingRecipe(steps=400)),
+    "unetr-paper": PretrainingPreset(
         Architecture(kind="unetr", base=16, patch=160),
         PretrainingRecipe(steps=400_000, batch=3, patch=160, masked=0.75, learning_rate=1e-4),
     ),
-    "swinunetr-paper": Preset(
+    "swinunetr-paper": PretrainingPreset(
         Architecture(kind="swinunetr", base=48),
         PretrainingRecipe(
             steps=120_000, batch=3, patch=96, cube=16, rotation=True, contrastive=True, learning_rate=1e-4
@@ -99,15 +99,15 @@ PRESETS = {
 }
 
 
-def get_preset(name: str) -> Preset:
+def get_pretraining(name: str) -> PretrainingPreset:
     """A preset by its name.
 
     Raises:
         SettingsError: no such preset.
     """
-    if name not in PRESETS:
-        raise SettingsError(f"There is no preset '{name}'. Presets: {', '.join(PRESETS)}.")
-    return PRESETS[name]
+    if name not in PRETRAINING_PRESETS:
+        raise SettingsError(f"There is no preset '{name}'. Presets: {', '.join(PRETRAINING_PRESETS)}.")
+    return PRETRAINING_PRESETS[name]
 
 
 def pretrain(

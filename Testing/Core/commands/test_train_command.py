@@ -234,7 +234,7 @@ def test_a_run_killed_in_the_gate_goes_on_with_the_gate(case_set, store, monkeyp
     weights = (store / "flair-tuned-1" / "weights.safetensors").read_bytes()
     assert (store / ".runs" / "flair-tuned-1" / "examples").exists()
     with monkeypatch.context() as patch:
-        patch.setattr(module, "finetune", never)
+        patch.setattr(module, "fine_tune", never)
         code, events, errors = mslesionseg(*unnamed(case_set))
     assert code == 0, errors
     assert events[-1]["model"] == "flair-tuned-1" and events[-1]["gate"]["sentence"]
@@ -253,7 +253,7 @@ def test_a_run_cancelled_in_the_gate_keeps_no_brains_and_goes_on_with_the_gate(c
     assert code == 130 and "in the gate, the same command goes on" in events[-1]["sentence"]
     assert (store / "new").exists() and list((store / ".runs").iterdir()) == []
     with monkeypatch.context() as patch:
-        patch.setattr(module, "finetune", never)
+        patch.setattr(module, "fine_tune", never)
         code, events, errors = train(case_set)
     assert code == 0, errors
     assert "gate" in read_card(store / "new").results
@@ -267,7 +267,7 @@ def test_a_run_that_ends_early_keeps_its_checkpoint_and_no_brains(case_set, stor
         assert list((store / ".runs" / "new" / "examples").iterdir())
         raise Cancelled
 
-    monkeypatch.setattr(module, "finetune", interrupted)
+    monkeypatch.setattr(module, "fine_tune", interrupted)
     assert train(case_set)[0] == 130
     left = [path for path in (store / ".runs").rglob("*") if path.is_file()]
     assert left == [store / ".runs" / "new" / "run" / "checkpoint.pt"]

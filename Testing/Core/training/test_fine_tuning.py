@@ -22,7 +22,7 @@ from MSLesionSegLib.training.fine_tuning.recipes import (
     recipe_from_card,
     with_settings,
 )
-from MSLesionSegLib.training.loop.distributed import Team
+from MSLesionSegLib.training.loop.distributed import ProcessGroup
 from MSLesionSegLib.training.loop.losses import get_loss
 from MSLesionSegLib.training.loop.schedule import learning_rate
 from MSLesionSegLib.training.patches.interleaving import InterleavedSource
@@ -129,7 +129,7 @@ def test_without_a_buffer_nothing_is_replayed(cases):
 
 def test_processes_share_a_batch_without_overlap(cases, replay):
     whole = InterleavedSource(cases, PLAIN, replay).batch(3)
-    parts = [InterleavedSource(cases, PLAIN, replay, team=Team(rank, 2)).batch(3) for rank in (0, 1)]
+    parts = [InterleavedSource(cases, PLAIN, replay, group=ProcessGroup(rank, 2)).batch(3) for rank in (0, 1)]
     for k in (0, 1):
         torch.testing.assert_close(whole[k][0::2], parts[0][k], rtol=0, atol=0)
         torch.testing.assert_close(whole[k][1::2], parts[1][k], rtol=0, atol=0)

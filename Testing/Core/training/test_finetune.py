@@ -22,7 +22,7 @@ from MSLesionSegLib.training.examples.example import read_examples
 from MSLesionSegLib.training.examples.lineage import patient_codes
 from MSLesionSegLib.training.fine_tuning import run as module
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe, recipe_from_card
-from MSLesionSegLib.training.fine_tuning.run import FineTuning, finetune
+from MSLesionSegLib.training.fine_tuning.run import FineTuning, fine_tune
 from MSLesionSegLib.training.fine_tuning.scores import Score
 from MSLesionSegLib.training.loop.loop import Validation, train_network
 from phantoms.lesion_examples import add_example
@@ -79,7 +79,7 @@ def weights(name, request) -> dict[str, torch.Tensor]:
 def test_a_fine_tuned_model_is_better_and_says_what_it_was_made_of(request_):
     listener = Listener()
     recipe = RECIPE.but(steps=40, learning_rate=1e-2)
-    tuned = finetune(replace(request_, recipe=recipe), listener)
+    tuned = fine_tune(replace(request_, recipe=recipe), listener)
     assert tuned.history[-1]["dice"] > tuned.history[0]["dice"] + 0.1
     card = read_card(tuned.folder)
     assert card == tuned.card
@@ -98,7 +98,7 @@ def test_a_fine_tuned_model_is_better_and_says_what_it_was_made_of(request_):
     ("tune", "moves"), [("decoder", "upsamples"), ("last", "output"), ("encoder", "input")]
 )
 def test_only_the_chosen_part_changes(request_, tune, moves):
-    finetune(replace(request_, tune=tune, validation=()), Silent())
+    fine_tune(replace(request_, tune=tune, validation=()), Silent())
     before, after = weights("start", request_), weights("mine", request_)
     changed = {name for name in before if not torch.equal(before[name], after[name])}
     frozen = {
@@ -111,7 +111,7 @@ def test_only_the_chosen_part_changes(request_, tune, moves):
 
 
 def test_random_weights_with_a_frozen_encoder_are_a_start_too(request_):
-    tuned = finetune(
+    tuned = fine_tune(
         replace(request_, start=None, architecture=TINY, tune="decoder", validation=()), Silent()
     )
     assert tuned.card.parent is None and "random" in tuned.card.description
@@ -149,7 +149,7 @@ def test_a_blob_over_all_lesions_is_not_the_best_state(request_, monkeypatch):
 
     monkeypatch.setattr(module, "score", scored)
     monkeypatch.setattr(module, "seconds_to_score", lambda *_: 0.0)
-    card = finetune(request_, Silent()).card
+    card = fine_tune(request_, Silent()).card
     assert card.results["validation of the best state"]["dice"] == 0.45
 
 
@@ -171,7 +171,7 @@ CHILD = textwrap.dedent("""
     from pathlib import Path
     from MSLesionSegLib.training.loop import loop
     from MSLesionSegLib.training.examples.example import read_examples
-    from MSLesionSegLib.training.fine_tuning.run import FineTuning, finetune
+    from MSLesionSegLib.training.fine_tuning.run import FineTuning, fine_tune
     from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
     from MSLesionSegLib.jobs.progress import Silent
     import test_finetune
@@ -182,7 +182,7 @@ CHILD = textwrap.dedent("""
         def stage(self, name, fraction=0.0):
             print(name, fraction, flush=True)
 
-    finetune(FineTuning("killed", read_examples(root / "training"), read_examples(root / "validation"),
+    fine_tune(FineTuning("killed", read_examples(root / "training"), read_examples(root / "validation"),
         start=root / "models" / "start", recipe=test_finetune.RECIPE.but(steps=6), tune=tune,
         models=root / "models"), Told())
 """)
@@ -192,7 +192,7 @@ CHILD = textwrap.dedent("""
 @pytest.mark.parametrize("tune", ["all", "decoder"])
 def test_a_killed_process_goes_on_to_the_result_of_an_unbroken_one(request_, tmp_path, tune):
     recipe = RECIPE.but(steps=6)
-    finetune(replace(request_, name="unbroken", recipe=recipe, tune=tune), Silent())
+    fine_tune(replace(request_, name="unbroken", recipe=recipe, tune=tune), Silent())
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, os.path.dirname(__file__)])}
     child = subprocess.Popen(
         [sys.executable, "-c", CHILD, str(tmp_path), tune], stdout=subprocess.PIPE, text=True, env=environment
@@ -206,7 +206,7 @@ def test_a_killed_process_goes_on_to_the_result_of_an_unbroken_one(request_, tmp
     assert child.returncode == -signal.SIGKILL
     assert not (request_.models / "killed").exists()
     listener = Listener()
-    tuned = finetune(replace(request_, name="killed", recipe=recipe, tune=tune), listener)
+    tuned = fine_tune(replace(request_, name="killed", recipe=recipe, tune=tune), listener)
     assert next(fraction for name, fraction in listener.stages if name == "training") >= 3 / 6
     unbroken, resumed = weights("unbroken", request_), weights("killed", request_)
     for name, tensor in unbroken.items():
@@ -226,7 +226,7 @@ class StopsAfter(Listener):
 
 def test_a_stopped_training_keeps_the_best_state_that_was_scored(request_):
     with pytest.raises(Cancelled):
-        finetune(request_, StopsAfter(3 / 4))
+        fine_tune(request_, StopsAfter(3 / 4))
     card = read_card(request_.models / "mine")
     assert "Stopped early" in card.description
     assert card.results["validation of the best state"]["step"] == 2
@@ -235,7 +235,7 @@ def test_a_stopped_training_keeps_the_best_state_that_was_scored(request_):
 
 def test_a_training_stopped_before_any_scoring_leaves_its_checkpoint_and_no_model(request_):
     with pytest.raises(Cancelled):
-        finetune(request_, StopsAfter(1 / 4))
+        fine_tune(request_, StopsAfter(1 / 4))
     assert not (request_.models / "mine").exists()
     assert (request_.models / ".runs" / "mine" / "checkpoint.pt").exists()
 
@@ -247,11 +247,11 @@ def test_a_time_budget_decides_the_length_once_and_for_all(request_, monkeypatch
         request_, recipe=RECIPE.but(steps=0, minutes=1.0), began=time.monotonic() - 5, keep_s=6.0
     )
     with pytest.raises(Cancelled):
-        finetune(budget, StopsAfter(0))
+        fine_tune(budget, StopsAfter(0))
     monkeypatch.setattr(module, "seconds_per_step", lambda *_: 0.001)
     listener = StopsAfter(0)
     with pytest.raises(Cancelled):
-        finetune(budget, listener)
+        fine_tune(budget, listener)
     plan = (request_.models / ".runs" / "mine" / "plan.json").read_text()
     assert '"steps": 40' in plan  # 60 - 5 - 6 - 3 scorings of 2 s, and a reserve of 5 %
 
@@ -263,7 +263,7 @@ def test_the_remaining_time_follows_from_measured_steps_also_when_a_run_goes_on(
     for _ in range(2):
         listener = StopsAfter(1 / 4)
         with pytest.raises(Cancelled):
-            finetune(request, listener)
+            fine_tune(request, listener)
         # 4 steps, and scorings at the start, in the middle and at the end
         assert listener.expected == {"training": 4 * 2.0 + 3 * 7.0, "gate": 11.0}
         monkeypatch.setattr(module, "seconds_per_step", lambda *_: pytest.fail("measured again"))
@@ -272,23 +272,23 @@ def test_the_remaining_time_follows_from_measured_steps_also_when_a_run_goes_on(
 def test_an_impossible_time_budget_still_makes_a_few_steps(request_, monkeypatch):
     monkeypatch.setattr(module, "seconds_per_step", lambda *_: 100.0)
     with pytest.raises(Cancelled):
-        finetune(replace(request_, recipe=RECIPE.but(steps=0, minutes=1.0)), StopsAfter(0))
+        fine_tune(replace(request_, recipe=RECIPE.but(steps=0, minutes=1.0)), StopsAfter(0))
     assert '"steps": 20' in (request_.models / ".runs" / "mine" / "plan.json").read_text()
 
 
 def test_what_does_not_fit_into_memory_is_refused_with_what_to_change(request_):
     with pytest.raises(SettingsError, match=r"batch \(now 100000\) or patch"):
-        finetune(replace(request_, recipe=RECIPE.but(batch=100_000)), Silent())
+        fine_tune(replace(request_, recipe=RECIPE.but(batch=100_000)), Silent())
 
 
 def test_a_training_needs_cases_a_free_name_and_a_fitting_start(request_, tmp_path):
     with pytest.raises(SettingsError, match="no training cases"):
-        finetune(replace(request_, training=()), Silent())
+        fine_tune(replace(request_, training=()), Silent())
     with pytest.raises(OutputError, match="exists already"):
-        finetune(replace(request_, name="start"), Silent())
+        fine_tune(replace(request_, name="start"), Silent())
     coarse = ModelCard("coarse", "flair", TINY, ("FLAIR",), spacing_mm=2.0)
     save_model(request_.models, build(TINY), coarse)
     with pytest.raises(ModelError, match="2 mm"):
-        finetune(replace(request_, start=request_.models / "coarse"), Silent())
+        fine_tune(replace(request_, start=request_.models / "coarse"), Silent())
     with pytest.raises(ModelError, match="'flair', not for 'new'"):
-        finetune(replace(request_, task="new"), Silent())
+        fine_tune(replace(request_, task="new"), Silent())

@@ -21,7 +21,12 @@ from MSLesionSegLib.training.loop.loop import train_network
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from MSLesionSegLib.training.patches.patches import PatchSource
 from MSLesionSegLib.training.pretraining.pretext import BlockReconstruction, Inpainting, build_pretext
-from MSLesionSegLib.training.pretraining.run import PRESETS, PretrainingRecipe, get_preset, pretrain
+from MSLesionSegLib.training.pretraining.run import (
+    PRETRAINING_PRESETS,
+    PretrainingRecipe,
+    get_pretraining,
+    pretrain,
+)
 from phantoms.study_phantoms import write_centre, write_examples
 
 NETWORKS = {
@@ -196,7 +201,9 @@ def test_the_paper_sizes_are_those_of_the_paper():
     6, 12 and 24 heads, 13^3 offsets each) these are the 61.98 M of Tang et al. 2022. The paper states 42.6 M and no
     configuration with as many: what it counts is not known.
     """
-    networks = {name: build(get_preset(name).architecture) for name in ("unetr-paper", "swinunetr-paper")}
+    networks = {
+        name: build(get_pretraining(name).architecture) for name in ("unetr-paper", "swinunetr-paper")
+    }
     unetr, swin = networks.values()
     assert _parameters(unetr.vit) == pytest.approx(89.2e6, rel=0.005)
     assert _parameters(unetr) == pytest.approx(93.4e6, rel=0.001)
@@ -204,10 +211,10 @@ def test_the_paper_sizes_are_those_of_the_paper():
     assert tables == 2 * (3 + 6 + 12 + 24) * 13**3
     assert _parameters(swin) == pytest.approx(62.187e6, abs=1e3)
     assert _parameters(swin) - tables == pytest.approx(61.989e6, abs=1e3)
-    for preset in PRESETS.values():
+    for preset in PRETRAINING_PRESETS.values():
         assert preset.recipe.patch % preset.architecture.multiple == 0
     with pytest.raises(SettingsError, match="Presets:"):
-        get_preset("nobody")
+        get_pretraining("nobody")
 
 
 def _parameters(network: torch.nn.Module) -> int:

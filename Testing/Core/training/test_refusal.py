@@ -19,7 +19,7 @@ from MSLesionSegLib.training.examples.example import Example, write_example
 from MSLesionSegLib.training.fine_tuning import model_update as module
 from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, train
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
-from MSLesionSegLib.training.fine_tuning.run import FineTuning, finetune
+from MSLesionSegLib.training.fine_tuning.run import FineTuning, fine_tune
 from phantoms.lesion_examples import add_example
 
 TINY = Architecture(base=4, levels=3)
@@ -51,7 +51,7 @@ def trained(tmp_path_factory):
     examples = [add_example(folder / "examples", f"case{k}", seed=k) for k in range(2)]
     torch.manual_seed(0)
     save_model(folder, build(TINY), ModelCard("random", "flair", TINY, ("FLAIR",)))
-    tuned = finetune(
+    tuned = fine_tune(
         FineTuning("good", examples, examples, start=folder / "random", recipe=RECIPE, models=folder),
         Silent(),
     )
