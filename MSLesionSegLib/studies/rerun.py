@@ -15,7 +15,7 @@ from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings
 from MSLesionSegLib.studies.engine.base_models import check_weight_hashes
 from MSLesionSegLib.studies.engine.record import RECORD, read_study
 from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
-from MSLesionSegLib.studies.gate.study import judge_candidate
+from MSLesionSegLib.studies.gate.study import run_gate
 from MSLesionSegLib.studies.pretraining.settings import PretrainingData, PretrainingSettings
 from MSLesionSegLib.studies.pretraining.study import run_pretraining
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
@@ -27,7 +27,7 @@ Run = Callable[[Any, Any, Path, str, Progress], Path]
 STUDIES: dict[str, tuple[type, type, Run]] = {
     "continual": (ContinualSettings, ContinualData, run_continual),
     "dynamics": (DynamicsSettings, DynamicsData, run_dynamics),
-    "gate": (GateSettings, GateData, judge_candidate),
+    "gate": (GateSettings, GateData, run_gate),
     "pretraining": (PretrainingSettings, PretrainingData, run_pretraining),
     "transfer": (TransferSettings, TransferData, run_transfer),
 }

@@ -51,7 +51,7 @@ def study_gate(
     def work(job: Job) -> Path:
         from MSLesionSegLib.studies.engine.recipes import study_recipe
         from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
-        from MSLesionSegLib.studies.gate.study import judge_candidate
+        from MSLesionSegLib.studies.gate.study import run_gate
 
         chosen = GateSettings(
             start=model_reference(start),
@@ -61,6 +61,6 @@ def study_gate(
             seed=seed,
             threads=threads_or_default(threads),
         )
-        return judge_candidate(chosen, GateData(str(cases.expanduser().absolute())), output, executor, job)
+        return run_gate(chosen, GateData(str(cases.expanduser().absolute())), output, executor, job)
 
     run("study gate", work, STAGES, describe_study, events, stop_file, stays(output))

@@ -24,9 +24,7 @@ from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
 VALIDATION_PATIENTS = 3
 
 
-def judge_candidate(
-    settings: GateSettings, data: GateData, folder: Path, executor: str, progress: Progress
-) -> Path:
+def run_gate(settings: GateSettings, data: GateData, folder: Path, executor: str, progress: Progress) -> Path:
     """Run the study in ``folder``, or go on with it; returns its page.
 
     Raises:

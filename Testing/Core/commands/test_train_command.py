@@ -221,8 +221,8 @@ def never(*_, **__):
 DIES_IN_THE_GATE = """
 import os, signal, sys
 from MSLesionSegLib.cli import app
-from MSLesionSegLib.training import train
-train.judge_candidate = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+from MSLesionSegLib.training.fine_tuning import model_update
+model_update.judge_candidate = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
 app(sys.argv[1:])
 """
 
@@ -250,7 +250,7 @@ def test_a_run_cancelled_in_the_gate_keeps_no_brains_and_goes_on_with_the_gate(c
     with monkeypatch.context() as patch:
         patch.setattr(module, "judge_candidate", cancelled)
         code, events, _ = train(case_set)
-    assert code == 130 and "in the gate, the same command goes on" in events[-1]["sentence"]
+    assert code == 130 and "in the gate, the same command" in events[-1]["sentence"]
     assert (store / "new").exists() and list((store / ".runs").iterdir()) == []
     with monkeypatch.context() as patch:
         patch.setattr(module, "fine_tune", never)

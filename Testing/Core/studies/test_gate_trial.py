@@ -21,7 +21,7 @@ from MSLesionSegLib.studies.engine.record import read_study
 from MSLesionSegLib.studies.engine.study_cases import StudyCase
 from MSLesionSegLib.studies.gate.cells import LESSONS, OTHER_CONTRAST, RIGHT, SHIFTED, SURROUNDINGS, taught
 from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
-from MSLesionSegLib.studies.gate.study import judge_candidate, split
+from MSLesionSegLib.studies.gate.study import run_gate, split
 from phantoms.study_phantoms import write_centre
 
 QUICK = study_recipe("quick", ["steps=2", "minutes=0", "patch=16", "adapt=false", "batch=1", "validations=1"])
@@ -53,7 +53,7 @@ def test_each_lesson_is_learnt_and_judged_and_ones_own_models_are_left_alone(
     monkeypatch.setattr(architectures, "WINDOW", 40)
     before = {path.name: path.read_bytes() for path in models.rglob("*") if path.is_file()}
     settings = GateSettings(str(start), train=1, validate=("sub-centre01",), recipe=QUICK.as_dict())
-    page = judge_candidate(settings, GateData(str(centre)), tmp_path / "study", "local", Silent())
+    page = run_gate(settings, GateData(str(centre)), tmp_path / "study", "local", Silent())
     assert {path.name: path.read_bytes() for path in models.rglob("*") if path.is_file()} == before
     with open(tmp_path / "study" / "gate.csv") as file:
         rows = {row["lesson"]: row for row in csv.DictReader(file)}
@@ -64,7 +64,7 @@ def test_each_lesson_is_learnt_and_judged_and_ones_own_models_are_left_alone(
     assert "right: " in page.read_text()
     assert {case["site"] for case in read_study(tmp_path / "study" / "study.json")["cases"]} == {"centre"}
     monkeypatch.setattr(torch.optim, "AdamW", None)  # nothing is trained again
-    judge_candidate(settings, GateData(str(centre)), tmp_path / "study", "local", Silent())
+    run_gate(settings, GateData(str(centre)), tmp_path / "study", "local", Silent())
 
 
 def test_a_wrong_lesson_is_wrong_in_the_way_that_it_says(centre):
