@@ -61,6 +61,13 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory, head: Head) -> Path:
     return folder
 
 
+@pytest.fixture
+def short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a training takes is measured on two steps of it instead of six."""
+    for name in ("_WARM", "_TIMED"):
+        monkeypatch.setattr(f"MSLesionSegLib.training.fine_tuning.budget.{name}", 1)
+
+
 @pytest.fixture(autouse=True)
 def no_replay_buffers(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user has no replay buffers, and the shipped one is not unpacked into the user's data folder."""

@@ -28,10 +28,10 @@ def oblique(affine: np.ndarray, degrees: float = 13.0) -> np.ndarray:
 def patient(
     affine: np.ndarray, shape: tuple[int, int, int], seed: int = 0
 ) -> tuple[nib.Nifti1Image, np.ndarray]:
-    """A brain-extracted FLAIR of 370 ml with ventricles, and its four lesions (bool)."""
+    """A brain-extracted FLAIR of 380 ml with ventricles, and its four lesions (bool)."""
     rng = np.random.default_rng(seed)
     x, y, z = np.moveaxis(nib.affines.apply_affine(affine, np.moveaxis(np.indices(shape), 0, -1)), -1, 0)
-    brain = (x / 43) ** 2 + (y / 52) ** 2 + (z / 39.5) ** 2 < 1
+    brain = (x / 42) ** 2 + (y / 52) ** 2 + (z / 42) ** 2 < 1
     ventricles = np.minimum(*(((x - s * 8) / 5) ** 2 + (y / 20) ** 2 + (z / 9) ** 2 for s in (-1, 1))) < 1
     values = np.where(ventricles, 60.0, 110.0)
     lesions = np.zeros(shape, bool)

@@ -193,7 +193,7 @@ def test_a_cluster_gives_the_same_masks(tmp_path, finished, dataset, models):
     from distributed import LocalCluster
 
     output = tmp_path / "there"
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         executor = cluster.scheduler_address.replace("tcp://", "dask://")
         with pytest.raises(BatchError, match="1 of 5"):
             run_batch(request(dataset, output, executor=executor), Silent())

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from MSLesionSegLib.cli import app
 from phantoms.phantom import Head
@@ -24,6 +24,11 @@ def command(*arguments: object) -> list[str]:
 
 def run(environment: dict, *arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command(*arguments), capture_output=True, text=True, env=environment)
+
+
+def run_here(*arguments: object) -> Result:
+    """The command in this process, which has loaded torch already."""
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
 def segment_arguments(scan: Path, out: Path) -> list[object]:
@@ -52,13 +57,13 @@ def test_segment_prints_events_and_writes_the_result(head: Head, tmp_path, comma
     assert fractions == sorted(fractions)
     assert {event["stage"] for event in events if event["event"] == "progress"} == set(events[0]["stages"])
 
-    again = run(command_environment, *arguments)
-    assert again.returncode == 1
+    again = run_here(*arguments)
+    assert again.exit_code == 1
     assert "--overwrite" in again.stderr
     assert "Traceback" not in again.stderr
 
-    replaced = run(command_environment, *arguments, "--overwrite", "--min-peak", "0.7")
-    assert replaced.returncode == 0, replaced.stderr
+    replaced = run_here(*arguments, "--overwrite", "--min-peak", "0.7")
+    assert replaced.exit_code == 0, replaced.stderr
     assert "26-connected, at least 20 mm3" in replaced.stdout
     assert "peak from 0.7" in replaced.stdout
     assert json.loads((out / "result.json").read_text())["settings"]["minimum_peak"] == 0.7
@@ -87,8 +92,8 @@ def test_a_command_killed_in_the_middle_leaves_no_half_written_output(
     assert not out.exists() or (out / "result.json").is_file()
     # what may remain is hidden and is no obstacle
     assert {p.name for p in tmp_path.iterdir() if not p.name.startswith(".")} <= {"in", "out"}
-    again = run(command_environment, *segment_arguments(scan, out), "--overwrite")
-    assert again.returncode == 0, again.stderr
+    again = run_here(*segment_arguments(scan, out), "--overwrite")
+    assert again.exit_code == 0, again.stderr
     assert (out / "result.json").is_file()
 
 
@@ -180,21 +185,21 @@ def test_a_wrong_option_is_a_usage_error(command_environment):
     assert run(command_environment, "segment", "flair", "--flare", "x").returncode == 2
 
 
-def test_models_are_listed_and_shown(command_environment):
-    listed = run(command_environment, "models", "list")
-    assert listed.returncode == 0
+def test_models_are_listed_and_shown(models):
+    listed = run_here("models", "list")
+    assert listed.exit_code == 0
     assert "tiny" in listed.stdout and "flair-ms" in listed.stdout
     assert "MS3SEG" not in listed.stdout  # of a description only the first sentence
-    shown = run(command_environment, "models", "show", "tiny")
+    shown = run_here("models", "show", "tiny")
     assert json.loads(shown.stdout)["architecture"]["levels"] == 3
-    unknown = run(command_environment, "models", "show", "nobody")
-    assert unknown.returncode == 1
+    unknown = run_here("models", "show", "nobody")
+    assert unknown.exit_code == 1
     assert "nobody" in unknown.stderr
 
 
-def test_info_tells_versions_and_devices_but_no_names(command_environment, models):
-    done = run(command_environment, "info")
-    assert done.returncode == 0
+def test_info_tells_versions_and_devices_but_no_names(models):
+    done = run_here("info")
+    assert done.exit_code == 0
     for word in ("mslesionseg", "torch", "Python", "CPU cores", "GPU"):
         assert word in done.stdout
     assert str(models) not in done.stdout

@@ -28,6 +28,8 @@ from MSLesionSegLib.training.fine_tuning.model_update import share_out
 from phantoms.case_fixtures import add_flair
 from phantoms.lesion_examples import add_example
 
+pytestmark = pytest.mark.usefixtures("short_trials")
+
 TINY = Architecture(base=4, levels=3)
 QUICK = ["minutes=0", "steps=2", "validations=1", "patch=32"]
 
@@ -250,7 +252,7 @@ def test_a_run_cancelled_in_the_gate_keeps_no_brains_and_goes_on_with_the_gate(c
     with monkeypatch.context() as patch:
         patch.setattr(module, "judge_candidate", cancelled)
         code, events, _ = train(case_set)
-    assert code == 130 and "in the gate, the same command" in events[-1]["sentence"]
+    assert code == 130 and "in the gate, the same command resumes it" in events[-1]["sentence"]
     assert (store / "new").exists() and list((store / ".runs").iterdir()) == []
     with monkeypatch.context() as patch:
         patch.setattr(module, "fine_tune", never)

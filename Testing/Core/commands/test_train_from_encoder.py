@@ -15,6 +15,8 @@ from MSLesionSegLib.training.pretraining.run import PretrainingRecipe, pretrain
 from phantoms.case_fixtures import add_flair
 from phantoms.study_phantoms import write_examples
 
+pytestmark = pytest.mark.usefixtures("short_trials")
+
 KINDS = {
     "unet": (Architecture(base=4, levels=3), 32, ("input_block", "downsamples", "bottleneck")),
     "unetr": (Architecture(kind="unetr", base=4, patch=32, hidden=24, heads=2), 32, ("vit",)),

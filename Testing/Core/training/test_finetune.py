@@ -27,6 +27,8 @@ from MSLesionSegLib.training.fine_tuning.scores import Score
 from MSLesionSegLib.training.loop.loop import Validation, train_network
 from phantoms.lesion_examples import add_example
 
+pytestmark = pytest.mark.usefixtures("short_trials")
+
 TINY = Architecture(base=4, levels=3)
 RECIPE = FineTuningRecipe(
     steps=4,
