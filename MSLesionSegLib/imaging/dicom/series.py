@@ -19,7 +19,7 @@ from MSLesionSegLib.imaging.checks import scan_checks as checks
 from MSLesionSegLib.imaging.dicom.frames import Frame, frame_value, frames_of
 from MSLesionSegLib.imaging.dicom.pixels import stored_pixels
 from MSLesionSegLib.imaging.dicom.stack import stack
-from MSLesionSegLib.imaging.formats import StoredVolume
+from MSLesionSegLib.imaging.formats.stored import StoredVolume
 
 # in a file's first bytes: what kind of object it holds, in the file's own header or, where it has none, in the data
 _CLASS = rb"(?:\x02\x00\x02\x00UI..|\x08\x00\x16\x00(?:UI..|....))"
