@@ -20,7 +20,7 @@ from MSLesionSegLib.studies.continual.settings import BUFFER, ContinualData, Con
 from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.centres import split_centre
 from MSLesionSegLib.studies.engine.executor import run_cells
-from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.record import PREPARED, check_study_folder, open_study
 from MSLesionSegLib.studies.engine.study_cases import PREPARE, check_names, prepared_centre
 
 
@@ -38,7 +38,7 @@ def run_continual(
     progress.stage(PREPARE)
     centres = []
     for source in map(Path, data.centres):
-        cases = prepared_centre(source, folder / "material", progress)
+        cases = prepared_centre(source, folder / PREPARED, progress)
         centres.append(split_centre(source.name, cases, settings.test_share))
     cells = continual_cells(settings, centres)
     described = [case.described() for centre in centres for case in (*centre.train, *centre.test)]

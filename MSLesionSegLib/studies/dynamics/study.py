@@ -22,7 +22,7 @@ from MSLesionSegLib.studies.engine.cells import Cell
 from MSLesionSegLib.studies.engine.centres import Centre, split_centre
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.recipes import with_length
-from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.record import PREPARED, check_study_folder, open_study
 from MSLesionSegLib.studies.engine.study_cases import PREPARE, prepared_centre
 
 
@@ -72,7 +72,7 @@ def run_dynamics(
     check_study_folder(folder)
     progress.stage(PREPARE)
     source = Path(data.centre)
-    cases = prepared_centre(source, folder / "material", progress)
+    cases = prepared_centre(source, folder / PREPARED, progress)
     centre = split_centre(source.name, cases, settings.test_share)
     cells = dynamics_cells(settings, centre)
     _check_samples(cells[-1])

@@ -18,6 +18,7 @@ from MSLesionSegLib.studies.engine.base_models import BaseModels
 from MSLesionSegLib.versions import versions
 
 RECORD = "study.json"
+PREPARED = "material"  # folder of what is prepared for a study
 FORMAT = 1
 PROGRAM = "mslesionseg"
 NO_BASE_MODELS = BaseModels()
@@ -98,7 +99,7 @@ def check_study_folder(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file. Give the name of a folder.")
     if folder.exists() and any(folder.iterdir()) and not (folder / RECORD).exists():
-        begun = {path.name for path in folder.iterdir()} <= {"material"}
+        begun = {path.name for path in folder.iterdir()} <= {PREPARED}
         if not begun:
             raise OutputError(f"{folder} holds files that are not a study. Give another folder.")
 

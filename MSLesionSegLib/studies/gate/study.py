@@ -15,7 +15,7 @@ from MSLesionSegLib.jobs.cluster import check_executor
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
-from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.record import PREPARED, check_study_folder, open_study
 from MSLesionSegLib.studies.engine.study_cases import PREPARE, StudyCase, by_patient, native_centre
 from MSLesionSegLib.studies.gate.cells import LESSONS, OTHER_CONTRAST, gate_cells
 from MSLesionSegLib.studies.gate.report import write_gate_report
@@ -35,7 +35,7 @@ def run_gate(settings: GateSettings, data: GateData, folder: Path, executor: str
     check_executor(executor)
     check_study_folder(folder)
     progress.stage(PREPARE)
-    cases = native_centre(Path(data.cases), folder / "material", progress)
+    cases = native_centre(Path(data.cases), folder / PREPARED, progress)
     training, validation = split(settings, [group[0] for group in by_patient(cases, settings.seed)])
     cells = gate_cells(settings, training, validation)
     if len(cells) < len(LESSONS):

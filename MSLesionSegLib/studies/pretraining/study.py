@@ -17,7 +17,7 @@ from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
-from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.record import PREPARED, check_study_folder, open_study
 from MSLesionSegLib.studies.engine.rotation import make_subsets
 from MSLesionSegLib.studies.engine.study_cases import (
     PREPARE,
@@ -45,11 +45,11 @@ def run_pretraining(
     _check(settings, data)
     check_executor(executor)
     check_study_folder(folder)
-    material = folder / "material"
+    prepared = folder / PREPARED
     progress.stage(PREPARE)
     inner = Within(progress, PREPARE)
-    cases = [case for source in data.cases for case in native_centre(Path(source), material, progress)]
-    scans = [scan for source in data.scans for scan in unlabelled_centre(Path(source), material, inner)]
+    cases = [case for source in data.cases for case in native_centre(Path(source), prepared, progress)]
+    scans = [scan for source in data.scans for scan in unlabelled_centre(Path(source), prepared, inner)]
     subsets = make_subsets(cases, settings.subset, settings.seed) if data.cases else []
     used = [case for subset in subsets for case in subset]
     scans = _without(scans, used, progress)

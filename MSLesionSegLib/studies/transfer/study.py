@@ -15,7 +15,7 @@ from MSLesionSegLib.jobs.cluster import check_executor
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
-from MSLesionSegLib.studies.engine.record import check_study_folder, open_study
+from MSLesionSegLib.studies.engine.record import PREPARED, check_study_folder, open_study
 from MSLesionSegLib.studies.engine.rotation import make_subsets
 from MSLesionSegLib.studies.engine.study_cases import PREPARE, check_names, native_centre, prepared_centre
 from MSLesionSegLib.studies.transfer.cells import transfer_cells
@@ -34,12 +34,12 @@ def run_transfer(
     _check(settings, data)
     check_executor(executor)
     check_study_folder(folder)
-    material = folder / "material"
+    prepared = folder / PREPARED
     progress.stage(PREPARE)
-    cases = [case for source in data.cases for case in native_centre(Path(source), material, progress)]
-    external = [case for source in data.external for case in native_centre(Path(source), material, progress)]
+    cases = [case for source in data.cases for case in native_centre(Path(source), prepared, progress)]
+    external = [case for source in data.external for case in native_centre(Path(source), prepared, progress)]
     others = [
-        case for source in data.base_cases for case in prepared_centre(Path(source), material, progress)
+        case for source in data.base_cases for case in prepared_centre(Path(source), prepared, progress)
     ]
     subsets = make_subsets(cases, settings.subset, settings.seed)
     used = [case for subset in subsets for case in subset]
