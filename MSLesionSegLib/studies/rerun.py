@@ -11,7 +11,8 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSettings
 from MSLesionSegLib.studies.continual.study import run_continual
-from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings, run_dynamics
+from MSLesionSegLib.studies.dynamics.settings import DynamicsData, DynamicsSettings
+from MSLesionSegLib.studies.dynamics.study import run_dynamics
 from MSLesionSegLib.studies.engine.base_models import check_weight_hashes
 from MSLesionSegLib.studies.engine.record import RECORD, read_study
 from MSLesionSegLib.studies.gate.settings import GateData, GateSettings

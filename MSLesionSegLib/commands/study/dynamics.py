@@ -44,7 +44,8 @@ def study_dynamics(
     """Dynamics of parameters and representations in transfer learning (Karimi et al. 2021)."""
 
     def work(job: Job) -> Path:
-        from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings, run_dynamics
+        from MSLesionSegLib.studies.dynamics.settings import DynamicsData, DynamicsSettings
+        from MSLesionSegLib.studies.dynamics.study import run_dynamics
         from MSLesionSegLib.studies.engine.recipes import study_recipe
 
         chosen = DynamicsSettings(

@@ -5,22 +5,73 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.freezing import freeze
-from MSLesionSegLib.studies.engine.cells import CellContext, known_as
+from MSLesionSegLib.network.models.store import find_model, read_card
+from MSLesionSegLib.studies.dynamics.settings import DynamicsSettings
+from MSLesionSegLib.studies.engine.cells import Cell, CellContext, known_as
+from MSLesionSegLib.studies.engine.centres import Centre
+from MSLesionSegLib.studies.engine.recipes import with_length
 
 if TYPE_CHECKING:
     import torch
 
 RANDOM, TRANSFER, FROZEN = "random", "transfer", "frozen-encoder"
 TOLERANCE = 0.005  # "within 0.5 % of the best"
+
+
+def dynamics_cells(settings: DynamicsSettings, centre: Centre) -> list[Cell]:
+    """All cells of the study: the trainings, then the comparison of all."""
+    cells = []
+    files = {f"{c.site}/{c.name}": str(c.example.folder.absolute()) for c in (*centre.train, *centre.test)}
+    recipe = with_length(settings.recipe, len(centre.train))
+    common = {
+        "train": [case.described() for case in centre.train],
+        "test": [case.described() for case in centre.test],
+        "points": _points(recipe["steps"], settings.points),
+    }
+    for k, seed in enumerate(settings.seeds):
+        folder = find_model(settings.bases[k % len(settings.bases)])
+        card = read_card(folder)
+        slow = {**recipe, "seed": seed}
+        fast = {**slow, "learning_rate": 2 * slow["learning_rate"]}
+        base = {"model": card.name, "sha256": card.weights_sha256}
+        for kind, start, own in ((RANDOM, None, fast), (TRANSFER, base, slow), (FROZEN, None, fast)):
+            content = {
+                **common,
+                "architecture": asdict(card.architecture),
+                "start": start,
+                "frozen": kind == FROZEN,
+                "seed": seed,
+                "recipe": own,
+            }
+            where = {**files, "base": str(folder.absolute())} if start else files
+            cells.append(Cell(f"{kind}.seed{seed}", follow, content, where))
+    needs = tuple(cell.name for cell in cells if not cell.name.startswith(FROZEN))
+    content = {
+        **common,
+        "architecture": cells[0].settings["architecture"],
+        "patch": recipe["patch"],
+        "patches": settings.patches,
+        "samples": settings.samples,
+    }
+    return [*cells, Cell("comparison", compare, content, files, needs)]
+
+
+def _points(steps: int, count: int) -> list[int]:
+    if not 2 <= count <= steps:
+        raise SettingsError(
+            f"A training of {steps} steps can be scored 2 to {steps} times, not {count} times."
+        )
+    return [round(k * steps / count) for k in range(count + 1)]
 
 
 @known_as("MSLesionSegLib.studies.dynamics_cells.follow")

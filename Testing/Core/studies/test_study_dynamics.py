@@ -15,7 +15,8 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.studies.dynamics.cells import convergence
 from MSLesionSegLib.studies.dynamics.layers import LAYERS, activations, chosen_layers, filter_change, filters
-from MSLesionSegLib.studies.dynamics.study import DynamicsData, DynamicsSettings, run_dynamics
+from MSLesionSegLib.studies.dynamics.settings import DynamicsData, DynamicsSettings
+from MSLesionSegLib.studies.dynamics.study import run_dynamics
 from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_examples
@@ -106,8 +107,8 @@ def test_a_whole_study_and_its_rerun(models, tmp_path):
     ("change", "sentence"),
     [
         ({"bases": ()}, "--base"),
-        ({"points": 1}, "looked at"),
-        ({"points": 7}, "looked at"),
+        ({"points": 1}, "can be scored"),
+        ({"points": 7}, "can be scored"),
         ({"patches": 1, "samples": 5}, "take more patches"),
     ],
 )
