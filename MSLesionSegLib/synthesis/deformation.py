@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from MSLesionSegLib.synthesis.anatomy import Anatomy
 
@@ -28,7 +29,7 @@ def deform_anatomy(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
     shape = anatomy.white.shape
     centre = np.array(shape) / 2
     angles = np.deg2rad(rng.uniform(-10, 10, 3))
-    matrix = _rotation(angles) @ np.diag(1 / rng.uniform(0.84, 1.06, 3))
+    matrix = Rotation.from_euler("xyz", angles).as_matrix() @ np.diag(1 / rng.uniform(0.84, 1.06, 3))
     grid = np.stack(np.meshgrid(*[np.arange(n, dtype=np.float32) for n in shape], indexing="ij"))
     source = np.einsum("ij,jxyz->ixyz", matrix.astype(np.float32), grid - centre[:, None, None, None])
     source += centre[:, None, None, None] + rng.uniform(-4, 4, (3, 1, 1, 1))
@@ -50,11 +51,3 @@ def _ventricle_pull(ventricles: np.ndarray, millimetres: float) -> np.ndarray:
     direction = (nearest - here) / np.maximum(distance, 1e-3)
     strength = millimetres * np.exp(-((distance / 12) ** 2))
     return (direction * strength).astype(np.float32)
-
-
-def _rotation(angles: np.ndarray) -> np.ndarray:
-    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
-    x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return z @ y @ x

@@ -136,14 +136,11 @@ def _padded(volume: np.ndarray, centre: np.ndarray, half: int) -> np.ndarray:
 
 
 def _sampling_grid(size: int, block: int, strength: float, rng: np.random.Generator) -> torch.Tensor:
+    from monai.transforms.utils import create_rotate
+
     angles = np.deg2rad(rng.uniform(-20, 20, 3) * strength)
-    turn = np.eye(3)
-    for axis, angle in enumerate(angles):
-        a, b = [(1, 2), (0, 2), (0, 1)][axis]
-        step = np.eye(3)
-        step[a, a] = step[b, b] = np.cos(angle)
-        step[a, b], step[b, a] = -np.sin(angle), np.sin(angle)
-        turn = turn @ step
+    signs = (1, -1, 1)  # so that a seed turns as ever
+    turn = create_rotate(3, angles * signs)[:3, :3]
     scale = np.exp(rng.uniform(-0.15, 0.15, 3) * strength)
     bend = rng.normal(0, 1, (3, 5, 5, 5)) * (2.0 * strength * 2 / block)
     return deformation_grid(turn * scale * (size / block), np.zeros(3), bend, size)
@@ -194,16 +191,8 @@ def change_intensity(picture: torch.Tensor, rng: np.random.Generator, strength: 
 
 
 def blur(picture: torch.Tensor, sigma: float) -> torch.Tensor:
-    radius = 2
-    line = torch.exp(-(torch.arange(-radius, radius + 1, dtype=torch.float32) ** 2) / (2 * sigma**2))
-    line = line / line.sum()
-    channels = picture.shape[0]
-    out = picture[None]
-    for axis in range(3):
-        shape = [1, 1, 1]
-        shape[axis] = 2 * radius + 1
-        kernel = line.reshape(1, 1, *shape).repeat(channels, 1, 1, 1, 1)
-        padding = [0, 0, 0]
-        padding[axis] = radius
-        out = F.conv3d(out, kernel, padding=padding, groups=channels)
-    return out[0]
+    """Smooth each map of (C, X, Y, Z) by a Gaussian that is cut off at two voxels."""
+    from monai.networks.layers import separable_filtering
+
+    line = torch.exp(-(torch.arange(-2, 3, dtype=torch.float32) ** 2) / (2 * sigma**2))
+    return separable_filtering(picture[None], [line / line.sum()] * 3)[0]
