@@ -8,18 +8,15 @@ from typing import Annotated
 import typer
 
 from MSLesionSegLib.commands.options import Events, StopFile
-from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study.options import (
-    STAGES,
     Executor,
     RecipeName,
     RecipeSettings,
     StudyFolder,
     Threads,
     absolute,
-    describe_study,
     model_reference,
-    stays,
+    run_study,
     threads_or_default,
 )
 from MSLesionSegLib.jobs.job import Job
@@ -70,4 +67,4 @@ def study_continual(
         )
         return run_continual(chosen, ContinualData(absolute(centres)), output, executor, job)
 
-    run("study continual", work, STAGES, describe_study, events, stop_file, stays(output))
+    run_study("continual", work, output, events, stop_file)

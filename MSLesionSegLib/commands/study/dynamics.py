@@ -8,18 +8,15 @@ from typing import Annotated
 import typer
 
 from MSLesionSegLib.commands.options import Events, StopFile
-from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study.options import (
-    STAGES,
     Executor,
     RecipeName,
     RecipeSettings,
     StudyFolder,
     Threads,
     absolute,
-    describe_study,
     model_reference,
-    stays,
+    run_study,
     threads_or_default,
 )
 from MSLesionSegLib.jobs.job import Job
@@ -60,4 +57,4 @@ def study_dynamics(
         )
         return run_dynamics(chosen, DynamicsData(absolute([centre])[0]), output, executor, job)
 
-    run("study dynamics", work, STAGES, describe_study, events, stop_file, stays(output))
+    run_study("dynamics", work, output, events, stop_file)

@@ -8,16 +8,13 @@ from typing import Annotated
 import typer
 
 from MSLesionSegLib.commands.options import Events, StopFile
-from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study.options import (
-    STAGES,
     Executor,
     RecipeSettings,
     StudyFolder,
     Threads,
-    describe_study,
     model_reference,
-    stays,
+    run_study,
     threads_or_default,
 )
 from MSLesionSegLib.jobs.job import Job
@@ -63,4 +60,4 @@ def study_gate(
         )
         return run_gate(chosen, GateData(str(cases.expanduser().absolute())), output, executor, job)
 
-    run("study gate", work, STAGES, describe_study, events, stop_file, stays(output))
+    run_study("gate", work, output, events, stop_file)

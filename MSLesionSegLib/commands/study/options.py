@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.jobs.job import Job
 
 # expected shares of the time
 STAGES = {"prepare cases": 10.0, "train and test": 100.0, "write report": 2.0}
@@ -46,12 +49,18 @@ def absolute(paths: Sequence[Path] | None) -> tuple[str, ...]:
     return tuple(str(path.expanduser().absolute()) for path in paths or ())
 
 
-def describe_study(page: Path) -> dict[str, Any]:
-    """Content of the result event."""
-    folder = page.parent.absolute()
-    return {"folder": str(folder), "report": str(page.absolute()), "record": str(folder / "study.json")}
-
-
 def stays(folder: Path) -> str:
     """What a person is told who stopped a study."""
     return f"Cancelled. What was finished stays in {folder}; the same command resumes it."
+
+
+def run_study(
+    name: str, work: Callable[[Job], Path], folder: Path, events: bool, stop_file: Path | None
+) -> None:
+    """Run the job of a study; ``work`` returns its page."""
+    run(f"study {name}", work, STAGES, _describe, events, stop_file, stays(folder))
+
+
+def _describe(page: Path) -> dict[str, Any]:
+    folder = page.parent.absolute()
+    return {"folder": str(folder), "report": str(page.absolute()), "record": str(folder / "study.json")}

@@ -8,18 +8,15 @@ from typing import Annotated
 import typer
 
 from MSLesionSegLib.commands.options import Device, Events, StopFile
-from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study.options import (
-    STAGES,
     Executor,
     RecipeName,
     RecipeSettings,
     StudyFolder,
     Threads,
     absolute,
-    describe_study,
     model_reference,
-    stays,
+    run_study,
     threads_or_default,
 )
 from MSLesionSegLib.jobs.job import Job
@@ -83,4 +80,4 @@ def study_pretraining(
             chosen, PretrainingData(absolute(scans), absolute(cases)), output, executor, job
         )
 
-    run("study pretraining", work, STAGES, describe_study, events, stop_file, stays(output))
+    run_study("pretraining", work, output, events, stop_file)

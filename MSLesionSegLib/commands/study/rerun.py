@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from MSLesionSegLib.commands.options import Events, StopFile
-from MSLesionSegLib.commands.running import run
-from MSLesionSegLib.commands.study.options import STAGES, Executor, StudyFolder, describe_study, stays
+from MSLesionSegLib.commands.study.options import Executor, StudyFolder, run_study
 from MSLesionSegLib.jobs.job import Job
 
 
@@ -27,4 +26,4 @@ def study_rerun(
 
         return rerun(record, output, executor, job)
 
-    run("study rerun", work, STAGES, describe_study, events, stop_file, stays(output))
+    run_study("rerun", work, output, events, stop_file)

@@ -8,18 +8,15 @@ from typing import Annotated
 import typer
 
 from MSLesionSegLib.commands.options import Events, StopFile
-from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study.options import (
-    STAGES,
     Executor,
     RecipeName,
     RecipeSettings,
     StudyFolder,
     Threads,
     absolute,
-    describe_study,
     model_reference,
-    stays,
+    run_study,
     threads_or_default,
 )
 from MSLesionSegLib.jobs.job import Job
@@ -78,4 +75,4 @@ def study_transfer(
         data = TransferData(absolute(cases), absolute(external), absolute(base_cases))
         return run_transfer(chosen, data, output, executor, job)
 
-    run("study transfer", work, STAGES, describe_study, events, stop_file, stays(output))
+    run_study("transfer", work, output, events, stop_file)
