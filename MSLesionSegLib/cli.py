@@ -47,7 +47,7 @@ app.command()(train)
 @app.command()
 def info() -> None:
     """Versions, devices and models, to send along with a question. Holds no patient data."""
-    from MSLesionSegLib.commands.diagnostics import diagnostic_text
+    from MSLesionSegLib.diagnostics import diagnostic_text
 
     text = diagnostic_text()
     with printing():

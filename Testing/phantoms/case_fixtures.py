@@ -52,3 +52,7 @@ def repacked(archive: Path, change: Callable[[dict, dict], None]) -> Path:
         for name, content in entries.items():
             packed.writestr(name, content)
     return target
+
+
+def files(folder: Path) -> set[str]:
+    return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and p.name != ".lock"}

@@ -14,6 +14,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
+from MSLesionSegLib.imaging.reading import read_scan
 from phantoms.scan_files import AFFINE, FROM_LPS
 
 STUDY, REFERENCE = generate_uid(), generate_uid()
@@ -134,3 +135,14 @@ def _pixels(affine: np.ndarray) -> Dataset:
     group.PixelSpacing = [f"{spacing[1]:.8f}", f"{spacing[0]:.8f}"]
     group.SliceThickness = f"{spacing[2]:.8f}"
     return group
+
+
+def values(folder: Path) -> np.ndarray:
+    return np.asarray(read_scan(folder).own_values.dataobj)
+
+
+ORDERS = {
+    "from the top": range(33, -1, -1),
+    "interleaved": [*range(0, 34, 2), *range(1, 34, 2)],
+    "four packages": [k for first in (2, 0, 3, 1) for k in range(first, 34, 4)],
+}

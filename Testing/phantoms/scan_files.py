@@ -8,6 +8,8 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
+from MSLesionSegLib.imaging.reading import Scan
+
 SHAPE = (36, 40, 34)
 AFFINE = np.diag([3.0, 3.0, 3.0, 1.0])
 FROM_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -41,3 +43,24 @@ def assert_same_world(image: nib.Nifti1Image, data: np.ndarray, affine: np.ndarr
     assert np.abs(found - nearest).max() < 1e-2
     assert sorted(image.shape) == sorted(data.shape)
     np.testing.assert_array_equal(image.get_fdata()[tuple(nearest.T)], data[tuple(index)])
+
+
+def write_fields(path: Path, data: np.ndarray = None, **fields: object) -> Path:
+    """Write a NIfTI file and then overwrite header fields on disk, past every repair that a writer makes."""
+    write_nifti(path, noise() if data is None else data)
+    content = bytearray(path.read_bytes())
+    header = nib.Nifti1Header(bytes(content[:348]), check=False)
+    for name, value in fields.items():
+        header[name] = value
+    content[:348] = header.binaryblock
+    path.write_bytes(content)
+    return path
+
+
+def codes(scan: Scan) -> list[str]:
+    return [finding.code for finding in scan.findings]
+
+
+def sentence(scan: Scan, code: str) -> str:
+    (found,) = [finding.sentence for finding in scan.findings if finding.code == code]
+    return found

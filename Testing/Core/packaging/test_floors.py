@@ -27,7 +27,7 @@ FLOORS = (
     "jobs",
     "files",
 )
-ON_THE_ROOF = ("cli", "__main__")
+ON_THE_ROOF = ("cli", "__main__", "diagnostics")
 
 
 def module_of(path: Path) -> str:
