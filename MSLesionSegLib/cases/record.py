@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,6 +12,7 @@ import nibabel as nib
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.splits import Split, SplitRegister
 from MSLesionSegLib.errors import ImageError, ModelError
+from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
@@ -140,7 +139,7 @@ def read_record(folder: Path, record: Path, register: SplitRegister) -> Case:
         site=person.site,
         lesions=int(content["Lesions"]),
         volume_mm3=float(content["VolumeMm3"]),
-        sha256=hashlib.sha256(json.dumps(sorted(contents.items())).encode()).hexdigest(),
+        sha256=json_sha256(sorted(contents.items())),
         scans={str(name): str(value) for name, value in content["Scans"].items()},
         contents=contents,
         review=_review(**content["Review"]),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.files.checksums import file_sha256
+from MSLesionSegLib.files.checksums import files_sha256
 from MSLesionSegLib.imaging.checks import scan_checks as checks
 from MSLesionSegLib.imaging.checks.position import no_position
 from MSLesionSegLib.imaging.formats.stored import DAMAGED, StoredVolume, cut_off
@@ -45,6 +44,6 @@ def open_analyze(path: Path, header_file: Path, voxel_file: Path) -> StoredVolum
         float(image.dataobj.inter),
         image.affine,
         None,
-        hashlib.sha256("".join(file_sha256(file) for file in files).encode()).hexdigest(),
+        files_sha256(files),
         position,
     )

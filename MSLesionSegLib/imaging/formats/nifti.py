@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import nibabel as nib
@@ -10,7 +9,7 @@ import numpy as np
 from nibabel.arrayproxy import ArrayProxy
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.files.checksums import file_sha256
+from MSLesionSegLib.files.checksums import file_sha256, files_sha256
 from MSLesionSegLib.imaging.checks import scan_checks as checks
 from MSLesionSegLib.imaging.checks.position import check_position_codes
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
@@ -178,4 +177,4 @@ def _check_name_matches_content(path: Path) -> None:
 def _sha256(path: Path, *files: Path) -> str:
     if files == (path, path):
         return file_sha256(path)
-    return hashlib.sha256("".join(file_sha256(file) for file in files).encode()).hexdigest()
+    return files_sha256(files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import threading
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.files.atomic import atomic_folder, write_text
+from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.jobs.progress import Progress, Relay, StopFile
 from MSLesionSegLib.training.loop.stages import TRAINING
 from MSLesionSegLib.training.loop.stopwatch import Stopwatch
@@ -95,7 +95,7 @@ def keys_of(cells: Sequence[Cell]) -> dict[str, str]:
     keys: dict[str, str] = {}
     for cell in cells:
         content = [cell.work.known_as, cell.settings, [keys[name] for name in cell.needs]]
-        keys[cell.name] = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        keys[cell.name] = json_sha256(content)
     return keys
 
 

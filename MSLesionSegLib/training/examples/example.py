@@ -12,6 +12,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.atomic import write_text
+from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.files.foreign_json import read_json
 
 ARRAYS = ("image", "label", "brain", "lesion_index", "focus_index", "brain_index")
@@ -109,7 +110,7 @@ def _sha256(arrays: Iterable[np.ndarray]) -> str:
 def fingerprint(examples: Iterable[Example]) -> str:
     """SHA-256 of a set of examples: names, contents and weights."""
     facts = [(example.site, example.name, example.sha256, example.weight) for example in examples]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return json_sha256(facts)
 
 
 def read_examples(root: Path) -> list[Example]:

@@ -6,7 +6,6 @@ Karthik et al. 2022 (experience replay over hospitals): at most 20 image-label p
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
@@ -19,6 +18,7 @@ from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.atomic import atomic_folder, output_errors
+from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.zip_archive import pack_folder, unpack_folder
@@ -295,4 +295,4 @@ def _sites(examples: Sequence[Example]) -> dict[str, int]:
 
 
 def _digest(examples: dict[str, str]) -> str:
-    return hashlib.sha256(json.dumps(sorted(examples.items())).encode()).hexdigest()
+    return json_sha256(sorted(examples.items()))

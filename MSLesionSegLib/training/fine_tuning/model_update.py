@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import tempfile
 import time
 from collections.abc import Sequence
@@ -15,6 +13,7 @@ from typing import Any
 
 from MSLesionSegLib.cases.case_set import CaseSet, list_cases, read_cases
 from MSLesionSegLib.errors import ModelError, SettingsError
+from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.jobs.progress import Progress, Silent, Within
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.freezing import check_part
@@ -306,7 +305,7 @@ def _run_key(request: TrainRequest, start: str | None, cases: CaseSet) -> str:
         [(case.case_id, case.sha256, case.split) for case in cases.cases],
         fingerprint(request.buffer),
     ]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return json_sha256(facts)
 
 
 def _waits_for_gate(model: Path, key: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import time
@@ -16,6 +15,7 @@ import torch
 
 from MSLesionSegLib.errors import Cancelled, ModelError, SettingsError
 from MSLesionSegLib.files.atomic import write_text
+from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.architectures import Architecture, build
@@ -269,7 +269,7 @@ def training_key(request: FineTuning, recipe: FineTuningRecipe) -> str:
         fingerprint(request.training),
         fingerprint(request.replay),
     ]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return json_sha256(facts)
 
 
 def _validation(request, recipe, model, progress) -> Validation:
