@@ -1,4 +1,4 @@
-"""Training examples for enhancing lesions: real T1 pairs, and T1 scans whose second scan is made up."""
+"""Training examples for enhancing lesions: real T1 pairs, and T1 scans whose second scan is synthetic."""
 
 from __future__ import annotations
 

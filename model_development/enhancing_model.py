@@ -1,7 +1,7 @@
 """How the model for enhancing lesions is made: first tumours' rims and metastasis-like foci, then MS-like ones.
 
 No masks of enhancing MS lesions exist in the open, so all MS-like foci are synthetic, put on the fly into T1 pairs of
-tumour patients (away from the tumour) and into T1 scans with made-up vessels. The vessels, sinuses, dura and plexus
+tumour patients (away from the tumour) and into T1 scans with synthetic vessels. The vessels, sinuses, dura and plexus
 are what the model learns to leave alone.
 """
 

@@ -12,7 +12,7 @@ from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.bids_writing import NewCase, check_folder, take_out, write_case
 from MSLesionSegLib.cases.case_set import find_case, require_set
 from MSLesionSegLib.cases.checking import check_lesion_share
-from MSLesionSegLib.cases.record import Case, Review, read_record
+from MSLesionSegLib.cases.record import Case, CaseReview, read_record
 from MSLesionSegLib.cases.splits import Split, read_register
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.transaction import transaction
@@ -181,7 +181,7 @@ def _read(request: AddRequest) -> NewCase:
         grid=grid,
         mask=mask,
         draft=draft,
-        review=Review(model=request.model, reviewer=request.reviewer, minutes=request.minutes),
+        review=CaseReview(model=request.model, reviewer=request.reviewer, minutes=request.minutes),
         site=request.site,
         subject=request.subject,
         split=request.split,

@@ -17,7 +17,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import FORMAT, FORMAT_KEY, all_versions, require_set
 from MSLesionSegLib.cases.corrections import compare_with_draft
-from MSLesionSegLib.cases.record import Case, Review
+from MSLesionSegLib.cases.record import Case, CaseReview
 from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.cases.stored_scans import StoredScan, find_stored, known_turned, turned_to
 from MSLesionSegLib.errors import SettingsError
@@ -58,7 +58,7 @@ class NewCase:
     grid: str
     mask: nib.Nifti1Image
     draft: nib.Nifti1Image | None
-    review: Review
+    review: CaseReview
     site: str | None
     subject: str | None
     split: Split | None

@@ -21,7 +21,7 @@ from MSLesionSegLib.tasks import TASKS
 
 
 @dataclass(frozen=True)
-class Review:
+class CaseReview:
     """What a person did to the draft of a mask.
 
     Attributes:
@@ -80,7 +80,7 @@ class Case:
     sha256: str
     scans: Mapping[str, str]
     contents: Mapping[str, str]
-    review: Review
+    review: CaseReview
 
     @property
     def reference(self) -> Path:
@@ -146,8 +146,8 @@ def read_record(folder: Path, record: Path, register: SplitRegister) -> Case:
     )
 
 
-def _review(**facts: Any) -> Review:
-    review = Review(**facts)
+def _review(**facts: Any) -> CaseReview:
+    review = CaseReview(**facts)
     if review.reviewer and not layout.CODE.fullmatch(review.reviewer):
         raise ValueError("its reviewer is not a code")
     if review.model:
