@@ -184,7 +184,7 @@ def models_compare(
 
     def work(job: Job) -> Verdict:
         job.stage(LOAD)
-        from MSLesionSegLib.training.fine_tuning.model_update import compare_models
+        from MSLesionSegLib.training.fine_tuning.gate_cases import compare_models
 
         return compare_models(old, new, cases, replay, device, job)
 

@@ -79,7 +79,8 @@ def train(
     def work(job: Progress) -> Trained:
         job.stage(LOAD)
         from MSLesionSegLib.network.device import choose_device
-        from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, buffer_for, train
+        from MSLesionSegLib.training.fine_tuning.gate_cases import buffer_for
+        from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, train
 
         request = TrainRequest(
             cases=cases,

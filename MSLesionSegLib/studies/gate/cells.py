@@ -73,7 +73,8 @@ def teach(settings: dict[str, Any], files: dict[str, str], context: CellContext)
     """File the cases of a lesson, fine-tune, and tell what the gate says and which model is in use afterwards."""
     from MSLesionSegLib.cases.adding import AddRequest, add_case
     from MSLesionSegLib.network.models.model_in_use import model_in_use, use_model
-    from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, buffer_for, train
+    from MSLesionSegLib.training.fine_tuning.gate_cases import buffer_for
+    from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, train
 
     case_set, store = context.scratch / "cases", context.scratch / "models"
     shutil.rmtree(case_set, ignore_errors=True)

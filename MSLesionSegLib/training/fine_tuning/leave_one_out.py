@@ -3,32 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Within
 from MSLesionSegLib.network.models.store import find_model, load_model, read_card
 from MSLesionSegLib.training.examples.lineage import nearest_untouched, patient
-from MSLesionSegLib.training.fine_tuning.run import FineTuning, fine_tune, training_key
-from MSLesionSegLib.training.fine_tuning.scores import Score, score
+from MSLesionSegLib.training.fine_tuning.request import FineTuning, training_key
+from MSLesionSegLib.training.fine_tuning.run import fine_tune
+from MSLesionSegLib.training.fine_tuning.scores import LeftOut, Score, score
 from MSLesionSegLib.training.loop.distributed import ProcessGroup
 from MSLesionSegLib.training.loop.stages import GATE, LEAVE_ONE_OUT, TRAINING
-
-
-@dataclass(frozen=True)
-class Apart:
-    """What leave-one-out measured.
-
-    Attributes:
-        old, new: scores, case by case, of a model that never saw these patients and of models that were trained from
-            such a one without the scored patient.
-        remark: sentence for the verdict where the old model is not the one in use; may be empty.
-    """
-
-    old: list[Score]
-    new: list[Score]
-    remark: str
 
 
 class _Turn(Within):
@@ -56,7 +42,7 @@ class _Turn(Within):
 
 def leave_one_out(
     tuning: FineTuning, in_use: Path, folder: Path, default: str, progress: Progress, group: ProcessGroup
-) -> Apart:
+) -> LeftOut:
     """Train once more without each patient, and score that patient's cases.
 
     A model that was trained on a patient is no fair opponent on this patient's cases, nor a fair start.
@@ -102,4 +88,4 @@ def leave_one_out(
             fine_tune(replace(apart, name=name, work=folder / f"run-{name}"), turn, group)
         for found, model in zip(scores, (old, load_model(folder / name)), strict=True):
             found += score(model, members, device=tuning.device)
-    return Apart(*scores, remark)
+    return LeftOut(*scores, remark)

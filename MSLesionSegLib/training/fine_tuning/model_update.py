@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.cases.case_set import CaseSet, list_cases, read_cases
+from MSLesionSegLib.cases.case_set import CaseSet, read_cases
 from MSLesionSegLib.errors import ModelError, SettingsError
 from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.jobs.progress import Progress, Silent, Within
@@ -31,26 +29,19 @@ from MSLesionSegLib.network.models.store import (
 from MSLesionSegLib.tasks import Task, get_task
 from MSLesionSegLib.training.examples import case_examples
 from MSLesionSegLib.training.examples.example import Example, fingerprint
-from MSLesionSegLib.training.examples.replay_buffer import replay_examples
 from MSLesionSegLib.training.fine_tuning.budget import check_patch
+from MSLesionSegLib.training.fine_tuning.gate_cases import share_out
 from MSLesionSegLib.training.fine_tuning.leave_one_out import leave_one_out
-from MSLesionSegLib.training.fine_tuning.promotion_gate import (
-    FEWEST_CASES,
-    Verdict,
-    decide,
-    judge_candidate,
-    mirroring_remark,
-    with_remarks,
-)
+from MSLesionSegLib.training.fine_tuning.promotion_gate import FEWEST_CASES, Verdict, judge_candidate
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
-from MSLesionSegLib.training.fine_tuning.run import FineTuned, FineTuning, fine_tune, seconds_to_score
-from MSLesionSegLib.training.fine_tuning.scores import score
+from MSLesionSegLib.training.fine_tuning.request import FineTuning
+from MSLesionSegLib.training.fine_tuning.run import FineTuned, fine_tune
+from MSLesionSegLib.training.fine_tuning.scores import NOTHING_LEFT_OUT, seconds_to_score
 from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
 from MSLesionSegLib.training.loop.run_folder import RunFolder, held_run
 from MSLesionSegLib.training.loop.stages import GATE, MEASURE
 
 SCRATCH = "scratch"
-GATE_SHARE = 3  # one in so many buffer examples of a site is kept for the gate
 
 
 @dataclass(frozen=True)
@@ -188,80 +179,29 @@ def _run(
         keep_s=2 * seconds_to_score(old, [*validation, *earlier], device),
         began=began,
     )
-    apart = None
+    left_out = NOTHING_LEFT_OUT
     if request.leave_one_out:
-        apart = leave_one_out(tuning, old.folder, run.apart, task.default_model, progress, group)
+        left_out = leave_one_out(tuning, old.folder, run.left_out, task.default_model, progress, group)
         tuning = replace(tuning, began=None)
     if group.broadcast(run.model.exists()):
         tuned = FineTuned(run.model, read_card(run.model), ())
     else:
         tuned = fine_tune(tuning, progress, group)
     progress.stage(GATE)
-    verdict = (
-        _judged(tuned, old, validation, earlier, apart, device, Within(progress, GATE))
-        if group.leads
-        else None
-    )
+    verdict = None
+    if group.leads:
+        new, inner = load_model(tuned.folder), Within(progress, GATE)
+        verdict = judge_candidate(
+            old, new, validation, earlier, left_out=left_out, device=device, progress=inner
+        )
+        if not request.leave_one_out:
+            verdict = _with_offer(verdict, tuned)
     verdict = group.broadcast(verdict)
     if group.leads:
         _conclude(tuned, old.card.name, verdict)
         run.clear()
     group.barrier()
     return Trained(run.name, tuned.folder, model_in_use(task.name), verdict, tuned.history)
-
-
-def compare_models(
-    old: str,
-    new: str,
-    cases: Path,
-    replay: Sequence[str] | None = None,
-    device: str = "auto",
-    progress: Progress | None = None,
-) -> Verdict:
-    """Let the gate compare two models on the validation cases of a set and on the kept part of the buffer.
-
-    Raises:
-        ModelError: a model cannot be used, or they are for different tasks.
-        SettingsError: there is nothing to measure on.
-    """
-    progress = progress or Silent()
-    where = choose_device(device)
-    one = load_model(old)
-    other = load_model(new, task=one.card.task)
-    with tempfile.TemporaryDirectory(prefix="mslesionseg-") as temporary:
-        found = read_cases(cases, one.card.task)
-        validation = case_examples.prepare_cases(found.validation, Path(temporary), progress)
-        if not validation:
-            raise SettingsError(
-                f"There are no usable validation cases for the task '{one.card.task}' in {cases}."
-            )
-        progress.stage(GATE)
-        inner = Within(progress, GATE)
-        earlier = share_out(buffer_for(cases, one.card.task, replay))[1]
-        return judge_candidate(one, other, validation, earlier, device=where, progress=inner)
-
-
-def buffer_for(cases: Path, task: str, names: Sequence[str] | None) -> tuple[Example, ...]:
-    """The replay examples of other sites than those of a case set; see :func:`replay_examples`."""
-    own = {case.site for case in list_cases(cases, task).cases}
-    return replay_examples(task, names, other_than=own)
-
-
-def share_out(buffer: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Buffer examples to train on, and those that are kept for the gate: about a third of each site.
-
-    The content of an example decides, so that one that was once kept for the gate stays so; where that would keep
-    none or all of a site, its first one is kept. The only example of a site is trained on.
-    """
-    trained, kept = [], []
-    for site in dict.fromkeys(example.site for example in buffer):
-        members = sorted((e for e in buffer if e.site == site), key=lambda example: example.sha256)
-        chosen = [e for e in members if int(e.sha256[:8], 16) % GATE_SHARE == 0] or members[:1]
-        if len(chosen) == len(members):
-            chosen = members[: min(1, len(members) - 1)]
-        kept += chosen
-        trained += [e for e in members if e not in chosen]
-    return trained, kept
 
 
 def _prepared(
@@ -315,18 +255,6 @@ def _waits_for_gate(model: Path, key: str) -> bool:
     except ModelError:
         return False
     return card.training.get("run") == key and "gate" not in card.results
-
-
-def _judged(tuned: FineTuned, old, validation, earlier, apart, device, progress) -> Verdict:
-    new = load_model(tuned.folder)
-    if apart is None:
-        verdict = judge_candidate(old, new, validation, earlier, device=device, progress=progress)
-        return _with_offer(verdict, tuned)
-    scores = [
-        score(m, e, device=device, progress=progress) for m in (old, new) for e in (validation, earlier)
-    ]
-    verdict = decide([*apart.old, *scores[0]], scores[1], [*apart.new, *scores[2]], scores[3])
-    return with_remarks(verdict, apart.remark, mirroring_remark(old, new))
 
 
 def _with_offer(verdict: Verdict, tuned: FineTuned) -> Verdict:

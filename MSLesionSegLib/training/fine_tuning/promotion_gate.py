@@ -16,7 +16,7 @@ from MSLesionSegLib.cases.splits import SYNTHETIC_SITE
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.training.examples.example import Example
-from MSLesionSegLib.training.fine_tuning.scores import METRICS, Score, means, score
+from MSLesionSegLib.training.fine_tuning.scores import METRICS, NOTHING_LEFT_OUT, LeftOut, Score, means, score
 
 FEWEST_CASES = 3
 LARGEST_FALL = 0.02  # of the mean Dice, at this site and at any earlier one
@@ -95,6 +95,7 @@ def judge_candidate(
     validation: Sequence[Example],
     earlier: Sequence[Example],
     *,
+    left_out: LeftOut = NOTHING_LEFT_OUT,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Verdict:
@@ -104,14 +105,16 @@ def judge_candidate(
         old: the model in use; new: the candidate.
         validation: cases of this site that neither model was trained on.
         earlier: cases of earlier sites that the new model was not trained on.
+        left_out: scores of leave-one-out, which count like those of validation cases.
     """
     progress = progress or Silent()
-    scores = [
+    here_old, before_old, here_new, before_new = (
         score(model, examples, device=device, progress=progress)
         for model in (old, new)
         for examples in (validation, earlier)
-    ]
-    return with_remarks(decide(*scores), mirroring_remark(old, new))
+    )
+    verdict = decide([*left_out.old, *here_old], before_old, [*left_out.new, *here_new], before_new)
+    return with_remarks(verdict, left_out.remark, mirroring_remark(old, new))
 
 
 def with_remarks(verdict: Verdict, *remarks: str) -> Verdict:

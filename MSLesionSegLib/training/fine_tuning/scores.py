@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +40,24 @@ class Score:
     false_positives: int
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """What leave-one-out measured.
+
+    Attributes:
+        old, new: scores, case by case, of a model that never saw these patients and of models that were trained from
+            such a one without the scored patient.
+        remark: sentence for the verdict where the old model is not the one in use; may be empty.
+    """
+
+    old: Sequence[Score] = ()
+    new: Sequence[Score] = ()
+    remark: str = ""
+
+
+NOTHING_LEFT_OUT = LeftOut()
+
+
 def score(
     model: Model, examples: Sequence[Example], *, device: str = "cpu", progress: Progress | None = None
 ) -> list[Score]:
@@ -66,3 +85,12 @@ def score(
 def means(scores: Sequence[Score]) -> dict[str, float | None]:
     """Mean of every metric over the examples where it is defined."""
     return {name: average([getattr(s, name) for s in scores]).mean for name in METRICS}
+
+
+def seconds_to_score(model: Model, examples: Sequence[Example], device: str) -> float:
+    """Expected seconds for scoring examples, from the first of them."""
+    if not examples:
+        return 0.0
+    begin = time.monotonic()
+    score(model, examples[:1], device=device)
+    return (time.monotonic() - begin) * len(examples)

@@ -41,7 +41,7 @@ class RunFolder:
         return self.folder / "run"
 
     @property
-    def apart(self) -> Path:
+    def left_out(self) -> Path:
         """Models that were trained without a patient each."""
         return self.folder / "leave-one-out"
 

@@ -24,7 +24,7 @@ from MSLesionSegLib.network.models.store import load_model, read_card, save_mode
 from MSLesionSegLib.training.examples.case_examples import prepare_case
 from MSLesionSegLib.training.examples.example import fingerprint, read_examples
 from MSLesionSegLib.training.fine_tuning import model_update as module
-from MSLesionSegLib.training.fine_tuning.model_update import share_out
+from MSLesionSegLib.training.fine_tuning.gate_cases import share_out
 from phantoms.case_fixtures import add_flair
 from phantoms.lesion_examples import add_example
 
@@ -252,7 +252,7 @@ def test_a_run_cancelled_in_the_gate_keeps_no_brains_and_goes_on_with_the_gate(c
     with monkeypatch.context() as patch:
         patch.setattr(module, "judge_candidate", cancelled)
         code, events, _ = train(case_set)
-    assert code == 130 and "in the gate, the same command resumes it" in events[-1]["sentence"]
+    assert code == 130 and "in the gate, the same command resumes" in events[-1]["sentence"]
     assert (store / "new").exists() and list((store / ".runs").iterdir()) == []
     with monkeypatch.context() as patch:
         patch.setattr(module, "fine_tune", never)

@@ -20,9 +20,10 @@ from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import load_model, read_card, save_model
 from MSLesionSegLib.training.examples.example import read_examples
 from MSLesionSegLib.training.examples.lineage import patient_codes
-from MSLesionSegLib.training.fine_tuning import run as module
+from MSLesionSegLib.training.fine_tuning import run, run_plan
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe, recipe_from_card
-from MSLesionSegLib.training.fine_tuning.run import FineTuning, fine_tune
+from MSLesionSegLib.training.fine_tuning.request import FineTuning
+from MSLesionSegLib.training.fine_tuning.run import fine_tune
 from MSLesionSegLib.training.fine_tuning.scores import Score
 from MSLesionSegLib.training.loop.loop import Validation, train_network
 from phantoms.lesion_examples import add_example
@@ -149,8 +150,8 @@ def test_a_blob_over_all_lesions_is_not_the_best_state(request_, monkeypatch):
         dice, f1 = next(states)
         return [Score("kept", "here", False, dice, f1, 1.0, 1.0, 0)]
 
-    monkeypatch.setattr(module, "score", scored)
-    monkeypatch.setattr(module, "seconds_to_score", lambda *_: 0.0)
+    monkeypatch.setattr(run, "score", scored)
+    monkeypatch.setattr(run_plan, "seconds_to_score", lambda *_: 0.0)
     card = fine_tune(request_, Silent()).card
     assert card.results["validation of the best state"]["dice"] == 0.45
 
@@ -173,7 +174,8 @@ CHILD = textwrap.dedent("""
     from pathlib import Path
     from MSLesionSegLib.training.loop import loop
     from MSLesionSegLib.training.examples.example import read_examples
-    from MSLesionSegLib.training.fine_tuning.run import FineTuning, fine_tune
+    from MSLesionSegLib.training.fine_tuning.request import FineTuning
+    from MSLesionSegLib.training.fine_tuning.run import fine_tune
     from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
     from MSLesionSegLib.jobs.progress import Silent
     import test_finetune
@@ -243,14 +245,14 @@ def test_a_training_stopped_before_any_scoring_leaves_its_checkpoint_and_no_mode
 
 
 def test_a_time_budget_decides_the_length_once_and_for_all(request_, monkeypatch):
-    monkeypatch.setattr(module, "seconds_per_step", lambda *_: 1.0)
-    monkeypatch.setattr(module, "seconds_to_score", lambda *_: 2.0)
+    monkeypatch.setattr(run_plan, "seconds_per_step", lambda *_: 1.0)
+    monkeypatch.setattr(run_plan, "seconds_to_score", lambda *_: 2.0)
     budget = replace(
         request_, recipe=RECIPE.but(steps=0, minutes=1.0), began=time.monotonic() - 5, keep_s=6.0
     )
     with pytest.raises(Cancelled):
         fine_tune(budget, StopsAfter(0))
-    monkeypatch.setattr(module, "seconds_per_step", lambda *_: 0.001)
+    monkeypatch.setattr(run_plan, "seconds_per_step", lambda *_: 0.001)
     listener = StopsAfter(0)
     with pytest.raises(Cancelled):
         fine_tune(budget, listener)
@@ -259,8 +261,8 @@ def test_a_time_budget_decides_the_length_once_and_for_all(request_, monkeypatch
 
 
 def test_the_remaining_time_follows_from_measured_steps_also_when_a_run_goes_on(request_, monkeypatch):
-    monkeypatch.setattr(module, "seconds_per_step", lambda *_: 2.0)
-    monkeypatch.setattr(module, "seconds_to_score", lambda *_: 7.0)
+    monkeypatch.setattr(run_plan, "seconds_per_step", lambda *_: 2.0)
+    monkeypatch.setattr(run_plan, "seconds_to_score", lambda *_: 7.0)
     request = replace(request_, keep_s=11.0)
     for _ in range(2):
         listener = StopsAfter(1 / 4)
@@ -268,11 +270,11 @@ def test_the_remaining_time_follows_from_measured_steps_also_when_a_run_goes_on(
             fine_tune(request, listener)
         # 4 steps, and scorings at the start, in the middle and at the end
         assert listener.expected == {"training": 4 * 2.0 + 3 * 7.0, "gate": 11.0}
-        monkeypatch.setattr(module, "seconds_per_step", lambda *_: pytest.fail("measured again"))
+        monkeypatch.setattr(run_plan, "seconds_per_step", lambda *_: pytest.fail("measured again"))
 
 
 def test_an_impossible_time_budget_still_makes_a_few_steps(request_, monkeypatch):
-    monkeypatch.setattr(module, "seconds_per_step", lambda *_: 100.0)
+    monkeypatch.setattr(run_plan, "seconds_per_step", lambda *_: 100.0)
     with pytest.raises(Cancelled):
         fine_tune(replace(request_, recipe=RECIPE.but(steps=0, minutes=1.0)), StopsAfter(0))
     assert '"steps": 20' in (request_.models / ".runs" / "mine" / "plan.json").read_text()

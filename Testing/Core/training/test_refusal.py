@@ -19,7 +19,8 @@ from MSLesionSegLib.training.examples.example import Example, write_example
 from MSLesionSegLib.training.fine_tuning import model_update as module
 from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, train
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
-from MSLesionSegLib.training.fine_tuning.run import FineTuning, fine_tune
+from MSLesionSegLib.training.fine_tuning.request import FineTuning
+from MSLesionSegLib.training.fine_tuning.run import fine_tune
 from phantoms.lesion_examples import add_example
 
 TINY = Architecture(base=4, levels=3)
