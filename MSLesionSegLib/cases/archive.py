@@ -202,7 +202,9 @@ def _missing(folder: Path, history: Sequence[Case]) -> Sequence[Case]:
     """
     if not history:
         return []
-    here = [other.contents["mask"] for other in all_versions(folder) if _same(other, history[0])]
+    first = history[0]
+    same = [other for other in all_versions(folder) if other.is_of(get_task(first.task), first.scans)]
+    here = [other.contents["mask"] for other in same]
     wanted = [case.contents["mask"] for case in history]
     if set(wanted) <= set(here) and here[-1] == wanted[-1]:
         return []
@@ -234,11 +236,6 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
     if not written.stored:
         return None
     return read_record(folder, folder / written.record, read_register(folder))
-
-
-def _same(one: Case, other: Case) -> bool:
-    required = get_task(other.task).required
-    return one.task == other.task and all(one.scans[name] == other.scans[name] for name in required)
 
 
 def _patient_here(
@@ -318,12 +315,8 @@ def _copy(folder: Path, case: Case, strip_face: bool, contents: dict[Path, str],
 
 def _leave_only(work: Path, cases: Sequence[Case], folder: Path) -> None:
     """Delete what was copied of patients' files before their case was left out."""
-    wanted = {path.relative_to(folder).as_posix() for case in cases for path in _files(case)}
+    wanted = {path.relative_to(folder).as_posix() for case in cases for path in case.files}
     wanted |= {layout.record_name(name) for name in wanted}
     for path in work.rglob("sub-*"):
         if path.is_file() and path.relative_to(work).as_posix() not in wanted:
             path.unlink()
-
-
-def _files(case: Case) -> list[Path]:
-    return [path for path in (*case.images.values(), case.mask, case.draft) if path is not None]

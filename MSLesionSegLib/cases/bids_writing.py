@@ -104,7 +104,7 @@ def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
         write_descriptions(change)
     register, known = read_register(folder), all_versions(folder)
     subject, is_new = _subject(new, known, register)
-    same = [case for case in known if case.task == new.task.name and _same_scans(case, new)]
+    same = [case for case in known if case.is_of(new.task, new.hashes)]
     findings = []
     with_face = {name: own for name, own in new.contents.items() if own == new.hashes[name]}
     turned = known_turned(with_face, new.scans, register.scans, known)
@@ -133,9 +133,9 @@ def take_out(folder: Path, case: Case, change: Transaction) -> None:
     versions = all_versions(folder)
     gone = [version for version in versions if version.case_id == case.case_id]
     rest = [version for version in versions if version.case_id != case.case_id]
-    needed = {path for version in rest for path in _files(version)}
+    needed = {path for version in rest for path in version.files}
     names = [layout.record_name(version.mask.relative_to(folder).as_posix()) for version in gone]
-    for path in sorted({path for version in gone for path in _files(version)} - needed):
+    for path in sorted({path for version in gone for path in version.files} - needed):
         name = path.relative_to(folder).as_posix()
         names += [name, layout.record_name(name)] if layout.IMAGE.fullmatch(name) else [name]
     change.removals += names  # the records come first: without its record there is no case
@@ -175,11 +175,6 @@ the corrected mask (desc-v1, desc-v2 ... for repeated corrections; the highest c
 """
 
 
-def _files(case: Case) -> list[Path]:
-    files = (*case.images.values(), case.mask, case.draft, case.segmentation)
-    return [path for path in files if path is not None]
-
-
 def _on_stored_grid(folder: Path, new: NewCase, stored: Mapping[str, StoredScan]) -> NewCase:
     """The masks on the voxels of the scan as the set holds it, which may be turned another way."""
     if new.grid not in stored:
@@ -187,10 +182,6 @@ def _on_stored_grid(folder: Path, new: NewCase, stored: Mapping[str, StoredScan]
     scan = nib.load(folder / stored[new.grid].name)
     draft = new.draft and turned_to(new.draft, scan)
     return replace(new, mask=turned_to(new.mask, scan), draft=draft)
-
-
-def _same_scans(case: Case, new: NewCase) -> bool:
-    return all(case.scans[name] == new.hashes[name] for name in new.task.required)
 
 
 def _subject(new: NewCase, known: Sequence[Case], register: SplitRegister) -> tuple[str, bool]:

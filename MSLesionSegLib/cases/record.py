@@ -17,7 +17,7 @@ from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.network.models.card_checks import check_model_name
-from MSLesionSegLib.tasks import TASKS
+from MSLesionSegLib.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,16 @@ class Case:
         """Slicer's own file of the mask, where it was kept."""
         path = self.mask.with_name(layout.segmentation_name(self.mask.name))
         return path if path.is_file() else None
+
+    @property
+    def files(self) -> list[Path]:
+        """All files of this version but its record."""
+        files = (*self.images.values(), self.mask, self.draft, self.segmentation)
+        return [path for path in files if path is not None]
+
+    def is_of(self, task: Task, scans: Mapping[str, str]) -> bool:
+        """Whether it is a case of a task and of scans with these content hashes by input name."""
+        return self.task == task.name and all(self.scans[name] == scans[name] for name in task.required)
 
     def summary(self) -> dict[str, Any]:
         """What lists show, as JSON types."""
