@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.imaging.normalise import PAIR_TAILS
+from MSLesionSegLib.imaging.normalise import PAIR_WINSORISE_PERCENT
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Task:
         states: what may become of a lesion; an image of states holds their places, from 1 on.
         reviewed_states: those that a person decides upon; the others are shown beside them.
         default_model: shipped model that is used unless the person puts another one in use or names one.
-        tails: how the channels are scaled, see :func:`~MSLesionSegLib.imaging.normalise.zscore`.
+        winsorise_percent: how the channels are scaled, see :func:`~MSLesionSegLib.imaging.normalise.zscore`.
         before_after: the scans before and after gadolinium; they must differ and be given in this order.
         confirmed_on: optional scan that shows true lesions bright; those that it does not show get a remark.
         lesions_by: for two visits, the task whose model finds the lesions of each.
@@ -71,7 +71,7 @@ class Task:
     reviewed_states: tuple[str, ...]
     default_model: str
     other_channels: tuple[tuple[str, ...], ...] = ()
-    tails: float = 0.0
+    winsorise_percent: float = 0.0
     before_after: tuple[str, str] | None = None
     confirmed_on: str | None = None
     lesions_by: str | None = None
@@ -166,7 +166,7 @@ TASKS: dict[str, Task] = {
             states=("enhancing",),
             reviewed_states=("enhancing",),
             default_model="enhancing-ms",
-            tails=PAIR_TAILS,
+            winsorise_percent=PAIR_WINSORISE_PERCENT,
             before_after=("pre", "post"),
             confirmed_on="flair",
         ),

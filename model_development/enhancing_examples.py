@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from MSLesionSegLib.imaging.normalise import PAIR_TAILS
+from MSLesionSegLib.imaging.normalise import PAIR_WINSORISE_PERCENT
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
@@ -80,7 +80,7 @@ def prepare_enhancing(data: Path, work: Path, progress: Progress) -> None:
 
 def pair_input(pre: nib.Nifti1Image, post: nib.Nifti1Image, brain: nib.Nifti1Image) -> NetworkInput:
     """What the network sees of a registered pair."""
-    return network_input([pre, post], brain, tails=PAIR_TAILS)
+    return network_input([pre, post], brain, winsorise_percent=PAIR_WINSORISE_PERCENT)
 
 
 def brain_of_both(pre: nib.Nifti1Image, post: nib.Nifti1Image) -> nib.Nifti1Image:
@@ -107,7 +107,7 @@ def _prepare_pair(pair: T1Pair, examples: Path) -> None:
 
 def _make_up(scan: Path, folder: Path, site: str, rng: np.random.Generator) -> None:
     image = read_scan(scan).image
-    seen = network_input([image], brain_mask(image), tails=PAIR_TAILS)
+    seen = network_input([image], brain_mask(image), winsorise_percent=PAIR_WINSORISE_PERCENT)
     pre = seen.channels[0]
     post = enhance_normally(pre, seen.brain, rng)
     pair = np.stack([pre, post])

@@ -12,7 +12,7 @@ import numpy as np
 from model_development.enhancing_examples import T1Pair, brain_of_both, find_pairs
 from model_development.results import binarise, false_positive_table
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.imaging.normalise import PAIR_TAILS, zscore
+from MSLesionSegLib.imaging.normalise import PAIR_WINSORISE_PERCENT, zscore
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
@@ -80,7 +80,9 @@ def measure_enhancing(data: Path, work: Path, progress: Progress) -> None:
         mask = np.zeros(post.shape, np.uint8)
         if measured.version is not None:
             pre, post, mask = with_foci(pre, post, brain, measured.version)
-        found = lesion_probability(model, [pre, post], brain, tails=PAIR_TAILS, flips=model.card.flips)
+        found = lesion_probability(
+            model, [pre, post], brain, winsorise_percent=PAIR_WINSORISE_PERCENT, flips=model.card.flips
+        )
         save_in_folder(
             out,
             {
@@ -97,7 +99,7 @@ def with_foci(
     """The pair (1 mm) with :data:`FOCI` MS-like foci, and their mask (uint8)."""
     inside = np.asarray(brain.dataobj) > 0
     before = [np.asarray(scan.dataobj, dtype=np.float32) for scan in (pre, post)]
-    z = [zscore(data, inside, PAIR_TAILS) for data in before]
+    z = [zscore(data, inside, PAIR_WINSORISE_PERCENT) for data in before]
     *changed, soft = insert_foci(*z, np.zeros(inside.shape, np.float32), FOCI, np.random.default_rng(seed))
     images = []
     for data, old, new in zip(before, z, changed, strict=True):

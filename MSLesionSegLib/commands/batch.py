@@ -11,9 +11,9 @@ from MSLesionSegLib.commands.options import (
     N4,
     Device,
     Events,
-    Flips,
     MinPeak,
     MinVolume,
+    Mirroring,
     ModelOption,
     Overwrite,
     StopFile,
@@ -71,7 +71,7 @@ def batch(
     threshold: Threshold = None,
     min_volume: MinVolume = None,
     min_peak: MinPeak = None,
-    flips: Flips = None,
+    mirroring: Mirroring = None,
     flair_model: Annotated[
         str | None,
         typer.Option(help="For new: model that finds the lesions on each scan (default: the one in use)."),
@@ -112,10 +112,10 @@ def batch(
         if task == "new":
             shared |= {"registration": registration} if registration else {}
             settings = PairRequest(
-                Path(), Path(), flips=bool(flips), flair_model=flair_model, force=force, **shared
+                Path(), Path(), flips=bool(mirroring), flair_model=flair_model, force=force, **shared
             )
         else:
-            settings = SegmentRequest(task, {}, flips=flips, **shared)
+            settings = SegmentRequest(task, {}, flips=mirroring, **shared)
         request = BatchRequest(
             dataset=dataset,
             output=output,

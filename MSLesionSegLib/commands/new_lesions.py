@@ -46,9 +46,11 @@ def segment_new(
     threshold: Threshold = None,
     min_volume: MinVolume = None,
     min_peak: MinPeak = None,
-    flips: Annotated[
+    mirroring: Annotated[
         bool,
-        typer.Option("--flips", help="Average over mirrored inputs in all networks; four times as long."),
+        typer.Option(
+            "--mirroring", "--flips", help="Average over mirrored inputs in all networks; four times as long."
+        ),
     ] = False,
     n4: N4 = False,
     previous: Annotated[
@@ -81,7 +83,7 @@ def segment_new(
             threshold=threshold,
             minimum_mm3=min_volume,
             minimum_peak=min_peak,
-            flips=flips,
+            flips=mirroring,
             n4=n4,
             previous=previous,
             force=force,
@@ -91,7 +93,7 @@ def segment_new(
 
     from MSLesionSegLib.segmentation.stages import pair_stages
 
-    result = run("segment new", work, pair_stages(n4=n4, flips=flips), describe_pair, events, stop_file)
+    result = run("segment new", work, pair_stages(n4=n4, flips=mirroring), describe_pair, events, stop_file)
     if not events:
         with printing():
             print_pair(result)

@@ -33,10 +33,11 @@ LesionLabel = Annotated[
         help="Which label of a mask with several is the lesion: 2, or 2,3, or all if each is a lesion of its own."
     ),
 ]
-Flips = Annotated[
+Mirroring = Annotated[
     bool | None,
     typer.Option(
-        "--flips/--no-flips",
+        "--mirroring/--no-mirroring",
+        "--flips/--no-flips",  # the name before
         help="Average over mirrored inputs: fewer false lesions and an uncertainty map, but four times as long in "
         "the network (default: model card).",
     ),

@@ -6,17 +6,17 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 
-PAIR_TAILS = 2.0  # percent; for scans after gadolinium and those that are compared with them
+PAIR_WINSORISE_PERCENT = 2.0  # percent; for scans after gadolinium and those that are compared with them
 
 
-def zscore(array: np.ndarray, mask: np.ndarray, tails: float = 0.0) -> np.ndarray:
+def zscore(array: np.ndarray, mask: np.ndarray, winsorise_percent: float = 0.0) -> np.ndarray:
     """Zero mean and unit standard deviation inside a mask, 0 outside.
 
     Args:
         array: intensities, shape (X, Y, Z).
         mask: brain mask of the same shape, nonzero inside.
-        tails: percentage of the voxels at each end that count for mean and deviation as if they had the value at
-            which the end begins (winsorised), so that bright vessels do not change how tissue is scaled.
+        winsorise_percent: percentage of the voxels at each end that count for mean and deviation as if they had the
+            value at which the end begins, so that bright vessels do not change how tissue is scaled.
 
     Returns:
         float32 array (X, Y, Z).
@@ -28,8 +28,8 @@ def zscore(array: np.ndarray, mask: np.ndarray, tails: float = 0.0) -> np.ndarra
     if not inside.any():
         raise ImageError("The brain mask is empty, so the image cannot be normalized.")
     values = array[inside].astype(np.float64)
-    if tails:
-        values = np.clip(values, *np.percentile(values, (tails, 100 - tails)))
+    if winsorise_percent:
+        values = np.clip(values, *np.percentile(values, (winsorise_percent, 100 - winsorise_percent)))
     deviation = values.std()
     if deviation <= 1e-6 * max(abs(values.mean()), 1e-6):
         raise ImageError("All voxels inside the brain have the same intensity.")

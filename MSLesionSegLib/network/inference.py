@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 OVERLAP = 0.25
 MARGIN = 4  # voxels of surround kept around the brain
 MOST_AT_ONCE = 4  # windows; each needs about a quarter of a GiB
-HALF_TURNS = ((), (1, 2), (1, 3), (2, 3))  # axes to mirror: half a turn about each axis
+MIRROR_AXES = ((), (1, 2), (1, 3), (2, 3))  # axes to mirror: half a turn about each axis
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def predict(
     box = bounding_box(brain, MARGIN) or (slice(None),) * 3
     data = torch.from_numpy(np.ascontiguousarray(channels[(slice(None), *box)], dtype=np.float32)).to(device)
     inside = brain[box] > 0
-    mirrorings = HALF_TURNS if flips else HALF_TURNS[:1]
+    mirrorings = MIRROR_AXES if flips else MIRROR_AXES[:1]
     total, squares = np.zeros(inside.shape, np.float32), np.zeros(inside.shape, np.float32)
     with torch.inference_mode(), _windows_at_once(device) as pool:
         for k, axes in enumerate(mirrorings):

@@ -56,7 +56,7 @@ def network_input(
     images: Sequence[nib.Nifti1Image],
     brain: nib.Nifti1Image,
     spacing: float = NETWORK_SPACING_MM,
-    tails: float = 0.0,
+    winsorise_percent: float = 0.0,
 ) -> NetworkInput:
     """Resample scans that share a grid to the network's, z-score them in the brain and cut to the brain.
 
@@ -64,7 +64,7 @@ def network_input(
         images: one per channel.
         brain: mask on their grid.
         spacing: edge of the network's voxels in mm.
-        tails: see :func:`~MSLesionSegLib.imaging.normalise.zscore`.
+        winsorise_percent: see :func:`~MSLesionSegLib.imaging.normalise.zscore`.
 
     Raises:
         ImageError: the brain mask is empty, or a scan is constant inside it.
@@ -75,7 +75,10 @@ def network_input(
     if box is None:
         raise ImageError("No brain was found in the scan. Give a brain mask with --brain-mask.")
     channels = np.stack(
-        [zscore(np.asarray(to_network_grid(image, spacing).dataobj), mask, tails)[box] for image in images]
+        [
+            zscore(np.asarray(to_network_grid(image, spacing).dataobj), mask, winsorise_percent)[box]
+            for image in images
+        ]
     )
     return NetworkInput(channels, mask[box], inside.slicer[box].affine)
 
@@ -85,7 +88,7 @@ def lesion_probability(
     images: Sequence[nib.Nifti1Image],
     brain: nib.Nifti1Image,
     *,
-    tails: float = 0.0,
+    winsorise_percent: float = 0.0,
     device: str = "cpu",
     flips: bool = False,
     progress: Progress | None = None,
@@ -95,7 +98,7 @@ def lesion_probability(
     Args:
         images: one per channel of the model, in its order, on one grid.
         brain: mask on that grid.
-        tails: see :func:`network_input`.
+        winsorise_percent: see :func:`network_input`.
         device, flips: see :func:`~MSLesionSegLib.network.inference.predict`.
         progress: told the stages ``PREPARE``, ``NETWORK`` and ``NATIVE``.
 
@@ -106,7 +109,7 @@ def lesion_probability(
 
     progress = progress or Silent()
     progress.stage(stages.PREPARE)
-    seen = network_input(images, brain, model.card.spacing_mm, tails)
+    seen = network_input(images, brain, model.card.spacing_mm, winsorise_percent)
     progress.stage(stages.NETWORK)
     inner = Within(progress, stages.NETWORK)
     found = predict(model, seen.channels, seen.brain, device=device, flips=flips, progress=inner)

@@ -154,7 +154,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         model,
         [images[name] for name in task.channels],
         brain,
-        tails=task.tails,
+        winsorise_percent=task.winsorise_percent,
         device=device,
         flips=settings["flips"],
         progress=watch,
@@ -182,7 +182,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         )
     )
     if task.confirmed_on in images:
-        z = zscore(np.asarray(images[task.confirmed_on].dataobj), maps.brain, task.tails)
+        z = zscore(np.asarray(images[task.confirmed_on].dataobj), maps.brain, task.winsorise_percent)
         maps.lesions = mark_unconfirmed(
             maps.lesions, maps.labels, z, maps.brain, voxel_sizes(reference.affine)
         )

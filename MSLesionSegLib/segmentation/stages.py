@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from MSLesionSegLib.jobs.progress import Progress, Relay, Within
-from MSLesionSegLib.network.inference import HALF_TURNS
+from MSLesionSegLib.network.inference import MIRROR_AXES
 
 SYNTHESIS = "make a patient"
 READ = "read scan"
@@ -57,13 +57,13 @@ def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool, scans: int 
     if not n4:
         del stages[BIAS]
     if flips:
-        stages[NETWORK] *= len(HALF_TURNS)
+        stages[NETWORK] *= len(MIRROR_AXES)
     return stages
 
 
 def pair_stages(*, n4: bool, flips: bool) -> dict[str, float]:
     """Return the stages of a comparison of two FLAIRs, in order, with expected seconds."""
-    network = _SECONDS[NETWORK] * (len(HALF_TURNS) if flips else 1)
+    network = _SECONDS[NETWORK] * (len(MIRROR_AXES) if flips else 1)
     stages = {READ: 2 * _SECONDS[READ], MODEL: _SECONDS[MODEL], BRAIN: 2 * _SECONDS[BRAIN]}
     if n4:
         stages[BIAS] = 2 * _SECONDS[BIAS]

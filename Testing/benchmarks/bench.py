@@ -21,7 +21,7 @@ ROWS = {
     # name: voxel size in mm (left-right, front-back, head-foot), further options of the command
     "flair 1 mm": ((1.0, 1.0, 1.0), []),
     "flair thick slices": ((0.9, 0.9, 6.0), []),
-    "flair 1 mm, flips": ((1.0, 1.0, 1.0), ["--flips"]),
+    "flair 1 mm, mirrored": ((1.0, 1.0, 1.0), ["--mirroring"]),
     "flair 1 mm, N4": ((1.0, 1.0, 1.0), ["--n4"]),
 }
 PAIRS = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
-from MSLesionSegLib.imaging.normalise import PAIR_TAILS, zscore
+from MSLesionSegLib.imaging.normalise import PAIR_WINSORISE_PERCENT, zscore
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -70,6 +70,8 @@ def check_order(pre: nib.Nifti1Image, post: nib.Nifti1Image, brain: nib.Nifti1Im
 def brightening(pre: nib.Nifti1Image, post: nib.Nifti1Image, brain: nib.Nifti1Image) -> float:
     """Length of the bright tail of the z-scored difference (post - pre) in the brain, relative to the dark tail."""
     inside = (np.asarray(brain.dataobj) > 0) & (np.asarray(pre.dataobj) != 0)
-    before, after = (zscore(np.asarray(scan.dataobj), inside, PAIR_TAILS)[inside] for scan in (pre, post))
+    before, after = (
+        zscore(np.asarray(scan.dataobj), inside, PAIR_WINSORISE_PERCENT)[inside] for scan in (pre, post)
+    )
     low, middle, high = np.percentile(after - before, (_TAIL_PERCENT, 50, 100 - _TAIL_PERCENT))
     return float((high - middle) / max(middle - low, 1e-6))

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.processing import resample_from_to
 
-from MSLesionSegLib.imaging.normalise import PAIR_TAILS, zscore
+from MSLesionSegLib.imaging.normalise import PAIR_WINSORISE_PERCENT, zscore
 from MSLesionSegLib.lesions.table import Lesion
 from MSLesionSegLib.segmentation.report.pictures import Colour, data_url, resize
 
@@ -53,7 +53,7 @@ def close_ups(
     """
     shown = sorted(lesions, key=lambda lesion: (-(lesion.peak_probability or 0), -lesion.volume_mm3))[:most]
     scaled = {
-        name: nib.Nifti1Image(zscore(np.asarray(image.dataobj), brain, PAIR_TAILS), image.affine)
+        name: nib.Nifti1Image(zscore(np.asarray(image.dataobj), brain, PAIR_WINSORISE_PERCENT), image.affine)
         for name, image in images.items()
     }
     return [_close_up(lesion, scaled, outlined, labels, colours[lesion.id]) for lesion in shown]

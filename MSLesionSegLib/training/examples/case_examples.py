@@ -57,7 +57,11 @@ def _one_session(
     task = get_task(case.task)
     scans = {name: read_scan(path) for name, path in case.images.items() if name in task.channels}
     session = bring_together(task, scans, brain, brain_given=False, watch=StageWatch(Silent()))
-    seen = network_input([session.images[name] for name in task.channels], session.brain, tails=task.tails)
+    seen = network_input(
+        [session.images[name] for name in task.channels],
+        session.brain,
+        winsorise_percent=task.winsorise_percent,
+    )
     return seen, fractions(mask, seen), fractions(focus, seen)
 
 

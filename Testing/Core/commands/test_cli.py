@@ -169,8 +169,9 @@ def test_stopped_model_development_says_that_it_goes_on_from_there(tmp_path, mon
 def test_the_help_tells_every_option_of_a_segmentation():
     text = CliRunner().invoke(app, ["segment", "flair", "--help"], env={"COLUMNS": "200"}).output
     options = ("flair", "output", "model", "device", "threshold", "min-volume", "min-peak", "brain-mask")
-    for option in (*options, "flips", "n4", "overwrite", "events", "stop-file"):
+    for option in (*options, "n4", "overwrite", "events", "stop-file"):
         assert f"--{option} " in text, option
+    assert "--mirroring" in text and "--flips" in text  # the name before, for one version
     assert "Drop lesions that nowhere reach this probability" in text
 
 
