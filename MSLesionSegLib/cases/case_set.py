@@ -80,19 +80,15 @@ def list_cases(folder: Path, task: str | None = None) -> CaseSet:
         SettingsError: the folder holds no case set.
     """
     require_set(folder)
-    register = read_register(folder)
     newest: dict[str, Case] = {}
     findings = []
-    for record in records(folder):
-        try:
-            case = read_record(folder, record, register)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            reason = f"{type(error).__name__}: {error}"
+    for record, case in _read_records(folder):
+        if isinstance(case, Exception):
+            reason = f"{type(case).__name__}: {case}"
             findings.append(
                 Finding("case-record", f"{record.name} is left out: it cannot be read ({reason}).")
             )
-            continue
-        if task in (None, case.task) and (
+        elif task in (None, case.task) and (
             case.case_id not in newest or case.version > newest[case.case_id].version
         ):
             newest[case.case_id] = case
@@ -119,14 +115,18 @@ def repeated(cases: Iterable[Case]) -> dict[str, str]:
 
 def all_versions(folder: Path) -> list[Case]:
     """Every readable version of every case, oldest first."""
+    found = [case for _, case in _read_records(folder) if isinstance(case, Case)]
+    return sorted(found, key=lambda case: (case.case_id, case.version))
+
+
+def _read_records(folder: Path) -> Iterator[tuple[Path, Case | Exception]]:
+    """Every record with its case, or with what is wrong with it."""
     register = read_register(folder)
-    found = []
     for record in records(folder):
         try:
-            found.append(read_record(folder, record, register))
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            continue
-    return sorted(found, key=lambda case: (case.case_id, case.version))
+            yield record, read_record(folder, record, register)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            yield record, error
 
 
 def records(folder: Path) -> Iterator[Path]:

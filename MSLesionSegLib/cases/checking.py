@@ -142,9 +142,8 @@ def _left_over(folder: Path) -> Iterator[CaseFinding]:
     """Files in the patients' folders that belong to no readable case."""
     wanted = set(records(folder))
     for case in all_versions(folder):
-        for path in (*case.images.values(), case.mask, case.draft, case.segmentation):
-            if path is not None:
-                wanted |= {path, folder / layout.record_name(path.relative_to(folder).as_posix())}
+        for path in case.files:
+            wanted |= {path, folder / layout.record_name(path.relative_to(folder).as_posix())}
     for root in (folder, folder / layout.MANUAL):
         for path in sorted(root.glob("sub-*/**/*")):
             if path.is_file() and path not in wanted:
