@@ -71,7 +71,8 @@ class InstanceNorm(torch.nn.InstanceNorm3d):
     """``torch.nn.InstanceNorm3d`` that leaves the channels where they are: same parameters, same result.
 
     torch lays every scan out anew, channels first, before it normalises, and the next convolution turns it back.
-    Batch normalisation of one scan is the same sum and takes any layout.
+    Batch normalisation of one scan is the same sum and takes any layout; where no gradient is asked for, that of a
+    few maps is taken of several voxels at once.
     """
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
@@ -83,8 +84,9 @@ class InstanceNorm(torch.nn.InstanceNorm3d):
 
     def _one(self, scan: torch.Tensor) -> torch.Tensor:
         voxels = _FILLS // self.num_features
-        if self.affine and voxels > 1 and scan.shape[-1] % voxels == 0 and _lies_side_by_side(scan):
-            return _Normalisation.apply(scan, self.weight, self.bias, self.eps, voxels)
+        fits = self.affine and voxels > 1 and scan.shape[-1] % voxels == 0
+        if fits and not torch.is_grad_enabled() and _lies_side_by_side(scan):
+            return _normalised(scan, self.weight, self.bias, self.eps, voxels)
         return F.batch_norm(scan, None, None, self.weight, self.bias, training=True, eps=self.eps)
 
 
@@ -143,49 +145,21 @@ def _kernel_of_pairs(weight: torch.Tensor) -> torch.Tensor:
     return torch.cat([F.pad(weight, (0, 1)), F.pad(weight, (1, 0))]).contiguous(memory_format=_LAYOUT)
 
 
-class _Normalisation(torch.autograd.Function):
-    """Batch normalisation of one scan, several voxels side by side."""
-
-    @staticmethod
-    def forward(ctx: Any, scan, weight, bias, eps: float, voxels: int) -> torch.Tensor:
-        wide = side_by_side(scan, voxels)
-        unused = weight.new_zeros(2, wide.shape[1])  # running statistics, whose number format the result has
-        statistics = torch.batch_norm_update_stats(wide, unused[0], unused[1], 0.0)
-        means, variances = (v.view(voxels, -1) for v in statistics)
-        mean = means.mean(0)
-        variance = variances.mean(0) + (means - mean).square().mean(0)
-        ctx.save_for_backward(scan, weight, mean, variance)
-        ctx.eps, ctx.voxels = eps, voxels
-        result = torch.empty_like(scan)  # no view, so that the activation may work in its place
-        _scale(wide, mean, variance, weight, bias, eps, side_by_side(result, voxels))
-        return result
-
-    @staticmethod
-    def backward(ctx: Any, slope: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        scan, weight, mean, variance = ctx.saved_tensors
-        voxels, count = ctx.voxels, scan.numel() // len(weight)
-        wide = side_by_side(scan, voxels)
-        by_scan, by_weight, by_bias = torch.ops.aten.native_batch_norm_backward(
-            side_by_side(slope.contiguous(memory_format=_LAYOUT), voxels), wide, weight.repeat(voxels),
-            mean.repeat(voxels), variance.repeat(voxels), None, None, False, ctx.eps, (True, True, True),
-        )  # fmt: skip
-        by_weight, by_bias = (v.view(voxels, -1).sum(0) for v in (by_weight, by_bias))
-        # so far mean and variance counted as given; they depend on the scan too
-        inverse = (variance + ctx.eps).rsqrt()
-        gain = -weight * inverse.square() * by_weight / count
-        shift = -weight * inverse * by_bias / count
-        rest = torch.empty_like(by_scan)
-        _scale(wide, mean, torch.ones_like(mean), gain, shift, 0.0, rest)
-        return apart(by_scan.add_(rest), voxels), by_weight, by_bias, None, None
-
-
-def _scale(wide, mean, variance, weight, bias, eps: float, place: torch.Tensor) -> None:
-    """Batch normalisation with a given mean and variance per map, on voxels side by side, into ``place``."""
-    columns = (v.repeat(wide.shape[1] // len(mean)) for v in (weight, bias, mean, variance))
-    unused = weight.new_empty(2, 0)
+def _normalised(scan, weight, bias, eps: float, voxels: int) -> torch.Tensor:
+    """Batch normalisation of one scan, several voxels side by side; it has no gradient."""
+    wide = side_by_side(scan, voxels)
+    running = weight.new_zeros(2, wide.shape[1])  # not used, but for their number format
+    statistics = torch.batch_norm_update_stats(wide, *running, 0.0)
+    means, variances = (v.view(voxels, -1) for v in statistics)
+    mean = means.mean(0)
+    variance = variances.mean(0) + (means - mean).square().mean(0)
+    columns = (v.repeat(voxels) for v in (weight, bias, mean, variance))
+    result = torch.empty_like(scan)  # no view, so that the activation may work in its place
+    place, (unused, unused_too) = side_by_side(result, voxels), weight.new_empty(2, 0)
     torch.ops.aten.native_batch_norm.out(
-        wide, *columns, False, 0.0, eps, out=place, save_mean=unused[0], save_invstd=unused[1]
+        wide, *columns, False, 0.0, eps, out=place, save_mean=unused, save_invstd=unused_too
     )
+    return result
 
 
 def _lies_side_by_side(maps: torch.Tensor) -> bool:

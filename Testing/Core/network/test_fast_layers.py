@@ -51,12 +51,18 @@ def test_normalisation_is_that_of_torch_and_leaves_the_layout(maps, edge, layout
     ours = InstanceNorm(maps, affine=True).to(weights.weight.dtype)
     # neighbours that differ, so that the statistics of every second or fourth voxel are not those of all
     scans = 5 + 2 * torch.randn(2, maps, 5, 6, edge) + torch.arange(edge) % 4
-    assert compare(weights, ours, scans, layout, kind).is_contiguous(memory_format=layout)
+    result = compare(weights, ours, scans, layout, kind)
+    with torch.no_grad():
+        alone = ours(scans.to(kind).to(memory_format=layout))
+    torch.testing.assert_close(alone, result.detach(), **CLOSE[kind])
+    assert alone.is_contiguous(memory_format=layout) and result.is_contiguous(memory_format=layout)
 
 
-def test_bright_scans_in_bfloat16_are_normalised_by_exact_means():
+@pytest.mark.parametrize("gradients", [True, False])
+def test_bright_scans_in_bfloat16_are_normalised_by_exact_means(gradients):
     scan = (100 + torch.randn(1, 8, 8, 8, 16)).bfloat16().to(memory_format=torch.channels_last_3d)
-    result = InstanceNorm(8, affine=True)(scan).float()
+    with torch.set_grad_enabled(gradients):
+        result = InstanceNorm(8, affine=True)(scan).float().detach()
     expected = torch.nn.functional.instance_norm(scan.float())
     torch.testing.assert_close(result, expected, rtol=0, atol=0.02)
 
@@ -178,6 +184,8 @@ def test_what_follows_may_work_in_place(scans):
         torch.nn.functional.leaky_relu_(kind(8, affine=True)(maps)).square().sum().backward()
         gradients.append(maps.grad)
     torch.testing.assert_close(*gradients, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        torch.nn.functional.leaky_relu_(InstanceNorm(8, affine=True)(maps))
 
 
 def test_exchanging_layers_draws_no_random_numbers():
