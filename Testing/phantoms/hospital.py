@@ -31,7 +31,7 @@ def patient(
     """A brain-extracted FLAIR of 380 ml with ventricles, and its four lesions (bool)."""
     rng = np.random.default_rng(seed)
     x, y, z = np.moveaxis(nib.affines.apply_affine(affine, np.moveaxis(np.indices(shape), 0, -1)), -1, 0)
-    brain = (x / 42) ** 2 + (y / 52) ** 2 + (z / 42) ** 2 < 1
+    brain = (x / 42) ** 2 + (y / 51.3) ** 2 + (z / 41.5) ** 2 < 1
     ventricles = np.minimum(*(((x - s * 8) / 5) ** 2 + (y / 20) ** 2 + (z / 9) ** 2 for s in (-1, 1))) < 1
     values = np.where(ventricles, 60.0, 110.0)
     lesions = np.zeros(shape, bool)

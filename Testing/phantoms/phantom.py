@@ -41,7 +41,7 @@ def make_head(affine: np.ndarray, shape: tuple[int, int, int], seed: int = 0) ->
     """
     rng = np.random.default_rng(seed)
     x, y, z = np.moveaxis(nib.affines.apply_affine(affine, np.moveaxis(np.indices(shape), 0, -1)), -1, 0)
-    depth = 1 - np.sqrt((x / 42) ** 2 + (y / 52) ** 2 + (z / 42) ** 2)
+    depth = 1 - np.sqrt((x / 42) ** 2 + (y / 51.3) ** 2 + (z / 41.5) ** 2)
     brain = depth > 0
     ventricles = (
         np.minimum(*(((x - side * 8) / 5) ** 2 + (y / 20) ** 2 + (z / 9) ** 2 for side in (-1, 1))) < 1
@@ -52,7 +52,7 @@ def make_head(affine: np.ndarray, shape: tuple[int, int, int], seed: int = 0) ->
     for cx, cy, cz, radius in ((18, 8, 4, 5), (-19, -9, 8, 7), (16, -22, -6, 5), (-12, 30, 8, 5)):
         lesions |= ((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < radius**2) & ~ventricles
     values[lesions] = 185.0
-    values = np.where(brain, values + rng.normal(0, 2, shape), 0.0)
+    values = np.where(brain, values + np.clip(rng.normal(0, 2, shape), -4, 4), 0.0)
     return Head(
         nib.Nifti1Image(values.astype(np.float32), affine),
         nib.Nifti1Image(lesions.astype(np.uint8), affine),

@@ -146,7 +146,7 @@ def test_a_comparison_with_the_ids_of_an_earlier_one_that_is_made_anew_is_not_ta
     with pytest.raises(BatchError, match="1 of 2"):
         run_batch(request(dataset, folder, skip_finished=True, participants=["01"]), Silent())
     first, second = rows(folder)
-    assert first["status"] == "done" and "made anew" in second["problem"]
+    assert first["status"] == "done" and "made again" in second["problem"]
     done = run_batch(request(dataset, folder, skip_finished=True, participants=["01"]), Silent())
     assert [row.status for row in done.rows] == ["done", "done"], "the ids are the same again"
 

@@ -46,7 +46,7 @@ def session(affine: np.ndarray, shape: tuple[int, int, int], shift: np.ndarray) 
     rng = np.random.default_rng(0)
     points = nib.affines.apply_affine(affine, np.moveaxis(np.indices(shape), 0, -1)) + shift
     x, y, z = np.moveaxis(points, -1, 0)
-    depth = 1 - np.sqrt((x / 42) ** 2 + (y / 52) ** 2 + (z / 42) ** 2)
+    depth = 1 - np.sqrt((x / 42) ** 2 + (y / 51.3) ** 2 + (z / 41.5) ** 2)
     brain = depth > 0
     # gyri make the pose visible from all sides
     grey = depth < 0.14 + 0.06 * np.sin(x / 5) * np.sin(y / 6 + 1) * np.sin(z / 4)
