@@ -97,9 +97,9 @@ def enhancing_model(
     data: Data, work: Work, step: Step = None, events: Events = False, stop_file: StopFile = None
 ) -> None:
     """Train and measure the model of enhancing lesions."""
-    from model_development.enhancing_steps import STEPS, run_enhancing_steps
+    from model_development.steps import ENHANCING_STEPS, run_enhancing_steps
 
-    _run_steps("enhancing-model", STEPS, run_enhancing_steps, data, work, step, events, stop_file)
+    _run_steps("enhancing-model", ENHANCING_STEPS, run_enhancing_steps, data, work, step, events, stop_file)
 
 
 @app.command("enhancing-results")

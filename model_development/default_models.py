@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -125,22 +125,29 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
         SettingsError: unknown stage, its parent is not trained yet, or a model of its name was made from other
             cases, another recipe or another parent.
     """
-    if name not in STAGES:
-        raise SettingsError(f"There is no stage '{name}'. Stages: {', '.join(STAGES)}.")
-    stage = STAGES[name]
-    examples = stage_examples(stage, work / "examples")
-    card = ModelCard(
-        name=name,
-        task="flair",
-        architecture=ARCHITECTURE,
-        channels=("FLAIR",),
-        parent=stage.parent,
-        flips=True,
-        recipe=stage.recipe.as_dict(),
-        training=training_facts(name, stage.parent, examples, work),
+    stage, examples, card = described_stage(
+        STAGES, name, work, task="flair", architecture=ARCHITECTURE, channels=("FLAIR",)
     )
     source = PatchSource(examples, stage.recipe, real_shapes(data))
     return train_and_store(card, stage.recipe, source, work, progress)
+
+
+def described_stage(
+    stages: Mapping[str, Stage], name: str, work: Path, **what: Any
+) -> tuple[Stage, list[Example], ModelCard]:
+    """A stage, its examples, and the card of the model that it makes; ``what``: task, architecture and channels.
+
+    Raises:
+        SettingsError: unknown stage, no examples, or its parent is not trained yet.
+    """
+    if name not in stages:
+        raise SettingsError(f"There is no stage '{name}'. Stages: {', '.join(stages)}.")
+    stage = stages[name]
+    examples = stage_examples(stage, work / "examples")
+    facts = training_facts(name, stage.parent, examples, work)
+    recipe = stage.recipe.as_dict()
+    card = ModelCard(name, parent=stage.parent, flips=True, recipe=recipe, training=facts, **what)
+    return stage, examples, card
 
 
 def train_and_store(

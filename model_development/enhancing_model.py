@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model_development.default_models import Stage, stage_examples, train_and_store, training_facts
-from MSLesionSegLib.errors import SettingsError
+from model_development.default_models import (
+    Stage,
+    described_stage,
+    train_and_store,
+)
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from MSLesionSegLib.training.patches.enhancing_pairs import enhancing_insertion
 from MSLesionSegLib.training.patches.patches import PatchSource
@@ -53,19 +55,8 @@ def train_enhancing(name: str, work: Path, progress: Progress) -> Path:
         SettingsError: unknown stage, its parent is not trained yet, or a model of its name was made from other
             cases, another recipe or another parent.
     """
-    if name not in STAGES:
-        raise SettingsError(f"There is no stage '{name}'. Stages: {', '.join(STAGES)}.")
-    stage = STAGES[name]
-    examples = stage_examples(stage, work / "examples")
-    card = ModelCard(
-        name=name,
-        task="enhancing",
-        architecture=ARCHITECTURE,
-        channels=CHANNELS,
-        parent=stage.parent,
-        flips=True,
-        recipe=stage.recipe.as_dict(),
-        training=training_facts(name, stage.parent, examples, work),
+    stage, examples, card = described_stage(
+        STAGES, name, work, task="enhancing", architecture=ARCHITECTURE, channels=CHANNELS
     )
     source = PatchSource(examples, stage.recipe, insert=enhancing_insertion(stage.recipe.other_pathology))
     gains = FIRST_GAINS if stage.parent == FIRST_PARENT else ()

@@ -14,7 +14,7 @@ from model_development.default_models import stage_examples
 from model_development.enhancing_examples import prepare_enhancing
 from model_development.enhancing_measurement import measured_pairs, with_foci, write_enhancing_results
 from model_development.enhancing_model import STAGES
-from model_development.enhancing_steps import STEPS, run_enhancing_steps
+from model_development.steps import ENHANCING_STEPS, run_enhancing_steps
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.components import LesionRule
@@ -149,6 +149,6 @@ def test_the_steps_train_measure_and_report(data, work, monkeypatch):
     card = read_card(work / "models" / "enhancing-ms")
     assert (card.task, card.parent) == ("enhancing", "enhancing-base")
     assert card.channels == ("T1 before gadolinium", "T1 after gadolinium")
-    assert set(STEPS) == {"prepare", "measure", *STAGES}
+    assert set(ENHANCING_STEPS) == {"prepare", "measure", *STAGES}
     text = write_enhancing_results(work, LesionRule()).read_text(encoding="utf-8")
     assert text.count("| sub-07_foci-1 |") == text.count("| sub-07_plain |") == 1
