@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.training.examples.example import fingerprint, read_examples, write_example
@@ -184,6 +184,27 @@ def test_a_checkpoint_of_another_run_is_not_continued(examples, tmp_path):
         for a, b in zip(fresh.parameters(), trained.parameters(), strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=0)
     assert told == ["other-checkpoint"] * 2
+
+
+def test_a_checkpoint_of_a_version_that_kept_no_time_is_resumed(examples, tmp_path):
+    recipe = QUICK.but(patch=32)
+    checkpoint = tmp_path / "c.pt"
+    source = PatchSource(examples, recipe)
+    whole = loop.train_network(tiny(), source, recipe)
+
+    class StopAtStep4(Silent):
+        def stage(self, name, fraction=0.0):
+            if fraction >= 4 / 6:
+                raise Cancelled
+
+    with pytest.raises(Cancelled):
+        loop.train_network(tiny(), source, recipe, checkpoint=checkpoint, progress=StopAtStep4())
+    state = torch.load(checkpoint, weights_only=True)
+    assert state["step"] == 4 and state.pop("seconds") > 0
+    torch.save(state, checkpoint)
+    resumed = loop.train_network(tiny(), source, recipe, checkpoint=checkpoint)
+    for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
 def test_a_damaged_checkpoint_is_replaced(examples, tmp_path):
