@@ -57,7 +57,7 @@ class Direction:
     absent: np.ndarray
 
 
-def borne_out(
+def accepted_change(
     direction: Direction, depth: np.ndarray, voxel_mm3: float, slice_mm: float, limits: Limits
 ) -> np.ndarray:
     """Mask of the changes that count, bool (X, Y, Z).

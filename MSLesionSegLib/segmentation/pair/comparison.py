@@ -19,7 +19,7 @@ from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.states import Tracked, track_lesions
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.pair.change_filter import Direction, Limits, borne_out
+from MSLesionSegLib.segmentation.pair.change_filter import Direction, Limits, accepted_change
 from MSLesionSegLib.segmentation.pair.earlier_ids import EarlierIds
 from MSLesionSegLib.segmentation.probability import lesion_probability
 
@@ -186,7 +186,7 @@ def judge(
     voxel_mm3 = float(np.prod(sizes))
     depth = ndimage.distance_transform_edt(pair.brain, sampling=sizes)
     came, went = (
-        borne_out(
+        accepted_change(
             Direction(*find_lesions(probability, settings.rule, voxel_mm3), lesion, there, absent),
             depth,
             voxel_mm3,

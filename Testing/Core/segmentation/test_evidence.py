@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from MSLesionSegLib.segmentation.pair.change_filter import Direction, Limits, borne_out
+from MSLesionSegLib.segmentation.pair.change_filter import Direction, Limits, accepted_change
 
 ONE, OTHER = (slice(2, 6),) * 3, (slice(12, 16),) * 3
 LIMITS = Limits()
@@ -27,7 +27,7 @@ def counts(
     places = np.flatnonzero(change == 2)
     volumes["lesion"].flat[places[: max(1, round(share * len(places)))]] = lesion
     direction = Direction(change, 2, volumes["lesion"], volumes["there"], volumes["absent"])
-    mask = borne_out(direction, volumes["depth"], voxel_mm3, slice_mm, LIMITS)
+    mask = accepted_change(direction, volumes["depth"], voxel_mm3, slice_mm, LIMITS)
     assert not mask[ONE].any()
     assert mask[OTHER].all() == mask[OTHER].any()
     return bool(mask[OTHER].all())
@@ -81,4 +81,4 @@ def test_across_thick_slices_small_changes_do_not_count():
 def test_no_change_is_no_change():
     nothing = np.zeros((4, 4, 4))
     direction = Direction(nothing.astype(np.int32), 0, nothing, nothing, nothing)
-    assert not borne_out(direction, nothing, 1.0, THIN_MM, LIMITS).any()
+    assert not accepted_change(direction, nothing, 1.0, THIN_MM, LIMITS).any()
