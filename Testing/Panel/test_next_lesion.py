@@ -8,7 +8,8 @@ import pytest
 import slicer
 from MSLesionSegModule.review.keys import helpText
 from MSLesionSegModule.views.inView import isInView
-from pressing import decisions, listening, open_result, press
+from pressing import decisions, listening, open_result, press, save_and_load
+from PySide6 import QtCore, QtGui, QtWidgets
 
 ONE_VIEW = 6
 
@@ -174,3 +175,93 @@ def test_no_key_of_slicers_slice_views_is_taken_and_the_help_names_all_of_ours(p
     assert not keys & {"B", "F", "G", "R", "T", "V", "[", "]", "{", "}", "Left", "Right", "Up", "Down"}
     assert all(f"<b>{key}</b>" in helpText() for key in keys)
     assert all(len(shortcuts) == 1 for shortcuts in listening(panel).values())
+
+
+def marked(name: str = "MSLesionSeg marks") -> dict[str, tuple[float, ...]]:
+    """Colours of the lesions that are drawn one by one, by their number."""
+    node = slicer.mrmlScene.GetFirstNodeByName(name)
+    parts = [] if node is None else node.GetSegmentation().GetSegmentIDs()
+    return {part: node.GetSegmentation().GetSegment(part).GetColor() for part in parts}
+
+
+def test_the_current_lesion_has_a_colour_of_its_own_and_decided_ones_are_drawn_too(panel, found):
+    press(panel, "N")
+    first = str(panel.review.place.number)
+    assert list(marked()) == [first]
+    current = marked()[first]
+    press(panel, "A")
+    second = str(panel.review.place.number)
+    assert marked()[second] == current
+    accepted = marked()[first]
+    press(panel, "C")
+    assert len({current, accepted, marked()[second]}) == 3
+    press(panel, "U")
+    assert marked()[second] == current
+
+
+def test_what_is_drawn_of_single_lesions_is_not_saved_and_goes_with_the_module(panel, found, tmp_path):
+    press(panel, "N")
+    save_and_load(tmp_path)
+    assert slicer.mrmlScene.GetNodesByName("MSLesionSeg marks").GetNumberOfItems() == 0
+    press(panel, "N")
+    assert marked()
+    panel.exit()
+    assert not marked()
+    panel.enter()
+
+
+def test_a_key_that_is_held_hides_the_lesions_until_it_is_let_go(panel, found, monkeypatch):
+    from MSLesionSegModule.widgets import heldKey
+
+    def release():
+        event = QtGui.QKeyEvent(QtCore.QEvent.KeyRelease, QtCore.Qt.Key_H, QtCore.Qt.NoModifier)
+        QtWidgets.QApplication.sendEvent(panel.parent, event)
+
+    press(panel, "H")
+    press(panel, "H")  # as the keyboard repeats it
+    assert not found.visible
+    release()
+    assert not found.visible, "a short tap"
+    press(panel, "H")
+    release()
+    assert found.visible
+    monkeypatch.setattr(heldKey, "_TAP_S", 0.0)
+    press(panel, "H")
+    assert not found.visible
+    release()
+    assert found.visible
+
+
+def test_a_click_on_the_row_that_is_selected_shows_its_lesion_again(panel, view, found):
+    press(panel, "N")
+    view.SetSliceOffset(view.GetSliceOffset() + 25)
+    panel.ui.lesionTable.cellClicked.emit(0, 2)
+    assert shows(found, panel.review.place.row)
+
+
+def test_a_header_sorts_the_table_until_another_order_is_chosen(panel, found):
+    def volumes():
+        return [row.lesion.volume_mm3 for row in panel.review.place.rows]
+
+    before = volumes()
+    header = panel.ui.lesionTable.horizontalHeader()
+    header.sectionClicked.emit(3)
+    assert volumes() == sorted(before, reverse=True)
+    header.sectionClicked.emit(3)
+    assert volumes() == sorted(before)
+    press(panel, "N")
+    assert panel.ui.lesionTable.item(0, 0).text() == str(panel.review.place.number)
+    panel.ui.orderComboBox.currentIndex = 2
+    panel.ui.orderComboBox.currentIndex = 0
+    assert volumes() == before
+
+
+def test_a_key_takes_the_scan_through_windows_and_back(panel, found):
+    display = found.volume.GetDisplayNode()
+    press(panel, "W")
+    brain = display.GetWindowLevelMin(), display.GetWindowLevelMax()
+    press(panel, "W")
+    assert display.GetWindowLevelMin() > brain[0]
+    assert not display.GetAutoWindowLevel()
+    press(panel, "W")
+    assert display.GetAutoWindowLevel()

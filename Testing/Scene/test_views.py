@@ -91,16 +91,35 @@ def test_one_scan_is_shown_in_the_layout_that_the_person_has(layout, pair):
     assert shown()["Red"] == pair["baseline"]
 
 
-def test_a_small_crosshair_marks_the_lesion_until_the_person_leaves(layout):
+def test_in_the_whole_brain_a_small_crosshair_marks_the_lesion_until_the_person_leaves(layout):
     crosshair = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode")
     crosshair.SetCrosshairMode(crosshair.NoCrosshair)
     views = Views()
-    views.jumpTo((1.0, 2.0, 3.0))
-    views.jumpTo((4.0, 5.0, 6.0))
+    views.jumpTo((1.0, 2.0, 3.0), 5.0)
+    assert crosshair.GetCrosshairMode() == crosshair.NoCrosshair, "nothing covers it from near"
+    views.toggleZoom()
+    views.jumpTo((4.0, 5.0, 6.0), 5.0)
     assert crosshair.GetCrosshairMode() == crosshair.ShowSmallIntersection
     assert crosshair.GetCrosshairRAS() == (4.0, 5.0, 6.0)
     views.restore()
     assert crosshair.GetCrosshairMode() == crosshair.NoCrosshair
+
+
+@pytest.mark.parametrize(("length", "field"), [(5.0, 60.0), (40.0, 100.0)])
+def test_a_lesion_is_looked_at_from_near_and_the_whole_brain_is_a_key_away(layout, length, field):
+    layout.setLayout(ONE_RED)
+    view = slicer.mrmlScene.GetSingletonNode("Red", "vtkMRMLSliceNode")
+    view.SetDimensions(300, 200, 1)
+    views = Views()
+    views.jumpTo((1.0, 2.0, 3.0), length)
+    assert view.GetFieldOfView()[:2] == pytest.approx((1.5 * field, field))
+    fitted = layout.fitted
+    views.toggleZoom()
+    assert layout.fitted == fitted + 1
+    views.toggleZoom()
+    assert view.GetFieldOfView()[:2] == pytest.approx((1.5 * field, field))
+    views.restore()
+    assert layout.fitted == fitted + 2, "the person's views show whole brains again"
 
 
 def test_the_mouse_points_before_the_crosshair(scene):
@@ -125,7 +144,7 @@ def test_a_layout_that_the_person_chose_meanwhile_stays(layout, pair):
 def test_a_crosshair_that_the_person_chose_meanwhile_stays(layout):
     crosshair = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode")
     views = Views()
-    views.jumpTo((1.0, 2.0, 3.0))
+    views.jumpTo((1.0, 2.0, 3.0), 5.0)
     crosshair.SetCrosshairMode(crosshair.ShowBasic)
     views.restore()
     assert crosshair.GetCrosshairMode() == crosshair.ShowBasic
@@ -205,10 +224,10 @@ def test_the_crosshair_and_the_links_of_before_are_given_back_after_saving_and_l
     crosshair.SetCrosshairMode(crosshair.NoCrosshair)
     views = Views()
     views.show("new", pair)
-    views.jumpTo((1.0, 2.0, 3.0))
+    views.jumpTo((1.0, 2.0, 3.0), 5.0)
     load(save(tmp_path))
     again = Views()
-    again.jumpTo((4.0, 5.0, 6.0))
+    again.jumpTo((4.0, 5.0, 6.0), 5.0)
     again.restore()
     crosshair = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
     assert crosshair.GetCrosshairMode() == crosshair.NoCrosshair

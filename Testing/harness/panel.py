@@ -47,6 +47,12 @@ class Application(scene.Application):
     def clipboard(self):
         return QtWidgets.QApplication.clipboard()
 
+    def installEventFilter(self, listener):
+        QtWidgets.QApplication.instance().installEventFilter(listener)
+
+    def removeEventFilter(self, listener):
+        QtWidgets.QApplication.instance().removeEventFilter(listener)
+
     def connect(self, signal, slot):
         self.connected.append((signal, slot))
 

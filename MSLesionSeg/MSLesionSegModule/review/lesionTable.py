@@ -12,10 +12,29 @@ from ..widgets import tables
 _STATE, _REGION = 1, 2  # columns
 
 
-class LesionTable:
-    """Shows rows of a review in a QTableWidget; ``onSelected(row)``: a person chose that one, from 0."""
+_KEYS = (  # of rows, by column: what a click on its header sorts by
+    lambda row: -row.lesion.id,
+    lambda row: row.state,
+    lambda row: row.lesion.region,
+    lambda row: row.lesion.volume_mm3,
+    lambda row: row.lesion.longest_axis_mm,
+    lambda row: row.lesion.mean_probability or 0.0,
+    lambda row: row.decision,
+)
 
-    def __init__(self, widget, onSelected: Callable[[int], None]) -> None:
+
+class LesionTable:
+    """Shows rows of a review in a QTableWidget.
+
+    Args:
+        widget: the table.
+        onSelected: called with a row, from 0, that a person chose; also again with the one that is selected.
+        onSorted: called with a key of rows, when a person clicked the header of a column.
+    """
+
+    def __init__(
+        self, widget, onSelected: Callable[[int], None], onSorted: Callable[[Callable], None]
+    ) -> None:
         self._onSelected = onSelected
         self._widget = widget
         self._filling = False
@@ -36,6 +55,8 @@ class LesionTable:
             widget.setColumnWidth(column, width)
         tables.stretch(widget, _REGION)
         widget.itemSelectionChanged.connect(self._selected)
+        widget.cellClicked.connect(lambda row, _column: onSelected(row))
+        widget.horizontalHeader().sectionClicked.connect(lambda column: onSorted(_KEYS[column]))
 
     def fill(self, rows, current: int | None, withStates: bool) -> None:
         """Show reviewed lesions, with the row ``current`` selected; ``withStates``: how each has changed."""

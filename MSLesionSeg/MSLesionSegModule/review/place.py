@@ -1,5 +1,7 @@
 """Where the person is in a review: the lesions in the order of the table, and the one that is looked at."""
 
+from collections.abc import Callable
+
 from ..widgets.signals import Signal
 
 
@@ -18,6 +20,7 @@ class Place:
         self.rows = []
         self.changed, self.moved = Signal(), Signal()
         self._order = None
+        self._key, self._descending = None, True
         self._current = None  # number of the lesion
         self._came = []
 
@@ -28,6 +31,11 @@ class Place:
             return None
         number = self.session.review.listed_as(self._current)
         return next((i for i, row in enumerate(self.rows) if row.lesion.id == number), None)
+
+    @property
+    def number(self) -> int | None:
+        """The lesion's number as it is listed now."""
+        return None if self.row is None else self.row.lesion.id
 
     @property
     def row(self):
@@ -43,8 +51,14 @@ class Place:
     def sort(self, order) -> None:
         """Take the rows in another order."""
         if order is not self._order:
-            self._order = order
+            self._order, self._key = order, None
             self.refresh()
+
+    def sortBy(self, key: Callable) -> None:
+        """Take the rows by a key of theirs, the largest first; a second time the smallest first."""
+        self._descending = key is not self._key or not self._descending
+        self._key = key
+        self.refresh()
 
     def refresh(self) -> None:
         """Take the rows as they are now."""
@@ -96,6 +110,8 @@ class Place:
             self.moved.emit()
 
     def _ordered(self) -> list:
+        if self._key is not None:
+            return sorted(self.session.review.rows, key=self._key, reverse=self._descending)
         from MSLesionSegLib.review.review_table import ORDERS, ordered
 
         return ordered(self.session.review.rows, ORDERS[0] if self._order is None else self._order.value)

@@ -1,13 +1,17 @@
 """The panel's review: the lesion table, decisions by button and key, and what the views show of it."""
 
+import slicer
 from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
 from ..parameters import BoundParameters
+from ..scene.lesionMarks import LesionMarks
 from ..views.inView import isInView
 from ..views.sliceViews import Views, pointedRAS
+from ..views.windowing import nextWindow
 from ..widgets.form import loadForm
+from ..widgets.heldKey import HeldKey
 from ..widgets.say import Say
 from ..widgets.signals import Signal
 from ..widgets.timers import Steps
@@ -40,10 +44,12 @@ class ReviewSection:
         self._views = views
         self._say = say
         following = Steps()  # of the table, after the mask
-        self._table = LesionTable(self.ui.lesionTable, self.place.goTo)
+        self._table = LesionTable(self.ui.lesionTable, self.place.goTo, self.place.sortBy)
+        self._marks = LesionMarks()
         self._editing = Editing(self.ui, self.place, following)
         self.rule = RuleSliders(parameters, self.place, self._editing, following)
         self._exports = ExportRow(self.ui, self, say)
+        self._hiding = HeldKey("H", self.toggleVisible)
         self._keys = Keys({key: self._onDisplay(action) for key, action in self._actions().items()})
         self._editing.effectChanged.connect(self._keys.giveWay)
         for button, action in self._buttons():
@@ -84,6 +90,7 @@ class ReviewSection:
     def exit(self) -> None:
         """Leave the keys and the views to others; no effect stays active."""
         self.rule.apply()
+        self._marks.clear()
         self._editing.exit()
         self._keys.stop()
 
@@ -142,6 +149,7 @@ class ReviewSection:
         isPair = session is not None and session.task.compares
         for slider in (self._search.thresholdSlider, self._search.minimumSlider):
             slider.enabled = session is not None
+        self._marks.show(session, place.number)
         self._table.fill(place.rows, place.index, isPair)
         for button in (ui.nextButton, ui.previousButton):
             button.enabled = bool(place.rows)
@@ -164,7 +172,9 @@ class ReviewSection:
             "C": self.reject,
             "E": self._editing.edit,
             "M": self.missed,
-            "H": self.toggleVisible,
+            "H": self._hiding.press,
+            "Space": self._views.toggleZoom,
+            "W": self._window,
             "X": self._views.flicker,
             "U": self.undo,
             "Z": self.undo,
@@ -181,7 +191,7 @@ class ReviewSection:
             (ui.editButton, keys["E"]),
             (ui.missedButton, keys["M"]),
             (ui.undoButton, keys["U"]),
-            (ui.visibleButton, keys["H"]),
+            (ui.visibleButton, self.toggleVisible),
             (ui.flickerButton, keys["X"]),
             (ui.subtractionButton, self.showSubtraction),
         )
@@ -204,12 +214,16 @@ class ReviewSection:
         self.rule.finish()
         self.place.step(-1)
 
+    def _window(self) -> None:
+        ids = self.session.volumeIds().values()
+        nextWindow([slicer.mrmlScene.GetNodeByID(volume) for volume in ids])
+
     def _jump(self) -> None:
         """Show the current lesion in the views, without a brush in the hand."""
         row = self.place.row
         if row is not None:
             self._editing.putAway()
-            self._views.jumpTo(self.session.worldPoint(row.lesion.centre_ras))
+            self._views.jumpTo(self.session.worldPoint(row.lesion.centre_ras), row.lesion.longest_axis_mm)
 
     def _decide(self, decision: str) -> None:
         """Decide on the current lesion and go on to the next open one; a lesion that no view shows is only shown."""

@@ -8,8 +8,7 @@ from MSLesionSegLib.tasks import TASKS
 
 from . import pairLayout
 from .pairLayout import BEFORE, PAIR_VIEWS
-
-_MARK = slicer.vtkMRMLCrosshairNode.ShowSmallIntersection
+from .zoom import OWN_MARKS, Zoom, crosshairNode
 
 
 class Views:
@@ -21,6 +20,7 @@ class Views:
     def __init__(self) -> None:
         self._pair: dict[str, str] = {}
         self._flickering = False
+        self._zoom = Zoom()
 
     def show(self, task: str, volumes: Mapping[str, str]) -> None:
         """Show the inputs of a task (volume IDs by input name)."""
@@ -34,17 +34,13 @@ class Views:
             layers["foreground"] = volumes.get(row.before_after[0])
         self._setLayers(None, **layers)
 
-    def jumpTo(self, ras: Sequence[float]) -> None:
-        """Centre every slice view at a point in mm RAS and put a crosshair there that leaves its middle free."""
-        slicer.vtkMRMLSliceNode.JumpAllSlices(
-            slicer.mrmlScene, *ras, slicer.vtkMRMLSliceNode.CenteredJumpSlice
-        )
-        crosshair = crosshairNode()
-        if crosshair is not None:
-            crosshair.SetCrosshairRAS(*ras)
-            if crosshair.GetAttribute(BEFORE) is None:
-                crosshair.SetAttribute(BEFORE, str(crosshair.GetCrosshairMode()))
-                crosshair.SetCrosshairMode(_MARK)
+    def jumpTo(self, ras: Sequence[float], lengthMm: float) -> None:
+        """Show a lesion of this length, at a point in mm RAS, in every slice view."""
+        self._zoom.lookAt(ras, lengthMm)
+
+    def toggleZoom(self) -> None:
+        """Show the whole brain, or the lesion from near again."""
+        self._zoom.toggle()
 
     def flicker(self) -> bool:
         """Exchange the two scans of the pair in the views; True while they are exchanged."""
@@ -75,8 +71,9 @@ class Views:
         crosshair = crosshairNode()
         if crosshair is not None:
             mode = _forget(crosshair)
-            if mode is not None and crosshair.GetCrosshairMode() == _MARK:
+            if mode is not None and crosshair.GetCrosshairMode() in OWN_MARKS:
                 crosshair.SetCrosshairMode(mode)
+        self._zoom.leave()
         self._pair, self._flickering = {}, False
 
     def _showPair(self, volumes: Mapping[str, str]) -> None:
@@ -114,11 +111,6 @@ def _forget(node) -> int | None:
     before = node.GetAttribute(BEFORE)
     node.RemoveAttribute(BEFORE)
     return None if before is None else int(before)
-
-
-def crosshairNode():
-    """The crosshair of the scene, or None."""
-    return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLCrosshairNode")
 
 
 def pointedRAS() -> tuple[float, float, float] | None:

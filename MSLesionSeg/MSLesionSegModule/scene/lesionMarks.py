@@ -1,0 +1,111 @@
+"""The lesions of a review drawn one by one over its segments: the current one, accepted ones and rejected ones."""
+
+import numpy as np
+import slicer
+import vtk
+from vtk.util.numpy_support import vtk_to_numpy
+
+_NAME = "MSLesionSeg marks"
+_LINES = {  # colour and opacity of the outline
+    "current": ((0.0, 1.0, 1.0), 1.0),
+    "accepted": ((0.4, 0.4, 0.2), 1.0),
+    "rejected": ((0.75, 0.75, 0.75), 0.4),
+}
+_WIDTH = 3  # pixels: more than the segments below
+
+
+class LesionMarks:
+    """A segment for each lesion that is current or decided upon. Open ones look as the segments below do."""
+
+    def __init__(self) -> None:
+        self._node = None
+        self._drawn: dict[int, object] = {}  # lesions by number, as they were drawn
+        self._session = None
+
+    def show(self, session, current: int | None) -> None:
+        """Draw the lesions of a review, or of none; ``current``: number of the one that the person is at."""
+        if session is not self._session or not self._inScene():
+            self.clear()
+            self._session = session
+        if session is None:
+            return
+        looks = {row.lesion.id: (row, _lookOf(row, current)) for row in session.review.rows}
+        wanted = {number: row for number, (row, look) in looks.items() if look is not None}
+        if not wanted and self._node is None:
+            return
+        if self._node is None:
+            self._node = _addNode(session)
+        self._node.SetAndObserveTransformNodeID(session.volume.GetTransformNodeID())
+        display = self._node.GetDisplayNode()
+        with slicer.util.NodeModify(self._node), slicer.util.NodeModify(display):
+            for number in set(self._drawn) - set(wanted):
+                self._node.GetSegmentation().RemoveSegment(str(number))
+                del self._drawn[number]
+            for number, row in wanted.items():
+                if self._drawn.get(number) != row.lesion:
+                    self._draw(session, number)
+                    self._drawn[number] = row.lesion
+                self._colour(display, str(number), _LINES[looks[number][1]])
+            display.SetVisibility(session.visible)
+
+    def clear(self) -> None:
+        """Take everything away that was drawn."""
+        if self._inScene():
+            display = self._node.GetDisplayNode()
+            slicer.mrmlScene.RemoveNode(self._node)  # before its display node, which 3D views use until then
+            slicer.mrmlScene.RemoveNode(display)
+        self._node, self._drawn, self._session = None, {}, None
+
+    def _inScene(self) -> bool:
+        return self._node is not None and slicer.mrmlScene.IsNodePresent(self._node)
+
+    def _draw(self, session, number: int) -> None:
+        segmentation = self._node.GetSegmentation()
+        segment = slicer.vtkSegment()
+        segment.SetName(str(number))
+        name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
+        segment.AddRepresentation(name, _labelmap(session, number))
+        if segmentation.GetSegment(str(number)) is not None:
+            segmentation.RemoveSegment(str(number))
+        segmentation.AddSegment(segment, str(number))
+
+    def _colour(self, display, name: str, line) -> None:
+        colour, opacity = line
+        self._node.GetSegmentation().GetSegment(name).SetColor(*colour)
+        display.SetSegmentOpacity2DOutline(name, opacity)
+
+
+def _lookOf(row, current: int | None) -> str | None:
+    if row.lesion.id == current:
+        return "current"
+    return row.decision if row.decision in _LINES else None
+
+
+def _addNode(session):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", _NAME)
+    node.SetHideFromEditors(True)
+    node.SetSaveWithScene(False)
+    node.CreateDefaultDisplayNodes()
+    display = node.GetDisplayNode()
+    display.SetSaveWithScene(False)
+    display.SetAllSegmentsVisibility2DFill(False)
+    display.SetVisibility2DFill(False)
+    display.SetVisibility3D(False)
+    display.SetSliceIntersectionThickness(_WIDTH)
+    return node
+
+
+def _labelmap(session, number: int):
+    """The voxels of a lesion in their place."""
+    voxels = session.review.voxels_of(number)
+    low, high = voxels.min(axis=0), voxels.max(axis=0)
+    box = np.zeros(high - low + 1, np.uint8)
+    box[tuple((voxels - low).T)] = 1
+    image = slicer.vtkOrientedImageData()
+    image.SetExtent(*(int(end) for pair in zip(low, high, strict=True) for end in pair))
+    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
+    vtk_to_numpy(image.GetPointData().GetScalars())[:] = box.ravel(order="F")
+    matrix = vtk.vtkMatrix4x4()
+    session.volume.GetIJKToRASMatrix(matrix)
+    image.SetGeometryFromImageToWorldMatrix(matrix)
+    return image
