@@ -69,6 +69,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from types import SimpleNamespace
 
         from MSLesionSegModule.parameters import BoundParameters
+        from MSLesionSegModule.review.reviewMode import ReviewMode
         from MSLesionSegModule.review.reviewSection import ReviewSection
         from MSLesionSegModule.sections.fineTuningSection import FineTuningSection
         from MSLesionSegModule.sections.modelsSection import ModelsSection
@@ -79,26 +80,32 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from MSLesionSegModule.views.focus import Focus
         from MSLesionSegModule.views.sliceViews import Views
         from MSLesionSegModule.widgets.form import loadForm
+        from MSLesionSegModule.widgets.messageLine import MessageLine
         from MSLesionSegModule.widgets.timers import delayed
 
         ScriptedLoadableModuleWidget.setup(self)
         self.logic = logic = MSLesionSegLogic()
         self.parameters = parameters = BoundParameters()
         self.views = views = Views()
-        packages, say = logic.packages, self.say
         frame, frameUi = loadForm("MSLesionSeg")
         frameUi.versionLabel.text = _("MSLesionSeg {version}").format(version=logic.coreVersion())
-        self._messageLabel = frameUi.messageLabel
-        self.packages = PackagesSection(packages, parameters, say)
+        review, reviewUi = loadForm("Review")
+        say = MessageLine(reviewUi.messageLabel)
+        self.packages = PackagesSection(logic.packages, parameters, say)
         self.models = ModelsSection(self.packages, say)
-        self.scans = ScansSection(packages, self.models, parameters)
+        self.scans = ScansSection(logic.packages, self.models, parameters)
         self.search = SearchSection(logic, self.scans, parameters, views, say)
-        self.review = ReviewSection(parameters, views, self.search.ui, say)
+        self.review = ReviewSection(review, reviewUi, parameters, views, self.search.ui, say)
         self.cases = TrainingSetSection(logic, self.review, self.packages, say)
         self.train = FineTuningSection(
             logic, self.cases, self.models, parameters, self.search.ui.logText, say
         )
-        self.focus = Focus(logic, parameters, views, self.review, self.cases, self.scans, self.search)
+        self.mode = ReviewMode(
+            (self.scans.ui.inputsCollapsibleButton, self.search.ui.segmentCollapsibleButton),
+            reviewUi.lesionsCollapsibleButton,
+        )
+        followers = (self.cases, self.mode)
+        self.focus = Focus(logic, parameters, views, self.review, followers, self.scans, self.search)
         self.ui = SimpleNamespace(**vars(frameUi))  # all widgets by name
         for section in (
             self.scans,
@@ -112,6 +119,8 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             frameUi.sections.layout().addWidget(section.widget)
             vars(self.ui).update(vars(section.ui))
         self.layout.addWidget(frame)
+        for box in self.parent.findChildren(qt.QLineEdit):
+            box.returnPressed.connect(self.review.takeKeys)
 
         self.timer = qt.QTimer()
         self.timer.interval = POLL_MS
@@ -125,7 +134,6 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             (slicer.mrmlScene.NodeRemovedEvent, self.onNodeRemoved),
         ):
             self.addObserver(slicer.mrmlScene, event, action)
-        self.say("")
         self.initializeParameterNode()
         self.models.refresh()
         self.timer.start()
@@ -141,6 +149,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self):
         self.initializeParameterNode()
         self.review.enter(slicer.util.mainWindow() or self.parent)
+        self.mode.enter(self.review.session)
         self.focus.enter()
         self.showPair()
         self.packages.refresh()
@@ -156,6 +165,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def exit(self):
         self.review.exit()
+        self.mode.exit()
         self.views.restore()
         self.focus.exit()
         self.parameters.bind(None)
@@ -165,6 +175,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         session = self.review.session
         if self.parameters.node and session is not None and session.task.compares:
             self.views.show(session.task.name, session.volumeIds())
+            self.review.showCurrent()
 
     def onSceneStartClose(self, caller, event):
         self.views.restore()  # once the scene is closed, it cannot be told any more what to give back
@@ -202,14 +213,6 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         else:
             self.focus.restore(node)
         self.scans.propose()
-
-    def say(self, sentence: str, error: bool = False, details: str = "") -> None:
-        """Show a sentence on top of the panel; an error that has details also in a box."""
-        self._messageLabel.text = sentence
-        self._messageLabel.styleSheet = "font-weight: bold" if error else ""
-        self._messageLabel.visible = bool(sentence)
-        if error and details:
-            slicer.util.errorDisplay(sentence, detailedText=details)
 
 
 class MSLesionSegTest(ScriptedLoadableModuleTest):

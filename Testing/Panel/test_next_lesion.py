@@ -5,6 +5,7 @@ from __future__ import annotations
 import layout as layouts
 import numpy as np
 import pytest
+import scene as scenes
 import slicer
 from MSLesionSegModule.review.keys import helpText
 from MSLesionSegModule.views.inView import isInView
@@ -86,7 +87,7 @@ def test_the_next_lesion_is_one_that_is_not_reviewed_and_then_it_ends(panel, fou
     def at() -> int:
         return shown.index(panel.review.place.row.lesion.id)
 
-    press(panel, "N")
+    assert at() == 0, "the first lesion is selected when the review begins"
     press(panel, "N")
     press(panel, "C")
     assert at() == 2
@@ -200,11 +201,9 @@ def test_the_current_lesion_has_a_colour_of_its_own_and_decided_ones_are_drawn_t
 
 
 def test_what_is_drawn_of_single_lesions_is_not_saved_and_goes_with_the_module(panel, found, tmp_path):
-    press(panel, "N")
-    save_and_load(tmp_path)
-    assert slicer.mrmlScene.GetNodesByName("MSLesionSeg marks").GetNumberOfItems() == 0
-    press(panel, "N")
     assert marked()
+    save_and_load(tmp_path)
+    assert slicer.mrmlScene.GetNodesByName("MSLesionSeg marks").GetNumberOfItems() == 1
     panel.exit()
     assert not marked()
     panel.enter()
@@ -249,11 +248,36 @@ def test_a_header_sorts_the_table_until_another_order_is_chosen(panel, found):
     assert volumes() == sorted(before, reverse=True)
     header.sectionClicked.emit(3)
     assert volumes() == sorted(before)
-    press(panel, "N")
+    panel.review.place.goTo(0)
     assert panel.ui.lesionTable.item(0, 0).text() == str(panel.review.place.number)
     panel.ui.orderComboBox.currentIndex = 2
     panel.ui.orderComboBox.currentIndex = 0
     assert volumes() == before
+
+
+def test_a_key_goes_to_the_next_lesion_that_is_not_reviewed(panel, found):
+    press(panel, "N")
+    press(panel, "A")
+    panel.review.place.goTo(0)
+    press(panel, "O")
+    assert panel.review.place.index == 2
+
+
+def test_a_review_makes_room_for_itself_and_gives_it_back(panel, found):
+    ui = panel.ui
+    assert ui.inputsCollapsibleButton.collapsed and ui.segmentCollapsibleButton.collapsed
+    assert not ui.lesionsCollapsibleButton.collapsed
+    scenes.clear()
+    assert not ui.inputsCollapsibleButton.collapsed and not ui.segmentCollapsibleButton.collapsed
+
+
+def test_enter_in_a_text_field_gives_the_keys_back_to_the_review(panel, found):
+    panel.parent.show()
+    panel.ui.casesCollapsibleButton.collapsed = False
+    panel.ui.reviewerEdit.setFocus()
+    panel.ui.reviewerEdit.returnPressed.emit()
+    assert QtWidgets.QWidget.focusWidget(panel.parent) is panel.ui.lesionTable
+    panel.parent.hide()
 
 
 def test_a_key_takes_the_scan_through_windows_and_back(panel, found):

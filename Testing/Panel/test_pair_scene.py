@@ -56,7 +56,7 @@ def reopened(pair, layout, tmp_path):
 def test_a_reopened_comparison_shows_both_scans_and_the_warnings_about_them(reopened, layout):
     assert sorted(layout.shown()) == sorted(name for names in PAIR_VIEWS.values() for name in names)
     assert shown("followup") == {"followup_FLAIR"}
-    assert reopened.ui.segmentStageLabel.text == "The slices are too thick."
+    assert reopened.ui.remarksLabel.text == "The slices are too thick."
     assert "new-ms" in reopened.ui.logText.plainText
 
 
@@ -86,7 +86,7 @@ def test_the_layout_and_the_warnings_leave_with_the_scene(request, layout, which
     panel = request.getfixturevalue(which)
     scenes.clear()
     assert layout.layout == FOUR_UP
-    assert panel.ui.segmentStageLabel.text == ""
+    assert panel.ui.remarksLabel.text == ""
 
 
 def test_a_scene_that_is_loaded_while_another_module_is_open_changes_no_view(pair, layout, tmp_path):
@@ -106,4 +106,5 @@ def test_a_search_that_is_cancelled_leaves_the_warnings_about_the_scans_under_re
     assert pair.ui.segmentStageLabel.text == "Starting..."
     job.abandon()
     pair.search.row.end()
-    assert pair.ui.segmentStageLabel.text == "The slices are too thick."
+    assert pair.ui.segmentStageLabel.text == ""
+    assert pair.ui.remarksLabel.text == "The slices are too thick."

@@ -6,17 +6,17 @@ from .. import texts
 from ..scene.segments import stateTitle
 
 
-def showCounts(ui, countLabel, review) -> None:
+def showCounts(ui, review) -> None:
     """Write the sentences of a review, or of none, into the panel's labels."""
     if review is None:
-        countLabel.text = ""
+        ui.countLabel.text = ""
         ui.reviewedLabel.text = _("Find lesions to review them here.")
         ui.totalsLabel.text = ""
         return
     from MSLesionSegLib.lesions.table import totals_by_region
     from MSLesionSegLib.review.review_table import totals_by_state
 
-    countLabel.text = texts.countText(review)
+    ui.countLabel.text = texts.countText(review)
     ui.reviewedLabel.text = texts.reviewedText(*review.progress)
     states = {
         stateTitle(state): f"{total['lesions']:.0f} ({total['volume_mm3'] / 1000:.2f} ml)"

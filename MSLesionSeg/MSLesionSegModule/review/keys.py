@@ -14,6 +14,7 @@ def listed() -> dict[str, str]:
     return {
         "N": _("go to the next lesion of the table"),
         "P": _("go to the previous lesion of the table"),
+        "O": _("go to the next lesion that is not reviewed"),
         "A": _("accept: this is a lesion; goes on to the next one that is not reviewed"),
         "C": _("cross out (reject): this is none; goes on to the next one that is not reviewed"),
         "E": _("edit: opens the segment editor on the lesion with a brush"),

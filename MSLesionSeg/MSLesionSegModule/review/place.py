@@ -87,7 +87,8 @@ class Place:
 
     def nextOpen(self) -> int | None:
         """Number of the lesion after this one that is not reviewed; from the end the table is begun again."""
-        others = (*self.rows[self.index + 1 :], *self.rows[: self.index])
+        index = -1 if self.index is None else self.index
+        others = (*self.rows[index + 1 :], *self.rows[: max(index, 0)])
         return next((row.lesion.id for row in others if row.decision == "open"), None)
 
     def remember(self) -> None:

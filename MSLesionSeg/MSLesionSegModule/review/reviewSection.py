@@ -10,7 +10,7 @@ from ..scene.lesionMarks import LesionMarks
 from ..views.inView import isInView
 from ..views.sliceViews import Views, pointedRAS
 from ..views.windowing import nextWindow
-from ..widgets.form import loadForm
+from ..widgets.clock import Clock
 from ..widgets.heldKey import HeldKey
 from ..widgets.say import Say
 from ..widgets.signals import Signal
@@ -28,6 +28,7 @@ class ReviewSection:
     """Maps the current review to widgets, and buttons and keys to what they do.
 
     Args:
+        widget, ui: form of the review.
         search: form of the search, with the sliders and the count of lesions.
 
     Attributes:
@@ -35,8 +36,8 @@ class ReviewSection:
         acting: signal before every key and button; the review may turn to another session then, or to none.
     """
 
-    def __init__(self, parameters: BoundParameters, views: Views, search, say: Say) -> None:
-        self.widget, self.ui = loadForm("Review")
+    def __init__(self, widget, ui, parameters: BoundParameters, views: Views, search, say: Say) -> None:
+        self.widget, self.ui = widget, ui
         self.acting = Signal()
         self.place = Place()
         self._search = search
@@ -46,6 +47,7 @@ class ReviewSection:
         following = Steps()  # of the table, after the mask
         self._table = LesionTable(self.ui.lesionTable, self.place.goTo, self.place.sortBy)
         self._marks = LesionMarks()
+        self._clock = Clock(ui.secondsLabel)
         self._editing = Editing(self.ui, self.place, following)
         self.rule = RuleSliders(parameters, self.place, self._editing, following)
         self._exports = ExportRow(self.ui, self, say)
@@ -69,8 +71,11 @@ class ReviewSection:
         self.rule.stop()
         self._editing.turnTo(session)
         self.place.turnTo(session)
+        self._clock.begin(session is not None)
         self.ui.subtractionButton.checked = False
         self.resume()
+        if self._parameters.node is not None:
+            self.place.goToOpen()
 
     def resume(self) -> None:
         """Go on with the same review, such as when the module is entered again."""
@@ -85,6 +90,7 @@ class ReviewSection:
     def enter(self, window) -> None:
         """Listen to the review's keys and prepare the editor."""
         self._keys.listen(window)
+        self._clock.go()
         self._editing.enter()
 
     def exit(self) -> None:
@@ -93,14 +99,24 @@ class ReviewSection:
         self._marks.clear()
         self._editing.exit()
         self._keys.stop()
+        self._clock.pause()
 
     def cleanup(self) -> None:
+        self._clock.pause()
         self.rule.stop()
         self._editing.turnTo(None)
+
+    def takeKeys(self) -> None:
+        """Something was typed to its end: letters are the review's keys again."""
+        self.ui.lesionTable.setFocus()
 
     def takeEdits(self) -> None:
         """Take over what was painted."""
         self._editing.take()
+
+    def showCurrent(self) -> None:
+        """Show the lesion that the person is at once more, such as in other views."""
+        self._jump()
 
     def goToOpen(self) -> None:
         """Show the first lesion that is not reviewed."""
@@ -159,15 +175,18 @@ class ReviewSection:
             button.enabled = session is not None
         ui.undoButton.enabled = session is not None and session.review.can_undo
         ui.visibleButton.text = _("Hide (H)") if session is None or session.visible else _("Show (H)")
+        ui.remarksLabel.text = "" if session is None else "\n".join(session.record["remarks"])
+        ui.remarksLabel.visible = bool(ui.remarksLabel.text)
         ui.flickerButton.visible = ui.subtractionButton.visible = isPair
         ui.subtractionButton.enabled = isPair and session.subtraction() is not None
-        showCounts(ui, self._search.countLabel, None if session is None else session.review)
+        showCounts(ui, None if session is None else session.review)
 
     def _actions(self) -> dict:
         """What to call by the name of the key."""
         return {
             "N": self._next,
             "P": self._previous,
+            "O": self._nextOpen,
             "A": self.accept,
             "C": self.reject,
             "E": self._editing.edit,
@@ -213,6 +232,13 @@ class ReviewSection:
     def _previous(self) -> None:
         self.rule.finish()
         self.place.step(-1)
+
+    def _nextOpen(self) -> None:
+        """Go to the next lesion that is not reviewed."""
+        self.rule.finish()
+        number = self.place.nextOpen()
+        if number is not None:
+            self.place.put(number)
 
     def _window(self) -> None:
         ids = self.session.volumeIds().values()

@@ -100,10 +100,9 @@ class SearchSection:
             self._show(session)
 
     def describe(self, session) -> None:
-        """Say how the lesions under review were found, and what to know about their scans; None: say nothing."""
+        """Say how the lesions under review were found."""
         if session is not None:
             self.ui.logText.appendPlainText(texts.howText(session.record))
-        self.row.remark("" if session is None else "\n".join(session.record["remarks"]))
 
     def abandoned(self) -> None:
         """Forget the running search: it was ended with its scene."""

@@ -1,7 +1,7 @@
 """The panel's training set: its folder, what is in it, and filing the reviewed case."""
 
 import time
-from typing import Protocol
+from typing import Any, Protocol
 
 import slicer
 from slicer.i18n import tr as _
@@ -21,7 +21,9 @@ _LONGEST_REVIEW_MIN = 24 * 60
 
 
 class Review(Protocol):
-    """What is filed."""
+    """What is filed. ``ui``: its form, with the button that files it."""
+
+    ui: Any
 
     def takeEdits(self) -> None:
         """Take over what was painted."""
@@ -40,6 +42,7 @@ class TrainingSetSection:
         self._logic = logic
         self._review = review
         self._say = say
+        self._button = review.ui.addCaseButton
         self.job = None
         self._began = 0.0
         ui = self.ui
@@ -48,7 +51,7 @@ class TrainingSetSection:
         ui.reviewerEdit.text = trainingSet.reviewer()
         ui.casesFolderButton.directoryChanged.connect(self._folderChanged)
         ui.reviewerEdit.editingFinished.connect(self._reviewerChanged)
-        ui.addCaseButton.clicked.connect(self.add)
+        self._button.clicked.connect(self.add)
         packages.changed.connect(self.update)
         self.update()
 
@@ -92,10 +95,8 @@ class TrainingSetSection:
         self.ui.casesFolderButton.text = trainingSet.casesFolder() or _("Choose a folder...")
         self.ui.casesLabel.text = texts.casesText(len(cases), lesions, validation)
         problem = texts.addCaseProblem(self.session, trainingSet.casesFolder(), self.job is not None)
-        self.ui.addCaseButton.enabled = not problem
-        self.ui.addCaseButton.toolTip = problem or _(
-            "Keep the scan and the corrected mask as a training case."
-        )
+        self._button.enabled = not problem
+        self._button.toolTip = problem or _("Keep the scan and the corrected mask as a training case.")
 
     def _added(self, outcome) -> None:
         self.job = None

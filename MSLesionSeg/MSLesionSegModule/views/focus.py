@@ -33,6 +33,8 @@ class Review(Follower, Protocol):
 
     def showScan(self, text: str) -> None: ...
 
+    def showCurrent(self) -> None: ...
+
 
 class Scans(Protocol):
     """The scans that are asked for. ``chosen``: signal, with the one that a person chose."""
@@ -72,7 +74,7 @@ class Focus:
         parameters: BoundParameters,
         views: Views,
         review: Review,
-        cases: Follower,
+        followers: Sequence[Follower],
         scans: Scans,
         search: Search,
     ) -> None:
@@ -80,7 +82,7 @@ class Focus:
         self._parameters = parameters
         self._views = views
         self._review = review
-        self._cases = cases
+        self._followers = followers
         self._scans = scans
         self._search = search
         self._soon = delayed(0, self.look)
@@ -130,6 +132,7 @@ class Focus:
         self._lookAt(volumes)
         if self._review.session is not before and _isPair(before) | _isPair(self._review.session):
             self._show(volumes[0])  # in the layout that it needs
+            self._review.showCurrent()
 
     def choose(self, volume) -> None:
         """Show a scan that a person has chosen, with its lesions where they were found."""
@@ -137,6 +140,7 @@ class Focus:
         self._show(volume)
         if slicer.app.layoutManager() is not None:
             slicer.app.layoutManager().resetSliceViews()  # patients do not lie at the same place
+        self._review.showCurrent()
 
     def search(self, volume) -> None:
         """Show a scan that is searched unless it is seen already, so that what is found belongs to what is shown."""
@@ -162,7 +166,8 @@ class Focus:
             self._logic.getParameterNode().segmentation = session.node
             showOnly(session.node)
         self._review.setSession(session)
-        self._cases.setSession(session)
+        for follower in self._followers:
+            follower.setSession(session)
         self._search.update()
         self._tell([])
 

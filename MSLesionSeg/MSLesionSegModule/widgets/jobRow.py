@@ -26,7 +26,7 @@ class JobRow:
         self._button, self._bar, self._label, self._log = button, bar, label, log
         self._title = button.text
         self._start = start
-        self._stage = self._idle = ""
+        self._stage = ""
         button.clicked.connect(self.toggle)
         self._show()
 
@@ -67,12 +67,6 @@ class JobRow:
         self._show()
         return "\n".join(lines)
 
-    def remark(self, text: str) -> None:
-        """What to read where the progress stands, as long as nothing runs."""
-        self._idle = text
-        if self.job is None:
-            self._show()
-
     def offer(self, problem: str, tip: str) -> None:
         """Let the job be started unless there is a problem; ``tip``: what it does."""
         if self.job is None:
@@ -83,6 +77,6 @@ class JobRow:
         running = self.job is not None
         self._bar.visible = running
         self._bar.value = 0
-        self._label.text = _("Starting...") if running else self._idle
-        self._label.visible = bool(self._label.text)
+        self._label.text = _("Starting...") if running else ""
+        self._label.visible = running
         self._button.text = _("Cancel") if running else self._title

@@ -2,7 +2,7 @@
 
 import qt
 
-_ROW_HEIGHT = 22  # pixels
+_ROW_HEIGHT = 18  # pixels
 
 
 def prepare(table, titles) -> None:
@@ -16,3 +16,9 @@ def prepare(table, titles) -> None:
 def stretch(table, column: int) -> None:
     """Let a column take the width that is left, so that nothing has to be scrolled sideways."""
     table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
+
+
+def showAtLeast(table, rows: int) -> None:
+    """Let a table be so high that this many rows are seen without scrolling."""
+    frame = 2 * table.frameWidth
+    table.minimumHeight = table.horizontalHeader().sizeHint.height() + rows * _ROW_HEIGHT + frame
