@@ -170,7 +170,11 @@ class Review:
             self._mask.take_back(number)
             del self._rejected[number]
         self._accepted.add(number)
-        self._compose()
+        if row.decision == REJECTED or self._mask.is_joined(self._numbering.anchors[number]):
+            self._compose()
+        else:  # the mask stays, and the other rows with it
+            accepted = replace(row, decision=ACCEPTED)
+            self._rows = tuple(accepted if each is row else each for each in self.rows)
         self._mask.see(self.mask)
 
     def reject(self, number: int) -> None:
@@ -228,9 +232,14 @@ class Review:
     def voxels_of(self, number: int) -> np.ndarray:
         """Voxels of a lesion, in the mask or rejected: (N, 3)."""
         flat = self._mask.rejected.get(number)
-        if flat is None:
-            flat = np.flatnonzero(self.labels == number)
-        return np.stack(np.unravel_index(flat, self.mask.shape), axis=1)
+        if flat is not None:
+            return np.stack(np.unravel_index(flat, self.mask.shape), axis=1)
+        # none is farther from the most probable voxel than the lesion is long
+        row = self._row(number)
+        reach = row.lesion.longest_axis_mm * np.linalg.norm(np.linalg.inv(self.affine[:3, :3]), axis=1)
+        low = np.maximum(np.array(row.voxel) - np.ceil(reach).astype(int), 0)
+        part = tuple(slice(a, v + int(np.ceil(r)) + 1) for a, v, r in zip(low, row.voxel, reach, strict=True))
+        return np.argwhere(self.labels[part] == number) + low
 
     def listed_as(self, number: int) -> int | None:
         """The number that a lesion is listed by now: its own, or that of what it has joined; None if it is gone."""

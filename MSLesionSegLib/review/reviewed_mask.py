@@ -63,6 +63,8 @@ class ReviewedMask:
         self._added = np.zeros(self._probability.shape, bool)
         self._removed = np.zeros(self._probability.shape, bool)
         self._seen: Seen = {}
+        self._seen_in: np.ndarray | None = None  # the mask that was looked at last
+        self._kept: tuple[np.ndarray, np.ndarray] | None = None  # flat indices of what was added and removed
         self.rejected: dict[int, np.ndarray] = {}
         self.find(rule)
         self.compose(())
@@ -70,18 +72,18 @@ class ReviewedMask:
     @property
     def edited(self) -> bool:
         """Whether the mask differs from what the rule alone finds."""
-        return bool(self.rejected or self._added.any() or self._removed.any())
+        return bool(self.rejected or any(flat.size for flat in self._by_hand()))
 
     @property
     def changes(self) -> MaskChanges:
         """What the person changed, to come back to."""
-        added, removed = np.flatnonzero(self._added), np.flatnonzero(self._removed)
-        return MaskChanges(added, removed, dict(self.rejected), dict(self._seen))
+        return MaskChanges(*self._by_hand(), dict(self.rejected), dict(self._seen))
 
     def change_back(self, changes: MaskChanges) -> None:
         """Take what the person changed as it was; :meth:`compose` makes the mask of it."""
         self._added, self._removed = self._image(changes.added), self._image(changes.removed)
         self.rejected, self._seen = dict(changes.rejected), dict(changes.seen)
+        self._kept = None
 
     def find(self, rule: LesionRule) -> None:
         """Look for lesions by another rule; :meth:`compose` makes the mask of it."""
@@ -118,11 +120,13 @@ class ReviewedMask:
         # where a rejected lesion was painted over, what it had held back is decided by hand too
         self._removed |= self.array & ~mask
         self._added |= mask & ~self.array
+        self._kept = None
         if not np.array_equal(self.array, mask):
             self.compose(accepted)
 
     def add(self, voxels: np.ndarray) -> None:
         """Put voxels (bool, X, Y, Z) into the mask that :meth:`compose` makes."""
+        self._kept = None
         self._removed &= ~voxels
         self._added |= voxels
         flat = voxels.ravel()
@@ -134,23 +138,39 @@ class ReviewedMask:
     def reject(self, number: int, voxels: np.ndarray) -> None:
         """Leave a lesion out of the mask that :meth:`compose` makes; ``voxels`` are flat indices."""
         self.see(self.array)
+        self._kept = None
         self._added.ravel()[voxels] = False
         self.rejected[number] = voxels
 
     def take_back(self, number: int) -> None:
         """Let a rejected lesion into the mask that :meth:`compose` makes."""
+        self._kept = None
         voxels = self.rejected.pop(number)
         self._seen = {rule: (lesions, held[:0]) for rule, (lesions, held) in self._seen.items()}
         self._added.ravel()[voxels] |= self.automatic.ravel()[voxels] == 0
 
     def see(self, mask: np.ndarray) -> None:
         """Keep in mind what of the found lesions is in ``mask``, for when another threshold joins them."""
+        if mask is self._seen_in and self.rule in self._seen:
+            return  # as the last time
+        self._seen_in = mask
         found = (self.automatic > 0) & ~self._removed
         self._seen[self.rule] = np.flatnonzero(mask & found), np.flatnonzero(found & ~mask)
+
+    def is_joined(self, voxel: Voxel) -> bool:
+        """Whether what was found at ``voxel`` has joined a rejected lesion: acceptance decides what stays of it."""
+        found = self.automatic[voxel]
+        automatic = self.automatic.ravel()
+        return bool(found) and any((automatic[flat] == found).any() for flat in self.rejected.values())
 
     def forget_seen(self) -> None:
         """Know nothing of decisions that were made before."""
         self._seen.clear()
+
+    def _by_hand(self) -> tuple[np.ndarray, np.ndarray]:
+        if self._kept is None:
+            self._kept = np.flatnonzero(self._added), np.flatnonzero(self._removed)
+        return self._kept
 
     def _take_rejected_out(self, mask: np.ndarray, box: tuple[slice, ...], accepted: Iterable[Voxel]) -> None:
         """Take rejected lesions, as far as they reach now, out of ``mask``; all of it lies in ``box``.

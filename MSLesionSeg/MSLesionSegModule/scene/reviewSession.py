@@ -41,6 +41,7 @@ class ReviewSession:
         self.record = record
         self.review = review
         self.showing = False
+        self._shown = None  # the mask that the segments hold
 
     @classmethod
     def ofNode(cls, node) -> "ReviewSession | None":
@@ -94,6 +95,7 @@ class ReviewSession:
 
     def takeEdits(self) -> bool:
         """Take over what was painted into the segments; True if that changed the mask."""
+        self._shown = None  # segments of several states may hold the same mask
         before = self.review.mask
         states = reviewedSegments(self.node, self.record["task"])
         painted = segments.union(segments.getMasks(self.node, self.volume, states), before.shape)
@@ -105,7 +107,9 @@ class ReviewSession:
 
     def show(self) -> None:
         """Put the review's mask into the segments, one per state."""
-        self.put(self.masks())
+        if self.review.mask is not self._shown:
+            self.put(self.masks())
+            self._shown = self.review.mask
         self.keep()
 
     def put(self, masks: Mapping[str, np.ndarray]) -> None:

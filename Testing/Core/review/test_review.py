@@ -225,3 +225,30 @@ def test_the_saved_table_has_the_rows_in_their_order_with_decisions(review, tmp_
     assert [int(row["number"]) for row in saved] == [row.lesion.id for row in rows]
     assert [row["decision"] for row in saved] == [row.decision for row in rows]
     assert float(saved[0]["volume_mm3"]) == pytest.approx(rows[0].lesion.volume_mm3, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_an_acceptance_mask_and_rows_are_what_they_would_be_if_made_anew(review, seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(25):
+        number = int(rng.choice([row.lesion.id for row in review.rows]))
+        step = rng.choice(["accept", "accept", "reject", "undo", "rule"])
+        if step == "rule":
+            review.set_rule(LesionRule(float(rng.choice([0.15, 0.3, 0.5, 0.7]))))
+        elif step == "undo":
+            review.undo()
+        else:
+            getattr(review, step)(number)
+        mask, rows, labels = review.mask, review.rows, review.labels
+        review._compose()
+        assert np.array_equal(review.mask, mask)
+        assert np.array_equal(review.labels, labels)
+        assert review.rows == rows
+
+
+def test_the_voxels_of_a_lesion_are_all_that_have_its_number(review):
+    review.set_rule(LesionRule(0.2))
+    review.reject(1)
+    for row in review.rows[:-1]:
+        assert np.array_equal(review.voxels_of(row.lesion.id), np.argwhere(review.labels == row.lesion.id))
+    assert len(review.voxels_of(1)) > 0
