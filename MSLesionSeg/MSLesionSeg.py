@@ -93,7 +93,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         say = MessageLine(reviewUi.messageLabel)
         self.packages = PackagesSection(logic.packages, parameters, say)
         self.models = ModelsSection(self.packages, say)
-        self.scans = ScansSection(logic.packages, self.models, parameters)
+        self.scans = ScansSection(logic.packages, self.models, parameters, reviewUi.nextScanButton)
         self.search = SearchSection(logic, self.scans, parameters, views, say)
         self.review = ReviewSection(review, reviewUi, parameters, views, self.search.ui, say)
         self.cases = TrainingSetSection(logic, self.review, self.packages, say)

@@ -29,7 +29,11 @@ class ExportRow:
             kind=session.task.kind,
         )
         slicer.app.clipboard().setText(text)
-        self._say(_("The findings were copied as text."))
+        done, total = session.review.progress
+        text = _("The findings were copied as text.")
+        if done < total:
+            text += " " + _("{n} of {total} lesions are not reviewed.").format(n=total - done, total=total)
+        self._say(text)
 
     def saveTable(self, *_args) -> None:
         """Save the table as it stands on the screen."""

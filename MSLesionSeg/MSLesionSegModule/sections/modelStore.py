@@ -26,6 +26,13 @@ def inUse(task: str) -> str:
     return next((member.card.name for member in modelsFor(task) if member.in_use), "")
 
 
+def canRollBack(task: str) -> bool:
+    """Whether another model than the shipped one is in use for a task."""
+    from MSLesionSegLib.network.models.model_in_use import active_model
+
+    return active_model(task) is not None
+
+
 def cardPage(name: str) -> Path:
     """A page to read about a model, in Slicer's temporary folder; an earlier one of that name is written anew."""
     from MSLesionSegLib.network.models.card_page import write_card_page

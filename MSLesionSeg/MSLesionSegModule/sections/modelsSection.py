@@ -102,16 +102,27 @@ class ModelsSection:
         return self._members[index] if 0 <= index < len(self._members) else None
 
     def _update(self) -> None:
-        member = self._selected()
-        for button in (
-            self.ui.useModelButton,
-            self.ui.rollbackButton,
-            self.ui.showCardButton,
-            self.ui.exportModelButton,
+        """Let buttons be pressed that can do something, and the others say why not."""
+        member, ui = self._selected(), self.ui
+        nothing = _("Select a model first.") if member is None else ""
+        inUse = _("This model is in use.") if member is not None and member.in_use else ""
+        first = member is not None and not modelStore.canRollBack(member.card.task)
+        for button, problem, tip in (
+            (ui.useModelButton, nothing or inUse, _("Find lesions with the selected model from now on.")),
+            (
+                ui.rollbackButton,
+                nothing or (_("The shipped model is in use: there is none before it.") if first else ""),
+                _("Go back to the model that was used before."),
+            ),
+            (ui.showCardButton, nothing, _("Show how the selected model was trained and measured.")),
+            (
+                ui.exportModelButton,
+                nothing,
+                _("Save the selected model as one file, to give to another hospital."),
+            ),
         ):
-            button.enabled = member is not None
-        if member is not None and member.in_use:
-            self.ui.useModelButton.enabled = False
+            button.enabled = not problem
+            button.toolTip = problem or tip
 
     def _try(self, action, sentence: str = "") -> bool:
         try:

@@ -20,14 +20,16 @@ from .modelsSection import ModelsSection, openCard
 
 
 class ScansSection:
-    """Maps task, scans and model of the next search to widgets.
+    """Maps task, scans and model of the next search to widgets; ``nextButton`` goes on to a scan of its own.
 
     Attributes:
         changed: signal: something else would be searched, or could not be.
         chosen: signal, with a volume: a person has chosen it.
     """
 
-    def __init__(self, packages: Packages, models: ModelsSection, parameters: BoundParameters) -> None:
+    def __init__(
+        self, packages: Packages, models: ModelsSection, parameters: BoundParameters, nextButton
+    ) -> None:
         self.widget, self.ui = loadForm("Scans")
         self.changed, self.chosen = Signal(), Signal()
         self._packages = packages
@@ -37,6 +39,8 @@ class ScansSection:
         self._task = None  # the one that the models and the scans are shown for
         self._inUse = ""
         self._proposing = delayed(0, self.propose)
+        self._nextButton = nextButton
+        nextButton.clicked.connect(self.takeNext)
         self.ui.cardButton.clicked.connect(self.showCard)
         parameters.changed.connect(self._parametersChanged)
         models.changed.connect(self.refreshModels)
@@ -74,7 +78,7 @@ class ScansSection:
         searched = [scanOf(node) for node in lesionsInScene() if taskOf(node) == task]
         return {} if self._parameters.node is None else self._inputs.next(searched)
 
-    def takeNext(self) -> None:
+    def takeNext(self, *_args) -> None:
         """Go on to a scan on which lesions were not looked for yet."""
         proposed = self.next()
         if proposed:
@@ -112,6 +116,11 @@ class ScansSection:
                 getattr(self.ui, f"{name}{part}").visible = name in TASKS[task].names
         isOptional = "flair" not in TASKS[task].required
         self.ui.flairLabel.text = _("FLAIR (optional):") if isOptional else _("FLAIR:")
+        scan = self.next().get(TASKS[task].reviewed_on)
+        self._nextButton.visible = scan is not None
+        if scan is not None:
+            name = slicer.mrmlScene.GetNodeByID(scan).GetName()
+            self._nextButton.text = _("Next: {scan}").format(scan=name)
         self.changed.emit()
 
     def _parametersChanged(self) -> None:

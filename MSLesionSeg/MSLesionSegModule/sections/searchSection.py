@@ -51,7 +51,6 @@ class SearchSection:
             ui.segmentButton, ui.segmentProgressBar, ui.segmentStageLabel, ui.logText, self.start
         )
         self.ui.openResultButton.clicked.connect(self.openResult)
-        self.ui.nextScanButton.clicked.connect(lambda *_args: scans.takeNext())
         scans.changed.connect(self.update)
 
     def start(self) -> None:
@@ -109,13 +108,7 @@ class SearchSection:
         self.row.end()
 
     def update(self) -> None:
-        """Show whether a search can start, and on which scan the next one could."""
-        ui = self.ui
-        scan = self._scans.next().get(TASKS[self._parameters.task].reviewed_on)
-        ui.nextScanButton.visible = scan is not None
-        if scan is not None:
-            name = slicer.mrmlScene.GetNodeByID(scan).GetName()
-            ui.nextScanButton.text = _("Next: {scan}").format(scan=name)
+        """Show whether a search can start."""
         self.row.offer(self._scans.problem(), _("Find lesions on the chosen scans."))
         self._offerResult()
 

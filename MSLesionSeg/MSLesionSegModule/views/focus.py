@@ -45,6 +45,8 @@ class Scans(Protocol):
 
     def askFor(self, session: ReviewSession) -> None: ...
 
+    def update(self) -> None: ...
+
 
 class Search(Protocol):
     """The search. ``found``: signal, with a review session; ``searching``: signal, with a scan."""
@@ -53,8 +55,6 @@ class Search(Protocol):
     searching: Signal
 
     def describe(self, session: ReviewSession | None) -> None: ...
-
-    def update(self) -> None: ...
 
 
 class Sessions(Protocol):
@@ -168,7 +168,7 @@ class Focus:
         self._review.setSession(session)
         for follower in self._followers:
             follower.setSession(session)
-        self._search.update()
+        self._scans.update()
         self._tell([])
 
     def nodeRemoved(self) -> None:

@@ -1,16 +1,17 @@
 """Asking for a file."""
 
 import qt
+import slicer
 
 
 def fileToOpen(title: str, kinds: str) -> str:
     """The file that a person chose to read; empty if none. ``kinds`` is a filter as Qt writes it."""
-    return _path(qt.QFileDialog.getOpenFileName(None, title, "", kinds))
+    return _path(qt.QFileDialog.getOpenFileName(slicer.util.mainWindow(), title, "", kinds))
 
 
 def fileToSave(title: str, name: str, kinds: str) -> str:
     """Where a person wants to save, ``name`` being proposed; empty if nowhere."""
-    return _path(qt.QFileDialog.getSaveFileName(None, title, name, kinds))
+    return _path(qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name, kinds))
 
 
 def _path(answer) -> str:
