@@ -42,6 +42,8 @@ def test_the_synthetic_patient_is_made_when_a_person_asks_for_it(started):
     node = source.customDownloader(source)
     assert node.GetName() == source.nodeNames[0]
     assert node.GetImageData().GetDimensions()[0] > 100
+    shown = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
+    assert {view.GetBackgroundVolumeID() for view in shown} == {node.GetID()}, "it is seen at once"
 
 
 def test_slicer_comes_back_to_the_module_after_the_restart_and_only_then(started):

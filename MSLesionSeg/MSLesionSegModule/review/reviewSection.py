@@ -14,7 +14,7 @@ from ..widgets.clock import Clock
 from ..widgets.heldKey import HeldKey
 from ..widgets.say import Say
 from ..widgets.signals import Signal
-from ..widgets.timers import Steps
+from ..widgets.timers import Steps, delayed
 from .counts import showCounts
 from .editing import Editing
 from .exportRow import ExportRow
@@ -44,6 +44,7 @@ class ReviewSection:
         self._parameters = parameters
         self._views = views
         self._say = say
+        self._jumpLater = delayed(0, self._jump)
         following = Steps()  # of the table, after the mask
         self._table = LesionTable(self.ui.lesionTable, self.place.goTo, self.place.sortBy)
         self._marks = LesionMarks()
@@ -76,6 +77,7 @@ class ReviewSection:
         self.resume()
         if self._parameters.node is not None:
             self.place.goToOpen()
+            self._jumpLater.start()  # views of a layout that was changed just now are not there yet
 
     def resume(self) -> None:
         """Go on with the same review, such as when the module is entered again."""
@@ -95,6 +97,7 @@ class ReviewSection:
 
     def exit(self) -> None:
         """Leave the keys and the views to others; no effect stays active."""
+        self._jumpLater.stop()
         self.rule.apply()
         self._marks.clear()
         self._editing.exit()

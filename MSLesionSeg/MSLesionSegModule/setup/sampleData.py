@@ -75,4 +75,7 @@ def addSyntheticPatient():
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", _SYNTHETIC)
     volumes.fill(node, patient.flair.get_fdata(dtype="float32"), patient.flair.affine)
     node.CreateDefaultDisplayNodes()
+    if slicer.app.layoutManager() is not None:
+        slicer.util.setSliceViewerLayers(background=node)
+        slicer.app.layoutManager().resetSliceViews()
     return node

@@ -2,7 +2,7 @@
 
 import qt
 
-_ROW_HEIGHT = 18  # pixels
+_ROW_HEIGHT = 17  # pixels
 
 
 def prepare(table, titles) -> None:
