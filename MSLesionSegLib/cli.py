@@ -15,7 +15,6 @@ from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.new_lesions import segment_new
 from MSLesionSegLib.commands.pretrain import pretrain
 from MSLesionSegLib.commands.running import printing
-from MSLesionSegLib.commands.segment_enhancing import segment_enhancing
 from MSLesionSegLib.commands.selfcheck import selfcheck
 from MSLesionSegLib.commands.study import study
 from MSLesionSegLib.commands.train import train
@@ -29,7 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-segment.app.command("enhancing")(segment_enhancing)
 segment.app.command("new")(segment_new)
 app.add_typer(segment.app, name="segment")
 app.add_typer(models.app, name="models")

@@ -1,7 +1,7 @@
 """The task table: everything in which the tasks differ is a row here.
 
-It stands above ``imaging/`` and below all else that knows of tasks, from the states of lesions to the panel, and
-imports nothing that Slicer does not bring along.
+It stands below all that reads it, from the intensities of scans and the states of lesions to the panel, and imports
+nothing but errors.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.imaging.normalise import PAIR_WINSORISE_PERCENT
 
 
 @dataclass(frozen=True)
@@ -166,7 +165,7 @@ TASKS: dict[str, Task] = {
             states=("enhancing",),
             reviewed_states=("enhancing",),
             default_model="enhancing-ms",
-            winsorise_percent=PAIR_WINSORISE_PERCENT,
+            winsorise_percent=2.0,
             before_after=("pre", "post"),
             confirmed_on="flair",
         ),

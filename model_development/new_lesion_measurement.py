@@ -36,7 +36,8 @@ from MSLesionSegLib.segmentation.pair.comparison import (
     judge,
     with_lesions,
 )
-from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, change_settings
+from MSLesionSegLib.segmentation.pair.new_lesions import change_settings
+from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.segmentation.selfcheck import CONTRAST, insert_known, score_inserted
 from MSLesionSegLib.synthesis.reacquire import scan_again
 
@@ -75,8 +76,9 @@ class Bench:
         self.work = work
         self.model: Model = load_model(model or model_in_use("new"), task="new")
         self.flair_model: Model = load_model(flair_model or model_in_use("flair"), task="flair")
-        request = PairRequest(Path(), Path(), Path(), device="cpu")
-        self.settings: ChangeSettings = change_settings(request, self.model.card, self.flair_model.card)
+        cards = {"model": self.model.card, "flair_model": self.flair_model.card}
+        request = SegmentRequest("new", {}, Path())
+        self.settings: ChangeSettings = change_settings(request, cards, "cpu")
 
     @property
     def key(self) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.batch.examinations import Examination, find_examinations
-from MSLesionSegLib.batch.requests import Request, check, difference, request_of, with_models
+from MSLesionSegLib.batch.requests import difference, request_of, with_models
 from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, FAILED, MISSING, OPEN, Row, write_tables
 from MSLesionSegLib.batch.work import STOP
 from MSLesionSegLib.batch.workers import run_here, run_on_cluster
@@ -21,6 +21,7 @@ from MSLesionSegLib.files.file_names import check_name_length
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.jobs.cluster import LOCAL, check_executor
 from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.segmentation.request import SegmentRequest, check_request
 from MSLesionSegLib.segmentation.result_folder import read_manifest
 from MSLesionSegLib.tasks import get_task
 
@@ -50,7 +51,7 @@ class BatchRequest:
 
     dataset: Path
     output: Path
-    settings: Request
+    settings: SegmentRequest
     participants: Sequence[str] = ()
     entities: Sequence[str] = ()
     skip_finished: bool = False
@@ -102,7 +103,7 @@ def run_batch(request: BatchRequest, progress: Progress) -> BatchResult:
     return BatchResult(request.output, tuple(rows.values()))
 
 
-def _requests(request: BatchRequest, found: Sequence[Examination]) -> dict[str, Request]:
+def _requests(request: BatchRequest, found: Sequence[Examination]) -> dict[str, SegmentRequest]:
     """One request per complete examination, all with the same model."""
     settings, output = with_models(request.settings), request.output.absolute()
     complete = [exam for exam in found if not exam.problem]
@@ -114,11 +115,11 @@ def _requests(request: BatchRequest, found: Sequence[Examination]) -> dict[str, 
         earlier = by_name.get(exam.before)
         previous = None if earlier is None else output / earlier.folder
         requests[exam.name] = request_of(settings, exam, output, previous)
-    check(next(iter(requests.values())))
+    check_request(next(iter(requests.values())))
     return requests
 
 
-def _check_output(request: BatchRequest, requests: Mapping[str, Request]) -> None:
+def _check_output(request: BatchRequest, requests: Mapping[str, SegmentRequest]) -> None:
     folder, task = request.output, request.settings.task
     check_name_length(folder)
     if folder.exists() and not folder.is_dir():
@@ -143,7 +144,7 @@ def _check_output(request: BatchRequest, requests: Mapping[str, Request]) -> Non
 
 def _skip_finished(
     request: BatchRequest,
-    requests: dict[str, Request],
+    requests: dict[str, SegmentRequest],
     rows: dict[str, Row],
     progress: Progress,
 ) -> None:
@@ -183,7 +184,7 @@ def _write_description(folder: Path, task: str) -> None:
 
 def _work(
     request: BatchRequest,
-    requests: Mapping[str, Request],
+    requests: Mapping[str, SegmentRequest],
     rows: dict[str, Row],
     progress: Progress,
 ) -> None:

@@ -7,10 +7,11 @@ import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
-from MSLesionSegLib.batch.requests import Request, carry_out
+from MSLesionSegLib.batch.requests import carry_out
 from MSLesionSegLib.errors import Cancelled, MSLesionSegError
 from MSLesionSegLib.jobs.job import MEMORY_SENTENCE, out_of_memory
 from MSLesionSegLib.jobs.progress import Silent, StopFile
+from MSLesionSegLib.segmentation.request import SegmentRequest
 
 STOP = ".stop"  # its presence in the derivatives tells all workers to leave off
 
@@ -28,7 +29,7 @@ class Ended:
     cancelled: bool = False
 
 
-def work_on(request: Request, stop: Path, threads: int) -> Ended:
+def work_on(request: SegmentRequest, stop: Path, threads: int) -> Ended:
     """Do what is asked, with ``threads`` threads. What goes wrong is told, never raised: the others shall go on."""
     import torch
 

@@ -13,10 +13,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from MSLesionSegLib.batch.requests import Request
 from MSLesionSegLib.batch.work import Ended, work_on
 from MSLesionSegLib.jobs.cluster import as_they_end, cluster_client, told_to_stop
 from MSLesionSegLib.jobs.own_process import take_process
+from MSLesionSegLib.segmentation.request import SegmentRequest
 
 KILLED = (
     "The process that worked on it was ended from outside, most likely because memory ran out. "
@@ -26,7 +26,7 @@ Tick = Callable[[], None]
 
 
 def run_here(
-    requests: Mapping[str, Request],
+    requests: Mapping[str, SegmentRequest],
     after: Mapping[str, str],
     stop: Path,
     *,
@@ -70,7 +70,7 @@ def run_here(
 
 
 def run_on_cluster(
-    requests: Mapping[str, Request],
+    requests: Mapping[str, SegmentRequest],
     after: Mapping[str, str],
     stop: Path,
     *,

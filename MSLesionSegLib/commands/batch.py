@@ -21,11 +21,10 @@ from MSLesionSegLib.commands.options import (
 )
 from MSLesionSegLib.commands.running import printing, run
 from MSLesionSegLib.jobs.job import Job
+from MSLesionSegLib.tasks import TASKS
 
 if TYPE_CHECKING:
     from MSLesionSegLib.batch.batch import BatchResult
-
-TASKS = ("flair", "new", "enhancing")
 
 
 def batch(
@@ -34,7 +33,7 @@ def batch(
         Path,
         typer.Option("--output", "-o", help="Folder of the derivatives; a stopped batch is resumed in it."),
     ],
-    task: Annotated[str, typer.Option(help=f"What to look for: {', '.join(TASKS)}.")] = TASKS[0],
+    task: Annotated[str, typer.Option(help=f"What to look for: {', '.join(TASKS)}.")] = "flair",
     participant_label: Annotated[
         list[str] | None, typer.Option(help="Only this participant; can be repeated (default: all).")
     ] = None,
@@ -90,32 +89,29 @@ def batch(
     """Find lesions in all examinations of a BIDS dataset, or what is new since the examination before."""
     if task not in TASKS:
         raise typer.BadParameter(f"--task is one of {', '.join(TASKS)}.")
-    if task != "new" and (flair_model or registration or force):
+    if not TASKS[task].compares and (flair_model or registration or force):
         raise typer.BadParameter("--flair-model, --registration and --force belong to --task new.")
 
     def work(job: Job) -> BatchResult:
         from MSLesionSegLib.batch.batch import BatchRequest, run_batch
-        from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest
-        from MSLesionSegLib.segmentation.segment import SegmentRequest
+        from MSLesionSegLib.segmentation.request import DEFAULT_REGISTRATION, SegmentRequest
 
-        shared: dict[str, Any] = {
-            "output": output,
-            "model": model,
-            "device": device,
-            "threshold": threshold,
-            "minimum_mm3": min_volume,
-            "minimum_peak": min_peak,
-            "n4": n4,
-            "overwrite": overwrite,
-        }
-        settings: SegmentRequest | PairRequest
-        if task == "new":
-            shared |= {"registration": registration} if registration else {}
-            settings = PairRequest(
-                Path(), Path(), flips=bool(mirroring), flair_model=flair_model, force=force, **shared
-            )
-        else:
-            settings = SegmentRequest(task, {}, flips=mirroring, **shared)
+        settings = SegmentRequest(
+            task,
+            {},
+            output,
+            model=model,
+            device=device,
+            threshold=threshold,
+            minimum_mm3=min_volume,
+            minimum_peak=min_peak,
+            flips=mirroring,
+            n4=n4,
+            overwrite=overwrite,
+            flair_model=flair_model,
+            registration=registration or DEFAULT_REGISTRATION,
+            force=force,
+        )
         request = BatchRequest(
             dataset=dataset,
             output=output,

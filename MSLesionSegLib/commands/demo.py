@@ -15,7 +15,7 @@ from MSLesionSegLib.commands.options import (
     StopFile,
 )
 from MSLesionSegLib.commands.running import printing, run
-from MSLesionSegLib.commands.segment import describe_segmentation, print_lesions, will_mirror
+from MSLesionSegLib.commands.segment import describe_segmentation, print_lesions
 from MSLesionSegLib.jobs.job import NOTHING_WRITTEN, Job
 
 if TYPE_CHECKING:
@@ -39,12 +39,14 @@ def demo(
 
         return run_demo(flair, output, job, model=model, seed=seed, overwrite=overwrite)
 
-    from MSLesionSegLib.segmentation.stages import demo_stages
+    from MSLesionSegLib.segmentation.request import SegmentRequest, expected_stages
+    from MSLesionSegLib.segmentation.stages import SYNTHESIS
 
     def describe(outcome: DemoOutcome) -> dict[str, Any]:
         return describe_segmentation(outcome.result)
 
-    stages = demo_stages(own_scan=flair is not None, flips=will_mirror(None, model))
+    plain = expected_stages(SegmentRequest("flair", {"flair": flair or Path()}, output, model=model))
+    stages = plain if flair is not None else {SYNTHESIS: 12.0, **plain}
     kept = f"Cancelled. No result was written; a finished synthetic patient stays in {output / 'patient'}."
     cancelled = kept if flair is None else NOTHING_WRITTEN
     outcome = run("demo", work, stages, describe, events, stop_file, cancelled)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,11 +19,11 @@ from MSLesionSegLib.commands.options import (
     StopFile,
     Threshold,
 )
-from MSLesionSegLib.commands.running import new_table, print_table, printing, run
-from MSLesionSegLib.jobs.job import Job
+from MSLesionSegLib.commands.running import new_table, print_table, printing
+from MSLesionSegLib.commands.segment import run_task
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.segmentation.pair.new_lesions import PairResult
+    from MSLesionSegLib.segmentation.segment import SegmentationResult
 
 
 def segment_new(
@@ -68,48 +68,31 @@ def segment_new(
     stop_file: StopFile = None,
 ) -> None:
     """New, enlarged, shrunken and vanished lesions between two FLAIRs."""
-
-    def work(job: Job) -> PairResult:
-        from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, segment_pair
-
-        request = PairRequest(
-            baseline=baseline,
-            followup=followup,
-            output=output,
-            model=model,
-            flair_model=flair_model,
-            registration=registration,
-            device=device,
-            threshold=threshold,
-            minimum_mm3=min_volume,
-            minimum_peak=min_peak,
-            flips=mirroring,
-            n4=n4,
-            previous=previous,
-            force=force,
-            overwrite=overwrite,
-        )
-        return segment_pair(request, job)
-
-    from MSLesionSegLib.segmentation.stages import pair_stages
-
-    result = run("segment new", work, pair_stages(n4=n4, flips=mirroring), describe_pair, events, stop_file)
+    result = run_task(
+        "new",
+        {"baseline": baseline, "followup": followup},
+        events,
+        stop_file,
+        output=output,
+        model=model,
+        flair_model=flair_model,
+        registration=registration,
+        device=device,
+        threshold=threshold,
+        minimum_mm3=min_volume,
+        minimum_peak=min_peak,
+        flips=mirroring,
+        n4=n4,
+        previous=previous,
+        force=force,
+        overwrite=overwrite,
+    )
     if not events:
         with printing():
             print_pair(result)
 
 
-def describe_pair(result: PairResult) -> dict[str, Any]:
-    return {
-        "folder": str(result.folder.absolute()),
-        "manifest": str(result.files["manifest"].absolute()),
-        "files": {role: str(path.absolute()) for role, path in result.files.items()},
-        "comparability": result.light,
-        "counts": result.counts,
-    }
-
-
-def print_pair(result: PairResult, most: int = 30) -> None:
+def print_pair(result: SegmentationResult, most: int = 30) -> None:
     for check in result.checks:
         typer.secho(f"{check.light:<6}{check.sentence}", fg={"amber": "yellow"}.get(check.light, check.light))
     if result.counts is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,6 @@ from MSLesionSegLib.commands.options import (
     Threshold,
 )
 from MSLesionSegLib.commands.running import new_table, print_table, printing, run
-from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def segment_flair(
     stop_file: StopFile = None,
 ) -> None:
     """All white-matter lesions on one FLAIR."""
-
-    segment_task(
+    result = run_task(
         "flair",
         {"flair": flair},
         events,
@@ -67,50 +66,79 @@ def segment_flair(
         n4=n4,
         overwrite=overwrite,
     )
-
-
-def segment_task(
-    task: str, inputs: dict[str, Path], events: bool, stop_file: Path | None, **settings: Any
-) -> None:
-    """Run a task of the task table as a job and print what was found."""
-
-    def work(job: Job) -> SegmentationResult:
-        from MSLesionSegLib.segmentation.segment import SegmentRequest, segment
-
-        return segment(SegmentRequest(task=task, inputs=inputs, **settings), job)
-
-    from MSLesionSegLib.segmentation.stages import segmentation_stages
-
-    stages = segmentation_stages(
-        brain_given=settings["brain_mask"] is not None,
-        n4=settings["n4"],
-        flips=will_mirror(settings["flips"], settings["model"], task),
-        scans=len(inputs),
-    )
-    result = run(f"segment {task}", work, stages, describe_segmentation, events, stop_file)
     if not events:
         with printing():
             print_lesions(result)
 
 
-def will_mirror(wanted: bool | None, model: str | None, task: str = "flair") -> bool:
-    """Whether a run will mirror its inputs, for a truthful progress bar before it begins."""
-    from MSLesionSegLib.network.models.model_in_use import model_in_use
-    from MSLesionSegLib.network.models.store import find_model, read_card
+@app.command("enhancing")
+def segment_enhancing(
+    pre: Annotated[
+        Path, typer.Option(help="T1 before gadolinium: a file, or a folder with one DICOM series.")
+    ],
+    post: Annotated[Path, typer.Option(help="T1 after gadolinium; the results lie on its grid.")],
+    output: Output,
+    flair: Annotated[
+        Path | None, typer.Option(help="FLAIR of the session: foci that it does not show are marked.")
+    ] = None,
+    model: ModelOption = None,
+    device: Device = "auto",
+    threshold: Threshold = None,
+    min_volume: MinVolume = None,
+    min_peak: MinPeak = None,
+    brain_mask: BrainMask = None,
+    mirroring: Mirroring = None,
+    n4: N4 = False,
+    overwrite: Overwrite = False,
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Enhancing lesions on T1 before and after gadolinium."""
+    result = run_task(
+        "enhancing",
+        {"pre": pre, "post": post, "flair": flair},
+        events,
+        stop_file,
+        output=output,
+        model=model,
+        device=device,
+        threshold=threshold,
+        minimum_mm3=min_volume,
+        minimum_peak=min_peak,
+        brain_mask=brain_mask,
+        flips=mirroring,
+        n4=n4,
+        overwrite=overwrite,
+    )
+    if not events:
+        with printing():
+            print_lesions(result)
 
-    if wanted is not None:
-        return wanted
-    try:
-        return read_card(find_model(model or model_in_use(task))).flips
-    except MSLesionSegError:
-        return False  # the run itself will say what is wrong with the model
+
+def run_task(
+    task: str, inputs: Mapping[str, Path | None], events: bool, stop_file: Path | None, **settings: Any
+) -> SegmentationResult:
+    """Run a task of the task table as a job; inputs that are None are not given."""
+    from MSLesionSegLib.segmentation.request import SegmentRequest, expected_stages
+
+    given = {name: path for name, path in inputs.items() if path is not None}
+    request = SegmentRequest(task, given, **settings)
+
+    def work(job: Job) -> SegmentationResult:
+        from MSLesionSegLib.segmentation.segment import segment
+
+        return segment(request, job)
+
+    return run(f"segment {task}", work, expected_stages(request), describe_segmentation, events, stop_file)
 
 
 def describe_segmentation(result: SegmentationResult) -> dict[str, Any]:
+    """Content of the result event."""
     return {
         "folder": str(result.folder.absolute()),
         "manifest": str(result.files["manifest"].absolute()),
         "files": {role: str(path.absolute()) for role, path in result.files.items()},
+        **({"comparability": result.light} if result.checks else {}),
         "counts": result.counts,
     }
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.tasks import get_task
 
-PAIR_WINSORISE_PERCENT = 2.0  # percent; for scans after gadolinium and those that are compared with them
+PAIR_WINSORISE_PERCENT = get_task("enhancing").winsorise_percent  # after gadolinium, and what is compared
 
 
 def zscore(array: np.ndarray, mask: np.ndarray, winsorise_percent: float = 0.0) -> np.ndarray:

@@ -13,7 +13,8 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.metrics import CaseMetrics, compare_masks
 from MSLesionSegLib.segmentation import result_folder as outputs
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
+from MSLesionSegLib.segmentation.request import SegmentRequest
+from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 
 TASK = "flair"
 LESIONS = 14

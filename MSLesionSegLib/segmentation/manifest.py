@@ -13,6 +13,7 @@ from nibabel.affines import voxel_sizes
 from MSLesionSegLib import __version__
 from MSLesionSegLib.imaging.reading import Finding, Scan
 from MSLesionSegLib.lesions.table import Lesion, totals_by_region
+from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.segmentation.result_folder import PROGRAM
 from MSLesionSegLib.tasks import get_task
 from MSLesionSegLib.versions import versions
@@ -22,7 +23,7 @@ def make_manifest(
     *,
     task: str,
     scans: Mapping[str, Scan],
-    model: Mapping[str, str],
+    models: Mapping[str, ModelCard],
     settings: Mapping[str, Any],
     counts: Mapping[str, Any],
     remarks: Sequence[Finding],
@@ -36,7 +37,8 @@ def make_manifest(
     Args:
         task: of the task table.
         scans: by input name; what was found on them is told with that name.
-        model, settings, counts: as they are to be shown.
+        models: cards by what the request calls the models.
+        settings, counts: as they are to be shown.
         remarks: findings that belong to no single scan.
         files: names in the result folder by role.
     """
@@ -54,7 +56,7 @@ def make_manifest(
         "note": "For research use only.",
         "task": task,
         "inputs": {name: {"title": row.scan(name).title} | _facts(scan) for name, scan in scans.items()},
-        "model": dict(model),
+        **{role: {"name": c.name, "weights_sha256": c.weights_sha256} for role, c in models.items()},
         "settings": dict(settings),
         "counts": dict(counts),
         "findings": [{"code": code, "sentence": sentence} for code, sentence in told],

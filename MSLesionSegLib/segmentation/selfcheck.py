@@ -16,6 +16,7 @@ from MSLesionSegLib.imaging.normalise import tissue_scale
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.states import ENLARGED, NEW, VANISHED
+from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.pair.comparison import (
@@ -25,7 +26,8 @@ from MSLesionSegLib.segmentation.pair.comparison import (
     find_change,
     with_lesions,
 )
-from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, change_settings
+from MSLesionSegLib.segmentation.pair.new_lesions import change_settings
+from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, blob
 from MSLesionSegLib.synthesis.reacquire import scan_again
 
@@ -82,7 +84,7 @@ def self_check(
 
     Args:
         flair: file or DICOM folder.
-        model, flair_model: as in :class:`~MSLesionSegLib.segmentation.pair.new_lesions.PairRequest`.
+        model, flair_model: as in :class:`~MSLesionSegLib.segmentation.request.SegmentRequest`.
         device: ``auto``, ``cpu`` or ``cuda``.
         seed: of places and shapes of the inserted lesions, and of pose and noise.
 
@@ -99,8 +101,8 @@ def self_check(
     progress.stage(stages.MODEL)
     change_model = load_model(model or model_in_use("new"), task="new")
     lesion_model = load_model(flair_model or model_in_use("flair"), task="flair")
-    request = PairRequest(flair, flair, Path(), device=device)
-    settings = change_settings(request, change_model.card, lesion_model.card)
+    cards = {"model": change_model.card, "flair_model": lesion_model.card}
+    settings = change_settings(SegmentRequest("new", {}, Path()), cards, choose_device(device))
     progress.stage(stages.BRAIN)
     brain = brain_mask(scan.image)
     progress.stage(stages.FLAIR_BEFORE)

@@ -77,12 +77,6 @@ def selfcheck_stages() -> dict[str, float]:
     return first | {FLAIR_BEFORE: _SECONDS[NETWORK], SAME: 45.0, AGAIN: 60.0, INSERT: 60.0, SWAP: 45.0}
 
 
-def demo_stages(*, own_scan: bool, flips: bool) -> dict[str, float]:
-    """Return the stages of the demo."""
-    plain = segmentation_stages(brain_given=False, n4=False, flips=flips)
-    return plain if own_scan else {SYNTHESIS: 12.0, **plain}
-
-
 class StageWatch(Relay):
     """A :class:`Progress` that passes everything on and keeps the seconds of each stage in ``seconds``."""
 

@@ -49,7 +49,7 @@ def test_an_unknown_task_is_refused_with_those_that_there_are():
 
 
 def test_reading_the_table_loads_no_heavy_library():
-    heavy = {"torch", "monai", "nibabel", "scipy", "SimpleITK"}
+    heavy = {"numpy", "torch", "monai", "nibabel", "scipy", "SimpleITK"}
     code = "import sys, MSLesionSegLib.tasks; print(*sys.modules)"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not heavy & set(told.stdout.split())

@@ -19,8 +19,8 @@ from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.segmentation.pair.comparison import channels_of
-from MSLesionSegLib.segmentation.pair.new_lesions import DEFAULT_REGISTRATION
 from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput, network_input
+from MSLesionSegLib.segmentation.request import DEFAULT_REGISTRATION
 from MSLesionSegLib.segmentation.session import bring_together
 from MSLesionSegLib.segmentation.stages import StageWatch
 from MSLesionSegLib.tasks import get_task

@@ -18,7 +18,7 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import save_model
-from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest
+from MSLesionSegLib.segmentation.request import SegmentRequest
 from phantoms.followup_phantom import LESIONS_OF_THE_PHANTOM, NEW_AT, scan
 
 pytestmark = pytest.mark.slow
@@ -56,7 +56,7 @@ def dataset(tmp_path_factory) -> Path:
 
 
 def request(dataset: Path, output: Path, **changes) -> BatchRequest:
-    settings = PairRequest(Path(), Path(), output, model="blind", flair_model="tiny", device="cpu")
+    settings = SegmentRequest("new", {}, output, model="blind", flair_model="tiny", device="cpu")
     return BatchRequest(dataset, output, settings, threads=1, **changes)
 
 
@@ -122,7 +122,7 @@ def test_what_is_finished_is_left_alone_and_other_settings_are_told(
     assert [row.status for row in done.rows] == ["done", "done"]
     other = request(dataset, folder, skip_finished=True, participants=["01"])
     other = BatchRequest(
-        dataset, folder, PairRequest(**{**vars(other.settings), "n4": True}), ["01"], skip_finished=True
+        dataset, folder, SegmentRequest(**{**vars(other.settings), "n4": True}), ["01"], skip_finished=True
     )
     with pytest.raises(BatchError, match="2 of 2"):
         run_batch(other, Silent())
@@ -155,8 +155,8 @@ def test_a_setting_out_of_its_range_is_refused_before_anything_is_written(
     dataset, models, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("MSLESIONSEG_MODELS", str(models))
-    wrong = PairRequest(
-        Path(), Path(), tmp_path / "out", model="blind", flair_model="tiny", registration="none"
+    wrong = SegmentRequest(
+        "new", {}, tmp_path / "out", model="blind", flair_model="tiny", registration="none"
     )
     with pytest.raises(SettingsError, match="no registration 'none'"):
         run_batch(BatchRequest(dataset, tmp_path / "out", wrong), Silent())

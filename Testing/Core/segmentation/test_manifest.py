@@ -24,7 +24,7 @@ def thick(name: str) -> list[Finding]:
 
 
 def manifest_of(*remarks: Finding, task: str = "flair", **scans: Scan) -> dict:
-    empty = {"model": {}, "settings": {}, "counts": {}, "files": {}}
+    empty = {"models": {}, "settings": {}, "counts": {}, "files": {}}
     return make_manifest(task=task, scans=scans, remarks=remarks, **empty)
 
 

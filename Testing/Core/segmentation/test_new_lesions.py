@@ -22,7 +22,8 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation import selfcheck
 from MSLesionSegLib.segmentation.pair import comparison as change
 from MSLesionSegLib.segmentation.pair import new_lesions
-from MSLesionSegLib.segmentation.pair.new_lesions import PairRequest, PairResult, segment_pair
+from MSLesionSegLib.segmentation.request import SegmentRequest
+from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 from phantoms.followup_phantom import GONE_AT, LESIONS_OF_THE_PHANTOM, NEW_AT, scan, use_stand_ins
 from phantoms.phantom import PATIENT_NAME, Head
 
@@ -33,17 +34,17 @@ def stand_ins(models_folder, monkeypatch, tmp_path):
     use_stand_ins(models_folder, tmp_path / "models", monkeypatch)
 
 
-def compare(folder: Path, baseline: Head, followup: Head, **settings) -> PairResult:
-    files = baseline.save(folder / "one"), followup.save(folder / "two")
+def compare(folder: Path, baseline: Head, followup: Head, **settings) -> SegmentationResult:
+    files = {"baseline": baseline.save(folder / "one"), "followup": followup.save(folder / "two")}
     settings = {"model": "tiny-new", "flair_model": "tiny", "device": "cpu", **settings}
-    return segment_pair(PairRequest(*files, folder / "out", **settings), Silent())
+    return segment(SegmentRequest("new", files, folder / "out", **settings), Silent())
 
 
 def array(path: Path) -> np.ndarray:
     return np.asarray(nib.load(path).dataobj)
 
 
-def states(result: PairResult) -> dict[str, int]:
+def states(result: SegmentationResult) -> dict[str, int]:
     return {state: count for state, count in result.counts["states"].items() if count}
 
 
@@ -105,8 +106,11 @@ def test_the_same_scan_twice_has_nothing_new_and_is_told(tmp_path, stand_ins):
             self.heard.append(code)
 
     file = scan("baseline").save(tmp_path)
-    request = PairRequest(file, file, tmp_path / "out", model="tiny-new", flair_model="tiny", device="cpu")
-    result = segment_pair(request, Listener())
+    files = {"baseline": file, "followup": file}
+    request = SegmentRequest(
+        "new", files, tmp_path / "out", model="tiny-new", flair_model="tiny", device="cpu"
+    )
+    result = segment(request, Listener())
     assert states(result) == {"stable": LESIONS_OF_THE_PHANTOM}
     assert "same-scan" in Listener.heard
     assert "The same acquisition" not in result.files["report"].read_text(encoding="utf-8")

@@ -14,7 +14,8 @@ import pytest
 from MSLesionSegLib.errors import Cancelled, ImageError, ModelError, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.models.store import read_card, write_card
-from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
+from MSLesionSegLib.segmentation.request import SegmentRequest
+from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 from phantoms.phantom import PATIENT_NAME, Head, centred, make_head
 from phantoms.recorder import Recorder
 
@@ -268,6 +269,11 @@ def test_unknown_tasks_models_devices_and_missing_inputs_are_told(head, tmp_path
         segment(SegmentRequest("cord", inputs, tmp_path / "out"), Silent())
     with pytest.raises(SettingsError, match="needs a FLAIR"):
         segment(SegmentRequest("flair", {}, tmp_path / "out"), Silent())
+    with pytest.raises(SettingsError, match="compares no scans"):
+        segment(SegmentRequest("flair", inputs, tmp_path / "out", flair_model="tiny"), Silent())
+    with pytest.raises(SettingsError, match="without a brain mask"):
+        pair = {"baseline": tmp_path / "a.nii", "followup": tmp_path / "b.nii"}
+        segment(SegmentRequest("new", pair, tmp_path / "out", brain_mask=tmp_path / "m.nii"), Silent())
     with pytest.raises(SettingsError, match="auto, cpu or cuda"):
         segment(SegmentRequest("flair", inputs, tmp_path / "out", device="abacus"), Silent())
     with pytest.raises(ModelError, match="nobody"):

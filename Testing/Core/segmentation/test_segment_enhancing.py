@@ -15,7 +15,8 @@ from scipy.ndimage import gaussian_filter
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.confirmation import CHECK_VESSEL
-from MSLesionSegLib.segmentation.segment import SegmentationResult, SegmentRequest, segment
+from MSLesionSegLib.segmentation.request import SegmentRequest
+from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 from MSLesionSegLib.segmentation.session import Session, flatten
 from MSLesionSegLib.segmentation.stages import segmentation_stages
 from MSLesionSegLib.tasks import get_task

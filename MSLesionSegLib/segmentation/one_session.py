@@ -1,0 +1,112 @@
+"""Lesions on the scans of one session: from scans and model to labels, table and what is written."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.affines import voxel_sizes
+
+from MSLesionSegLib.imaging.normalise import zscore
+from MSLesionSegLib.imaging.reading import Finding, findings_of, read_mask
+from MSLesionSegLib.lesions.components import find_lesions
+from MSLesionSegLib.lesions.confirmation import mark_unconfirmed
+from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
+from MSLesionSegLib.segmentation import stages
+from MSLesionSegLib.segmentation.manifest import count_lesions
+from MSLesionSegLib.segmentation.probability import lesion_probability
+from MSLesionSegLib.segmentation.request import lesion_rule
+from MSLesionSegLib.segmentation.result_folder import output_names, save_image, stem_of
+from MSLesionSegLib.segmentation.run import Found, Run, find_regions, smallest_type
+from MSLesionSegLib.segmentation.session import bring_together, flatten
+
+
+def find_on_session(run: Run) -> Found:
+    """Find lesions on scans of one session, in the space of the task's reference.
+
+    Raises:
+        ImageError: a scan or the brain mask cannot be used, or the scans do not belong together.
+    """
+    request, task, watch, model = run.request, run.task, run.watch, run.models["model"]
+    scan = run.scans[task.reference].image
+    given = request.brain_mask is not None
+    brain, remarks = _brain(run, scan)
+    session = bring_together(task, run.scans, brain, brain_given=given, watch=watch)
+    remarks += session.findings
+    for finding in remarks:
+        watch.warning(finding.code, finding.sentence)
+    images = session.images
+    if request.n4:
+        watch.stage(stages.BIAS)
+        images = flatten(session, task)
+    found = lesion_probability(
+        model,
+        [images[name] for name in task.channels],
+        session.brain,
+        winsorise_percent=task.winsorise_percent,
+        device=run.settings["device"],
+        flips=run.settings["flips"],
+        progress=watch,
+    )
+    brain = (np.asarray(session.brain.dataobj) > 0).astype(np.uint8)
+    rule = lesion_rule(request, model.card)
+    labels, _ = find_lesions(found.probability, rule, float(np.prod(voxel_sizes(scan.affine))))
+
+    watch.stage(stages.REGIONS)
+    regions, unclear = None, ()
+    if labels.any():
+        regions, unclear = find_regions(found.seen.channels[0], found.seen.brain, found.seen.affine, watch)
+    lesions: tuple[Lesion, ...] = tuple(
+        lesion_table(
+            nib.Nifti1Image(labels, scan.affine), nib.Nifti1Image(found.probability, scan.affine), regions
+        )
+    )
+    if task.confirmed_on in images:
+        z = zscore(np.asarray(images[task.confirmed_on].dataobj), brain, task.winsorise_percent)
+        lesions = mark_unconfirmed(lesions, labels, z, brain, voxel_sizes(scan.affine))
+
+    writers: dict[str, Any] = {
+        "mask": partial(save_image, (labels > 0).astype(np.uint8), scan),
+        "probability": partial(save_image, found.probability, scan),
+        "lesions": partial(save_image, smallest_type(labels), scan),
+        "brain": partial(save_image, brain, scan),
+    }
+    if found.uncertainty is not None:
+        writers["uncertainty"] = partial(save_image, found.uncertainty, scan)
+    if regions is not None and not unclear:
+        writers["regions"] = partial(save_image, np.asarray(regions.labels.dataobj), regions.labels)
+    writers["table"] = partial(write_csv, lesions)
+    others = {name: image for name, image in session.images.items() if name != task.reference}
+
+    def write_page(path, manifest) -> None:
+        from MSLesionSegLib.segmentation.report.report import write_report
+
+        write_report(path, manifest, scan, brain, labels, lesions, others)
+
+    return Found(
+        lesions=lesions,
+        counts=count_lesions(lesions, brain, scan.affine),
+        names=output_names(
+            stem_of(request.inputs[task.reference], task.reference),
+            uncertainty="uncertainty" in writers,
+            regions="regions" in writers,
+        ),
+        writers=writers,
+        write_page=write_page,
+        remarks=(*remarks, *unclear),
+    )
+
+
+def _brain(run: Run, scan: nib.Nifti1Image) -> tuple[nib.Nifti1Image, tuple[Finding, ...]]:
+    """The brain mask, given or found, and what is doubtful about it."""
+    from MSLesionSegLib.network.brain_extraction import brain_mask
+    from MSLesionSegLib.network.brain_judgement import judge_brain, judge_given_brain
+
+    inner = run.watch.within(stages.BRAIN)
+    if run.request.brain_mask is not None:
+        brain = read_mask(run.request.brain_mask, scan)
+        return brain, (*findings_of(brain), *judge_given_brain(brain, scan))
+    brain = brain_mask(scan, progress=inner)
+    return brain, judge_brain(brain)
