@@ -52,7 +52,7 @@ class Task:
         states: what may become of a lesion; an image of states holds their places, from 1 on.
         reviewed_states: those that a person decides upon; the others are shown beside them.
         default_model: shipped model that is used unless the person puts another one in use or names one.
-        winsorise_percent: how the channels are scaled, see :func:`~MSLesionSegLib.imaging.normalise.zscore`.
+        winsorise_percent: how the channels are scaled, see :func:`~MSLesionSegLib.imaging.normalization.zscore`.
         before_after: the scans before and after gadolinium; they must differ and be given in this order.
         confirmed_on: optional scan that shows true lesions bright; those that it does not show get a remark.
         lesions_by: for two visits, the task whose model finds the lesions of each.

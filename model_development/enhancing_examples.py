@@ -10,12 +10,12 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from MSLesionSegLib.imaging.normalise import PAIR_WINSORISE_PERCENT
+from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.segmentation.probability import NetworkInput, network_input
-from MSLesionSegLib.synthesis.enhancement import enhance_normally
+from MSLesionSegLib.synthesis.gadolinium_enhancement import enhance_normally
 from MSLesionSegLib.training.examples.dataset_examples import cut_out, fractions
 from MSLesionSegLib.training.examples.example import write_example
 

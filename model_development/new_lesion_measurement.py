@@ -23,8 +23,8 @@ from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS, register
 from MSLesionSegLib.imaging.subtraction import subtract
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import label_components, smallest_voxel_count
+from MSLesionSegLib.lesions.lesion_states import Tracked
 from MSLesionSegLib.lesions.metrics import compare_masks
-from MSLesionSegLib.lesions.states import Tracked
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import Model, load_model

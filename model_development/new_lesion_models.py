@@ -2,7 +2,7 @@
 
 The scheme is that of transfer learning for small data sets (Huang et al. 2023, Front Neurosci 17:1188336): a base
 model learns change of another pathology, then of MS. Masks of real follow-ups are so rare in the open that both learn
-from synthetic follow-ups of real scans (:mod:`~MSLesionSegLib.training.patches.pairs`); real pairs are only measured
+from synthetic follow-ups of real scans (:mod:`~MSLesionSegLib.training.patches.synthetic_followup`); real pairs are only measured
 on.
 """
 
@@ -21,7 +21,7 @@ from MSLesionSegLib.synthesis.dataset import write_dataset
 from MSLesionSegLib.training.examples.dataset_examples import prepare_dataset
 from MSLesionSegLib.training.examples.example import read_examples
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
-from MSLesionSegLib.training.patches.pairs import CHANNELS, Host, PairSource
+from MSLesionSegLib.training.patches.synthetic_followup import CHANNELS, Host, PairSource
 
 ARCHITECTURE = Architecture(base=16, thin=2)
 REAL_MS = ("ms3seg", "openms_cross")

@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save
 
 from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.files.checksums import file_sha256
-from MSLesionSegLib.network.models.eight_bit import pack, unpack
+from MSLesionSegLib.network.models.eight_bit_weights import pack, unpack
 from MSLesionSegLib.network.models.store import SHIPPED, load_model, read_card, weights_file, write_card
 
 

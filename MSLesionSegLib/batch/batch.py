@@ -11,9 +11,9 @@ from pathlib import Path
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.batch.examinations import Examination, find_examinations
+from MSLesionSegLib.batch.one_examination import STOP
 from MSLesionSegLib.batch.requests import difference, request_of, with_models
 from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, FAILED, MISSING, OPEN, Row, write_tables
-from MSLesionSegLib.batch.work import STOP
 from MSLesionSegLib.batch.workers import run_here, run_on_cluster
 from MSLesionSegLib.errors import BatchError, OutputError, SettingsError
 from MSLesionSegLib.files.atomic import write_text

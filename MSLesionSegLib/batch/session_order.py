@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from MSLesionSegLib.batch.date_parsing import Span, span_of
 from MSLesionSegLib.batch.session_times import session_times
-from MSLesionSegLib.batch.written_dates import Span, span_of
 
 _RUN = re.compile(r"[0-9]+")
 _LONGEST_NUMBER = 5  # more digits may be a date

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from MSLesionSegLib.batch.written_dates import Span, span_of
+from MSLesionSegLib.batch.date_parsing import Span, span_of
 from MSLesionSegLib.files.foreign_tables import ForeignTableError, MissingColumnError, Row, read_table
 
 TIME = "acq_time"

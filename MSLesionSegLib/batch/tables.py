@@ -12,8 +12,8 @@ from typing import Any
 
 from MSLesionSegLib.batch.examinations import Examination
 from MSLesionSegLib.files.atomic import write_text
+from MSLesionSegLib.lesions.lesion_states import STATES
 from MSLesionSegLib.lesions.regions import REGIONS
-from MSLesionSegLib.lesions.states import STATES
 from MSLesionSegLib.segmentation.result_folder import read_manifest
 from MSLesionSegLib.tasks import get_task
 

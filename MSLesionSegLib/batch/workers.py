@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from MSLesionSegLib.batch.work import Ended, work_on
+from MSLesionSegLib.batch.one_examination import Ended, work_on
 from MSLesionSegLib.jobs.cluster import as_they_end, cluster_client, told_to_stop
 from MSLesionSegLib.jobs.own_process import take_process
 from MSLesionSegLib.segmentation.request import SegmentRequest

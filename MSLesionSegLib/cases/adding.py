@@ -18,8 +18,8 @@ from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.transaction import transaction
 from MSLesionSegLib.imaging.checks.lesion_mask import parse_label, read_lesion_mask
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.deidentification import content_hash
 from MSLesionSegLib.imaging.reading import findings_of, read_scan
-from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.models.card_checks import check_model_name
 from MSLesionSegLib.tasks import get_task

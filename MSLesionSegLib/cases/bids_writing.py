@@ -17,16 +17,16 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.case_set import FORMAT, FORMAT_KEY, all_versions, require_set
 from MSLesionSegLib.cases.corrections import compare_with_draft
+from MSLesionSegLib.cases.known_scans import StoredScan, find_stored, known_turned, turned_to
 from MSLesionSegLib.cases.record import Case, CaseReview
 from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
-from MSLesionSegLib.cases.stored_scans import StoredScan, find_stored, known_turned, turned_to
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.hidden_files import is_hidden_file
 from MSLesionSegLib.files.transaction import Transaction
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.deidentification import content_hash, save_scrubbed
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.imaging.scanner import scanner_facts
-from MSLesionSegLib.imaging.scrubbing import content_hash, save_scrubbed
 from MSLesionSegLib.lesions.components import label_components
 from MSLesionSegLib.segmentation.result_folder import save_image
 from MSLesionSegLib.tasks import Task

@@ -16,7 +16,7 @@ from MSLesionSegLib.errors import ImageError, MSLesionSegError
 from MSLesionSegLib.imaging.checks.scan_checks import check_sequence
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.brain_extraction import SMALLEST_BRAIN_ML, brain_mask, close_sulci
-from MSLesionSegLib.network.brain_judgement import judge_brain
+from MSLesionSegLib.network.brain_mask_check import judge_brain
 from MSLesionSegLib.tasks import get_task
 
 CHECK = "check cases"

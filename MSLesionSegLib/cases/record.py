@@ -14,8 +14,8 @@ from MSLesionSegLib.cases.splits import Split, SplitRegister
 from MSLesionSegLib.errors import ImageError, ModelError
 from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.imaging.deidentification import content_hash
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
-from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.network.models.card_checks import check_model_name
 from MSLesionSegLib.tasks import TASKS, Task
 

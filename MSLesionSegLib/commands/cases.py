@@ -13,11 +13,11 @@ from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.cases.adding import Added
-    from MSLesionSegLib.cases.archive import Imported
     from MSLesionSegLib.cases.case_set import CaseSet
     from MSLesionSegLib.cases.checking import CaseFinding
-    from MSLesionSegLib.cases.exporting import Exported
+    from MSLesionSegLib.cases.nnunet_monai_export import Exported
     from MSLesionSegLib.cases.record import Case
+    from MSLesionSegLib.cases.set_archive import Imported
 
 app = typer.Typer(
     no_args_is_help=True, help="Training cases: corrected examinations in a folder of their own."
@@ -226,10 +226,10 @@ def cases_export(
         if not strip_face:
             job.warning("faces", "Scans with a skull show the face. For other hospitals use --strip-face.")
         if layout == "zip":
-            from MSLesionSegLib.cases.archive import export_archive
+            from MSLesionSegLib.cases.set_archive import export_archive
 
             return export_archive(cases, to, task=task, strip_face=strip_face, progress=job)
-        from MSLesionSegLib.cases import exporting as case_exports
+        from MSLesionSegLib.cases import nnunet_monai_export as case_exports
 
         write = {"nnunet": case_exports.export_nnunet, "monai": case_exports.export_monai}[layout]
         return write(cases, to, task=task or "flair", strip_face=strip_face, progress=job)
@@ -260,7 +260,7 @@ def cases_import(
     """Add the cases of another set; what is there already is recognized."""
 
     def work(job: Job) -> Imported:
-        from MSLesionSegLib.cases.archive import import_archive
+        from MSLesionSegLib.cases.set_archive import import_archive
 
         imported = import_archive(cases, archive, job)
         for finding in imported.findings:

@@ -139,7 +139,7 @@ def models_export(
     events: Events = False,
 ) -> None:
     """Write a model as one zip file: card, weights and a page to read."""
-    from MSLesionSegLib.network.models.model_archive import export_model
+    from MSLesionSegLib.network.models.import_export import export_model
 
     def describe(file: Path) -> dict[str, Any]:
         return {"file": str(file.absolute())}
@@ -157,7 +157,7 @@ def models_import(
     events: Events = False,
 ) -> None:
     """Import a model from another computer; anything but safetensors weights with a card is refused."""
-    from MSLesionSegLib.network.models.model_archive import import_model
+    from MSLesionSegLib.network.models.import_export import import_model
 
     def describe(folder: Path) -> dict[str, Any]:
         return {"model": folder.name, "folder": str(folder.absolute())}

@@ -12,7 +12,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks import scan_checks as checks
-from MSLesionSegLib.imaging.checks.air import AT_ZERO, Air, measure_air
+from MSLesionSegLib.imaging.checks.air_level import AT_ZERO, Air, measure_air
 from MSLesionSegLib.imaging.checks.label_grid import elsewhere, on_grid
 from MSLesionSegLib.imaging.checks.missing_values import covered_shape, fill_missing
 from MSLesionSegLib.imaging.checks.position import NO_POSITION, is_placed
@@ -20,7 +20,7 @@ from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.imaging.checks.sequence import Sequence
+    from MSLesionSegLib.imaging.checks.sequence_guess import Sequence
 
 __all__ = ["Finding", "Scan", "read_mask", "read_scan"]
 
@@ -37,7 +37,7 @@ class Scan:
     """A scan that passed all checks.
 
     Attributes:
-        image: float32, finite, air at 0 (see :mod:`~MSLesionSegLib.imaging.checks.air`), (X, Y, Z) on the file's own
+        image: float32, finite, air at 0 (see :mod:`~MSLesionSegLib.imaging.checks.air_level`), (X, Y, Z) on the file's own
             voxel grid and RAS affine. Its header holds the file's geometry (sform, qform and their codes) and nothing
             else of the file's header.
         path: where it came from: a file, or the folder of a DICOM series.

@@ -16,7 +16,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError, MissingPackageError, SettingsError
 from MSLesionSegLib.imaging.grid import to_network_grid
-from MSLesionSegLib.imaging.itk import from_itk, to_itk
+from MSLesionSegLib.imaging.itk_conversion import from_itk, to_itk
 from MSLesionSegLib.jobs.progress import Progress, Silent
 
 if TYPE_CHECKING:

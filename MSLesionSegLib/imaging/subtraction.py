@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM, to_network_grid
-from MSLesionSegLib.imaging.normalise import tissue_scale
+from MSLesionSegLib.imaging.normalization import tissue_scale
 from MSLesionSegLib.imaging.registration import Registration, correlation
 
 _SMALLEST_OVERLAP_ML = 100.0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.imaging.itk import to_itk
+from MSLesionSegLib.imaging.itk_conversion import to_itk
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.resources import RESOURCES
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks.air import above_air
+from MSLesionSegLib.imaging.checks.air_level import above_air
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
 from MSLesionSegLib.jobs.progress import Progress, Silent
 
@@ -100,7 +100,7 @@ def _head_mask(head: nib.Nifti1Image) -> nib.Nifti1Image:
     import torch
 
     from MSLesionSegLib.network.models.store import SHIPPED, load_model
-    from MSLesionSegLib.network.precision import has_fast_bfloat16
+    from MSLesionSegLib.network.number_format import has_fast_bfloat16
 
     model = load_model(SHIPPED / MODEL, task="brain")
     data = normalise_head(np.asarray(head.dataobj))

@@ -16,7 +16,7 @@ from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.activation import activate, normalise
 from MSLesionSegLib.network.models.store import Model
-from MSLesionSegLib.network.precision import has_fast_bfloat16
+from MSLesionSegLib.network.number_format import has_fast_bfloat16
 
 if TYPE_CHECKING:
     import torch

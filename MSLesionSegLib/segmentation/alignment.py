@@ -60,7 +60,7 @@ def align(
     """
     from MSLesionSegLib.imaging.registration import register
     from MSLesionSegLib.network.brain_extraction import brain_mask
-    from MSLesionSegLib.network.brain_judgement import judge_brain_of
+    from MSLesionSegLib.network.brain_mask_check import judge_brain_of
 
     _check_overlap(scan, title, reference)
     own = brain_mask(scan.image, progress=progress or Silent())

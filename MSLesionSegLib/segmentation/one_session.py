@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
-from MSLesionSegLib.imaging.normalise import zscore
+from MSLesionSegLib.imaging.normalization import zscore
 from MSLesionSegLib.imaging.reading import Finding, findings_of, read_mask
 from MSLesionSegLib.lesions.components import find_lesions
-from MSLesionSegLib.lesions.confirmation import mark_unconfirmed
+from MSLesionSegLib.lesions.flair_confirmation import mark_unconfirmed
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.manifest import count_lesions
@@ -102,7 +102,7 @@ def find_on_session(run: Run) -> Found:
 def _brain(run: Run, scan: nib.Nifti1Image) -> tuple[nib.Nifti1Image, tuple[Finding, ...]]:
     """The brain mask, given or found, and what is doubtful about it."""
     from MSLesionSegLib.network.brain_extraction import brain_mask
-    from MSLesionSegLib.network.brain_judgement import judge_brain, judge_given_brain
+    from MSLesionSegLib.network.brain_mask_check import judge_brain, judge_given_brain
 
     inner = run.watch.within(stages.BRAIN)
     if run.request.brain_mask is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.grid import NETWORK_SPACING_MM, to_native_grid, to_network_grid
-from MSLesionSegLib.imaging.normalise import zscore
+from MSLesionSegLib.imaging.normalization import zscore
 from MSLesionSegLib.jobs.progress import Progress, Silent, Within
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.segmentation import stages
@@ -64,7 +64,7 @@ def network_input(
         images: one per channel.
         brain: mask on their grid.
         spacing: edge of the network's voxels in mm.
-        winsorise_percent: see :func:`~MSLesionSegLib.imaging.normalise.zscore`.
+        winsorise_percent: see :func:`~MSLesionSegLib.imaging.normalization.zscore`.
 
     Raises:
         ImageError: the brain mask is empty, or a scan is constant inside it.

@@ -28,7 +28,7 @@ class SegmentationResult:
         folder: the result folder.
         files: paths by role, such as ``mask``, ``table``, ``report`` and ``manifest``.
         lesions: rows of the table: :class:`~MSLesionSegLib.lesions.table.Lesion`, largest first, or of two visits
-            :class:`~MSLesionSegLib.lesions.followup.FollowedLesion`; empty when the counts are withheld.
+            :class:`~MSLesionSegLib.lesions.followup_table.FollowedLesion`; empty when the counts are withheld.
         counts: as in the manifest, or None when they are withheld.
         settings: everything that decides the numbers.
         model: name of the model.

@@ -12,10 +12,10 @@ from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
-from MSLesionSegLib.imaging.normalise import tissue_scale
+from MSLesionSegLib.imaging.normalization import tissue_scale
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.lesions.states import ENLARGED, NEW, VANISHED
+from MSLesionSegLib.lesions.lesion_states import ENLARGED, NEW, VANISHED
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.segmentation import stages

@@ -83,7 +83,7 @@ def flatten(session: Session, task: Task) -> dict[str, nib.Nifti1Image]:
 
     A field of its own for each scan would change how bright one is relative to the other.
     """
-    from MSLesionSegLib.imaging.bias import bias_field, divide
+    from MSLesionSegLib.imaging.bias_field import bias_field, divide
 
     field = bias_field(session.images[task.channels[0]], session.brain)
     return {

@@ -9,9 +9,9 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.synthesis.anatomy import Anatomy, template_anatomy
-from MSLesionSegLib.synthesis.contrast import acquire, brain_signal, head_signal, random_flair
 from MSLesionSegLib.synthesis.deformation import deform_anatomy
 from MSLesionSegLib.synthesis.lesions import Shape, insert_lesions
+from MSLesionSegLib.synthesis.mr_signal import acquire, brain_signal, head_signal, random_flair
 
 BRAIN_UNIT = 0.2  # one standard deviation of the brain's intensity when white matter is 1
 

@@ -24,7 +24,7 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory, head: Head) -> Path:
     import torch
 
     from MSLesionSegLib.imaging.grid import to_network_grid
-    from MSLesionSegLib.imaging.normalise import zscore
+    from MSLesionSegLib.imaging.normalization import zscore
     from MSLesionSegLib.network.architectures import Architecture, build
     from MSLesionSegLib.network.models.card import ModelCard
     from MSLesionSegLib.network.models.store import save_model

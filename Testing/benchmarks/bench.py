@@ -80,8 +80,8 @@ def make_gadolinium_pair(folder: Path) -> tuple[Path, Path]:
     import nibabel as nib
     import numpy as np
 
-    from MSLesionSegLib.imaging.normalise import zscore
-    from MSLesionSegLib.synthesis.enhancement import enhance_normally
+    from MSLesionSegLib.imaging.normalization import zscore
+    from MSLesionSegLib.synthesis.gadolinium_enhancement import enhance_normally
     from MSLesionSegLib.synthesis.patient import synthetic_patient
 
     patient = synthetic_patient(11, lesions=15, skull=False)

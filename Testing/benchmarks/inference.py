@@ -59,7 +59,7 @@ def make_brain(scan: Path | None) -> Brain:
     import nibabel as nib
 
     from MSLesionSegLib.imaging.grid import to_network_grid
-    from MSLesionSegLib.imaging.normalise import zscore
+    from MSLesionSegLib.imaging.normalization import zscore
     from MSLesionSegLib.imaging.reading import read_scan
     from MSLesionSegLib.network.brain_extraction import brain_mask
     from MSLesionSegLib.synthesis.patient import synthetic_patient
@@ -135,7 +135,7 @@ def means(model: Model, brain: Brain) -> dict[str, Callable[[], np.ndarray]]:
     """The rows that need nothing but the program's own packages."""
     import torch
 
-    from MSLesionSegLib.network.precision import has_fast_bfloat16
+    from MSLesionSegLib.network.number_format import has_fast_bfloat16
 
     network, multiple = monai_network(model), model.card.architecture.multiple
 

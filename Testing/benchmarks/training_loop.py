@@ -29,7 +29,7 @@ MEMORY_CASES = (5, 20, 80)
 
 def make_examples(folder: Path, count: int) -> list[Any]:
     """Synthetic patients as prepared examples; the last one is for validation."""
-    from MSLesionSegLib.imaging.normalise import zscore
+    from MSLesionSegLib.imaging.normalization import zscore
     from MSLesionSegLib.lesions.components import bounding_box
     from MSLesionSegLib.synthesis.patient import synthetic_patient
     from MSLesionSegLib.training.examples.example import write_example

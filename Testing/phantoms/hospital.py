@@ -89,7 +89,7 @@ def save_bright_model(folder: Path, name: str = "bright") -> None:
     import torch
 
     from MSLesionSegLib.imaging.grid import to_network_grid
-    from MSLesionSegLib.imaging.normalise import zscore
+    from MSLesionSegLib.imaging.normalization import zscore
     from MSLesionSegLib.network.architectures import Architecture, build
     from MSLesionSegLib.network.models.card import ModelCard
     from MSLesionSegLib.network.models.store import save_model

@@ -82,7 +82,7 @@ class ModelsSection:
 
     def importModel(self, *_args) -> None:
         """Take over a model from a file."""
-        from MSLesionSegLib.network.models.model_archive import import_model
+        from MSLesionSegLib.network.models.import_export import import_model
 
         path = fileToOpen(_("Import model"), "MSLesionSeg (*.zip)")
         if path:
@@ -90,7 +90,7 @@ class ModelsSection:
 
     def exportModel(self, *_args) -> None:
         """Save the selected model as one file."""
-        from MSLesionSegLib.network.models.model_archive import export_model
+        from MSLesionSegLib.network.models.import_export import export_model
 
         name = self._selected().card.name
         path = fileToSave(_("Export model"), f"{name}.zip", "MSLesionSeg (*.zip)")

@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
-from MSLesionSegLib.imaging.checks.sequence import contrast_features
+from MSLesionSegLib.imaging.checks.sequence_guess import contrast_features
 from MSLesionSegLib.imaging.registration import Registration
 from MSLesionSegLib.imaging.subtraction import Subtraction
 
@@ -106,7 +106,7 @@ def check_coverage(covered: float) -> Check:
 
 
 def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Check:
-    """Compare deep with superficial tissue on both scans (see :mod:`~MSLesionSegLib.imaging.checks.sequence`)."""
+    """Compare deep with superficial tissue on both scans (see :mod:`~MSLesionSegLib.imaging.checks.sequence_guess`)."""
     features = [contrast_features(image) for image in (baseline, followup)]
     if None in features:
         return Check(

@@ -8,7 +8,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
-from MSLesionSegLib.imaging.normalise import PAIR_WINSORISE_PERCENT, zscore
+from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT, zscore
 
 if TYPE_CHECKING:
     import nibabel as nib

@@ -226,7 +226,7 @@ def check_sequence(name: str, image: nib.Nifti1Image, sequence: str | None) -> l
     """Compare the sequence that was asked for with what the intensities look like."""
     if sequence is None:
         return []
-    from MSLesionSegLib.imaging.checks.sequence import guess_sequence
+    from MSLesionSegLib.imaging.checks.sequence_guess import guess_sequence
 
     guess = guess_sequence(image)
     if guess is None or guess == sequence:

@@ -16,7 +16,7 @@ from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.card_checks import check_card, check_model_name
-from MSLesionSegLib.network.models.eight_bit import unpack
+from MSLesionSegLib.network.models.eight_bit_weights import unpack
 from MSLesionSegLib.network.models.weight_checks import check_head, check_numbers, unique_tensors
 from MSLesionSegLib.resources import RESOURCES
 

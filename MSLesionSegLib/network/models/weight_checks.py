@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.network.architectures import Architecture, build_by_monai
-from MSLesionSegLib.network.models.eight_bit import SCALE
+from MSLesionSegLib.network.models.eight_bit_weights import SCALE
 
 if TYPE_CHECKING:
     import torch

@@ -16,7 +16,7 @@ from MSLesionSegLib.imaging.registration import Registration, RegistrationMethod
 from MSLesionSegLib.imaging.subtraction import Subtraction, subtract
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
-from MSLesionSegLib.lesions.states import Tracked, track_lesions
+from MSLesionSegLib.lesions.lesion_states import Tracked, track_lesions
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.pair.change_filter import Direction, Limits, accepted_change

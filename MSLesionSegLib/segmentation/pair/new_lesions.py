@@ -14,9 +14,9 @@ from MSLesionSegLib.imaging.checks.comparability import Check, overall
 from MSLesionSegLib.imaging.dicom import acquisition_date
 from MSLesionSegLib.imaging.reading import Finding, Scan
 from MSLesionSegLib.lesions.components import LesionRule
-from MSLesionSegLib.lesions.followup import FollowedLesion, count_followed, follow_table, write_followed
+from MSLesionSegLib.lesions.followup_table import FollowedLesion, count_followed, follow_table, write_followed
+from MSLesionSegLib.lesions.lesion_states import STATES
 from MSLesionSegLib.lesions.regions import RegionMap
-from MSLesionSegLib.lesions.states import STATES
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.pair.comparison import (
@@ -132,7 +132,7 @@ def change_settings(request: SegmentRequest, cards: Mapping[str, ModelCard], dev
 def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoint, tuple[Finding, ...]]:
     """Both scans with brain and lesions, and what is doubtful about the brains."""
     from MSLesionSegLib.network.brain_extraction import brain_mask
-    from MSLesionSegLib.network.brain_judgement import judge_brain_of
+    from MSLesionSegLib.network.brain_mask_check import judge_brain_of
 
     watch = run.watch
     images = {name: scan.image for name, scan in run.scans.items()}
@@ -144,7 +144,7 @@ def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoin
     for doubt in doubts:
         watch.warning(doubt.code, doubt.sentence)
     if run.request.n4:
-        from MSLesionSegLib.imaging.bias import n4
+        from MSLesionSegLib.imaging.bias_field import n4
 
         watch.stage(stages.BIAS)
         images = {name: n4(image, brains[name]) for name, image in images.items()}

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.processing import resample_from_to
 
-from MSLesionSegLib.imaging.normalise import PAIR_WINSORISE_PERCENT, zscore
+from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT, zscore
 from MSLesionSegLib.lesions.table import Lesion
 from MSLesionSegLib.segmentation.report.pictures import Colour, data_url, resize
 

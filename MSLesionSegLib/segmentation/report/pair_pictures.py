@@ -10,8 +10,8 @@ import numpy as np
 
 from MSLesionSegLib.imaging.subtraction import Subtraction
 from MSLesionSegLib.lesions.components import bounding_box
-from MSLesionSegLib.lesions.followup import FollowedLesion
-from MSLesionSegLib.lesions.states import Tracked
+from MSLesionSegLib.lesions.followup_table import FollowedLesion
+from MSLesionSegLib.lesions.lesion_states import Tracked
 from MSLesionSegLib.segmentation.report.pictures import Colour, data_url, resize
 
 _HALF_MM = 45

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.lesions.followup import FollowedLesion
-from MSLesionSegLib.lesions.states import ENLARGED, NEW, SHRUNKEN, STABLE, STATE_RULE, STATES, VANISHED
+from MSLesionSegLib.lesions.followup_table import FollowedLesion
+from MSLesionSegLib.lesions.lesion_states import ENLARGED, NEW, SHRUNKEN, STABLE, STATE_RULE, STATES, VANISHED
 from MSLesionSegLib.pages import fill_page
 from MSLesionSegLib.segmentation.pair.comparison import Change
 from MSLesionSegLib.segmentation.report.pair_pictures import Triple, lesion_triples, overview_triples

@@ -9,7 +9,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.studies.engine.study_cases import StudyCase
-from MSLesionSegLib.training.examples.lineage import known_patients, known_sources
+from MSLesionSegLib.training.examples.known_patients import known_patients, known_sources
 
 
 @dataclass(frozen=True)

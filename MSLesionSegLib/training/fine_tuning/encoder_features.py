@@ -11,7 +11,7 @@ import torch
 from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.network.precision import has_fast_bfloat16
+from MSLesionSegLib.network.number_format import has_fast_bfloat16
 from MSLesionSegLib.training.loop.stages import FROZEN
 from MSLesionSegLib.training.patches.interleaving import InterleavedSource
 

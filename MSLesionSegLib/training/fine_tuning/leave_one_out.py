@@ -9,7 +9,7 @@ from pathlib import Path
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Within
 from MSLesionSegLib.network.models.store import find_model, load_model, read_card
-from MSLesionSegLib.training.examples.lineage import nearest_untouched, patient
+from MSLesionSegLib.training.examples.known_patients import nearest_untouched, patient
 from MSLesionSegLib.training.fine_tuning.request import FineTuning, training_key
 from MSLesionSegLib.training.fine_tuning.run import fine_tune
 from MSLesionSegLib.training.fine_tuning.scores import LeftOut, Score, score

@@ -10,7 +10,7 @@ from typing import Any
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import Model, save_model
 from MSLesionSegLib.training.examples.example import fingerprint
-from MSLesionSegLib.training.examples.lineage import patient_codes
+from MSLesionSegLib.training.examples.known_patients import patient_codes
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
 from MSLesionSegLib.training.fine_tuning.request import FineTuning
 

@@ -14,7 +14,7 @@ import torch
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.network.precision import trains_in_bfloat16
+from MSLesionSegLib.network.number_format import trains_in_bfloat16
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.loop.checkpoint import Checkpoint, run_key
 from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from MSLesionSegLib.synthesis.enhancement import insert_decoys, insert_foci, insert_vessels
+from MSLesionSegLib.synthesis.gadolinium_enhancement import insert_decoys, insert_foci, insert_vessels
 from MSLesionSegLib.training.patches.patches import Insertion
 
 MOST_FOCI = 5

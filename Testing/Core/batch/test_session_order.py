@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from MSLesionSegLib.batch.date_parsing import span_of
 from MSLesionSegLib.batch.examinations import find_examinations
-from MSLesionSegLib.batch.written_dates import span_of
 
 
 def dataset(root: Path, *sessions: str) -> Path:

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.cases.adding import AddRequest, add_case
-from MSLesionSegLib.cases.archive import export_archive, import_archive
 from MSLesionSegLib.cases.case_set import all_versions, read_cases
+from MSLesionSegLib.cases.set_archive import export_archive, import_archive
 from MSLesionSegLib.errors import OutputError, SettingsError
 from phantoms.case_fixtures import add_flair, examination, repacked, save_like
 

@@ -10,7 +10,7 @@ import pytest
 
 from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.cases.case_set import read_cases
-from MSLesionSegLib.cases.exporting import export_monai, export_nnunet
+from MSLesionSegLib.cases.nnunet_monai_export import export_monai, export_nnunet
 from MSLesionSegLib.errors import OutputError, SettingsError
 from phantoms.case_fixtures import SHAPE, add_flair, examination
 from phantoms.command_calls import call, events

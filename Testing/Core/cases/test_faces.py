@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.cases.adding import AddRequest, add_case
-from MSLesionSegLib.cases.archive import export_archive
 from MSLesionSegLib.cases.defacing import check_same_brain, save_without_face
+from MSLesionSegLib.cases.set_archive import export_archive
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.zip_archive import MANIFEST
 from phantoms.case_fixtures import add_flair, examination

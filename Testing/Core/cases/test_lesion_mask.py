@@ -14,7 +14,7 @@ from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.cases.checking import check_cases
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks.lesion_mask import parse_label, read_lesion_mask
-from MSLesionSegLib.imaging.scrubbing import content_hash
+from MSLesionSegLib.imaging.deidentification import content_hash
 from MSLesionSegLib.lesions.evaluation import evaluate_pairs
 from phantoms.case_fixtures import add_flair, examination, save_like
 from phantoms.phantom import Head

@@ -11,7 +11,7 @@ from MSLesionSegLib.errors import MSLesionSegError, OutputError
 from MSLesionSegLib.files.file_names import check_name_length
 from MSLesionSegLib.files.zip_archive import write_zip
 from MSLesionSegLib.network.models.card_checks import check_model_name
-from MSLesionSegLib.network.models.model_archive import export_model, import_model
+from MSLesionSegLib.network.models.import_export import export_model, import_model
 from MSLesionSegLib.network.models.store import find_model
 from MSLesionSegLib.segmentation.result_folder import check_output, output_names, staged, stem_of
 

@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from MSLesionSegLib.imaging.checks.air import AT_ZERO, above_air, measure_air
+from MSLesionSegLib.imaging.checks.air_level import AT_ZERO, above_air, measure_air
+from MSLesionSegLib.imaging.deidentification import content_hash
 from MSLesionSegLib.imaging.reading import read_scan
-from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.synthesis.patient import synthetic_patient
 from phantoms.phantom import Head

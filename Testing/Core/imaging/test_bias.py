@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.bias import n4
+from MSLesionSegLib.imaging.bias_field import n4
 
 SHAPE = (48, 44, 24)
 AFFINE = np.array([[-3.0, 0, 0, 70], [0, 3.0, 0.5, -60], [0, -0.25, 6.0, -80], [0, 0, 0, 1]])

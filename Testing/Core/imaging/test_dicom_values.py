@@ -14,8 +14,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from MSLesionSegLib.imaging.deidentification import save_scrubbed
 from MSLesionSegLib.imaging.reading import read_scan
-from MSLesionSegLib.imaging.scrubbing import save_scrubbed
 from phantoms.dicom_files import ORDERS, values, write_dicom, write_frames
 from phantoms.scan_files import noise
 

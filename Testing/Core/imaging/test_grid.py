@@ -12,7 +12,7 @@ from nibabel.processing import resample_from_to
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.grid import to_native_grid, to_network_grid
-from MSLesionSegLib.imaging.normalise import zscore
+from MSLesionSegLib.imaging.normalization import zscore
 
 ORIENTATIONS = ["RAS", "LAS", "LPS", "PIR", "SAL"]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from MSLesionSegLib.imaging.checks.sequence import guess_sequence
+from MSLesionSegLib.imaging.checks.sequence_guess import guess_sequence
 from MSLesionSegLib.imaging.reading import read_scan
 from phantoms.scan_files import AFFINE, SHAPE, codes, sentence
 

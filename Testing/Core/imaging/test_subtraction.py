@@ -9,7 +9,7 @@ import pytest
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks import comparability
 from MSLesionSegLib.imaging.checks.comparability import Check, overall
-from MSLesionSegLib.imaging.normalise import tissue_scale
+from MSLesionSegLib.imaging.normalization import tissue_scale
 from MSLesionSegLib.imaging.registration import register
 from MSLesionSegLib.imaging.subtraction import as_coarse_as, linear_match, relative_field, subtract
 from phantoms.phantom import centred, make_head

@@ -7,8 +7,8 @@ import csv
 import numpy as np
 import pytest
 
-from MSLesionSegLib.lesions.followup import count_followed, follow_table, write_followed
-from MSLesionSegLib.lesions.states import (
+from MSLesionSegLib.lesions.followup_table import count_followed, follow_table, write_followed
+from MSLesionSegLib.lesions.lesion_states import (
     ENLARGED,
     NEW,
     SHRUNKEN,

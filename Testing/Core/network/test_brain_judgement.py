@@ -8,7 +8,12 @@ import pytest
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.lesions.atlas import ATLAS
-from MSLesionSegLib.network.brain_judgement import brain_shape, judge_brain, judge_brain_of, judge_given_brain
+from MSLesionSegLib.network.brain_mask_check import (
+    brain_shape,
+    judge_brain,
+    judge_brain_of,
+    judge_given_brain,
+)
 
 
 @pytest.fixture(scope="module")

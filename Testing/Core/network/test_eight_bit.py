@@ -13,9 +13,9 @@ from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
-from MSLesionSegLib.network.models.eight_bit import SCALE, pack, unpack
+from MSLesionSegLib.network.models.eight_bit_weights import SCALE, pack, unpack
 from MSLesionSegLib.network.models.store import SHIPPED, load_model, read_card, save_model, write_card
-from MSLesionSegLib.training.examples.lineage import known_sources
+from MSLesionSegLib.training.examples.known_patients import known_sources
 
 SMALL = Architecture(base=16, levels=3)
 

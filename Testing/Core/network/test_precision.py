@@ -7,7 +7,7 @@ import json
 import pytest
 import torch
 
-from MSLesionSegLib.network import precision
+from MSLesionSegLib.network import number_format as precision
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.training.loop.loop import train_network
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe

@@ -12,7 +12,7 @@ import torch
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
-from MSLesionSegLib.network.models.model_archive import export_model, import_model
+from MSLesionSegLib.network.models.import_export import export_model, import_model
 from MSLesionSegLib.network.models.store import load_model, read_card, save_model, write_card
 
 TINY = Architecture(base=4, levels=3)

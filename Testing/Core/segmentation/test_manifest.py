@@ -71,7 +71,7 @@ def test_two_inputs_of_the_same_name_are_told_apart():
 
 def test_every_finding_of_the_reader_begins_with_the_name_and_holds_it_nowhere_else(monkeypatch):
     """The manifest relies on it."""
-    monkeypatch.setattr("MSLesionSegLib.imaging.checks.sequence.guess_sequence", lambda image: "T1w")
+    monkeypatch.setattr("MSLesionSegLib.imaging.checks.sequence_guess.guess_sequence", lambda image: "T1w")
     name = "DOE^JOHN"
     rng = np.random.default_rng(0)
     clipped = np.minimum(rng.normal(100, 20, 10000), 110).astype(np.float32)

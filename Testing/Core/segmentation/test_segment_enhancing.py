@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.lesions.confirmation import CHECK_VESSEL
+from MSLesionSegLib.lesions.flair_confirmation import CHECK_VESSEL
 from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 from MSLesionSegLib.segmentation.session import Session, flatten

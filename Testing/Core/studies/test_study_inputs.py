@@ -26,7 +26,7 @@ from MSLesionSegLib.studies.transfer.cells import transfer_cells
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
 from MSLesionSegLib.studies.transfer.study import run_transfer
 from MSLesionSegLib.training.examples.example import write_example
-from MSLesionSegLib.training.examples.lineage import patient_codes
+from MSLesionSegLib.training.examples.known_patients import patient_codes
 from MSLesionSegLib.training.examples.unlabelled import prepare_unlabelled
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_centre, write_examples

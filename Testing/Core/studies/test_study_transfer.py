@@ -25,7 +25,7 @@ from MSLesionSegLib.studies.transfer.cells import transfer_cells
 from MSLesionSegLib.studies.transfer.settings import TransferData, TransferSettings
 from MSLesionSegLib.studies.transfer.study import run_transfer
 from MSLesionSegLib.training.examples.example import Example
-from MSLesionSegLib.training.examples.lineage import patient_codes
+from MSLesionSegLib.training.examples.known_patients import patient_codes
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_centre, write_examples
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from MSLesionSegLib.synthesis.enhancement import (
+from MSLesionSegLib.synthesis.gadolinium_enhancement import (
     ENHANCEMENTS,
     enhance_normally,
     insert_decoys,

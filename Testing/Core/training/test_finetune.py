@@ -19,7 +19,7 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import load_model, read_card, save_model
 from MSLesionSegLib.training.examples.example import read_examples
-from MSLesionSegLib.training.examples.lineage import patient_codes
+from MSLesionSegLib.training.examples.known_patients import patient_codes
 from MSLesionSegLib.training.fine_tuning import run, run_plan
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe, recipe_from_card
 from MSLesionSegLib.training.fine_tuning.request import FineTuning

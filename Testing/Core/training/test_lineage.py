@@ -10,7 +10,7 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import SHIPPED, save_model
 from MSLesionSegLib.training.examples.example import Example
-from MSLesionSegLib.training.examples.lineage import nearest_untouched, patient_codes
+from MSLesionSegLib.training.examples.known_patients import nearest_untouched, patient_codes
 
 TINY = Architecture(base=4, levels=3)
 

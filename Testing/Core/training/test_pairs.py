@@ -17,8 +17,14 @@ from MSLesionSegLib.network.models.store import load_model
 from MSLesionSegLib.synthesis.deformation import smooth_field
 from MSLesionSegLib.training.examples.dataset_examples import prepare_dataset
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
-from MSLesionSegLib.training.patches import pairs
-from MSLesionSegLib.training.patches.pairs import CHANNELS, Host, PairSource, acquire_pair, slices
+from MSLesionSegLib.training.patches import synthetic_followup as pairs
+from MSLesionSegLib.training.patches.synthetic_followup import (
+    CHANNELS,
+    Host,
+    PairSource,
+    acquire_pair,
+    slices,
+)
 from phantoms.round_brains import add_patient
 
 RECIPE = TrainingRecipe(patch=32, batch=2, insertion=0.5, thick_slices=0.0, intensity=0.0, geometry=0.0)

@@ -9,8 +9,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.lesions.lesion_states import STATES, Tracked
 from MSLesionSegLib.lesions.regions import REGIONS, UNDETERMINED, RegionMap
-from MSLesionSegLib.lesions.states import STATES, Tracked
 from MSLesionSegLib.lesions.table import (
     CENTRE_COLUMNS,
     REGION_COLUMNS,
@@ -28,7 +28,7 @@ class FollowedLesion:
 
     Attributes:
         lesion: place, region and size of what it covers at either timepoint; its probabilities are those of change.
-        state: one of :data:`~MSLesionSegLib.lesions.states.STATES`.
+        state: one of :data:`~MSLesionSegLib.lesions.lesion_states.STATES`.
         baseline_mm3, followup_mm3: volume at the timepoints, on one grid.
     """
 

@@ -19,7 +19,7 @@ from MSLesionSegLib.cases.bids_writing import (
 )
 from MSLesionSegLib.cases.case_set import all_versions, list_cases, read_cases, require_set
 from MSLesionSegLib.cases.defacing import save_without_face
-from MSLesionSegLib.cases.exporting import EXPORT, Exported
+from MSLesionSegLib.cases.nnunet_monai_export import EXPORT, Exported
 from MSLesionSegLib.cases.record import Case, check_files, read_record
 from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
@@ -29,8 +29,8 @@ from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.transaction import Transaction, transaction
 from MSLesionSegLib.files.zip_archive import pack_folder, unpack_folder
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.deidentification import content_hash
 from MSLesionSegLib.imaging.reading import read_scan
-from MSLesionSegLib.imaging.scrubbing import content_hash
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.tasks import TASKS, get_task
 

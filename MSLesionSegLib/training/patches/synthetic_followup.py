@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage
 
-from MSLesionSegLib.imaging.normalise import tissue_scale
+from MSLesionSegLib.imaging.normalization import tissue_scale
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe

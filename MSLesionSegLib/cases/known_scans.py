@@ -15,8 +15,8 @@ from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.record import Case
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks.position import largest_distance
+from MSLesionSegLib.imaging.deidentification import hashes_turned
 from MSLesionSegLib.imaging.reading import Scan, clean_header
-from MSLesionSegLib.imaging.scrubbing import hashes_turned
 from MSLesionSegLib.tasks import Task
 
 _SAME_PLACE_VOXELS = 0.1  # programs store one position with different rounding

@@ -13,7 +13,7 @@ from scipy import ndimage
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.scan_checks import Finding
 from MSLesionSegLib.imaging.grid import to_network_grid
-from MSLesionSegLib.imaging.itk import to_itk
+from MSLesionSegLib.imaging.itk_conversion import to_itk
 from MSLesionSegLib.lesions.atlas import ATLAS
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.brain_extraction import brain_mask
