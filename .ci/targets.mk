@@ -4,9 +4,9 @@
 # make extension OUT=folder [REPOSITORY=owner/SlicerMSLesionSeg]     what 3D Slicer's Extensions Index clones
 PYTEST_ARGS ?= -n 2 --dist worksteal
 SLICER := $(VENV)/slicer
-ON_SLICERS_NUMPY := imaging/test_registration imaging/test_subtraction imaging/test_bias imaging/test_grid \
+ON_SLICERS_NUMPY := imaging/test_registration imaging/test_subtraction imaging/test_bias_field imaging/test_grid \
   lesions/test_components lesions/test_regions lesions/test_metrics segmentation/test_segment \
-  training/test_bending training/test_enhancement studies/test_similarity
+  training/test_elastic_deformation synthesis/test_gadolinium_enhancement studies/test_similarity
 REPOSITORY ?= OWNER/SlicerMSLesionSeg
 
 .PHONY: test slicer bench lint extension

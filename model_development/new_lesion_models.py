@@ -2,8 +2,8 @@
 
 The scheme is that of transfer learning for small data sets (Huang et al. 2023, Front Neurosci 17:1188336): a base
 model learns change of another pathology, then of MS. Masks of real follow-ups are so rare in the open that both learn
-from synthetic follow-ups of real scans (:mod:`~MSLesionSegLib.training.patches.synthetic_followup`); real pairs are only measured
-on.
+from synthetic follow-ups of real scans (:mod:`~MSLesionSegLib.training.patches.synthetic_followup`); real pairs are
+only measured on.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ CHILD = textwrap.dedent("""
     from MSLesionSegLib.training.fine_tuning.run import fine_tune
     from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
     from MSLesionSegLib.jobs.progress import Silent
-    import test_finetune
+    import test_fine_tuning_run
     loop.CHECKPOINT_SECONDS = 0
     root, tune = Path(sys.argv[1]), sys.argv[2]
 
@@ -187,7 +187,7 @@ CHILD = textwrap.dedent("""
             print(name, fraction, flush=True)
 
     fine_tune(FineTuning("killed", read_examples(root / "training"), read_examples(root / "validation"),
-        start=root / "models" / "start", recipe=test_finetune.RECIPE.but(steps=6), tune=tune,
+        start=root / "models" / "start", recipe=test_fine_tuning_run.RECIPE.but(steps=6), tune=tune,
         models=root / "models"), Told())
 """)
 
