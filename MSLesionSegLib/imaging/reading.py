@@ -37,9 +37,9 @@ class Scan:
     """A scan that passed all checks.
 
     Attributes:
-        image: float32, finite, air at 0 (see :mod:`~MSLesionSegLib.imaging.checks.air_level`), (X, Y, Z) on the file's
-            own voxel grid and RAS affine. Its header holds the file's geometry (sform, qform and their codes) and
-            nothing else of the file's header.
+        image: float32, finite, air at 0 (see :mod:`~MSLesionSegLib.imaging.checks.air_level`), (X, Y, Z) on the
+            file's own voxel grid and RAS affine. Its header holds the file's geometry (sform, qform and their codes)
+            and nothing else of the file's header.
         path: where it came from: a file, or the folder of a DICOM series.
         sha256: fingerprint of what was read.
         findings: what a person should know before trusting the result.

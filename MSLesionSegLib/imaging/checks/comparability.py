@@ -106,7 +106,7 @@ def check_coverage(covered: float) -> Check:
 
 
 def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Check:
-    """Compare deep with superficial tissue on both scans: see :mod:`~MSLesionSegLib.imaging.checks.sequence_guess`."""
+    """Compare deep with superficial tissue on two scans: see :mod:`~MSLesionSegLib.imaging.checks.sequence_guess`."""
     features = [contrast_features(image) for image in (baseline, followup)]
     if None in features:
         return Check(

@@ -12,7 +12,6 @@ CORE = ROOT / "MSLesionSegLib"
 # from the roof to the ground; what lies beside the folders (errors, pages, ...) is the ground
 FLOORS = (
     "commands",
-    "web",
     "batch",
     "studies",
     "training",
@@ -21,7 +20,6 @@ FLOORS = (
     "segmentation",
     "network",
     "lesions",
-    "tasks",
     "imaging",
     "synthesis",
     "jobs",
