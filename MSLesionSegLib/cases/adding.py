@@ -17,9 +17,9 @@ from MSLesionSegLib.cases.splits import Split, read_register
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.transaction import transaction
 from MSLesionSegLib.imaging.checks.lesion_mask import parse_label, read_lesion_mask
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.deidentification import content_hash
-from MSLesionSegLib.imaging.reading import findings_of, read_scan
+from MSLesionSegLib.imaging.reading import read_scan, warnings_of
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.models.card_checks import check_model_name
 from MSLesionSegLib.tasks import get_task
@@ -77,7 +77,7 @@ class Added:
 
     case: Case
     stored: bool
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[InputWarning, ...] = ()
 
 
 def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
@@ -172,7 +172,7 @@ def _read(request: AddRequest) -> NewCase:
     check_lesion_share(mask, scans[grid].image)
     draft = None if request.draft is None else read_lesion_mask(request.draft, scans[grid].image, label)
     findings = [finding for scan in scans.values() for finding in scan.findings]
-    findings += [finding for image in (mask, draft) if image for finding in findings_of(image)]
+    findings += [finding for image in (mask, draft) if image for finding in warnings_of(image)]
     return NewCase(
         task=task,
         scans=scans,

@@ -23,7 +23,7 @@ from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.hidden_files import is_hidden_file
 from MSLesionSegLib.files.transaction import Transaction
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.deidentification import content_hash, save_scrubbed
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.imaging.scanner import scanner_facts
@@ -62,7 +62,7 @@ class NewCase:
     site: str | None
     subject: str | None
     split: Split | None
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[InputWarning, ...] = ()
     id_elsewhere: str | None = None
     segmentation: Path | None = None
 
@@ -73,7 +73,7 @@ class Written:
 
     record: str
     stored: bool
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[InputWarning, ...] = ()
 
 
 def check_folder(folder: Path) -> None:
@@ -115,11 +115,11 @@ def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
         record = layout.record_name(latest.mask.relative_to(folder).as_posix())
         if latest.contents["mask"] == content_hash(new.mask):
             text = f"These scans with this mask are in the set already: {latest.case_id}. Nothing was added."
-            return Written(record, False, (Finding("case-known", text),))
+            return Written(record, False, (InputWarning("case-known", text),))
         session = latest.session
         version = _highest_version(folder, subject, session, new.task.label) + 1
         text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {version}."
-        findings.append(Finding("case-version", text))
+        findings.append(InputWarning("case-version", text))
     write_register(change, _registered(register, subject, new, is_new, turned))
     scans, free_session = _place_scans(folder, subject, new, stored, change)
     if not same:

@@ -11,7 +11,7 @@ from MSLesionSegLib.cases.record import Case, check_files, read_record
 from MSLesionSegLib.cases.splits import read_register
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.foreign_json import read_json
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.tasks import get_task
 
 FORMAT = 1
@@ -30,7 +30,7 @@ class CaseSet:
 
     folder: Path
     cases: tuple[Case, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[InputWarning, ...]
 
     @property
     def training(self) -> tuple[Case, ...]:
@@ -58,12 +58,14 @@ def read_cases(folder: Path, task: str = "flair") -> CaseSet:
         if case.task != task:
             continue
         if case.case_id in twice:
-            findings.append(Finding("case-repeated", f"{case.case_id} is left out: {twice[case.case_id]}"))
+            findings.append(
+                InputWarning("case-repeated", f"{case.case_id} is left out: {twice[case.case_id]}")
+            )
             continue
         try:
             check_files(case)
         except MSLesionSegError as error:
-            findings.append(Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
+            findings.append(InputWarning(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
         else:
             good.append(case)
     return CaseSet(folder, tuple(good), tuple(findings))
@@ -86,7 +88,7 @@ def list_cases(folder: Path, task: str | None = None) -> CaseSet:
         if isinstance(case, Exception):
             reason = f"{type(case).__name__}: {case}"
             findings.append(
-                Finding("case-record", f"{record.name} is left out: it cannot be read ({reason}).")
+                InputWarning("case-record", f"{record.name} is left out: it cannot be read ({reason}).")
             )
         elif task in (None, case.task) and (
             case.case_id not in newest or case.version > newest[case.case_id].version

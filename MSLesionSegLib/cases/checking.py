@@ -27,7 +27,7 @@ _MOST_OF_BRAIN = 0.2
 
 
 @dataclass(frozen=True)
-class CaseFinding:
+class CaseWarning:
     """Something about a set.
 
     Attributes:
@@ -42,7 +42,7 @@ class CaseFinding:
     bad: bool
 
 
-def check_cases(folder: Path, progress: Progress | None = None) -> list[CaseFinding]:
+def check_cases(folder: Path, progress: Progress | None = None) -> list[CaseWarning]:
     """Look at every case: files, grids, values, changes since it was added, repeated scans, masks outside the brain.
 
     Raises:
@@ -50,18 +50,18 @@ def check_cases(folder: Path, progress: Progress | None = None) -> list[CaseFind
     """
     progress = progress or Silent()
     listed = list_cases(folder)
-    findings = [CaseFinding(None, f.code, f.sentence, bad=True) for f in listed.findings]
+    findings = [CaseWarning(None, f.code, f.sentence, bad=True) for f in listed.findings]
     twice = repeated(listed.cases)
     masks: dict[str, Case] = {}
     for k, case in enumerate(listed.cases):
         progress.stage(CHECK, k / len(listed.cases))
         if case.case_id in twice:
-            findings.append(CaseFinding(case.case_id, "repeated", twice[case.case_id], bad=True))
+            findings.append(CaseWarning(case.case_id, "repeated", twice[case.case_id], bad=True))
         findings += _check_case(case)
         first = masks.setdefault(case.contents["mask"], case)
         if case.lesions and first is not case:
             text = f"Its mask is the same as that of {first.case_id}. Check that it was drawn on this scan."
-            findings.append(CaseFinding(case.case_id, "same-mask", text, bad=False))
+            findings.append(CaseWarning(case.case_id, "same-mask", text, bad=False))
     findings += _left_over(folder)
     progress.stage(CHECK, 1.0)
     return findings
@@ -118,7 +118,7 @@ def _outside_sentence(share: float) -> str:
     )
 
 
-def _check_case(case: Case) -> Iterator[CaseFinding]:
+def _check_case(case: Case) -> Iterator[CaseWarning]:
     try:
         images = check_files(case)
         share = 0.0
@@ -128,17 +128,17 @@ def _check_case(case: Case) -> Iterator[CaseFinding]:
             _refuse_overfull(images["mask"], brain)
             judge_brain(brain)
     except MSLesionSegError as error:
-        yield CaseFinding(case.case_id, error.code, str(error), bad=True)
+        yield CaseWarning(case.case_id, error.code, str(error), bad=True)
         return
     if share > _OUTSIDE_ODD:
-        yield CaseFinding(case.case_id, "outside-brain", _outside_sentence(share), bad=share > _OUTSIDE_BAD)
+        yield CaseWarning(case.case_id, "outside-brain", _outside_sentence(share), bad=share > _OUTSIDE_BAD)
     for entry in get_task(case.task).inputs:
         if entry.name in images:
             for finding in check_sequence(f"Its {entry.name}", images[entry.name], entry.sequence):
-                yield CaseFinding(case.case_id, finding.code, finding.sentence, bad=False)
+                yield CaseWarning(case.case_id, finding.code, finding.sentence, bad=False)
 
 
-def _left_over(folder: Path) -> Iterator[CaseFinding]:
+def _left_over(folder: Path) -> Iterator[CaseWarning]:
     """Files in the patients' folders that belong to no readable case."""
     wanted = set(records(folder))
     for case in all_versions(folder):
@@ -148,4 +148,4 @@ def _left_over(folder: Path) -> Iterator[CaseFinding]:
         for path in sorted(root.glob("sub-*/**/*")):
             if path.is_file() and path not in wanted:
                 name = path.relative_to(folder).as_posix()
-                yield CaseFinding(None, "left-over", f"{name} belongs to no case.", bad=False)
+                yield CaseWarning(None, "left-over", f"{name} belongs to no case.", bad=False)

@@ -17,7 +17,7 @@ from MSLesionSegLib.cases.record import Case, check_files
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.atomic import atomic_folder, output_errors
 from MSLesionSegLib.files.file_names import check_new
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.segmentation.result_folder import save_image
 from MSLesionSegLib.tasks import get_task
@@ -34,7 +34,7 @@ class Exported:
     path: Path
     training: int
     validation: int
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[InputWarning, ...] = ()
 
 
 def export_nnunet(
@@ -130,7 +130,7 @@ def _export(
                 images = check_files(case)
                 channels = dict(_on_one_grid(case, images, strip_face))
             except MSLesionSegError as error:
-                findings.append(Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
+                findings.append(InputWarning(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
                 continue
             write(case, channels, images["mask"], work)
             written.append(case)

@@ -28,7 +28,7 @@ from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.transaction import Transaction, transaction
 from MSLesionSegLib.files.zip_archive import pack_folder, unpack_folder
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.deidentification import content_hash
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.jobs.progress import Progress, Silent
@@ -44,7 +44,7 @@ class Imported:
 
     added: tuple[Case, ...]
     known: int
-    findings: tuple[Finding, ...]
+    findings: tuple[InputWarning, ...]
 
 
 def export_archive(
@@ -86,7 +86,7 @@ def export_archive(
             try:
                 _copy(folder, case, strip_face, contents, change)
             except MSLesionSegError as error:
-                findings.append(Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
+                findings.append(InputWarning(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
                 good.pop(case.case_id, None)
         if not good:
             reasons = " ".join(finding.sentence for finding in findings)
@@ -177,11 +177,11 @@ def _beside(to: Path) -> Iterator[str]:
             yield temporary
 
 
-def _left_out(case: Case, error: MSLesionSegError) -> Finding:
-    return Finding(f"case-{error.code}", f"{case.case_id} is left out: {error}")
+def _left_out(case: Case, error: MSLesionSegError) -> InputWarning:
+    return InputWarning(f"case-{error.code}", f"{case.case_id} is left out: {error}")
 
 
-def _usable(history: Sequence[Case], findings: list[Finding]) -> list[Case]:
+def _usable(history: Sequence[Case], findings: list[InputWarning]) -> list[Case]:
     """The versions whose files are good; the others get a finding."""
     good = []
     for case in history:
@@ -215,7 +215,7 @@ def _missing(folder: Path, history: Sequence[Case]) -> Sequence[Case]:
     return history[known:]
 
 
-def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -> Case | None:
+def _bring(folder: Path, case: Case, scans: set[str], findings: list[InputWarning]) -> Case | None:
     """Add one version of a case that was unpacked; None where it is the set's newest already.
 
     Args:
@@ -227,7 +227,7 @@ def _bring(folder: Path, case: Case, scans: set[str], findings: list[Finding]) -
         subject, side = _patient_here(read_register(folder), there, case, scans)
         if side not in (None, case.split):
             text = f"{case.case_id} was for {case.split} elsewhere, but is and stays for {side} here."
-            findings.append(Finding("case-side", text))
+            findings.append(InputWarning("case-side", text))
         if subject is not None:  # site and side are this set's
             new = replace(new, subject=subject, site=None, split=None)
         elif side is not None:

@@ -14,7 +14,7 @@ from MSLesionSegLib.jobs.job import Job
 if TYPE_CHECKING:
     from MSLesionSegLib.cases.adding import Added
     from MSLesionSegLib.cases.case_set import CaseSet
-    from MSLesionSegLib.cases.checking import CaseFinding
+    from MSLesionSegLib.cases.checking import CaseWarning
     from MSLesionSegLib.cases.nnunet_monai_export import Exported
     from MSLesionSegLib.cases.record import Case
     from MSLesionSegLib.cases.set_archive import Imported
@@ -183,7 +183,7 @@ def cases_remove(cases: Cases, name: Name, events: Events = False) -> None:
 def cases_check(cases: Cases, events: Events = False, stop_file: StopFile = None) -> None:
     """List bad cases: masks on other grids, empty or damaged files, masks outside the brain, scans twice."""
 
-    def work(job: Job) -> list[CaseFinding]:
+    def work(job: Job) -> list[CaseWarning]:
         from MSLesionSegLib.cases.checking import check_cases
 
         findings = check_cases(cases, job)
@@ -191,7 +191,7 @@ def cases_check(cases: Cases, events: Events = False, stop_file: StopFile = None
             job.warning(finding.code, _sentence(finding))
         return findings
 
-    def describe(findings: list[CaseFinding]) -> dict[str, Any]:
+    def describe(findings: list[CaseWarning]) -> dict[str, Any]:
         from dataclasses import asdict
 
         return {"findings": [asdict(finding) for finding in findings], "bad": _bad(findings)}
@@ -281,11 +281,11 @@ def cases_import(
             typer.echo(f"{len(imported.added)} cases added; {imported.known} masks were in the set already")
 
 
-def _bad(findings: list[CaseFinding]) -> int:
+def _bad(findings: list[CaseWarning]) -> int:
     return len({finding.case or finding.sentence for finding in findings if finding.bad})
 
 
-def _sentence(finding: CaseFinding) -> str:
+def _sentence(finding: CaseWarning) -> str:
     name = f"{finding.case}: " if finding.case else ""
     return f"{name}{finding.sentence}{' It is left out of training.' if finding.bad and finding.case else ''}"
 

@@ -16,13 +16,13 @@ from MSLesionSegLib.imaging.checks.air_level import AT_ZERO, Air, measure_air
 from MSLesionSegLib.imaging.checks.label_grid import elsewhere, on_grid
 from MSLesionSegLib.imaging.checks.missing_values import covered_shape, fill_missing
 from MSLesionSegLib.imaging.checks.position import NO_POSITION, is_placed
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
 
 if TYPE_CHECKING:
     from MSLesionSegLib.imaging.checks.sequence_guess import Sequence
 
-__all__ = ["Finding", "Scan", "read_mask", "read_scan"]
+__all__ = ["InputWarning", "Scan", "read_mask", "read_scan"]
 
 _FINDINGS = "findings"  # where an image of labels keeps what is to be told about it
 _LARGEST_LABELLED_SHARE, _MOST_LABELS = 0.1, 50  # above both it is a scan: lesions are small, regions few
@@ -50,7 +50,7 @@ class Scan:
     image: nib.Nifti1Image
     path: Path
     sha256: str
-    findings: tuple[Finding, ...]
+    findings: tuple[InputWarning, ...]
     air: Air = AT_ZERO
     given: nib.Nifti1Image | None = None
 
@@ -106,7 +106,7 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
 
     Returns:
         int32, labels from 0 up, with the geometry of ``reference``, or else the file's own. What a person should know
-        about it: :func:`findings_of`.
+        about it: :func:`warnings_of`.
 
     Raises:
         ImageError: the file cannot be read, holds anything but whole numbers from 0 up or one above 2^31 - 1, looks
@@ -145,7 +145,7 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
     return nib.Nifti1Image(labels, reference.affine, header, extra={_FINDINGS: tuple(findings)})
 
 
-def findings_of(labels: nib.Nifti1Image) -> tuple[Finding, ...]:
+def warnings_of(labels: nib.Nifti1Image) -> tuple[InputWarning, ...]:
     """What :func:`read_labels` or :func:`read_mask` had to say about a file."""
     return labels.extra.get(_FINDINGS, ())
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
-from MSLesionSegLib.imaging.reading import Finding, findings_of
+from MSLesionSegLib.imaging.reading import InputWarning, warnings_of
 from MSLesionSegLib.jobs.printable import printable
 from MSLesionSegLib.lesions.metrics import MATCH_RULES, CaseMetrics, compare_masks
 
@@ -34,7 +34,7 @@ class CaseResult:
     name: str
     load_group: str
     metrics: CaseMetrics
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[InputWarning, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _evaluate_case(name: str, predicted: Path, true: Path, preset: str, label: s
     prediction = _read(predicted, f"Case {name}, prediction", reference, label)
     spacing = nib.affines.voxel_sizes(reference.affine)
     metrics = compare_masks(np.asarray(prediction.dataobj), np.asarray(reference.dataobj), spacing, preset)
-    findings = (*findings_of(reference), *findings_of(prediction))
+    findings = (*warnings_of(reference), *warnings_of(prediction))
     return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics, findings)
 
 

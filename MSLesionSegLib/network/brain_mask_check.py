@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.itk_conversion import to_itk
 from MSLesionSegLib.lesions.atlas import ATLAS
@@ -64,7 +64,7 @@ class BrainShape:
     reversed: bool
 
 
-def judge_brain(brain: nib.Nifti1Image, *, given: bool = False) -> tuple[Finding, ...]:
+def judge_brain(brain: nib.Nifti1Image, *, given: bool = False) -> tuple[InputWarning, ...]:
     """Judge a brain mask before anything is counted in it.
 
     Args:
@@ -96,15 +96,17 @@ def judge_brain(brain: nib.Nifti1Image, *, given: bool = False) -> tuple[Finding
     return (_doubtful(f"The brain mask {whose} is doubtful: {'; '.join(doubts)}."),) if doubts else ()
 
 
-def judge_brain_of(title: str, brain: nib.Nifti1Image) -> tuple[Finding, ...]:
+def judge_brain_of(title: str, brain: nib.Nifti1Image) -> tuple[InputWarning, ...]:
     """As :func:`judge_brain` for one of several scans, which every sentence names by ``title``."""
     try:
-        return tuple(Finding(doubt.code, f"On the {title}: {doubt.sentence}") for doubt in judge_brain(brain))
+        return tuple(
+            InputWarning(doubt.code, f"On the {title}: {doubt.sentence}") for doubt in judge_brain(brain)
+        )
     except ImageError as error:
         raise ImageError(f"On the {title}: {error}") from error
 
 
-def judge_given_brain(brain: nib.Nifti1Image, scan: nib.Nifti1Image) -> tuple[Finding, ...]:
+def judge_given_brain(brain: nib.Nifti1Image, scan: nib.Nifti1Image) -> tuple[InputWarning, ...]:
     """As :func:`judge_brain` for a mask that a person gave, which is compared with the brain found on the scan."""
     if not np.any(brain.dataobj):
         raise ImageError("The brain mask that was given is empty. Give one that covers the brain.")
@@ -150,8 +152,8 @@ def shape_doubts(shape: BrainShape) -> list[str]:
     return doubts
 
 
-def _doubtful(sentence: str) -> Finding:
-    return Finding("brain-doubtful", f"{sentence} Look at its outline before you trust a count.")
+def _doubtful(sentence: str) -> InputWarning:
+    return InputWarning("brain-doubtful", f"{sentence} Look at its outline before you trust a count.")
 
 
 def brain_shape(brain: nib.Nifti1Image) -> BrainShape:

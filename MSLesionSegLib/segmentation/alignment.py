@@ -10,7 +10,7 @@ import numpy as np
 from nibabel.affines import apply_affine, voxel_sizes
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.jobs.progress import Progress, Silent
 
@@ -35,7 +35,7 @@ class AlignedScan:
     seen: np.ndarray
     brain: nib.Nifti1Image
     moved_mm: float
-    findings: tuple[Finding, ...]
+    findings: tuple[InputWarning, ...]
 
 
 def align(
@@ -85,7 +85,7 @@ def align(
     findings = ()
     if share < FULL_SHARE:
         findings = (
-            Finding(
+            InputWarning(
                 "partly-covered",
                 f"The {title} shows only {100 * share:.0f} % of the brain. Lesions in the rest cannot be found.",
             ),

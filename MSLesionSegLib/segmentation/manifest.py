@@ -11,7 +11,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib import __version__
-from MSLesionSegLib.imaging.reading import Finding, Scan
+from MSLesionSegLib.imaging.reading import InputWarning, Scan
 from MSLesionSegLib.lesions.table import Lesion, totals_by_region
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.segmentation.result_folder import PROGRAM
@@ -26,7 +26,7 @@ def make_manifest(
     models: Mapping[str, ModelCard],
     settings: Mapping[str, Any],
     counts: Mapping[str, Any],
-    remarks: Sequence[Finding],
+    remarks: Sequence[InputWarning],
     files: Mapping[str, str],
 ) -> dict[str, Any]:
     """Return the manifest as JSON types, without paths or text of a header.

@@ -10,7 +10,7 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.imaging.normalization import zscore
-from MSLesionSegLib.imaging.reading import Finding, findings_of, read_mask
+from MSLesionSegLib.imaging.reading import InputWarning, read_mask, warnings_of
 from MSLesionSegLib.lesions.components import find_lesions
 from MSLesionSegLib.lesions.flair_confirmation import mark_unconfirmed
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
@@ -99,7 +99,7 @@ def find_on_session(run: Run) -> Found:
     )
 
 
-def _brain(run: Run, scan: nib.Nifti1Image) -> tuple[nib.Nifti1Image, tuple[Finding, ...]]:
+def _brain(run: Run, scan: nib.Nifti1Image) -> tuple[nib.Nifti1Image, tuple[InputWarning, ...]]:
     """The brain mask, given or found, and what is doubtful about it."""
     from MSLesionSegLib.network.brain_extraction import brain_mask
     from MSLesionSegLib.network.brain_mask_check import judge_brain, judge_given_brain
@@ -107,6 +107,6 @@ def _brain(run: Run, scan: nib.Nifti1Image) -> tuple[nib.Nifti1Image, tuple[Find
     inner = run.watch.within(stages.BRAIN)
     if run.request.brain_mask is not None:
         brain = read_mask(run.request.brain_mask, scan)
-        return brain, (*findings_of(brain), *judge_given_brain(brain, scan))
+        return brain, (*warnings_of(brain), *judge_given_brain(brain, scan))
     brain = brain_mask(scan, progress=inner)
     return brain, judge_brain(brain)

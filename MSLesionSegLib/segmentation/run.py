@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.imaging.checks.comparability import Check
-from MSLesionSegLib.imaging.reading import Finding, Scan
+from MSLesionSegLib.imaging.reading import InputWarning, Scan
 from MSLesionSegLib.lesions.regions import RegionMap, fit_atlas
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.request import SegmentRequest
@@ -61,19 +61,19 @@ class Found:
     names: Mapping[str, str]
     writers: Mapping[str, Callable[[Path], object]]
     write_page: Callable[[Path, Mapping[str, Any]], None]
-    remarks: tuple[Finding, ...] = ()
+    remarks: tuple[InputWarning, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     checks: tuple[Check, ...] = ()
 
 
 def find_regions(
     scan: np.ndarray, brain: np.ndarray, affine: np.ndarray, watch: stages.StageWatch
-) -> tuple[RegionMap, tuple[Finding, ...]]:
+) -> tuple[RegionMap, tuple[InputWarning, ...]]:
     """Anatomical regions of a scan (X, Y, Z) on the network's grid, and what is to be said about them."""
     regions = fit_atlas(nib.Nifti1Image(scan, affine), nib.Nifti1Image(brain.astype(np.uint8), affine))
     if not regions.problem:
         return regions, ()
-    remark = Finding("regions-undetermined", regions.problem)
+    remark = InputWarning("regions-undetermined", regions.problem)
     watch.warning(remark.code, remark.sentence)
     return regions, (remark,)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.imaging.checks.comparability import Check, overall
-from MSLesionSegLib.imaging.reading import Finding, read_scan
+from MSLesionSegLib.imaging.reading import InputWarning, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
@@ -43,7 +43,7 @@ class SegmentationResult:
     counts: dict[str, Any] | None
     settings: dict[str, Any]
     model: str
-    findings: tuple[Finding, ...]
+    findings: tuple[InputWarning, ...]
     timings: dict[str, float]
     checks: tuple[Check, ...] = ()
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.gadolinium import check_different, check_order
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.tasks import Task
@@ -28,7 +28,7 @@ class Session:
 
     images: dict[str, nib.Nifti1Image]
     brain: nib.Nifti1Image
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[InputWarning, ...] = ()
 
 
 def bring_together(
@@ -61,7 +61,7 @@ def bring_together(
         return Session(images, brain)
     if task.before_after:
         check_different(*(scans[name] for name in task.before_after))
-    findings: list[Finding] = []
+    findings: list[InputWarning] = []
     common = np.asarray(brain.dataobj) > 0
     for name in others:
         inner = watch.within(stages.ALIGN)

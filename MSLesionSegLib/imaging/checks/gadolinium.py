@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT, zscore
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def check_different(pre: Scan, post: Scan) -> None:
         )
 
 
-def check_order(pre: nib.Nifti1Image, post: nib.Nifti1Image, brain: nib.Nifti1Image) -> list[Finding]:
+def check_order(pre: nib.Nifti1Image, post: nib.Nifti1Image, brain: nib.Nifti1Image) -> list[InputWarning]:
     """Tell by the brightness of vessels which scan is the one after gadolinium.
 
     Args:
@@ -58,7 +58,7 @@ def check_order(pre: nib.Nifti1Image, post: nib.Nifti1Image, brain: nib.Nifti1Im
         )
     if ratio < _CLEAR_ABOVE:
         return [
-            Finding(
+            InputWarning(
                 "no-enhancement",
                 "The vessels are hardly brighter in the T1 after gadolinium than in the one before it. Check that "
                 "contrast agent was given and that both scans are the right ones.",

@@ -7,7 +7,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.position import corners, largest_distance
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 
 _SAME_MM = 1e-3
 _SAME_VOXELS = 0.1
@@ -19,7 +19,7 @@ _WAY_OUT = (
 
 def on_grid(
     name: str, values: np.ndarray, affine: np.ndarray, reference: nib.Nifti1Image
-) -> tuple[np.ndarray, list[Finding]]:
+) -> tuple[np.ndarray, list[InputWarning]]:
     """Move labels voxel by voxel onto the grid of ``reference``.
 
     Args:
@@ -57,7 +57,7 @@ def on_grid(
         )
     else:
         told = f"The mask {name} covers another part of space than its image. It was placed voxel by voxel."
-    return moved, [Finding("mask-placed", told)]
+    return moved, [InputWarning("mask-placed", told)]
 
 
 def _steps(shape: tuple[int, ...], index: np.ndarray) -> np.ndarray | None:

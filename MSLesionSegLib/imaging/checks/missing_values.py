@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 
 _MOST_HOLES = 0.01
 
@@ -22,7 +22,7 @@ def covered_shape(data: np.ndarray) -> tuple[int, ...]:
     )
 
 
-def fill_missing(name: str, data: np.ndarray) -> tuple[np.ndarray, list[Finding]]:
+def fill_missing(name: str, data: np.ndarray) -> tuple[np.ndarray, list[InputWarning]]:
     """Give voxels that are no number a value, or refuse where none is known.
 
     Many programs write NaN where there is nothing: around an extracted brain, in the air, beyond the field of view
@@ -55,7 +55,7 @@ def fill_missing(name: str, data: np.ndarray) -> tuple[np.ndarray, list[Finding]
     filled = data.copy()
     filled[outside] = min(0.0, float(data[~bad].min()))
     surrounded = int(np.count_nonzero(outside))
-    finding = Finding(
+    finding = InputWarning(
         "missing-values",
         f"{name} has {surrounded} voxels ({100 * surrounded / bad.size:.2g} %) around the head or brain that are not "
         "a number. They were taken for air.",
@@ -64,7 +64,7 @@ def fill_missing(name: str, data: np.ndarray) -> tuple[np.ndarray, list[Finding]
     return filled, [finding, *healed]
 
 
-def _healed(name: str, data: np.ndarray, bad: np.ndarray) -> tuple[np.ndarray, list[Finding]]:
+def _healed(name: str, data: np.ndarray, bad: np.ndarray) -> tuple[np.ndarray, list[InputWarning]]:
     padded = np.pad(np.where(bad, np.nan, data), 1, constant_values=np.nan)
     where = np.argwhere(bad)
     steps = np.array(list(product((0, 1, 2), repeat=3)))
@@ -73,7 +73,7 @@ def _healed(name: str, data: np.ndarray, bad: np.ndarray) -> tuple[np.ndarray, l
     neighbours[alone] = 0
     healed = data.copy()
     healed[bad] = np.nanmedian(neighbours, axis=1)
-    finding = Finding(
+    finding = InputWarning(
         "repaired-values",
         f"{name} had {len(where)} voxels ({100 * len(where) / bad.size:.2g} %) that are not a number or infinite. "
         "They were replaced by the median of their neighbors.",

@@ -7,13 +7,13 @@ from itertools import product
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.imaging.checks.scan_checks import Finding, in_mm
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning, in_mm
 
 NO_POSITION = "no-position"
 _TOLERANCE_MM = 0.1
 
 
-def check_position_codes(name: str, header: nib.Nifti1Header) -> list[Finding]:
+def check_position_codes(name: str, header: nib.Nifti1Header) -> list[InputWarning]:
     """Compare the positions and the voxel sizes that a NIfTI header can hold.
 
     The sform is used where its code is above 0, else the qform: the order of nibabel, FSL and SPM. ITK, and with it
@@ -35,7 +35,7 @@ def check_position_codes(name: str, header: nib.Nifti1Header) -> list[Finding]:
         elsewhere = "use the qform of this file" if same_as_qform else "place this file elsewhere"
         told = "as does 3D Slicer" if seen_alike else f"but 3D Slicer and ANTs {elsewhere}"
         return [
-            Finding(
+            InputWarning(
                 "sform-qform-differ",
                 f"{name} holds two positions in space that differ {amount}: sform and qform. The sform is used, "
                 f"{told}. The mask keeps both, so it lies on the same voxels as the scan in every program.",
@@ -45,7 +45,7 @@ def check_position_codes(name: str, header: nib.Nifti1Header) -> list[Finding]:
         return []
     edges = [in_mm(np.abs(header["pixdim"][1:4]), 2), in_mm(nib.affines.voxel_sizes(sform), 2)]
     return [
-        Finding(
+        InputWarning(
             "voxel-size-differs",
             f"{name} holds two voxel sizes: {edges[1]} in its sform, {edges[0]} in its pixdim. The sform is used, "
             "but 3D Slicer and ANTs show the scan and its mask with the other size. If lengths and volumes look "
@@ -76,7 +76,7 @@ def affine_of_itk(header: nib.Nifti1Header) -> np.ndarray | None:
     return taken
 
 
-def no_position(name: str, axes: str) -> Finding:
+def no_position(name: str, axes: str) -> InputWarning:
     """Say which directions are assumed where a file gives none.
 
     Args:
@@ -91,7 +91,7 @@ def no_position(name: str, axes: str) -> Finding:
     }
     first, second, third = (f"from {ways[axis]}" for axis in axes)
     viewer = "as 3D Slicer does too" if axes == "LPS" else "3D Slicer may assume others"
-    return Finding(
+    return InputWarning(
         NO_POSITION,
         f"{name} does not say where right, front and top are. The default of its format is used: its axes run "
         f"{first}, {second} and {third} ({viewer}). Check left and right, front and back.",

@@ -1,4 +1,4 @@
-"""What can be wrong with a scan, with a plain sentence each: refused as an ImageError or told as a Finding.
+"""What can be wrong with a scan, with a plain sentence each: refused as an ImageError or told as a InputWarning.
 
 Sentences name the file and never repeat free text from its header, which may hold a patient's name.
 """
@@ -22,7 +22,7 @@ _MOST_VOXELS = 2**29
 
 
 @dataclass(frozen=True)
-class Finding:
+class InputWarning:
     """Something that a person should know about a scan and that does not stop the work."""
 
     code: str
@@ -97,7 +97,7 @@ def check_affine(name: str, affine: np.ndarray) -> None:
     )
 
 
-def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -> list[Finding]:
+def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -> list[InputWarning]:
     """Judge voxel size and coverage, both in mm along the voxel axes."""
     edges = nib.affines.voxel_sizes(affine)
     view = edges * np.asarray(shape[:3])
@@ -114,7 +114,7 @@ def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -
         )
     if view.min() < _SMALL_VIEW_MM:
         findings.append(
-            Finding(
+            InputWarning(
                 "small-coverage",
                 f"{name} covers only {in_mm(view)}, so a part of the brain may be missing. Lesions outside "
                 "are not counted.",
@@ -122,7 +122,7 @@ def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -
         )
     if edges.min() < _EDGE_LIMITS_MM[0] or edges.max() > _EDGE_LIMITS_MM[1]:
         findings.append(
-            Finding(
+            InputWarning(
                 "extreme-spacing",
                 f"{name} has an unusual voxel size ({in_mm(edges, 2)}). The models were never tried on such "
                 "scans: check the result.",
@@ -130,7 +130,7 @@ def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -
         )
     elif edges.max() > _THICK_SLICE_MM:
         findings.append(
-            Finding(
+            InputWarning(
                 "thick-slices",
                 f"{name} has slices of {edges.max():.1f} mm ({in_mm(edges, 2)} voxels). Small lesions between "
                 "two slices can be missed, and lesion volumes are coarse.",
@@ -139,7 +139,7 @@ def check_field_of_view(name: str, shape: tuple[int, ...], affine: np.ndarray) -
     return findings
 
 
-def check_units(name: str, header: nib.Nifti1Header, affine: np.ndarray) -> list[Finding]:
+def check_units(name: str, header: nib.Nifti1Header, affine: np.ndarray) -> list[InputWarning]:
     """Judge a header that gives lengths in metres or micrometres; the numbers are never rescaled."""
     unit = {1: "metres", 3: "micrometres"}.get(int(header["xyzt_units"]) & 7)
     if unit is None:
@@ -147,7 +147,7 @@ def check_units(name: str, header: nib.Nifti1Header, affine: np.ndarray) -> list
     view = nib.affines.voxel_sizes(affine) * np.asarray(header.get_data_shape()[:3])
     if view.min() >= _SMALLEST_VIEW_MM and view.max() <= _LARGEST_VIEW_MM:
         return [
-            Finding(
+            InputWarning(
                 "wrong-units",
                 f"{name} says that its voxel size is in {unit}, but the numbers only make sense in "
                 "millimeters. Millimeters are used; other programs may show the scan in another size.",
@@ -159,12 +159,12 @@ def check_units(name: str, header: nib.Nifti1Header, affine: np.ndarray) -> list
     )
 
 
-def check_scaling(name: str, slope: float, intercept: float) -> list[Finding]:
+def check_scaling(name: str, slope: float, intercept: float) -> list[InputWarning]:
     """Judge the scaling of a NIfTI header: a slope of 0 means none, one that is no number is a fault."""
     if slope == 0 or (np.isfinite(slope) and np.isfinite(intercept)):
         return []
     return [
-        Finding(
+        InputWarning(
             "broken-scaling",
             f"{name} has a scaling in its header that is not a number. The stored values are used without "
             "scaling.",
@@ -172,7 +172,7 @@ def check_scaling(name: str, slope: float, intercept: float) -> list[Finding]:
     ]
 
 
-def check_stored_values(name: str, stored: np.ndarray) -> list[Finding]:
+def check_stored_values(name: str, stored: np.ndarray) -> list[InputWarning]:
     """Look for integers that ran over the end of their type, in the numbers as the file stores them."""
     if stored.dtype.kind in "iu" and stored.dtype.itemsize <= 2:
         limits = np.iinfo(stored.dtype)
@@ -193,7 +193,7 @@ def check_stored_values(name: str, stored: np.ndarray) -> list[Finding]:
     foreground = int(np.count_nonzero(stored > stored.min()))
     if np.isfinite(highest) and foreground > 0 and clipped > max(20, 1e-3 * foreground):
         return [
-            Finding(
+            InputWarning(
                 "clipped",
                 f"{name} is clipped at its highest value: {clipped} voxels "
                 f"({100 * clipped / foreground:.1f} % of what is not background) share it. If lesions are "
@@ -222,7 +222,7 @@ def check_contrast(name: str, data: np.ndarray) -> None:
     )
 
 
-def check_sequence(name: str, image: nib.Nifti1Image, sequence: str | None) -> list[Finding]:
+def check_sequence(name: str, image: nib.Nifti1Image, sequence: str | None) -> list[InputWarning]:
     """Compare the sequence that was asked for with what the intensities look like."""
     if sequence is None:
         return []
@@ -237,7 +237,7 @@ def check_sequence(name: str, image: nib.Nifti1Image, sequence: str | None) -> l
     }[guess]
     wanted = "a FLAIR" if sequence == "FLAIR" else "a T1-weighted scan"
     return [
-        Finding(
+        InputWarning(
             "wrong-sequence",
             f"{name} was given as {wanted} but {reason}. If it is the wrong file, the result is worthless: "
             "check it.",

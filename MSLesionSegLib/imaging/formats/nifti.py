@@ -12,7 +12,7 @@ from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256, files_sha256
 from MSLesionSegLib.imaging.checks import scan_checks as checks
 from MSLesionSegLib.imaging.checks.position import check_position_codes
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.formats.analyze import open_analyze
 from MSLesionSegLib.imaging.formats.gzip_check import check_gzip
 from MSLesionSegLib.imaging.formats.stored import DAMAGED, StoredVolume, cut_off, first_bytes
@@ -113,7 +113,7 @@ def _header(file: Path) -> nib.Nifti1Header | None:
     return None
 
 
-def _mend_scaling(name: str, header: nib.Nifti1Header) -> list[Finding]:
+def _mend_scaling(name: str, header: nib.Nifti1Header) -> list[InputWarning]:
     findings = checks.check_scaling(name, float(header["scl_slope"]), float(header["scl_inter"]))
     if findings:
         header["scl_slope"], header["scl_inter"] = np.nan, 0  # the standard's way to say that there is none
@@ -138,7 +138,7 @@ def _first_voxel(name: str, file: Path, header: nib.Nifti1Header) -> int:
     return int(given)
 
 
-def _check_length(name: str, file: Path, wanted: int) -> list[Finding]:
+def _check_length(name: str, file: Path, wanted: int) -> list[InputWarning]:
     """Compare the number of bytes with what the header promises, and read compressed ones to their end."""
     if file.name.lower().endswith(".gz"):
         with file.open("rb") as stream:
@@ -150,7 +150,7 @@ def _check_length(name: str, file: Path, wanted: int) -> list[Finding]:
     if length == wanted:
         return []
     return [
-        Finding(
+        InputWarning(
             "extra-bytes",
             f"{name} holds {length - wanted} bytes more than its header describes. They are left out: check that the "
             "scan is whole.",

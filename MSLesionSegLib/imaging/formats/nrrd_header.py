@@ -8,7 +8,7 @@ from pathlib import Path
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.position import no_position
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.formats.gzip_check import check_gzip
 
 _LONGEST = 2**24  # bytes; segmentations with hundreds of segments stay far below
@@ -87,7 +87,7 @@ def _voxel_files(fields: dict[str, str]) -> list[str]:
     return [pattern % number for number in range(int(first), int(last) + 1, int(step))]
 
 
-def check_header(path: Path, header: NrrdHeader) -> list[Finding]:
+def check_header(path: Path, header: NrrdHeader) -> list[InputWarning]:
     """Refuse what cannot be read or would be read wrongly; tell what is only assumed."""
     name, fields = path.name, header.fields
     if header.layers > 1:

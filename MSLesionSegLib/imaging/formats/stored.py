@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks.scan_checks import Finding
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 
 # What nibabel and gzip raise on files that are cut off, damaged or not what their name says.
 DAMAGED = (
@@ -45,7 +45,7 @@ class StoredVolume:
     affine: np.ndarray
     header: nib.Nifti1Header | None
     sha256: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[InputWarning, ...] = ()
 
 
 def first_bytes(path: Path, count: int) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 
 from MSLesionSegLib.imaging.checks.comparability import Check, overall
 from MSLesionSegLib.imaging.dicom import acquisition_date
-from MSLesionSegLib.imaging.reading import Finding, Scan
+from MSLesionSegLib.imaging.reading import InputWarning, Scan
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.followup_table import FollowedLesion, count_followed, follow_table, write_followed
 from MSLesionSegLib.lesions.lesion_states import STATES
@@ -53,7 +53,7 @@ def find_between_visits(run: Run) -> Found:
         if counts_withheld(request.previous):
             first = previous.highest + 1
             sentence = f"The earlier comparison counts no lesions, so all get new ids, from {first} on."
-            remarks += (Finding("new-ids", sentence),)
+            remarks += (InputWarning("new-ids", sentence),)
     for remark in remarks:
         watch.warning(remark.code, remark.sentence)
     settings = change_settings(request, cards, run.settings["device"])
@@ -92,7 +92,7 @@ def find_between_visits(run: Run) -> Found:
     )
 
 
-def pair_findings(baseline: Scan, followup: Scan) -> tuple[Finding, ...]:
+def pair_findings(baseline: Scan, followup: Scan) -> tuple[InputWarning, ...]:
     """What is odd about two scans as a pair: the same acquisition twice, or the wrong order."""
     found = []
     same = baseline.sha256 == followup.sha256 or (
@@ -101,7 +101,7 @@ def pair_findings(baseline: Scan, followup: Scan) -> tuple[Finding, ...]:
     )
     if same:
         found.append(
-            Finding(
+            InputWarning(
                 "same-scan",
                 "Baseline and follow-up are the same acquisition. Check that the right files were given.",
             )
@@ -109,7 +109,7 @@ def pair_findings(baseline: Scan, followup: Scan) -> tuple[Finding, ...]:
     dates = acquisition_date(baseline.path), acquisition_date(followup.path)
     if all(dates) and dates[0] > dates[1]:
         found.append(
-            Finding(
+            InputWarning(
                 "wrong-order",
                 "The follow-up was acquired before the baseline. Swap the two, or read new lesions as vanished ones.",
             )
@@ -129,7 +129,7 @@ def change_settings(request: SegmentRequest, cards: Mapping[str, ModelCard], dev
     )
 
 
-def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoint, tuple[Finding, ...]]:
+def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoint, tuple[InputWarning, ...]]:
     """Both scans with brain and lesions, and what is doubtful about the brains."""
     from MSLesionSegLib.network.brain_extraction import brain_mask
     from MSLesionSegLib.network.brain_mask_check import judge_brain_of
@@ -159,7 +159,7 @@ def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoin
 
 def _table(
     change: Change, watch: stages.StageWatch
-) -> tuple[list[FollowedLesion], RegionMap | None, tuple[Finding, ...]]:
+) -> tuple[list[FollowedLesion], RegionMap | None, tuple[InputWarning, ...]]:
     """Rows, regions in the baseline's space, and what is to be said about these."""
     watch.stage(stages.REGIONS)
     pair = change.subtraction

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
-from MSLesionSegLib.imaging.reading import findings_of, read_mask, read_scan
+from MSLesionSegLib.imaging.reading import read_mask, read_scan, warnings_of
 from phantoms.scan_files import AFFINE, SHAPE, noise, write_nifti, write_nrrd
 
 LABELS = np.zeros(SHAPE, np.uint8)
@@ -31,13 +31,13 @@ def moved(affine: np.ndarray, *voxels: float) -> np.ndarray:
 
 
 def told(mask: nib.Nifti1Image) -> str:
-    return " ".join(finding.sentence for finding in findings_of(mask))
+    return " ".join(finding.sentence for finding in warnings_of(mask))
 
 
 def test_a_mask_on_the_voxels_of_its_scan_needs_no_remark(tmp_path: Path, scan) -> None:
     mask = read_mask(write_nrrd(tmp_path / "mask.nrrd", LABELS, scan.affine), scan)
     np.testing.assert_array_equal(mask.dataobj, LABELS)
-    assert findings_of(mask) == ()
+    assert warnings_of(mask) == ()
 
 
 def test_less_than_a_tenth_of_a_voxel_is_the_same_grid_and_told_once(tmp_path: Path, scan) -> None:
@@ -46,7 +46,7 @@ def test_less_than_a_tenth_of_a_voxel_is_the_same_grid_and_told_once(tmp_path: P
         mask = read(path, scan)
         np.testing.assert_array_equal(mask.dataobj, LABELS)
         np.testing.assert_array_equal(mask.affine, scan.affine)
-        assert len(findings_of(mask)) == 1
+        assert len(warnings_of(mask)) == 1
         assert "The mask mask.nii lies up to 0.28 mm" in told(mask)
         assert "less than a tenth of a voxel" in told(mask)
 

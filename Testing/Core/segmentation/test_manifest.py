@@ -12,18 +12,18 @@ import pytest
 from MSLesionSegLib.imaging.checks import scan_checks as checks
 from MSLesionSegLib.imaging.checks.missing_values import fill_missing
 from MSLesionSegLib.imaging.checks.position import check_position_codes
-from MSLesionSegLib.imaging.reading import Finding, Scan
+from MSLesionSegLib.imaging.reading import InputWarning, Scan
 from MSLesionSegLib.segmentation.manifest import make_manifest
 
 GRID = np.diag([1.0, 1.0, 5.0, 1.0])
 IMAGE = nib.Nifti1Image(np.zeros((120, 120, 30), np.float32), GRID)
 
 
-def thick(name: str) -> list[Finding]:
+def thick(name: str) -> list[InputWarning]:
     return checks.check_field_of_view(name, IMAGE.shape, GRID)
 
 
-def manifest_of(*remarks: Finding, task: str = "flair", **scans: Scan) -> dict:
+def manifest_of(*remarks: InputWarning, task: str = "flair", **scans: Scan) -> dict:
     empty = {"models": {}, "settings": {}, "counts": {}, "files": {}}
     return make_manifest(task=task, scans=scans, remarks=remarks, **empty)
 
@@ -61,7 +61,7 @@ def test_two_inputs_of_the_same_name_are_told_apart():
         name: Scan(IMAGE, Path(f"/{name}/FLAIR.nii"), "00", tuple(thick("FLAIR.nii")))
         for name in ("pre", "post")
     }
-    told = sentences(manifest_of(Finding("x", "FLAIR.nii is a word."), task="enhancing", **scans))
+    told = sentences(manifest_of(InputWarning("x", "FLAIR.nii is a word."), task="enhancing", **scans))
     assert [sentence.split(" has")[0] for sentence in told] == [
         "The T1 before gadolinium",
         "The T1 after gadolinium",
