@@ -20,7 +20,7 @@ from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.segmentation.request import lesion_rule
 from MSLesionSegLib.segmentation.result_folder import output_names, save_image, stem_of
 from MSLesionSegLib.segmentation.run import Found, Run, find_regions, smallest_type
-from MSLesionSegLib.segmentation.session import bring_together, flatten
+from MSLesionSegLib.segmentation.session import coregister, correct_bias
 
 
 def find_on_session(run: Run) -> Found:
@@ -33,14 +33,14 @@ def find_on_session(run: Run) -> Found:
     scan = run.scans[task.reference].image
     given = request.brain_mask is not None
     brain, remarks = _brain(run, scan)
-    session = bring_together(task, run.scans, brain, brain_given=given, watch=watch)
+    session = coregister(task, run.scans, brain, brain_given=given, watch=watch)
     remarks += session.findings
     for finding in remarks:
         watch.warning(finding.code, finding.sentence)
     images = session.images
     if request.n4:
         watch.stage(stages.BIAS)
-        images = flatten(session, task)
+        images = correct_bias(session, task)
     found = lesion_probability(
         model,
         [images[name] for name in task.channels],

@@ -31,7 +31,7 @@ class Session:
     findings: tuple[InputWarning, ...] = ()
 
 
-def bring_together(
+def coregister(
     task: Task,
     scans: Mapping[str, Scan],
     brain: nib.Nifti1Image,
@@ -78,7 +78,7 @@ def bring_together(
     return Session(images, brain, tuple(findings))
 
 
-def flatten(session: Session, task: Task) -> dict[str, nib.Nifti1Image]:
+def correct_bias(session: Session, task: Task) -> dict[str, nib.Nifti1Image]:
     """The channels divided by one bias field, that of the first: what enhances must not bend the field.
 
     A field of its own for each scan would change how bright one is relative to the other.

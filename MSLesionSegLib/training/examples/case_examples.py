@@ -21,7 +21,7 @@ from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.segmentation.pair.comparison import channels_of
 from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput, network_input
 from MSLesionSegLib.segmentation.request import DEFAULT_REGISTRATION
-from MSLesionSegLib.segmentation.session import bring_together
+from MSLesionSegLib.segmentation.session import coregister
 from MSLesionSegLib.segmentation.stages import StageWatch
 from MSLesionSegLib.tasks import get_task
 from MSLesionSegLib.training.examples.dataset_examples import fractions
@@ -56,7 +56,7 @@ def _one_session(
     """What a network sees of scans of one session, with mask and focus as fractions on its grid."""
     task = get_task(case.task)
     scans = {name: read_scan(path) for name, path in case.images.items() if name in task.channels}
-    session = bring_together(task, scans, brain, brain_given=False, watch=StageWatch(Silent()))
+    session = coregister(task, scans, brain, brain_given=False, watch=StageWatch(Silent()))
     seen = network_input(
         [session.images[name] for name in task.channels],
         session.brain,

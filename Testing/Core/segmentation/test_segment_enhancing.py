@@ -17,7 +17,7 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.flair_confirmation import CHECK_VESSEL
 from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
-from MSLesionSegLib.segmentation.session import Session, flatten
+from MSLesionSegLib.segmentation.session import Session, correct_bias
 from MSLesionSegLib.segmentation.stages import segmentation_stages
 from MSLesionSegLib.tasks import get_task
 from phantoms.phantom import centred
@@ -213,7 +213,7 @@ def test_one_bias_field_is_taken_out_of_both_scans_and_not_of_the_flair(tmp_path
     }
     inside = volumes["pre"] > 0
     brain = nib.Nifti1Image(inside.astype(np.uint8), affine)
-    flat = flatten(Session(images, brain), get_task("enhancing"))
+    flat = correct_bias(Session(images, brain), get_task("enhancing"))
     before, after = (np.asarray(flat[name].dataobj)[inside] for name in ("pre", "post"))
     np.testing.assert_allclose(after / before, volumes["post"][inside] / volumes["pre"][inside], rtol=1e-3)
     left = before / volumes["pre"][inside]
