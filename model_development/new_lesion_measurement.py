@@ -29,11 +29,11 @@ from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import Model, load_model
 from MSLesionSegLib.segmentation.pair.comparison import (
-    Change,
     ChangeSettings,
+    LesionChange,
     Timepoint,
     find_change,
-    judge,
+    judge_change,
     with_lesions,
 )
 from MSLesionSegLib.segmentation.pair.new_lesions import change_settings
@@ -159,11 +159,11 @@ def measure_real(bench: Bench, data: Path, progress: Progress) -> list[dict[str,
     return rows
 
 
-def _plain_rule(change: Change, settings: ChangeSettings, limit: float) -> Tracked:
+def _plain_rule(change: LesionChange, settings: ChangeSettings, limit: float) -> Tracked:
     """What differs by ``limit`` z where the FLAIR model supports it, and nothing else."""
     pair = change.subtraction
     appeared, gone = (((sign * pair.difference > limit) & pair.brain).astype(np.float32) for sign in (1, -1))
-    return judge(appeared, gone, change.lesions_before, change.lesions_after, pair, settings)
+    return judge_change(appeared, gone, change.lesions_before, change.lesions_after, pair, settings)
 
 
 def _brighter(truth: np.ndarray, difference: np.ndarray) -> np.ndarray:
@@ -280,7 +280,7 @@ def measure_rules(bench: Bench, data: Path, progress: Progress) -> list[dict[str
             wanted = replace(bench.settings.rule, threshold=threshold, minimum_peak=peak)
             limits = replace(bench.settings.limits, support=support)
             settings = replace(bench.settings, rule=wanted, limits=limits)
-            tracked = judge(
+            tracked = judge_change(
                 change.appeared, change.gone, change.lesions_before, change.lesions_after,
                 change.subtraction, settings,
             )  # fmt: skip

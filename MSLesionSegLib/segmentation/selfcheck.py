@@ -20,8 +20,8 @@ from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.pair.comparison import (
-    Change,
     ChangeSettings,
+    LesionChange,
     Timepoint,
     find_change,
     with_lesions,
@@ -108,7 +108,7 @@ def self_check(
     progress.stage(stages.FLAIR_BEFORE)
     before = with_lesions(Timepoint(scan.image, brain), lesion_model, settings)
 
-    def compare(first: Timepoint, second: Timepoint) -> Change:
+    def compare(first: Timepoint, second: Timepoint) -> LesionChange:
         return find_change(first, second, change_model, settings)
 
     progress.stage(stages.SAME)
@@ -184,7 +184,7 @@ def insert_known(
 
 
 def score_inserted(
-    change: Change, truth: nib.Nifti1Image, diameters: dict[int, float]
+    change: LesionChange, truth: nib.Nifti1Image, diameters: dict[int, float]
 ) -> tuple[tuple[SizeResult, ...], int]:
     """Compare what was found with what was inserted, by any overlap on the common grid.
 
@@ -221,11 +221,11 @@ def _again(point: Timepoint, model: Model, settings: ChangeSettings, seed: int) 
     return with_lesions(Timepoint(image, brain), model, settings)
 
 
-def _count(change: Change, *states: str) -> int:
+def _count(change: LesionChange, *states: str) -> int:
     return sum(state in states for state in change.tracked.states.values())
 
 
-def _swapped(forth: Change, back: Change, new: list[int]) -> int:
+def _swapped(forth: LesionChange, back: LesionChange, new: list[int]) -> int:
     """How many of the new lesions overlap one that the swapped comparison calls vanished."""
     gone = [number for number, state in back.tracked.states.items() if state == VANISHED]
     there = nib.Nifti1Image(np.isin(back.tracked.labels, gone).astype(np.uint8), back.subtraction.affine)

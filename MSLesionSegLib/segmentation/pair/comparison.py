@@ -60,7 +60,7 @@ class ChangeSettings:
 
 
 @dataclass(frozen=True, eq=False)
-class Change:
+class LesionChange:
     """What was found, on the grid of ``subtraction`` (1 mm, RAS, the baseline's space).
 
     Attributes:
@@ -102,7 +102,7 @@ def find_change(
     *,
     previous: EarlierIds | None = None,
     progress: Progress | None = None,
-) -> Change:
+) -> LesionChange:
     """Compare two scans of one patient.
 
     Args:
@@ -154,9 +154,9 @@ def find_change(
         for first, second in ((pair.baseline, pair.followup), (pair.followup, pair.baseline))
     )
     progress.stage(stages.TRACK)
-    tracked = judge(appeared, gone, before, after, pair, settings, previous)
+    tracked = judge_change(appeared, gone, before, after, pair, settings, previous)
     checks = check_pair(baseline.flair, followup.flair, registration, pair)
-    return Change(registration, pair, appeared, gone, before, after, tracked, checks)
+    return LesionChange(registration, pair, appeared, gone, before, after, tracked, checks)
 
 
 def channels_of(names: tuple[str, ...], baseline: np.ndarray, followup: np.ndarray) -> np.ndarray:
@@ -165,7 +165,7 @@ def channels_of(names: tuple[str, ...], baseline: np.ndarray, followup: np.ndarr
     return np.stack([known[name] for name in names])
 
 
-def judge(
+def judge_change(
     appeared: np.ndarray,
     gone: np.ndarray,
     before: np.ndarray,

@@ -20,8 +20,8 @@ from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.pair.comparison import (
-    Change,
     ChangeSettings,
+    LesionChange,
     Timepoint,
     find_change,
     with_lesions,
@@ -158,7 +158,7 @@ def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoin
 
 
 def _table(
-    change: Change, watch: stages.StageWatch
+    change: LesionChange, watch: stages.StageWatch
 ) -> tuple[list[FollowedLesion], RegionMap | None, tuple[InputWarning, ...]]:
     """Rows, regions in the baseline's space, and what is to be said about these."""
     watch.stage(stages.REGIONS)
@@ -194,7 +194,7 @@ def file_names(*, withheld: bool, regions: bool = False) -> dict[str, str]:
 def _writers(
     names: Mapping[str, str],
     scans: Mapping[str, Scan],
-    change: Change,
+    change: LesionChange,
     rows: list[FollowedLesion],
     regions: RegionMap | None,
 ) -> dict[str, Callable[[Path], object]]:

@@ -9,7 +9,7 @@ from typing import Any
 from MSLesionSegLib.lesions.followup_table import FollowedLesion
 from MSLesionSegLib.lesions.lesion_states import ENLARGED, NEW, SHRUNKEN, STABLE, STATE_RULE, STATES, VANISHED
 from MSLesionSegLib.pages import fill_page
-from MSLesionSegLib.segmentation.pair.comparison import Change
+from MSLesionSegLib.segmentation.pair.comparison import LesionChange
 from MSLesionSegLib.segmentation.report.pair_pictures import Triple, lesion_triples, overview_triples
 from MSLesionSegLib.segmentation.report.pictures import Colour
 
@@ -26,7 +26,7 @@ STATE_COLOURS: dict[str, Colour] = {
 
 
 def write_pair_report(
-    path: Path, manifest: Mapping[str, Any], change: Change, rows: Sequence[FollowedLesion]
+    path: Path, manifest: Mapping[str, Any], change: LesionChange, rows: Sequence[FollowedLesion]
 ) -> None:
     """Write the page (UTF-8, no external resources, no scripts).
 
