@@ -38,14 +38,22 @@ def fits(path: Path, entry: InputScan) -> bool:
 
 
 def has_all(path: Path, entities: Sequence[str]) -> bool:
-    """Whether a name has all entities: ``acq-3D``, ``run-2`` (or ``run-02``), ``rec-none`` (nothing with rec)."""
+    """Whether a name has all entities: ``acq-3D``, ``run-2`` (or ``run-02``), ``rec-none`` (nothing with rec).
+
+    >>> has_all(Path("sub-01_acq-3D_run-02_FLAIR.nii.gz"), ["acq-3D", "run-2", "rec-none"])
+    True
+    """
     own = _entities(path)
     wanted = (entity.split("-") for entity in entities)
     return all(_is_same(own.get(key.lower(), WITHOUT), value) for key, value in wanted)
 
 
 def what_tells_apart(files: Sequence[Path]) -> str:
-    """How to choose one of several files that are for the same input."""
+    """How to choose one of several files that are for the same input.
+
+    >>> what_tells_apart([Path("sub-01_acq-2D_FLAIR.nii"), Path("sub-01_acq-3D_FLAIR.nii")])
+    'Choose one with --entity acq-2D or --entity acq-3D.'
+    """
     own = [_entities(path) for path in files]
     keys = [
         key for key in dict.fromkeys(key for one in own for key in one) if len({o.get(key) for o in own}) > 1

@@ -39,6 +39,14 @@ def span_of(text: str) -> Span | None:
 
     ``2020-05-01``, ``2020/5/1``, ``1.5.2020``, ``20200501`` have one meaning; ``05/01/2020`` and ``05012020`` have
     two (May or January), and the span holds both. A time zone is left aside: what is compared lies days apart.
+
+    >>> span_of("1.5.2020") == span_of("2020-05-01")
+    True
+    >>> both = span_of("05/01/2020")
+    >>> print(both.first.date(), both.last.date())
+    2020-01-05 2020-05-01
+    >>> print(span_of("last spring"))
+    None
     """
     date, _, hour = re.sub(r"(?<=\d)[Tt](?=\d)|[,\s]+", " ", text.strip()).partition(" ")
     days = list(_from_digits(date) if _DIGITS.fullmatch(date) else _with_separators(date))

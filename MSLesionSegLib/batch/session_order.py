@@ -15,7 +15,11 @@ _LONGEST_NUMBER = 5  # more digits may be a date
 
 
 def in_order_of_names(folders: Sequence[Path]) -> list[Path]:
-    """Folders by their names, numbers by their value (``ses-2`` before ``ses-10``)."""
+    """Folders by their names, numbers by their value (``ses-2`` before ``ses-10``).
+
+    >>> [folder.name for folder in in_order_of_names([Path("ses-10"), Path("ses-2")])]
+    ['ses-2', 'ses-10']
+    """
     return sorted(folders, key=lambda folder: (_parts(folder.name), folder.name))
 
 

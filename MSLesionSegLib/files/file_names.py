@@ -16,6 +16,11 @@ def check_name_length(path: Path) -> None:
 
     Raises:
         OutputError: with the name and the bytes that it may have.
+
+    >>> check_name_length(Path("patient_01"))
+    >>> check_name_length(Path("p" * 300))
+    Traceback (most recent call last):
+    MSLesionSegLib.errors.OutputError: The name pppppppppppppppppppppppppppppp... is too long: it has 300 bytes, ...
     """
     for part in path.parts:
         most = MOST_BYTES - HIDDEN if part == path.name else MOST_BYTES

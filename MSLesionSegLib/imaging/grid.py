@@ -26,6 +26,10 @@ def to_network_grid(
     Returns:
         float32 image for ``order=1``, else the input's type; voxels outside the field of view are 0.
         Axes that are sampled more coarsely than before are smoothed first, so that thin structures do not alias.
+
+    >>> scan = nib.Nifti1Image(np.zeros((10, 10, 4), np.float32), np.diag([1, 1, 3, 1]))
+    >>> to_network_grid(scan).shape
+    (10, 10, 10)
     """
     shape, affine = vox2out_vox((image.shape, image.affine), np.full(3, spacing))
     grid = (tuple(int(n) for n in shape), affine)

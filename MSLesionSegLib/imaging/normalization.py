@@ -24,6 +24,9 @@ def zscore(array: np.ndarray, mask: np.ndarray, winsorise_percent: float = 0.0) 
 
     Raises:
         ImageError: the mask is empty, or all intensities inside it are the same.
+
+    >>> zscore(np.array([10, 20, 20, 30, 99]), mask=np.array([1, 1, 1, 1, 0])).tolist()
+    [-1.414..., 0.0, 0.0, 1.414..., 0.0]
     """
     inside = mask > 0
     if not inside.any():
@@ -45,6 +48,9 @@ def tissue_scale(values: np.ndarray) -> tuple[float, float]:
 
     Args:
         values: intensities of the voxels of one brain, (N,), N >= 1.
+
+    >>> tissue_scale(np.array([9, 10, 11, 90]))
+    (10.0, 0.816...)
     """
     middle = np.median(values)
     spread = 1.4826 * np.median(np.abs(values - middle))

@@ -11,7 +11,11 @@ _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u20
 
 
 def printable(text: str) -> str:
-    """The text with control characters (but line feed and tabulator) written as numbers, such as ``\\u001b``."""
+    r"""The text with control characters (but line feed and tabulator) written as numbers, such as ``\u001b``.
+
+    >>> print(printable("lesion\x1b[2J"))
+    lesion\u001b[2J
+    """
     return "".join(_shown(character) for character in text)
 
 

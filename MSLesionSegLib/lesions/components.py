@@ -18,6 +18,9 @@ def bounding_box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...] | None:
     """Return the smallest slices that hold every non-zero voxel of ``mask``, or None for an empty mask.
 
     ``margin`` adds that many voxels on each side, as far as the array reaches.
+
+    >>> bounding_box(np.array([0, 1, 0, 1, 0]))
+    (slice(1, 4, None),)
     """
     box, wider = [], []
     for axis, size in enumerate(mask.shape):
@@ -39,6 +42,10 @@ def label_components(mask: np.ndarray, connectivity: int = 26) -> tuple[np.ndarr
     too). Returns ``(labels, count)``: labels is int32 of the same shape, 0 outside, 1 for the component with
     the most voxels and so on down to ``count``. Components of the same size are ordered by their first voxel
     (smallest x, then y, then z), so the numbers depend on the mask alone.
+
+    >>> labels, count = label_components(np.array([1, 0, 1, 1]).reshape(4, 1, 1))
+    >>> labels.ravel().tolist(), count  # the largest is number 1
+    ([2, 0, 1, 1], 2)
     """
     if connectivity not in CONNECTIVITIES:
         raise ValueError(f"connectivity must be one of {CONNECTIVITIES}, not {connectivity}")
@@ -66,6 +73,9 @@ def smallest_voxel_count(voxel_volume_mm3: float, minimum_mm3: float) -> int:
     """Return how many voxels a component needs for a volume of at least ``minimum_mm3`` (never less than 1).
 
     The tiny tolerance keeps 3 voxels of 1 mm3 at a minimum of 3 mm3 although spacing is stored in float32.
+
+    >>> smallest_voxel_count(voxel_volume_mm3=2.0, minimum_mm3=3.0)
+    2
     """
     return max(1, math.ceil(minimum_mm3 / voxel_volume_mm3 * (1.0 - 1e-6)))
 
@@ -116,6 +126,10 @@ def find_lesions(
 
     Raises:
         ImageError: a probability is no number.
+
+    >>> probability = np.array([0.9, 0.6, 0.1, 0.6]).reshape(4, 1, 1)
+    >>> find_lesions(probability, LesionRule(minimum_peak=0.8), voxel_volume_mm3=1.0)[0].ravel().tolist()
+    [1, 1, 0, 0]
     """
     check_probability(probability)
     labels, count = label_components(probability >= rule.threshold, rule.connectivity)
@@ -135,6 +149,9 @@ def peak_voxels(labels: np.ndarray, probability: np.ndarray) -> dict[int, Voxel]
     """Return the most probable voxel of every number in a label image, the first of equals.
 
     ``labels``: (X, Y, Z), 0 outside. ``probability``: of the same shape.
+
+    >>> peak_voxels(np.array([[[1, 1, 0, 2]]]), np.array([[[0.6, 0.9, 0.1, 0.7]]]))
+    {1: (0, 0, 1), 2: (0, 0, 3)}
     """
     box = bounding_box(labels)
     if box is None:

@@ -69,6 +69,11 @@ def track_lesions(
 
     Returns:
         The lesions, numbered by size where ``previous`` gives no number. 26-connected.
+
+    >>> lesions, appeared = np.zeros((2, 9, 1, 1), bool)
+    >>> lesions[:4] = lesions[7:] = appeared[7:] = True
+    >>> track_lesions(lesions, appeared, np.zeros_like(lesions)).states
+    {1: 'stable', 2: 'new'}
     """
     appeared, gone = appeared > 0, gone > 0
     lesions = lesions > 0

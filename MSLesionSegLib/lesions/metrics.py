@@ -120,6 +120,13 @@ def compare_masks(
     ``prediction``, ``reference``: (X, Y, Z), non-zero inside a lesion. ``spacing``: voxel size in mm along
     each axis. ``preset``: a key of :data:`MATCH_RULES`. Raises ValueError for different shapes or an unknown
     preset.
+
+    >>> reference = np.zeros((9, 3, 3))
+    >>> prediction = reference.copy()
+    >>> reference[:2] = prediction[1:3] = prediction[5] = 1
+    >>> agreement = compare_masks(prediction, reference, spacing=(1, 1, 1))
+    >>> agreement.dice, agreement.sensitivity, agreement.false_positives  # Dice 2 * 9 / (18 + 27)
+    (0.4, 1.0, 1)
     """
     if preset not in MATCH_RULES:
         raise ValueError(f"preset must be one of {sorted(MATCH_RULES)}, not {preset!r}")

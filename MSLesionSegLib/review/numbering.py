@@ -18,6 +18,13 @@ class Numbering:
 
     Args:
         anchors: voxel by number, of lesions that have a number already.
+
+    >>> numbering = Numbering({1: (0, 0, 0)})
+    >>> numbering.new((3, 0, 0)), numbering.new((5, 0, 0))
+    (2, 3)
+    >>> joined = np.ones((6, 1, 1), np.int32)
+    >>> numbering.of(joined, {1: (3, 0, 0)}, taken=())
+    {1: 1}
     """
 
     def __init__(self, anchors: Mapping[int, Voxel] | None = None) -> None:

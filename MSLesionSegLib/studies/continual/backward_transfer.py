@@ -32,6 +32,9 @@ def backward_transfer(scores: np.ndarray) -> BackwardTransfer:
 
     Raises:
         ValueError: not square, or one centre only.
+
+    >>> backward_transfer(np.array([[0.75, 0.25], [0.5, 0.75]])).mean  # the first centre's 0.75 became 0.5
+    -0.25
     """
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or len(scores) < 2:
         raise ValueError(f"scores of shape {scores.shape} are not a sequence of two or more centres")

@@ -22,6 +22,12 @@ def rotation(subsets: int, training: int) -> list[Fold]:
 
     Raises:
         SettingsError: no subset would be left for testing.
+
+    >>> for fold in rotation(subsets=3, training=2):
+    ...     print(fold.train, fold.test)
+    (0, 1) 2
+    (1, 2) 0
+    (2, 0) 1
     """
     if not 1 <= training < subsets:
         raise SettingsError(

@@ -61,6 +61,11 @@ def paired_test(metric: str, names: tuple[str, str], first: Values, second: Valu
     Args:
         metric, names: for the result.
         first, second: value by patient; None where not defined.
+
+    >>> before, after = {"a": 0.5, "b": 0.6, "c": 0.7}, {"a": 0.6, "b": 0.8, "c": 0.7}
+    >>> result = paired_test("dice", ("after", "before"), after, before)
+    >>> result.counts, round(result.difference, 3), round(result.p, 3)
+    ((3, 3), 0.1, 0.225)
     """
     from scipy import stats
 

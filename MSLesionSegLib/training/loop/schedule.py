@@ -17,6 +17,10 @@ def learning_rate(recipe: TrainingRecipe, step: int, losses: Sequence[float] = (
         recipe: warm-up, length and schedule.
         step: number of steps made so far.
         losses: of those steps; only the schedule ``plateau`` looks at them.
+
+    >>> recipe = TrainingRecipe(steps=110, warm_up=10, learning_rate=0.5)  # cosine
+    >>> [round(learning_rate(recipe, step), 3) for step in (0, 9, 60, 109)]
+    [0.05, 0.5, 0.25, 0.0]
     """
     if step < recipe.warm_up:
         return recipe.learning_rate * (step + 1) / recipe.warm_up
