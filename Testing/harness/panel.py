@@ -106,11 +106,12 @@ def stockWidgets() -> dict[str, type]:
 
 
 def customWidgets() -> dict[str, type]:
-    import standins
+    import ctk_widgets
+    import qmrml_widgets
     from strict import strict
 
-    names = [n for n in vars(standins) if n.startswith(("qMRML", "ctk"))]
-    return {name: _named(strict(getattr(standins, name))) for name in names}
+    kinds = {**vars(qmrml_widgets), **vars(ctk_widgets)}
+    return {n: _named(strict(kind)) for n, kind in kinds.items() if n.startswith(("qMRML", "ctk"))}
 
 
 def _named(kind: type) -> type:
