@@ -170,17 +170,14 @@ def _brighter(truth: np.ndarray, difference: np.ndarray) -> np.ndarray:
     """Those components of a mask whose mean difference is positive."""
     labels, count = label_components(truth)
     means = np.atleast_1d(ndimage.mean(difference, labels, np.arange(count + 1)))
-    keep = means > 0
-    keep[0] = False
-    return keep[labels]
+    return (labels > 0) & (means > 0)[labels]
 
 
 def _off(found: np.ndarray, other: np.ndarray) -> np.ndarray:
     """A mask without the components that touch another mask."""
     labels, count = label_components(found)
     keep = np.ones(count + 1, bool)
-    keep[np.unique(labels[other])] = False
-    keep[0] = False
+    keep[np.append(np.unique(labels[other]), 0)] = False
     return keep[labels]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -27,16 +27,9 @@ from MSLesionSegLib.review.decision_record import (
 from MSLesionSegLib.review.decisions import ACCEPTED, LESION, OPEN, REJECTED, ReviewedLesion, states_of
 from MSLesionSegLib.review.numbering import Numbering
 from MSLesionSegLib.review.region_growing import outline_missed, voxel_at
-from MSLesionSegLib.review.reviewed_mask import MaskChanges, ReviewedMask
+from MSLesionSegLib.review.reviewed_mask import ReviewedMask
 from MSLesionSegLib.review.table_cache import RememberedTable
-
-
-@dataclass(frozen=True, eq=False)
-class _Step:
-    changes: MaskChanges
-    accepted: frozenset[int]
-    rejected: dict[int, ReviewedLesion]
-    anchors: dict[int, Voxel]
+from MSLesionSegLib.review.undo_step import MOST_STEPS, UndoStep
 
 
 class Review:
@@ -58,8 +51,6 @@ class Review:
             at the map alone.
     """
 
-    _MOST_UNDO = 50
-
     def __init__(
         self,
         probability: nib.Nifti1Image,
@@ -78,7 +69,7 @@ class Review:
         self._numbering = Numbering()
         self._accepted: set[int] = set()
         self._rejected: dict[int, ReviewedLesion] = {}
-        self._undo: list[_Step] = []
+        self._undo: list[UndoStep] = []
         self._table = RememberedTable(nib.Nifti1Image(self._probability, self.affine), regions)
         self._forget_rows()
 
@@ -349,11 +340,11 @@ class Review:
 
     def _remember(self) -> None:
         self._undo.append(
-            _Step(
+            UndoStep(
                 self._mask.changes,
                 frozenset(self._accepted),
                 dict(self._rejected),
                 dict(self._numbering.anchors),
             )
         )
-        del self._undo[: -self._MOST_UNDO]
+        del self._undo[:-MOST_STEPS]

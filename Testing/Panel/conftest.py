@@ -108,3 +108,13 @@ else:
         yield opened
         harness.closePanel(opened)
         scenes.clear()
+
+
+@pytest.fixture
+def load(tmp_path, patient):
+    """Loads the small patient's FLAIR under another name."""
+
+    def loaded(name: str):
+        return scenes.loadVolume(Path(shutil.copy(patient, tmp_path / f"{name}.nii.gz")))
+
+    return loaded

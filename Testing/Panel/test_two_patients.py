@@ -12,133 +12,13 @@ import panel as harness
 import pytest
 import scene as scenes
 import slicer
-from pressing import choose_model, choosing, decisions, press
+from pressing import choose_model, choose_task, choosing, decisions, press, settle
 
 from MSLesionSegLib.files.checksums import file_sha256
 from phantoms.hospital import save_patient, save_result
 
 REJECT = "C"
 ONE_VIEW = 6
-
-
-@pytest.fixture
-def load(tmp_path, patient):
-    """Loads the small patient's FLAIR under another name."""
-
-    def loaded(name: str):
-        return scenes.loadVolume(Path(shutil.copy(patient, tmp_path / f"{name}.nii.gz")))
-
-    return loaded
-
-
-def settle(panel) -> None:
-    """Let what waits for the end of an event happen."""
-    harness.wait(lambda: not panel.scans._proposing.active and not panel.focus.waiting)
-
-
-def choose_task(panel, task: str) -> None:
-    panel.ui.taskComboBox.currentIndex = ["flair", "new", "enhancing"].index(task)
-
-
-@pytest.fixture
-def questions(monkeypatch):
-    """What is asked; every answer is no."""
-    asked = []
-    monkeypatch.setattr(slicer.util, "confirmYesNoDisplay", lambda text, **rest: asked.append(text))
-    return asked
-
-
-def under_patient(node, name: str) -> None:
-    """Put a volume under a patient of the subject hierarchy, as Slicer does with DICOM."""
-    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
-    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), name)
-    study = hierarchy.CreateStudyItem(patient, "MR")
-    hierarchy.CreateItem(study, node)
-
-
-def test_scans_of_two_patients_are_not_proposed_as_a_pair(panel, load):
-    choose_task(panel, "new")
-    first = load("sub-01_ses-01_FLAIR")
-    load("sub-02_ses-02_FLAIR")
-    settle(panel)
-    assert panel.parameters.node.baselineVolume is first and panel.parameters.node.followupVolume is None
-    own = load("sub-01_ses-02_FLAIR")
-    settle(panel)
-    assert panel.parameters.node.followupVolume is own
-
-
-def test_patients_of_the_subject_hierarchy_are_not_proposed_as_a_pair(panel, load):
-    scans = [load(name) for name in ("FLAIR_a", "FLAIR_b", "FLAIR_c")]
-    for node, name in zip(scans, ["Weber^Eva (17)", "Keller^Max (18)", "Weber^Eva (17)"], strict=True):
-        node.SetName("5: t2_flair")
-        under_patient(node, name)
-    choose_task(panel, "new")
-    settle(panel)
-    chosen = panel.parameters.node
-    assert [chosen.baselineVolume, chosen.followupVolume] == [scans[0], scans[2]]
-
-
-def test_a_scan_that_a_person_chooses_brings_the_other_of_its_patient(panel, load):
-    scans = [load(f"sub-{s}_ses-{n}_FLAIR") for s in ("01", "02") for n in (1, 2)]
-    choose_task(panel, "new")
-    settle(panel)
-    chosen = panel.parameters.node
-    assert [chosen.baselineVolume, chosen.followupVolume] == scans[:2]
-    panel.ui.followupSelector.setCurrentNode(None)
-    panel.ui.baselineSelector.setCurrentNode(scans[2])
-    assert [chosen.baselineVolume, chosen.followupVolume] == scans[2:]
-    panel.ui.followupSelector.setCurrentNode(scans[1])
-    assert [chosen.baselineVolume, chosen.followupVolume] == [scans[2], scans[1]], "a person may mix them"
-
-
-def test_a_pair_of_two_patients_is_questioned_before_the_work(panel, load, questions):
-    one, other = load("sub-01_ses-01_FLAIR"), load("sub-02_ses-02_FLAIR")
-    choose_task(panel, "new")
-    panel.parameters.node.baselineVolume, panel.parameters.node.followupVolume = one, other
-    assert panel.ui.segmentButton.enabled, panel.ui.segmentButton.toolTip
-    panel.ui.segmentButton.click()
-    assert len(questions) == 1 and panel.search.row.job is None
-    assert "baseline FLAIR: sub-01_ses-01_FLAIR, of sub-01" in questions[0]
-    assert "follow-up FLAIR: sub-02_ses-02_FLAIR, of sub-02" in questions[0]
-
-
-def test_patients_of_the_subject_hierarchy_are_named_in_the_question(panel, load, questions):
-    one, other = load("FLAIR_1"), load("FLAIR_2")
-    under_patient(one, "Weber^Eva (17)")
-    under_patient(other, "Keller^Max (18)")
-    choose_task(panel, "new")
-    panel.parameters.node.baselineVolume, panel.parameters.node.followupVolume = one, other
-    panel.ui.segmentButton.click()
-    assert "Weber^Eva (17)" in questions[0] and "Keller^Max (18)" in questions[0]
-
-
-def test_a_pair_in_the_wrong_order_is_questioned_before_the_work(panel, load, questions):
-    one, other = load("sub-01_ses-01_FLAIR"), load("sub-01_ses-02_FLAIR")
-    choose_task(panel, "new")
-    panel.parameters.node.baselineVolume, panel.parameters.node.followupVolume = other, one
-    panel.ui.segmentButton.click()
-    assert "sub-01_ses-02_FLAIR seems to be later" in questions[0] and panel.search.row.job is None
-
-
-def test_after_a_yes_the_unlikely_pair_is_compared(panel, load, monkeypatch):
-    begun = []
-    monkeypatch.setattr(panel.logic, "segment", lambda task, nodes, **rest: begun.append(set(nodes)))
-    one, other = load("sub-01_ses-01_FLAIR"), load("sub-02_ses-02_FLAIR")
-    choose_task(panel, "new")
-    panel.parameters.node.baselineVolume, panel.parameters.node.followupVolume = one, other
-    slicer.harnessAnswers.append(True)
-    panel.ui.segmentButton.click()
-    assert begun == [{"baseline", "followup"}]
-
-
-def test_one_patient_s_scans_are_not_questioned(panel, load, questions, monkeypatch):
-    begun = []
-    monkeypatch.setattr(panel.logic, "segment", lambda task, nodes, **rest: begun.append(set(nodes)))
-    load("sub-01_ses-01_FLAIR"), load("sub-01_ses-02_FLAIR")
-    choose_task(panel, "new")
-    settle(panel)
-    panel.ui.segmentButton.click()
-    assert begun and not questions
 
 
 class Clinic:

@@ -79,3 +79,12 @@ def save_and_load(folder: Path) -> None:
     scenes.clear()
     assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLSegmentationNode") == 0
     assert slicer.util.loadScene(bundle)
+
+
+def settle(panel) -> None:
+    """Let what waits for the end of an event happen."""
+    harness.wait(lambda: not panel.scans._proposing.active and not panel.focus.waiting)
+
+
+def choose_task(panel, task: str) -> None:
+    panel.ui.taskComboBox.currentIndex = ["flair", "new", "enhancing"].index(task)
