@@ -19,7 +19,7 @@ from MSLesionSegLib.batch.workers import run_here
 from MSLesionSegLib.errors import BatchError, Cancelled, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation.request import SegmentRequest
-from phantoms.killed_worker import Deadly
+from support.killed_worker import Deadly
 from phantoms.phantom import Head
 
 

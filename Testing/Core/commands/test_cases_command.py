@@ -16,7 +16,7 @@ import pytest
 from MSLesionSegLib.cases.case_set import list_cases
 from MSLesionSegLib.cases.checking import check_cases
 from phantoms.case_fixtures import add_flair, examination, save_like
-from phantoms.command_calls import call, events
+from support.command_calls import call, events
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="processes are killed differently on Windows")
 

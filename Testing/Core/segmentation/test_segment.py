@@ -17,7 +17,7 @@ from MSLesionSegLib.network.models.store import read_card, write_card
 from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 from phantoms.phantom import PATIENT_NAME, Head, centred, make_head
-from phantoms.recorder import Recorder
+from support.recorder import Recorder
 
 TILT = nib.eulerangles.euler2mat(0.25, -0.15, 0.1)
 GRIDS = {

@@ -21,7 +21,7 @@ from MSLesionSegLib.segmentation.session import Session, correct_bias
 from MSLesionSegLib.segmentation.stages import segmentation_stages
 from MSLesionSegLib.tasks import get_task
 from phantoms.phantom import centred
-from phantoms.recorder import Recorder
+from support.recorder import Recorder
 
 SHAPE = (60, 70, 56)
 TURN = nib.eulerangles.euler2mat(0.05, -0.04, 0.06)

@@ -20,7 +20,7 @@ from MSLesionSegLib.studies.engine.cells import Cell, keys_of, known_as
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.gate import cells as gate_cells
 from MSLesionSegLib.studies.pretraining import cells as pretraining_cells
-from phantoms.cell_functions import die_once, interrupted, trained_sum
+from support.cell_functions import die_once, interrupted, trained_sum
 
 
 def chain(log: Path, seed: int = 0) -> list[Cell]:

@@ -22,7 +22,7 @@ from MSLesionSegLib.training.examples.replay_buffer import (
     replay_examples,
 )
 from phantoms.case_fixtures import add_flair, examination, repacked, save_like
-from phantoms.command_calls import call, events
+from support.command_calls import call, events
 
 
 @pytest.fixture(autouse=True)
