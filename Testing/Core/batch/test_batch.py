@@ -19,8 +19,8 @@ from MSLesionSegLib.batch.workers import run_here
 from MSLesionSegLib.errors import BatchError, Cancelled, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation.request import SegmentRequest
-from support.killed_worker import Deadly
 from phantoms.phantom import Head
+from support.killed_worker import Deadly
 
 
 def flair(head: Head, dataset: Path, *names: str) -> Path:

@@ -13,8 +13,8 @@ from MSLesionSegLib.cases.case_set import read_cases
 from MSLesionSegLib.cases.nnunet_monai_export import export_monai, export_nnunet
 from MSLesionSegLib.errors import OutputError, SettingsError
 from phantoms.case_fixtures import SHAPE, add_flair, examination
-from support.command_calls import call, events
 from phantoms.phantom import centred, make_head
+from support.command_calls import call, events
 
 
 @pytest.fixture
