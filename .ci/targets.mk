@@ -26,6 +26,7 @@ bench: $(READY)
 lint: $(READY)
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
+	$(RUN)/mypy
 
 extension:
 	@test -n "$(OUT)" || { echo "Say where: make extension OUT=folder"; exit 1; }

@@ -184,6 +184,6 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    for number in asked:
+    for late in asked:
         with contextlib.suppress(Cancelled):
-            signal.raise_signal(number)
+            signal.raise_signal(late)

@@ -22,7 +22,8 @@ def bounding_box(mask: np.ndarray, margin: int = 0) -> tuple[slice, ...] | None:
     >>> bounding_box(np.array([0, 1, 0, 1, 0]))
     (slice(1, 4, None),)
     """
-    box, wider = [], []
+    box: list[slice] = []
+    wider: list[slice] = []
     for axis, size in enumerate(mask.shape):
         others = tuple(other for other in range(mask.ndim) if other != axis)
         # only what the axes before have left is looked at

@@ -162,9 +162,9 @@ def to_markdown(evaluation: Evaluation) -> str:
         "|---|---|---|---|",
     ]
     for group in evaluation.load_groups:
-        false, bias = group.false_positives_per_scan, group.volume_bias_mm3
+        wrong, bias = group.false_positives_per_scan, group.volume_bias_mm3
         lines.append(
-            f"| {group.name} | {group.cases} | {_shown_average('false_positives', false, group.cases)} "
+            f"| {group.name} | {group.cases} | {_shown_average('false_positives', wrong, group.cases)} "
             f"| {_shown_average('volume_bias', bias, group.cases)} |"
         )
     lines += [

@@ -144,6 +144,7 @@ def fit_atlas(flair_1mm: nib.Nifti1Image, brain_1mm: nib.Nifti1Image) -> RegionM
         return _undetermined(flair_1mm, problem)
 
     box = bounding_box(brain, margin=2)
+    assert box is not None, "a brain that covers enough is not empty"
     z = np.asarray(flair_1mm.dataobj, dtype=np.float32)[box]
     inside = brain[box]
     affine = flair_1mm.affine.copy()
@@ -193,9 +194,10 @@ def classify(lesion_voxels: np.ndarray, region_map: RegionMap | None) -> Locatio
 
     ``lesion_voxels``: (N, 3) voxel coordinates on the map's grid, whole numbers or fractions; N >= 1.
     """
-    if region_map is None or region_map.problem:
-        reason = region_map.problem if region_map else "No brain atlas was fitted to this scan."
-        return Location(UNDETERMINED, None, reason)
+    if region_map is None:
+        return Location(UNDETERMINED, None, "No brain atlas was fitted to this scan.")
+    if region_map.problem:
+        return Location(UNDETERMINED, None, region_map.problem)
     labels = np.asarray(region_map.labels.dataobj)
     voxels = np.clip(np.rint(lesion_voxels).astype(int), 0, np.array(labels.shape) - 1)
     share = float((labels[tuple(voxels.T)] == INFRATENTORIAL).mean())
@@ -230,6 +232,7 @@ def _find_ventricles(dark: np.ndarray, atlas: np.ndarray, sizes: np.ndarray) -> 
     shape = atlas.shape
     expected = atlas == VENTRICLES
     box = bounding_box(expected, margin=int(np.ceil(_VENTRICLE_REACH_MM / sizes.min())) + 4)
+    assert box is not None, "an atlas without ventricles was refused"
     expected, dark, atlas = expected[box], dark[box], atlas[box]
     near = distance_to(expected, sizes)
     candidates = dark & (atlas != INFRATENTORIAL) & (near <= _VENTRICLE_REACH_MM)

@@ -65,6 +65,7 @@ def each_lesion(
     for number, voxels in _voxels_by_label(labels):
         world = nib.affines.apply_affine(dseg.affine, voxels)
         nearest = np.argmin(((world - world.mean(axis=0)) ** 2).sum(axis=1))
+        x, y, z = world[nearest].tolist()
         values = None if likely is None else likely[tuple(voxels.T)].astype(np.float64)
         points = voxels if to_regions is None else nib.affines.apply_affine(to_regions, voxels)
         location = classify(points, regions)
@@ -72,7 +73,7 @@ def each_lesion(
             id=number,
             volume_mm3=len(voxels) * voxel_mm3,
             longest_axis_mm=longest_axis(voxels, dseg.affine),
-            centre_ras=tuple(float(value) for value in world[nearest]),
+            centre_ras=(x, y, z),
             region=location.region,
             region_distance_mm=location.distance_mm,
             mean_probability=None if values is None else float(values.mean()),
@@ -174,7 +175,11 @@ _COLUMNS: dict[str, Callable[[Lesion], object]] = {
 
 def of_lesion(columns: Mapping[str, Callable[[Lesion], object]]) -> dict[str, Callable[[Any], object]]:
     """The same columns for rows that hold a ``lesion``."""
-    return {name: lambda row, cell=cell: cell(row.lesion) for name, cell in columns.items()}
+
+    def of_row(cell: Callable[[Lesion], object]) -> Callable[[Any], object]:
+        return lambda row: cell(row.lesion)
+
+    return {name: of_row(cell) for name, cell in columns.items()}
 
 
 def write_csv(lesions: Sequence[Lesion], path: Path) -> None:

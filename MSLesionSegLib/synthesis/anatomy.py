@@ -54,8 +54,10 @@ def template_anatomy() -> Anatomy:
     corners = np.argwhere(brain > 0)
     start, stop = corners.min(0) - margin, corners.max(0) + margin + 1
     window, affine = _window(brain.shape, start, stop, affine)
-    cut = [_cut(a, start, stop, window) for a in (white, grey, fluid, brain, ventricles)]
-    return Anatomy(*cut, affine=affine)
+    white, grey, fluid, brain, ventricles = (
+        _cut(a, start, stop, window) for a in (white, grey, fluid, brain, ventricles)
+    )
+    return Anatomy(white, grey, fluid, brain, ventricles, affine)
 
 
 def _unit(array: np.ndarray) -> np.ndarray:

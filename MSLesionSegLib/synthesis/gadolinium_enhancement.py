@@ -188,9 +188,7 @@ def _focus(kind: Enhancement, rng: np.random.Generator) -> tuple[np.ndarray, np.
         return whole, whole
     rim = hard & (ndimage.distance_transform_edt(hard) <= rng.uniform(*kind.rim_mm))
     if form == "open ring":
-        away = np.stack(np.indices(hard.shape)).astype(np.float32) - (np.array(hard.shape) // 2).reshape(
-            3, 1, 1, 1
-        )
+        away = np.indices(hard.shape).astype(np.float32) - (np.array(hard.shape) // 2).reshape(3, 1, 1, 1)
         gap = rng.normal(size=3)
         cosine = np.tensordot(gap / np.linalg.norm(gap), away, 1) / np.maximum(
             np.linalg.norm(away, axis=0), 1e-3

@@ -33,7 +33,8 @@ def shapes_from_file(path: Path, smallest: int = 8, largest: int = 20000) -> Sha
         voxels -= voxels.min(1, keepdims=True)
         mask = np.zeros(voxels.max(1) + 5, dtype=np.float32)
         mask[tuple(voxels + 2)] = 1
-        mask = np.rot90(mask, rng.integers(4), axes=tuple(rng.permutation(3)[:2]))
+        turns, axes = int(rng.integers(4)), rng.permutation(3)
+        mask = np.rot90(mask, turns, axes=(axes[0], axes[1]))
         mask = mask[:: rng.choice([-1, 1]), :: rng.choice([-1, 1]), :: rng.choice([-1, 1])]
         return ndimage.gaussian_filter(mask, rng.uniform(0.4, 0.9)).clip(0, 1)
 

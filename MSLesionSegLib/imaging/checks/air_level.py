@@ -82,7 +82,7 @@ def measure_air(data: np.ndarray) -> Air:
     counts = {v: np.count_nonzero(values == v) for v in np.unique([*corners.ravel(), values.min()])}
     shared = {value: count for value, count in counts.items() if count > _SHARED * values.size}
     rest = values[~np.isin(values, list(shared))]
-    filling = [float(v) for v, count in shared.items() if rest.size and _is_filling(v, count, rest)]
+    filling = [float(v) for v, count in shared.items() if rest.size and _is_filling(v, int(count), rest)]
     values = values[~np.isin(values, filling)]
     low, span = _range(values)
     lowest = float(values.min())

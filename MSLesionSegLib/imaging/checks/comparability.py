@@ -107,12 +107,12 @@ def check_coverage(covered: float) -> Check:
 
 def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Check:
     """Compare deep with superficial tissue on two scans: see :mod:`~MSLesionSegLib.imaging.checks.sequence_guess`."""
-    features = [contrast_features(image) for image in (baseline, followup)]
-    if None in features:
+    before, after = contrast_features(baseline), contrast_features(followup)
+    if before is None or after is None:
         return Check(
             "contrast", "amber", float("nan"), "The contrast of the two scans could not be compared."
         )
-    difference = abs(features[0][0] - features[1][0])
+    difference = abs(before[0] - after[0])
     light = _light(difference, _CONTRAST)
     return Check(
         "contrast",

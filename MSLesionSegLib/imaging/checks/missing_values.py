@@ -83,7 +83,7 @@ def _healed(name: str, data: np.ndarray, bad: np.ndarray) -> tuple[np.ndarray, l
 
 def _profiles(present: np.ndarray) -> list[np.ndarray]:
     """For each axis, which planes across it hold anything."""
-    return [present.any(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
+    return [np.any(present, axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
 
 
 def _between(profile: np.ndarray) -> np.ndarray:
