@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import scene as scenes
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = sorted((ROOT / "MSLesionSeg").rglob("*.py"))
 ALLOWED = {
     "slicer",
