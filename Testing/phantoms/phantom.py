@@ -47,7 +47,7 @@ def make_head(affine: np.ndarray, shape: tuple[int, int, int], seed: int = 0) ->
         np.minimum(*(((x - side * 8) / 5) ** 2 + (y / 20) ** 2 + (z / 9) ** 2 for side in (-1, 1))) < 1
     )
     values = np.select([depth < 0.06, depth < 0.16], [40.0, 135.0], 110.0)
-    values[ventricles] = 35.0
+    values[ventricles] = 30.0
     lesions = np.zeros(shape, bool)
     for cx, cy, cz, radius in ((18, 8, 4, 5), (-19, -9, 8, 7), (16, -22, -6, 5), (-12, 30, 8, 5)):
         lesions |= ((x - cx) ** 2 + (y - cy) ** 2 + (z - cz) ** 2 < radius**2) & ~ventricles
