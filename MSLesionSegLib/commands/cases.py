@@ -229,9 +229,9 @@ def cases_export(
             from MSLesionSegLib.cases.set_archive import export_archive
 
             return export_archive(cases, to, task=task, strip_face=strip_face, progress=job)
-        from MSLesionSegLib.cases import nnunet_monai_export as case_exports
+        from MSLesionSegLib.cases.nnunet_monai_export import export_monai, export_nnunet
 
-        write = {"nnunet": case_exports.export_nnunet, "monai": case_exports.export_monai}[layout]
+        write = {"nnunet": export_nnunet, "monai": export_monai}[layout]
         return write(cases, to, task=task or "flair", strip_face=strip_face, progress=job)
 
     def describe(exported: Exported) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.checks.air_level import AT_ZERO, Air, measure_air
 from MSLesionSegLib.imaging.checks.label_grid import elsewhere, on_grid
 from MSLesionSegLib.imaging.checks.missing_values import covered_shape, fill_missing
@@ -74,8 +74,8 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
     volume = open_volume(path)
     values = scaled(volume)
     data, repairs = fill_missing(name, values)
-    coverage = checks.check_field_of_view(name, covered_shape(values), volume.affine)
-    checks.check_contrast(name, data)
+    coverage = scan_checks.check_field_of_view(name, covered_shape(values), volume.affine)
+    scan_checks.check_contrast(name, data)
     given = image_of(data, volume)
     air = measure_air(data)
     image = given if air == AT_ZERO else image_of(air.remove(data), volume)
@@ -84,8 +84,8 @@ def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None)
         *volume.findings,
         *coverage,
         *repairs,
-        *checks.check_stored_values(name, measured),
-        *checks.check_sequence(name, image, sequence),
+        *scan_checks.check_stored_values(name, measured),
+        *scan_checks.check_sequence(name, image, sequence),
     )
     return Scan(image, path, volume.sha256, findings, air, None if image is given else given)
 

@@ -11,8 +11,7 @@ from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.metrics import CaseMetrics, compare_masks
-from MSLesionSegLib.segmentation import result_folder as outputs
-from MSLesionSegLib.segmentation import stages
+from MSLesionSegLib.segmentation import result_folder, stages
 from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 
@@ -47,12 +46,12 @@ def run_demo(
 
     from MSLesionSegLib.synthesis.patient import synthetic_patient
 
-    outputs.check_output(folder, TASK, overwrite=overwrite)
+    result_folder.check_output(folder, TASK, overwrite=overwrite)
     progress.stage(stages.SYNTHESIS)
     patient = synthetic_patient(seed, lesions=LESIONS)
     home = output / "patient"
     scan = home / "synthetic_FLAIR.nii.gz"
-    outputs.save_in_folder(
+    result_folder.save_in_folder(
         home,
         {
             scan.name: (np.asarray(patient.flair.dataobj, np.float32), patient.flair),

@@ -16,7 +16,7 @@ from MSLesionSegLib.lesions.evaluation import (
     write_json,
     write_markdown,
 )
-from MSLesionSegLib.segmentation import result_folder as outputs
+from MSLesionSegLib.segmentation import result_folder
 
 TASK = "evaluate"
 STAGE = "compare masks"
@@ -24,7 +24,7 @@ FILES = {
     "table": "cases.csv",
     "numbers": "evaluation.json",
     "text": "evaluation.md",
-    "manifest": outputs.MANIFEST,
+    "manifest": result_folder.MANIFEST,
 }
 COLUMNS = ("name", "prediction", "reference")
 Case = tuple[str, Path, Path]
@@ -95,7 +95,7 @@ def evaluate(
     if output is not None:
         files = [file for _, *pair in cases for file in pair]
         inputs = [*files, listing] if listing else files
-        outputs.check_output(output, TASK, overwrite=overwrite, inputs=inputs)
+        result_folder.check_output(output, TASK, overwrite=overwrite, inputs=inputs)
 
     def told() -> Iterator[Case]:
         for number, case in enumerate(cases):
@@ -108,10 +108,12 @@ def evaluate(
         for finding in case.findings:
             progress.warning(finding.code, f"Case {case.name}: {finding.sentence}")
     if output is not None:
-        with outputs.staged(output, TASK, overwrite=overwrite) as folder:
+        with result_folder.staged(output, TASK, overwrite=overwrite) as folder:
             write_csv(evaluation, folder / FILES["table"])
             write_json(evaluation, folder / FILES["numbers"])
             write_markdown(evaluation, folder / FILES["text"])
-            content = {"program": outputs.PROGRAM, "version": __version__, "task": TASK}
-            outputs.write_manifest(content | {"preset": preset, "cases": len(cases), "files": FILES}, folder)
+            content = {"program": result_folder.PROGRAM, "version": __version__, "task": TASK}
+            result_folder.write_manifest(
+                content | {"preset": preset, "cases": len(cases), "files": FILES}, folder
+            )
     return evaluation

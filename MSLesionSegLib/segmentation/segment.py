@@ -11,8 +11,7 @@ from MSLesionSegLib.imaging.reading import InputWarning, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
-from MSLesionSegLib.segmentation import result_folder as outputs
-from MSLesionSegLib.segmentation import stages
+from MSLesionSegLib.segmentation import result_folder, stages
 from MSLesionSegLib.segmentation.manifest import make_manifest
 from MSLesionSegLib.segmentation.one_session import find_on_session
 from MSLesionSegLib.segmentation.pair.new_lesions import find_between_visits
@@ -64,7 +63,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
 
     task, folders = check_request(request), find_models(request)
     sources = [*request.inputs.values(), *folders.values(), request.brain_mask, request.previous]
-    outputs.check_output(
+    result_folder.check_output(
         request.output, task.name, overwrite=request.overwrite, inputs=[*filter(None, sources)]
     )
     watch = stages.StageWatch(progress)
@@ -102,7 +101,7 @@ def _write(run: Run, found: Found) -> SegmentationResult:
         remarks=found.remarks,
         files=found.names,
     ) | dict(found.facts)
-    with outputs.staged(request.output, task.name, overwrite=request.overwrite) as folder:
+    with result_folder.staged(request.output, task.name, overwrite=request.overwrite) as folder:
         for number, (role, write) in enumerate(found.writers.items()):
             watch.stage(stages.WRITE, 0.6 * number / len(found.writers))
             write(folder / found.names[role])
@@ -110,7 +109,7 @@ def _write(run: Run, found: Found) -> SegmentationResult:
         found.write_page(folder / found.names["report"], manifest)
         watch.stage(stages.WRITE, 0.95)
         manifest["timings_s"] = watch.total()
-        outputs.write_manifest(manifest, folder)
+        result_folder.write_manifest(manifest, folder)
     return SegmentationResult(
         folder=request.output,
         files={role: request.output / name for role, name in found.names.items()},

@@ -15,7 +15,7 @@ import numpy as np
 import pydicom
 
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.dicom.frames import Frame, frame_value, frames_of
 from MSLesionSegLib.imaging.dicom.pixels import stored_pixels
 from MSLesionSegLib.imaging.dicom.stack import stack
@@ -68,8 +68,8 @@ def open_dicom(folder: Path) -> StoredVolume:
             raise _damaged(name) from None
         frames, affine = stack(name, found)
         columns, rows = frames[0].size
-        checks.check_shape(name, (columns, rows, len(frames)))
-        checks.check_affine(name, affine)
+        scan_checks.check_shape(name, (columns, rows, len(frames)))
+        scan_checks.check_affine(name, affine)
         stored, scaling, sha256 = _read(name, frames)
     return StoredVolume(stored, *scaling, affine, None, sha256)
 
@@ -138,7 +138,7 @@ def _check_kind(series: _Series, name: str) -> None:
         )
     for header in series.headers.values():
         if int(header.get("SamplesPerPixel") or 1) > 1:
-            raise checks.several_values(name)
+            raise scan_checks.several_values(name)
         if "MOSAIC" in (header.get("ImageType") or ()):
             raise ImageError(
                 f"The folder {name} holds mosaics: all slices in one picture. Convert them, for example with "

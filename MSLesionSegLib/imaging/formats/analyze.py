@@ -9,7 +9,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import files_sha256
-from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.checks.position import no_position
 from MSLesionSegLib.imaging.formats.stored import DAMAGED, StoredVolume, cut_off
 
@@ -30,9 +30,9 @@ def open_analyze(path: Path, header_file: Path, voxel_file: Path) -> StoredVolum
             f"{name} is not a NIfTI or Analyze image, or it is damaged or cut off. Copy it again, or convert it "
             "again from the DICOM files."
         ) from None
-    checks.check_shape(name, image.shape)
-    checks.check_value_type(name, image.get_data_dtype())
-    checks.check_affine(name, image.affine)
+    scan_checks.check_shape(name, image.shape)
+    scan_checks.check_value_type(name, image.get_data_dtype())
+    scan_checks.check_affine(name, image.affine)
     try:
         stored = np.asarray(image.dataobj.get_unscaled()).reshape(image.shape[:3])
     except DAMAGED:

@@ -9,7 +9,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256
-from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.checks.position import no_position
 from MSLesionSegLib.imaging.formats.gzip_check import check_gzip
 from MSLesionSegLib.imaging.formats.stored import DAMAGED, StoredVolume, cut_off, first_bytes
@@ -37,8 +37,8 @@ def open_mgh(path: Path) -> StoredVolume:
         raise ImageError(
             f"{name} is not an image of FreeSurfer, or it is damaged or cut off. Copy or export it again."
         ) from None
-    checks.check_shape(name, shape)
-    checks.check_affine(name, affine)
+    scan_checks.check_shape(name, shape)
+    scan_checks.check_affine(name, affine)
     try:
         stored = np.asarray(image.dataobj).reshape(shape[:3])
     except DAMAGED:

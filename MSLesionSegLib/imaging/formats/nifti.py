@@ -10,7 +10,7 @@ from nibabel.arrayproxy import ArrayProxy
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256, files_sha256
-from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.checks.position import check_position_codes
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.formats.analyze import open_analyze
@@ -44,11 +44,11 @@ def open_nifti(path: Path) -> StoredVolume:
         slope, intercept = header.get_slope_inter()
     except DAMAGED:
         raise _not_readable(path.name) from None
-    checks.check_shape(path.name, shape)
-    checks.check_value_type(path.name, dtype)
-    checks.check_affine(path.name, affine)
+    scan_checks.check_shape(path.name, shape)
+    scan_checks.check_value_type(path.name, dtype)
+    scan_checks.check_affine(path.name, affine)
     findings += [
-        *checks.check_units(path.name, header, affine),
+        *scan_checks.check_units(path.name, header, affine),
         *check_position_codes(path.name, header),
         *_check_length(path.name, voxel_file, offset + int(np.prod(shape)) * dtype.itemsize),
     ]
@@ -114,7 +114,7 @@ def _header(file: Path) -> nib.Nifti1Header | None:
 
 
 def _mend_scaling(name: str, header: nib.Nifti1Header) -> list[InputWarning]:
-    findings = checks.check_scaling(name, float(header["scl_slope"]), float(header["scl_inter"]))
+    findings = scan_checks.check_scaling(name, float(header["scl_slope"]), float(header["scl_inter"]))
     if findings:
         header["scl_slope"], header["scl_inter"] = np.nan, 0  # the standard's way to say that there is none
     return findings

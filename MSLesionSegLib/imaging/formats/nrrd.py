@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from MSLesionSegLib.files.checksums import file_sha256
-from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.formats.nrrd_header import check_header, check_voxel_file, damaged, read_header
 from MSLesionSegLib.imaging.formats.stored import StoredVolume
 
@@ -35,7 +35,7 @@ def open_nrrd(path: Path) -> StoredVolume:
     except (RuntimeError, ValueError, TypeError, KeyError, OSError):
         raise damaged(name) from None
     stored, affine = _from_itk(image)
-    checks.check_affine(name, affine)
+    scan_checks.check_affine(name, affine)
     digest = file_sha256(path)
     if header.voxel_files:
         digest = hashlib.sha256(digest.encode() + np.ascontiguousarray(stored).tobytes()).hexdigest()
@@ -47,10 +47,10 @@ def _check_itk_header(name: str, reader) -> None:
     import SimpleITK as sitk
 
     if reader.GetPixelID() in (sitk.sitkComplexFloat32, sitk.sitkComplexFloat64):
-        checks.check_value_type(name, np.dtype(np.complex64))
+        scan_checks.check_value_type(name, np.dtype(np.complex64))
     if reader.GetNumberOfComponents() > 1:
-        raise checks.several_values(name)
-    checks.check_shape(name, tuple(reader.GetSize()))
+        raise scan_checks.several_values(name)
+    scan_checks.check_shape(name, tuple(reader.GetSize()))
 
 
 def _from_itk(image) -> tuple[np.ndarray, np.ndarray]:

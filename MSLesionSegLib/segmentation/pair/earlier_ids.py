@@ -11,7 +11,7 @@ import numpy as np
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.reading import read_labels
-from MSLesionSegLib.segmentation import result_folder as outputs
+from MSLesionSegLib.segmentation import result_folder
 
 LESIONS = "space-{}_label-lesion_dseg.nii.gz"
 
@@ -48,7 +48,7 @@ def ids_digest(path: Path | None) -> str:
 
 def counts_withheld(folder: Path) -> bool:
     """Whether a folder is a comparison whose counts are withheld, so that it holds no numbered lesions."""
-    told = outputs.read_manifest(folder) or {}
+    told = result_folder.read_manifest(folder) or {}
     return told.get("comparability", {}).get("counts") == "withheld"
 
 
@@ -81,4 +81,4 @@ def read_earlier_ids(path: Path, baseline: nib.Nifti1Image) -> EarlierIds:
 
 def _highest(folder: Path) -> int:
     """Highest id that the comparison in a folder tells; 0 where there is none."""
-    return (outputs.read_manifest(folder) or {}).get("highest_id", 0)
+    return (result_folder.read_manifest(folder) or {}).get("highest_id", 0)

@@ -9,7 +9,7 @@ import pytest
 from MSLesionSegLib.lesions.components import label_components
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.table import each_lesion, lesion_table
-from MSLesionSegLib.review import table_cache as remembered
+from MSLesionSegLib.review import table_cache
 from MSLesionSegLib.review.table_cache import RememberedTable
 
 AFFINE = np.array([[-1.0, 0, 0, 20], [0, 1, 0, -20], [0, 0, 2, -20], [0, 0, 0, 1]])
@@ -46,7 +46,7 @@ def described(monkeypatch) -> list[int]:
         counts.append(len(np.unique(dseg.dataobj)) - 1)
         return each_lesion(dseg, *rest)
 
-    monkeypatch.setattr(remembered, "each_lesion", counting)
+    monkeypatch.setattr(table_cache, "each_lesion", counting)
     return counts
 
 

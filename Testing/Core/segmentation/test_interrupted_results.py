@@ -14,7 +14,7 @@ import pytest
 
 from MSLesionSegLib.files import atomic
 from MSLesionSegLib.jobs.job import ExitCode, run_job
-from MSLesionSegLib.segmentation import result_folder as outputs
+from MSLesionSegLib.segmentation import result_folder
 from MSLesionSegLib.segmentation.result_folder import (
     check_output,
     staged,
@@ -68,7 +68,7 @@ def stop_twice(function):
 
 
 @pytest.mark.parametrize(
-    ("place", "step"), [(outputs, "_check_existing"), (atomic, "_replace"), (atomic, "_exchange")]
+    ("place", "step"), [(result_folder, "_check_existing"), (atomic, "_replace"), (atomic, "_exchange")]
 )
 def test_stopping_while_the_result_takes_its_place_leaves_the_whole_result(
     tmp_path, monkeypatch, place, step

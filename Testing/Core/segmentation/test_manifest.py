@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from MSLesionSegLib.imaging.checks import scan_checks as checks
+from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.checks.missing_values import fill_missing
 from MSLesionSegLib.imaging.checks.position import check_position_codes
 from MSLesionSegLib.imaging.reading import InputWarning, Scan
@@ -20,7 +20,7 @@ IMAGE = nib.Nifti1Image(np.zeros((120, 120, 30), np.float32), GRID)
 
 
 def thick(name: str) -> list[InputWarning]:
-    return checks.check_field_of_view(name, IMAGE.shape, GRID)
+    return scan_checks.check_field_of_view(name, IMAGE.shape, GRID)
 
 
 def manifest_of(*remarks: InputWarning, task: str = "flair", **scans: Scan) -> dict:
@@ -89,16 +89,16 @@ def test_every_finding_of_the_reader_begins_with_the_name_and_holds_it_nowhere_e
     header.set_xyzt_units("meter")
     findings = [
         *thick(name),
-        *checks.check_field_of_view(name, (80, 80, 80), np.diag([1.0, 1, 0.9, 1])),
-        *checks.check_field_of_view(name, (2000, 500, 500), np.diag([0.1, 0.4, 0.4, 1])),
-        *checks.check_units(name, header, GRID),
+        *scan_checks.check_field_of_view(name, (80, 80, 80), np.diag([1.0, 1, 0.9, 1])),
+        *scan_checks.check_field_of_view(name, (2000, 500, 500), np.diag([0.1, 0.4, 0.4, 1])),
+        *scan_checks.check_units(name, header, GRID),
         *check_position_codes(name, header),
         *check_position_codes(name, nowhere),
-        *checks.check_scaling(name, np.nan, 0.0),
-        *checks.check_stored_values(name, clipped),
+        *scan_checks.check_scaling(name, np.nan, 0.0),
+        *scan_checks.check_stored_values(name, clipped),
         *fill_missing(name, holes)[1],
         *fill_missing(name, masked)[1],
-        *checks.check_sequence(name, IMAGE, "FLAIR"),
+        *scan_checks.check_sequence(name, IMAGE, "FLAIR"),
     ]
     assert len({finding.code for finding in findings}) == 11
     for finding in findings:

@@ -10,7 +10,7 @@ import pytest
 
 from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.errors import OutputError, SettingsError
-from MSLesionSegLib.training.examples import replay_buffer as replay
+from MSLesionSegLib.training.examples import replay_buffer
 from MSLesionSegLib.training.examples.example import write_example
 from MSLesionSegLib.training.examples.replay_buffer import (
     export_buffer,
@@ -60,7 +60,7 @@ def test_a_buffer_holds_brains_of_training_cases_only(cases, home):
 
 
 def test_no_site_gives_more_than_its_share(cases, monkeypatch):
-    monkeypatch.setattr(replay, "MOST_EXAMPLES", 1)
+    monkeypatch.setattr(replay_buffer, "MOST_EXAMPLES", 1)
     first = make_buffer(cases, "one")
     assert first.sites == {"north": 1}
     assert make_buffer(cases, "again").sha256 == first.sha256
@@ -137,7 +137,7 @@ def forged(entries, manifest):
 def test_a_buffer_that_is_not_as_it_should_be_is_refused(cases, tmp_path, home, monkeypatch, change):
     make_buffer(cases, "north")
     export_buffer("north", tmp_path / "north.zip")
-    monkeypatch.setattr(replay, "MOST_EXAMPLES", 2)
+    monkeypatch.setattr(replay_buffer, "MOST_EXAMPLES", 2)
     with pytest.raises(SettingsError):
         import_buffer(repacked(tmp_path / "north.zip", change), "theirs")
     assert [path.name for path in home.iterdir()] == ["north"]
@@ -186,14 +186,14 @@ def test_a_folder_of_buffers_that_cannot_be_written_is_called_so(tmp_path, monke
     (tmp_path / "file").touch()
     monkeypatch.setenv("MSLESIONSEG_REPLAY", str(tmp_path / "file" / "buffers"))
     with pytest.raises(OutputError, match=r"cannot be written .*set MSLESIONSEG_REPLAY to a folder"):
-        import_buffer(next(replay.SHIPPED.glob("*.zip")))
+        import_buffer(next(replay_buffer.SHIPPED.glob("*.zip")))
 
 
 def test_what_is_shipped_protects_the_first_training(tmp_path, monkeypatch):
     """The real archive: synthetic patients, small on the disk, for the task of the default model."""
     monkeypatch.delenv("MSLESIONSEG_REPLAY")
     monkeypatch.setattr("platformdirs.user_data_dir", lambda *_, **__: str(tmp_path / "data"))
-    archives = list(replay.SHIPPED.glob("*.zip"))
+    archives = list(replay_buffer.SHIPPED.glob("*.zip"))
     assert sum(archive.stat().st_size for archive in archives) < 3_000_000
     (buffer,) = list_buffers("flair")
     assert buffer.folder == tmp_path / "data" / "Replay" / "synthetic-flair" and buffer.sites == {
