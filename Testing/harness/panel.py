@@ -336,6 +336,7 @@ def picture(panel, path: Path, width: int = 470) -> None:
     widget.resize(width, 100)
     widget.show()
     QtWidgets.QApplication.processEvents()
-    widget.resize(width, max(widget.layout().heightForWidth(width), widget.sizeHint().height()))
-    QtWidgets.QApplication.processEvents()
+    for _ in range(2):  # parts that were folded ask for less room only once they are laid out
+        widget.resize(width, max(widget.layout().heightForWidth(width), widget.sizeHint().height()))
+        QtWidgets.QApplication.processEvents()
     widget.grab().save(str(path))
