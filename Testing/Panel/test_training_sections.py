@@ -120,16 +120,28 @@ def test_training_can_be_cancelled_and_the_model_in_use_stays(panel, tmp_path):
     assert panel.ui.trainButton.enabled and panel.ui.trainButton.text == "Fine-tune"
 
 
-def test_scores_are_drawn_in_a_plot_of_the_scene(panel):
-    for step, value in ((10, 0.4), (20, 0.6)):
-        panel.train._event({"event": "metric", "name": "validation_dice", "step": step, "value": value})
-    view = panel.ui.trainPlot.mrmlPlotViewNode()
-    table = view.GetPlotChartNode().GetNthPlotSeriesNode(0).GetTableNode().GetTable()
-    assert [table.GetValue(row, 1).ToDouble() for row in range(2)] == [0.4, 0.6]
+def test_the_plot_is_there_before_any_score_and_draws_a_single_one(panel):
+    plot = panel.train._plot
+    assert not plot.isHidden()
+    assert plot.grab().width() > 0
+    panel.train._event({"event": "metric", "name": "validation_dice", "step": 10, "value": 0.4})
+    panel.train._event({"event": "metric", "name": "loss", "step": 10, "value": 7.0})
+    assert plot._points == {"dice": [(10, 0.4)]}
+    assert plot.grab().width() > 0
+
+
+def test_the_plot_names_its_scores_as_the_gate_does(panel):
+    for name, value in {"dice": 0.7, "f1": 0.65, "sensitivity": 0.5, "ppv": 0.6}.items():
+        panel.train._event({"event": "metric", "name": f"validation_{name}", "step": 0, "value": value})
+    assert all(text in panel.train._plot.numbers() for text in ("Overlap (Dice): 0.70", "Lesion F1: 0.65"))
+    panel.train._showGate(verdict())
+    table = panel.ui.gateTable
+    titles = {table.item(i, 0).text() for i in range(table.rowCount)}
+    assert {text.split(":")[0] for text in panel.train._plot.numbers()} <= titles
 
 
 def verdict(**changed) -> dict:
-    means = {"sensitivity": 0.5, "ppv": 0.6, "dice": 0.7, "false_positives": 2.0}
+    means = {"f1": 0.65, "sensitivity": 0.5, "ppv": 0.6, "dice": 0.7, "false_positives": 2.0}
     gate = {
         "verdict": "refuse",
         "sentence": "It is worse at site B.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import slicer
-from PySide6 import QtCore, QtGui, QtWidgets
+from PySide6 import QtGui, QtWidgets
 from PySide6.QtCore import Property, Signal
 
 
@@ -220,51 +220,3 @@ class qMRMLSegmentEditorWidget(QtWidgets.QLabel):
         lambda self: self._logic.GetMaximumNumberOfUndoStates(),
         lambda self, states: self._logic.SetMaximumNumberOfUndoStates(states),
     )
-
-
-class qMRMLPlotWidget(QtWidgets.QWidget):
-    """Draws the scatter series of its chart."""
-
-    def __init__(self, parent=None):
-        super().__init__(parent)
-        self._view = None
-
-    def setMRMLScene(self, scene):
-        self._scene = scene
-
-    def setMRMLPlotViewNode(self, view):
-        if not view.IsA("vtkMRMLPlotViewNode"):
-            raise TypeError(view)
-        self._view = view
-
-    def mrmlPlotViewNode(self):
-        return self._view
-
-    def paintEvent(self, event):
-        painter = QtGui.QPainter(self)
-        painter.fillRect(self.rect(), QtCore.Qt.white)
-        area = self.rect().adjusted(36, 24, -10, -30)
-        painter.drawRect(area)
-        chart = self._view.GetPlotChartNode() if self._view else None
-        if chart is None:
-            return
-        painter.drawText(area.x(), area.y() - 6, chart.GetTitle())
-        painter.drawText(area.center().x(), self.height() - 4, chart.GetXAxisTitle())
-        for index in range(chart.GetNumberOfPlotSeriesNodes()):
-            series = chart.GetNthPlotSeriesNode(index)
-            table = series.GetTableNode().GetTable()
-            points = [
-                [table.GetValue(row, c).ToDouble() for c in (0, 1)] for row in range(table.GetNumberOfRows())
-            ]
-            end = max([x for x, _ in points] + [1.0])
-            painter.setPen(QtGui.QColor.fromRgbF(*series.GetColor()))
-            marks = [
-                QtCore.QPointF(
-                    area.x() + area.width() * x / end, area.bottom() - area.height() * min(max(y, 0), 1)
-                )
-                for x, y in points
-            ]
-            painter.drawPolyline(marks)
-            for mark in marks:
-                painter.drawEllipse(mark, 3, 3)
-            painter.drawText(area.x() + 8, area.y() + 16 + 14 * index, series.GetName())

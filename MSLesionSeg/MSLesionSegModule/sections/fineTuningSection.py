@@ -40,7 +40,9 @@ class FineTuningSection:
         self._shown = None  # the choices that the texts and the button were made for
         ui = self.ui
         self._choice = ModelChoice(ui.startComboBox, parameters, "startModel")
-        self._plot = ScorePlot(ui.trainPlot)
+        self._plot = ScorePlot()
+        layout = ui.trainCollapsibleButton.layout()
+        layout.insertWidget(layout.indexOf(ui.gateTable), self._plot)
         self.row = JobRow(ui.trainButton, ui.trainProgressBar, ui.trainStageLabel, log, self.start)
         ui.useNewButton.clicked.connect(self.useNew)
         ui.keepOldButton.clicked.connect(self.keepOld)
@@ -54,7 +56,7 @@ class FineTuningSection:
         node, folder, task = self._parameters.node, trainingSet.casesFolder(), self._parameters.task
         self._trained = (folder, task)
         self._showGate(None)
-        self._plot.clear()
+        self._plot.begin(any(case["split"] == "validation" for case in trainingSet.listCases(folder, task)))
         job = self._logic.fineTune(
             folder,
             task=task,
@@ -68,7 +70,6 @@ class FineTuningSection:
             onFinished=self._finished,
         )
         self.row.begin(job, _("Stop training. The model in use stays."))
-        self.ui.trainPlot.visible = True
         self._say(_("Training runs in the background. You can go on working."))
 
     def useNew(self, *_args) -> None:

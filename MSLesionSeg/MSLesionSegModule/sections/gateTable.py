@@ -5,12 +5,12 @@ from slicer.i18n import tr as _
 
 from ..widgets import tables
 
-_METRICS = ("sensitivity", "ppv", "dice", "false_positives")
+_METRICS = ("f1", "sensitivity", "ppv", "dice", "false_positives")
 
 
 def showGate(table, gate) -> None:
     """Fill a QTableWidget from the gate's part of a training's result."""
-    rows = [(_metricTitles()[name], gate["old"].get(name), gate["new"].get(name)) for name in _METRICS]
+    rows = [(metricTitles()[name], gate["old"].get(name), gate["new"].get(name)) for name in _METRICS]
     rows += [
         (_("Dice at {site}").format(site=site["site"]), site["dice_old"], site["dice_new"])
         for site in gate["earlier_sites"]
@@ -27,8 +27,10 @@ def showGate(table, gate) -> None:
     tables.stretch(table, 0)
 
 
-def _metricTitles() -> dict[str, str]:
+def metricTitles() -> dict[str, str]:
+    """What the numbers of the gate are called towards people."""
     return {
+        "f1": _("Lesion F1"),
         "sensitivity": _("Lesions found (sensitivity)"),
         "ppv": _("Found lesions that are true (PPV)"),
         "dice": _("Overlap (Dice)"),

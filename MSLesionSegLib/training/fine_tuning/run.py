@@ -21,7 +21,7 @@ from MSLesionSegLib.training.fine_tuning.encoder_features import FeatureSource
 from MSLesionSegLib.training.fine_tuning.new_model import new_card, store_model
 from MSLesionSegLib.training.fine_tuning.request import FineTuning, training_key
 from MSLesionSegLib.training.fine_tuning.run_plan import plan_length, plan_sizes, read_plan
-from MSLesionSegLib.training.fine_tuning.scores import means, score
+from MSLesionSegLib.training.fine_tuning.scores import METRICS, means, score
 from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
 from MSLesionSegLib.training.loop.loop import Validation, train_network
 from MSLesionSegLib.training.loop.run_folder import RUNS
@@ -55,8 +55,8 @@ def fine_tune(
 
     Args:
         request: what and how.
-        progress: told the stages ``frozen layers`` and ``training`` and the metrics ``loss``, ``validation_dice`` and
-            ``validation_f1`` with step and epoch.
+        progress: told the stages ``frozen layers`` and ``training`` and the metrics ``loss`` and, named as in
+            ``scores.METRICS``, ``validation_dice`` and so on with step and epoch.
         group: processes that train together.
 
     Raises:
@@ -155,7 +155,7 @@ def _validation(request, recipe, model, progress) -> Validation:
         state = judged if step else model
         numbers = means(score(state, request.validation, device=request.device, progress=progress))
         found = {name: value for name, value in numbers.items() if value is not None}
-        for name in ("dice", "f1"):
+        for name in METRICS:
             if name in found:
                 progress.metric(
                     f"validation_{name}", found[name], step=step, epoch=round(step / per_epoch, 2)
