@@ -49,6 +49,26 @@ def ship(folders: list[Path]) -> None:
         typer.echo(or_exit(lambda folder=folder: ship(folder)))
 
 
+@app.command("measure")
+def measure(
+    model: Annotated[Path, typer.Argument(help="Folder of a model of all lesions.")],
+    data: Data,
+    work: Work,
+    dataset: Annotated[list[str], typer.Option(help="Folder in DATA; can be repeated.")] = ["mslesseg"],  # noqa: B006
+    events: Events = False,
+    stop_file: StopFile = None,
+) -> None:
+    """Let any model judge all scans of a dataset that it never saw, and their lesion-free twins."""
+
+    def judge(job: Job) -> Path:
+        from model_development.measurement import measure, scans_for
+
+        measure(scans_for(model, data, dataset), work, job)
+        return work
+
+    run("measure", judge, {"measuring": 1.0}, _folder, events, stop_file)
+
+
 @app.command("results")
 def results(
     work: Work, threshold: Threshold = 0.5, min_volume: MinVolume = 0.0, min_peak: MinPeak = 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,14 +10,17 @@ import nibabel as nib
 import numpy as np
 
 from model_development.default_models import REAL_MS, ROTATION
+from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.models.store import Model, load_model, read_card
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.segmentation.result_folder import save_in_folder
 from MSLesionSegLib.training.examples.dataset_examples import TrainingScan, find_scans, paint_over
 
+LESION_FREE = "lesion-free"
 LESION_FREE_SEED = 1  # another texture than that which training saw
 
 
@@ -26,67 +29,97 @@ class Measured:
     """One scan with the model that may judge it.
 
     Attributes:
-        group: ``rotation``, ``other-hospital``, ``base`` or ``lesion-free``.
-        stage: model; it never saw the scan's patient.
-        scan: files of the scan; for the group ``lesion-free`` its lesions are painted over first.
+        group: ``rotation``, ``other-hospital``, ``base`` or ``lesion-free``, or that of :func:`scans_for`.
+        model: folder of the model; it never saw the scan's patient.
+        scan: files of the scan.
+        lesion_free: its lesions are painted over first.
     """
 
     group: str
-    stage: str
+    model: Path
     scan: TrainingScan
+    lesion_free: bool = False
 
     @property
     def name(self) -> str:
         return self.scan.name
 
 
-def measured_scans(data: Path) -> Iterator[Measured]:
-    """Which model is measured on which scan."""
+def rotation_scans(data: Path, models: Path) -> Iterator[Measured]:
+    """Which model of the rotation is measured on which scan; ``models``: where they lie, each by its stage's name."""
     for site in REAL_MS:
         for scan in find_scans(data / site):
             subject = scan.name.split("_")[0]
             for k, group in enumerate(ROTATION, start=1):
                 if subject in group:
-                    yield Measured("rotation", f"rotation-{k}", scan)
-                    yield Measured("lesion-free", f"rotation-{k}", scan)
-            yield Measured("other-hospital", f"without-{site.removesuffix('_cross')}", scan)
-            yield Measured("base", "flair-base", scan)
+                    yield Measured("rotation", models / f"rotation-{k}", scan)
+                    yield Measured(LESION_FREE, models / f"rotation-{k}", scan, lesion_free=True)
+            yield Measured("other-hospital", models / f"without-{site.removesuffix('_cross')}", scan)
+            yield Measured("base", models / "flair-base", scan)
 
 
-def measure(data: Path, work: Path, progress: Progress) -> None:
-    """Write the probability map and the reference mask of every measured scan below ``work/measured/<group>``.
+def scans_for(model: Path, data: Path, datasets: Sequence[str]) -> Iterator[Measured]:
+    """Every scan of these datasets, and its lesion-free twin, for one model; the groups are called after the model.
 
-    A finished map is kept as long as the model is the same; stages that are not trained yet are passed over. Brain
+    Raises:
+        SettingsError: a dataset has no scans with masks.
+    """
+    for dataset in datasets:
+        scans = list(find_scans(data / dataset))
+        if not scans:
+            raise SettingsError(f"{data / dataset} has no FLAIR with a mask of lesions.")
+        for scan in scans:
+            yield Measured(model.name, model, scan)
+            yield Measured(f"{model.name}-{LESION_FREE}", model, scan, lesion_free=True)
+
+
+def measure(scans: Iterable[Measured], work: Path, progress: Progress) -> None:
+    """Write probability map, reference mask and regions of every measured scan below ``work/measured/<group>``.
+
+    A finished map is kept as long as the model is the same; models that are not trained yet are passed over. Brain
     masks are those of the shipped network, as a user gets them, found once per scan.
     """
-    todo = [m for m in measured_scans(data) if (work / "models" / m.stage).exists()]
-    todo.sort(key=lambda measured: measured.stage)
-    model: Model | None = None
+    todo = sorted((m for m in scans if m.model.exists()), key=lambda measured: measured.model)
+    model: tuple[Path, Model] | None = None
     for k, measured in enumerate(todo):
         progress.stage("measuring", k / max(len(todo), 1))
         target = work / "measured" / measured.group / f"{measured.name}_probseg.nii.gz"
         made_by = target.with_name(f"{measured.name}_model.txt")
-        weights = read_card(work / "models" / measured.stage).weights_sha256
+        weights = read_card(measured.model).weights_sha256
         if target.exists() and made_by.exists() and made_by.read_text() == weights:
             continue
-        if model is None or model.card.name != measured.stage:
-            model = load_model(work / "models" / measured.stage)
-        image = read_scan(measured.scan.image).image
-        mask = read_mask(measured.scan.mask, image)
-        brain = _brain(measured.scan, image, work)
-        if measured.group == "lesion-free":
-            image = paint_over(image, mask, brain, LESION_FREE_SEED)
-            mask = nib.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine)
-        found = lesion_probability(model, [image], brain, flips=model.card.flips)
-        reference = target.with_name(f"{measured.name}_reference.nii.gz")
-        save_in_folder(
-            target.parent,
-            {
-                reference.name: (np.asarray(mask.dataobj), image),
-                target.name: (found.probability.astype(np.float32), image),
-            },
-        )
+        if model is None or model[0] != measured.model:
+            model = measured.model, load_model(measured.model)
+        _measure_scan(measured, model[1], target, work)
         made_by.write_text(weights)
+
+
+def _measure_scan(measured: Measured, model: Model, target: Path, work: Path) -> None:
+    image = read_scan(measured.scan.image).image
+    mask = read_mask(measured.scan.mask, image)
+    brain = _brain(measured.scan, image, work)
+    if measured.lesion_free:
+        image = paint_over(image, mask, brain, LESION_FREE_SEED)
+        mask = nib.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine)
+    found = lesion_probability(model, [image], brain, flips=model.card.flips)
+    regions = regions_file(work, measured.name)
+    if not regions.exists():
+        whole = nib.Nifti1Image(found.seen.brain.astype(np.uint8), found.seen.affine)
+        fitted = fit_atlas(nib.Nifti1Image(found.seen.channels[0], found.seen.affine), whole).labels
+        save_in_folder(regions.parent, {regions.name: (np.asarray(fitted.dataobj), fitted)})
+    reference = target.with_name(f"{measured.name}_reference.nii.gz")
+    save_in_folder(
+        target.parent,
+        {
+            reference.name: (np.asarray(mask.dataobj), image),
+            target.name: (found.probability.astype(np.float32), image),
+        },
+    )
+
+
+def regions_file(work: Path, scan: str) -> Path:
+    """Where the anatomical regions of a measured scan are kept, found once per scan."""
+    return work / "measured" / "regions" / f"{scan}.nii.gz"
 
 
 def _brain(scan: TrainingScan, image: nib.Nifti1Image, work: Path) -> nib.Nifti1Image:

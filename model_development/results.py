@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from model_development.measurement import LESION_FREE, regions_file
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions, label_components
 from MSLesionSegLib.lesions.evaluation import average, evaluate_pairs, to_markdown, write_csv
+from MSLesionSegLib.lesions.metrics import MATCH_RULES, judge_lesions
+from MSLesionSegLib.lesions.regions import REGIONS, RegionMap
+from MSLesionSegLib.lesions.table import lesion_table
 from MSLesionSegLib.tasks import get_task
 
 TITLES = {
@@ -38,19 +43,24 @@ def write_results(work: Path, rule: LesionRule) -> Path:
         f"Task: {get_task('flair').title}. Threshold {rule.threshold:g}, lesions below {rule.minimum_mm3:g} mm3 or "
         f"with a peak probability below {rule.minimum_peak:g} dropped, {rule.connectivity}-connected.\n"
     ]
-    for group, title in TITLES.items():
-        if group not in groups:
+    for group, pairs in groups.items():
+        if group.endswith(LESION_FREE):
+            parts.append(f"## {_lesion_free_title(group)}\n\n{false_positive_table(pairs)}")
             continue
-        parts.append(f"## {title}\n")
+        parts.append(f"## {TITLES.get(group, f'Scans judged by {group}')}\n")
         for preset in ("any-overlap", "msseg"):
-            evaluation = evaluate_pairs(groups[group], preset)
+            evaluation = evaluate_pairs(pairs, preset)
             write_csv(evaluation, work / f"{group}-{preset}.csv")
             parts.append(f"### {preset}\n\n{to_markdown(evaluation)}")
-    if "lesion-free" in groups:
-        parts.append(f"## Lesion-free scans\n\n{false_positive_table(groups['lesion-free'])}")
+        parts.append(f"### False positives by region\n\n{region_table(pairs, work)}")
     target = work / "results.md"
     target.write_text("\n".join(parts), encoding="utf-8")
     return target
+
+
+def _lesion_free_title(group: str) -> str:
+    model = group.removesuffix(LESION_FREE).removesuffix("-")
+    return f"Lesion-free scans judged by {model}" if model else "Lesion-free scans"
 
 
 def binarise(measured: Path, rule: LesionRule) -> dict[str, list[Pair]]:
@@ -67,6 +77,33 @@ def binarise(measured: Path, rule: LesionRule) -> dict[str, list[Pair]]:
             (name, target, file.with_name(f"{name}_reference.nii.gz"))
         )
     return pairs
+
+
+def region_table(pairs: list[Pair], work: Path) -> str:
+    """False positives (any overlap) by the region that they lie in, and all lesions of the reference likewise."""
+    false: Counter[str] = Counter()
+    all_lesions: Counter[str] = Counter()
+    for name, mask, reference in pairs:
+        regions = RegionMap(nib.load(regions_file(work, name)))
+        predicted, true = nib.load(mask), nib.load(reference)
+        judged = judge_lesions(
+            np.asarray(predicted.dataobj),
+            np.asarray(true.dataobj),
+            float(np.prod(voxel_sizes(true.affine))),
+            MATCH_RULES["any-overlap"],
+        )
+        found = nib.Nifti1Image(judged.predicted_labels, predicted.affine)
+        false.update(
+            lesion.region for lesion in lesion_table(found, None, regions) if not judged.true[lesion.id - 1]
+        )
+        labels = nib.Nifti1Image(label_components(np.asarray(true.dataobj) > 0)[0], true.affine)
+        all_lesions.update(lesion.region for lesion in lesion_table(labels, None, regions))
+    lines = ["| Region | False positives | per scan | Lesions (reference) |", "|---|---|---|---|"]
+    for region in REGIONS:
+        lines.append(
+            f"| {region} | {false[region]} | {false[region] / len(pairs):.1f} | {all_lesions[region]} |"
+        )
+    return "\n".join(lines) + "\n"
 
 
 def false_positive_table(pairs: list[Pair]) -> str:

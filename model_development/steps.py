@@ -11,7 +11,7 @@ from model_development.enhancing_examples import prepare_enhancing
 from model_development.enhancing_measurement import measure_enhancing
 from model_development.enhancing_model import FIRST_PARENT, train_enhancing
 from model_development.enhancing_model import STAGES as ENHANCING_STAGES
-from model_development.measurement import measure
+from model_development.measurement import measure, rotation_scans
 from model_development.stepwise import go_through
 from MSLesionSegLib.jobs.progress import Progress
 
@@ -54,7 +54,7 @@ def run_steps(data: Path, work: Path, names: Sequence[str], progress: Progress) 
         elif name == "prepare":
             prepare_examples(data, work, inner)
         elif name == "measure":
-            measure(data, work, inner)
+            measure(rotation_scans(data, work / "models"), work, inner)
         else:
             train_stage(name, data, work, inner)
 

@@ -17,7 +17,8 @@ from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
 from MSLesionSegLib.imaging.reading import InputWarning, warnings_of
 from MSLesionSegLib.jobs.printable import printable
-from MSLesionSegLib.lesions.metrics import MATCH_RULES, CaseMetrics, compare_masks
+from MSLesionSegLib.lesions.metrics import MATCH_RULES, CaseMetrics, compare_masks, judge_lesions
+from MSLesionSegLib.lesions.size_groups import SizeGroup, resampled, size_groups, size_table
 
 LOAD_GROUPS = ("lesion-free", "under 5 ml", "5 to 15 ml", "over 15 ml")
 _SHOWN = ("dice", "sensitivity", "ppv", "f1", "hd95_mm", "assd_mm", "relative_volume_difference")
@@ -28,12 +29,13 @@ _NUMBERS = tuple(field.name for field in fields(CaseMetrics) if field.name != "p
 class CaseResult:
     """Metrics of one patient; ``load_group`` (one of ``LOAD_GROUPS``) by the reference's lesion volume.
 
-    ``findings``: what a person should know about the masks.
+    ``sizes``: its lesions by size. ``findings``: what a person should know about the masks.
     """
 
     name: str
     load_group: str
     metrics: CaseMetrics
+    sizes: tuple[SizeGroup, ...]
     findings: tuple[InputWarning, ...] = ()
 
 
@@ -136,7 +138,7 @@ def write_markdown(evaluation: Evaluation, path: Path) -> None:
 
 
 def to_markdown(evaluation: Evaluation) -> str:
-    """Return a table of the cases, their mean and standard error, and a table by lesion load, with definitions."""
+    """Return tables of the cases with mean and standard error, by lesion load and by size, with definitions."""
     heads = ["Dice", "Sensitivity", "PPV", "F1", "HD95 (mm)", "ASSD (mm)", "Volume difference (%)"]
     lines = [
         "| Case | Lesions (reference) | " + " | ".join(heads) + " | False positives |",
@@ -156,6 +158,9 @@ def to_markdown(evaluation: Evaluation) -> str:
         for name in ("reference_lesions", "false_positives")
     )
     lines.append(f"| **Mean +- SE** | {lesions} | " + " | ".join([*averages, false]) + " |")
+    if len(evaluation.cases) > 1:
+        shown = [_shown_interval(name, evaluation.cases) for name in (*_SHOWN, "false_positives")]
+        lines.append("| 95 % interval of the mean | | " + " | ".join(shown) + " |")
     lines += [
         "",
         "| Lesion load (reference) | Cases | False positives per scan | Volume bias (ml) |",
@@ -169,11 +174,14 @@ def to_markdown(evaluation: Evaluation) -> str:
         )
     lines += [
         "",
+        size_table([case.sizes for case in evaluation.cases]),
         f"Preset `{evaluation.preset}`: {evaluation.definition}. Dice, volumes and distances are voxel-wise over "
         "all voxels, whatever their lesion's size. Mean and standard error (SE) over patients; where a value is not "
         "defined for all of them (no reference lesion, empty mask), the number of patients it was averaged over "
-        "follows in brackets. HD95: larger of the two directed 95th percentiles of surface distances; ASSD: mean "
-        "surface distance both ways. Volume difference: predicted minus reference, relative to the reference.",
+        "follows in brackets. Intervals are those of a bootstrap over patients. HD95: larger of the two directed "
+        "95th percentiles of surface distances; ASSD: mean surface distance both ways. Volume difference: predicted "
+        "minus reference, relative to the reference. By size: all lesions together, false positives by their own "
+        "size.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -187,9 +195,12 @@ def _evaluate_case(name: str, predicted: Path, true: Path, preset: str, label: s
     reference = _read(true, f"Case {name}, reference", None, label)
     prediction = _read(predicted, f"Case {name}, prediction", reference, label)
     spacing = nib.affines.voxel_sizes(reference.affine)
-    metrics = compare_masks(np.asarray(prediction.dataobj), np.asarray(reference.dataobj), spacing, preset)
+    masks = np.asarray(prediction.dataobj), np.asarray(reference.dataobj)
+    voxel_mm3 = float(np.prod(spacing))
+    metrics = compare_masks(*masks, spacing, preset)
+    sizes = size_groups(judge_lesions(*masks, voxel_mm3, MATCH_RULES[preset]), voxel_mm3)
     findings = (*warnings_of(reference), *warnings_of(prediction))
-    return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics, findings)
+    return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics, sizes, findings)
 
 
 def _read(path: Path, role: str, reference: nib.Nifti1Image | None, label: str | None) -> nib.Nifti1Image:
@@ -217,6 +228,15 @@ def _shown(name: str, value: float | None) -> str:
     if name == "volume_bias":
         return f"{value / 1000:+.2f}"
     return f"{value:.1f}" if name.endswith(("_mm", "positives", "lesions")) else f"{value:.3f}"
+
+
+def _shown_interval(name: str, cases: Sequence[CaseResult]) -> str:
+    values = [getattr(case.metrics, name) for case in cases]
+    defined = np.array([[value] for value in values if value is not None], float)
+    mean = resampled(lambda v: v[..., 0].mean(-1), defined) if len(defined) else None
+    if mean is None or mean.low is None:
+        return "-"
+    return f"{_shown(name, mean.low)} to {_shown(name, mean.high)}"
 
 
 def _shown_average(name: str, value: Average, cases: int) -> str:

@@ -109,6 +109,24 @@ class CaseMetrics:
     preset: str
 
 
+@dataclass(frozen=True, eq=False)
+class JudgedLesions:
+    """The lesions of a prediction and its reference, each from the largest to the smallest.
+
+    Attributes:
+        reference_sizes, predicted_sizes: voxels of each, int (lesions,).
+        detected: which lesions of the reference were found, bool.
+        true: which predicted lesions are lesions of the reference, bool.
+        predicted_labels: int32 (X, Y, Z), the predicted lesions numbered from 1 in this order.
+    """
+
+    reference_sizes: np.ndarray
+    detected: np.ndarray
+    predicted_sizes: np.ndarray
+    true: np.ndarray
+    predicted_labels: np.ndarray
+
+
 def compare_masks(
     prediction: np.ndarray,
     reference: np.ndarray,
@@ -144,7 +162,8 @@ def compare_masks(
     shared = int((prediction & reference).sum())
     difference = (predicted_voxels - reference_voxels) * voxel_mm3
     hd95, assd = surface_distances(prediction, reference, spacing)
-    lesions = _count_lesions(prediction, reference, voxel_mm3, MATCH_RULES[preset])
+    rule = MATCH_RULES[preset]
+    lesions = _count_lesions(judge_lesions(prediction, reference, voxel_mm3, rule), rule)
     return CaseMetrics(
         dice=2.0 * shared / (predicted_voxels + reference_voxels) if reference_voxels else None,
         reference_volume_mm3=reference_voxels * voxel_mm3,
@@ -203,7 +222,10 @@ def match_lesions(
     return matched
 
 
-def _count_lesions(prediction: np.ndarray, reference: np.ndarray, voxel_mm3: float, rule: MatchRule) -> dict:
+def judge_lesions(
+    prediction: np.ndarray, reference: np.ndarray, voxel_mm3: float, rule: MatchRule
+) -> JudgedLesions:
+    """Say of every lesion of two masks (X, Y, Z) on one grid whether the other mask has it too, by ``rule``."""
     predicted_labels, predicted_sizes = _kept_lesions(prediction, voxel_mm3, rule)
     reference_labels, reference_sizes = _kept_lesions(reference, voxel_mm3, rule)
     table = np.zeros((len(reference_sizes) + 1, len(predicted_sizes) + 1), dtype=np.int64)
@@ -212,11 +234,15 @@ def _count_lesions(prediction: np.ndarray, reference: np.ndarray, voxel_mm3: flo
     overlap = table[1:, 1:]
     detected = match_lesions(overlap, reference_sizes, predicted_sizes, table[0, 1:], rule)
     true = match_lesions(overlap.T, predicted_sizes, reference_sizes, table[1:, 0], rule)
+    return JudgedLesions(reference_sizes, detected, predicted_sizes, true, predicted_labels)
 
+
+def _count_lesions(judged: JudgedLesions, rule: MatchRule) -> dict:
+    detected, true = judged.detected, judged.true
     sensitivity = ppv = f1 = None
-    if len(reference_sizes):
+    if len(detected):
         sensitivity = float(detected.mean())
-        ppv = float(true.mean()) if len(predicted_sizes) else rule.ppv_without_prediction
+        ppv = float(true.mean()) if len(true) else rule.ppv_without_prediction
         both = sensitivity + (ppv or 0.0)
         f1 = 2.0 * sensitivity * (ppv or 0.0) / both if both > 0 else 0.0
     return {
@@ -226,8 +252,8 @@ def _count_lesions(prediction: np.ndarray, reference: np.ndarray, voxel_mm3: flo
         "true_positives": int(detected.sum()),
         "false_negatives": int((~detected).sum()),
         "false_positives": int((~true).sum()),
-        "reference_lesions": len(reference_sizes),
-        "predicted_lesions": len(predicted_sizes),
+        "reference_lesions": len(detected),
+        "predicted_lesions": len(true),
     }
 
 

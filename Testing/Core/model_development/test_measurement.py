@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
 
 from model_development.default_models import ROTATION, STAGES
-from model_development.measurement import measure, measured_scans
+from model_development.measurement import measure, rotation_scans, scans_for
+from model_development.results import write_results
+from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
+from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import save_model
@@ -31,6 +36,10 @@ def data(tmp_path_factory):
     return folder
 
 
+def rotation_of(subject, data, models):
+    return [measured for measured in rotation_scans(data, models) if measured.name == subject]
+
+
 def save_tiny(root, name, seed):
     torch.manual_seed(seed)
     tiny = Architecture(base=4, levels=3)
@@ -38,10 +47,10 @@ def save_tiny(root, name, seed):
 
 
 def test_no_model_is_measured_on_what_it_saw(data):
-    planned = list(measured_scans(data))
+    planned = list(rotation_scans(data, Path("models")))
     assert {m.group for m in planned} == {"rotation", "lesion-free", "other-hospital", "base"}
     for measured in planned:
-        stage, subject = STAGES[measured.stage], measured.name.split("_")[0]
+        stage, subject = STAGES[measured.model.name], measured.name.split("_")[0]
         seen_sites = {source.removesuffix("-healthy") for source in stage.sources}
         assert subject in stage.leave_out or measured.scan.site not in seen_sites
 
@@ -49,7 +58,7 @@ def test_no_model_is_measured_on_what_it_saw(data):
 def test_maps_lie_on_the_scan_and_are_made_again_only_for_another_model(data, tmp_path):
     models = tmp_path / "models"
     save_tiny(models, "rotation-1", 0)
-    measure(data, tmp_path, Silent())
+    measure(rotation_of("sub-101228", data, models), tmp_path, Silent())
     group = tmp_path / "measured" / "rotation"
     image = nib.load(data / "ms3seg" / "sub-101228" / "anat" / "sub-101228_FLAIR.nii.gz")
     found = nib.load(group / "sub-101228_probseg.nii.gz")
@@ -63,9 +72,25 @@ def test_maps_lie_on_the_scan_and_are_made_again_only_for_another_model(data, tm
     assert not (tmp_path / "measured" / "base").exists()  # that model is not trained
 
     first = (group / "sub-101228_probseg.nii.gz").stat().st_mtime_ns
-    measure(data, tmp_path, Silent())
+    measure(rotation_of("sub-101228", data, models), tmp_path, Silent())
     assert (group / "sub-101228_probseg.nii.gz").stat().st_mtime_ns == first
     (models / "rotation-1").rename(models / "old")
     save_tiny(models, "rotation-1", 1)
-    measure(data, tmp_path, Silent())
+    measure(rotation_of("sub-101228", data, models), tmp_path, Silent())
     assert (group / "sub-101228_probseg.nii.gz").stat().st_mtime_ns != first
+
+
+def test_any_model_is_measured_on_chosen_datasets_and_their_lesion_free_twins(data, tmp_path):
+    model = save_tiny(tmp_path / "elsewhere", "mine", 0)
+    measure(scans_for(model, data, ["openms_cross"]), tmp_path, Silent())
+    measured = tmp_path / "measured"
+    assert nib.load(measured / "mine" / "sub-07_reference.nii.gz").get_fdata().any()
+    assert not nib.load(measured / "mine-lesion-free" / "sub-07_reference.nii.gz").get_fdata().any()
+    text = write_results(tmp_path, LesionRule(0.999)).read_text()
+    assert "## Scans judged by mine" in text and "## Lesion-free scans judged by mine" in text
+    assert "### False positives by region" in text and "above 300 mm3" in text
+
+
+def test_a_dataset_without_masks_is_refused(data, tmp_path):
+    with pytest.raises(SettingsError, match="brats"):
+        list(scans_for(tmp_path, data, ["brats"]))

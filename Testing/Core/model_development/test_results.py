@@ -27,6 +27,10 @@ def work(tmp_path):
         nib.save(nib.Nifti1Image(probability, np.eye(4)), folder / "sub-1_probseg.nii.gz")
         truth = reference if group == "rotation" else np.zeros_like(reference)
         nib.save(nib.Nifti1Image(truth, np.eye(4)), folder / "sub-1_reference.nii.gz")
+    regions = np.full(reference.shape, 3, np.uint8)  # white matter, and brainstem around the false one
+    regions[13:, 13:, 13:] = 5
+    (tmp_path / "measured" / "regions").mkdir()
+    nib.save(nib.Nifti1Image(regions, np.eye(4)), tmp_path / "measured" / "regions" / "sub-1.nii.gz")
     return tmp_path
 
 
@@ -47,6 +51,14 @@ def test_the_page_holds_each_group_with_its_definitions(work):
     assert "| sub-1 | 2 |" in text
     assert "| sub-1 | 2 | 0.07 |" in text.split("Lesion-free scans")[1]
     assert (work / "rotation-any-overlap.csv").exists()
+
+
+def test_lesions_are_counted_by_size_and_false_ones_by_region(work):
+    text = write_results(work, LesionRule()).read_text()
+    assert "| below 10 mm3 | 1 | 0 | 0 % | - | 0.00 | 1.0 |" in text
+    assert "| 30 to 100 mm3 | 1 | 1 | 100 % | - | 1.00 | 0.0 |" in text
+    assert "| infratentorial | 1 | 1.0 | 0 |" in text
+    assert "| deep white matter | 0 | 0.0 | 2 |" in text
 
 
 def test_nothing_measured_is_said(tmp_path):
