@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, ModelOption, StopFile
+from MSLesionSegLib.commands.options import JobOptions, ModelOption, takes_options
 from MSLesionSegLib.commands.running import or_exit, run
 from MSLesionSegLib.jobs.job import Job
 from MSLesionSegLib.jobs.progress import Progress
@@ -16,10 +17,6 @@ from MSLesionSegLib.lesions.components import LesionRule
 
 Data = Annotated[Path, typer.Option(help="Folder with the public datasets.")]
 Work = Annotated[Path, typer.Option(help="Folder for examples, checkpoints, models and measured maps.")]
-Step = Annotated[list[str] | None, typer.Option(help="Only this step; can be repeated.")]
-Threshold = Annotated[float, typer.Option(help="Probability from which a voxel is lesion.")]
-MinVolume = Annotated[float, typer.Option("--min-volume", help="Drop smaller lesions, in mm3.")]
-MinPeak = Annotated[float, typer.Option("--min-peak", help="Drop lesions with a lower peak.")]
 
 app = typer.Typer(
     name="model_development",
@@ -30,14 +27,53 @@ app = typer.Typer(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class StepOptions(JobOptions):
+    """Options of what is made in steps."""
+
+    data: Data
+    work: Work
+    step: Annotated[list[str] | None, typer.Option(help="Only this step; can be repeated.")] = None
+
+    def run(
+        self,
+        command: str,
+        steps: Mapping[str, float],
+        do: Callable[[Path, Path, Sequence[str], Progress], Path],
+    ) -> None:
+        """Run the steps that were asked for as a job; ``steps`` holds each one's expected share of the time."""
+        run(
+            command,
+            lambda job: do(self.data, self.work, self.step or [], job),
+            {name: share for name, share in steps.items() if not self.step or name in self.step},
+            _folder,
+            self,
+            f"Cancelled. What was made so far stays in {self.work}; the same command resumes it.",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """Options of tables of measured numbers."""
+
+    work: Work
+    threshold: Annotated[float, typer.Option(help="Probability from which a voxel is lesion.")] = 0.5
+    min_volume: Annotated[float, typer.Option(help="Drop smaller lesions, in mm3.")] = 0.0
+    min_peak: Annotated[float, typer.Option(help="Drop lesions with a lower peak.")] = 0.0
+
+    @property
+    def rule(self) -> LesionRule:
+        """What counts as a lesion."""
+        return LesionRule(self.threshold, self.min_volume, self.min_peak)
+
+
 @app.command("default-models")
-def default_models(
-    data: Data, work: Work, step: Step = None, events: Events = False, stop_file: StopFile = None
-) -> None:
+@takes_options
+def default_models(options: StepOptions) -> None:
     """Train and measure the models of all lesions, and the brain network."""
     from model_development.steps import STEPS, run_steps
 
-    _run_steps("default-models", STEPS, run_steps, data, work, step, events, stop_file)
+    options.run("default-models", STEPS, run_steps)
 
 
 @app.command("ship")
@@ -50,13 +86,13 @@ def ship(folders: list[Path]) -> None:
 
 
 @app.command("measure")
+@takes_options
 def measure(
+    options: JobOptions,
     model: Annotated[Path, typer.Argument(help="Folder of a model of all lesions.")],
     data: Data,
     work: Work,
     dataset: Annotated[list[str], typer.Option(help="Folder in DATA; can be repeated.")] = ["mslesseg"],  # noqa: B006
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Let any model judge all scans of a dataset that it never saw, and their lesion-free twins."""
 
@@ -66,39 +102,37 @@ def measure(
         measure(scans_for(model, data, dataset), work, job)
         return work
 
-    run("measure", judge, {"measuring": 1.0}, _folder, events, stop_file)
+    run("measure", judge, {"measuring": 1.0}, _folder, options)
 
 
 @app.command("results")
-def results(
-    work: Work, threshold: Threshold = 0.5, min_volume: MinVolume = 0.0, min_peak: MinPeak = 0.0
-) -> None:
+@takes_options
+def results(options: TableOptions) -> None:
     """Write the measured numbers of the models of all lesions as tables."""
     from model_development.results import write_results
 
-    typer.echo(str(or_exit(lambda: write_results(work, LesionRule(threshold, min_volume, min_peak)))))
+    typer.echo(str(or_exit(lambda: write_results(options.work, options.rule))))
 
 
 @app.command("new-models")
-def new_models(
-    data: Data, work: Work, step: Step = None, events: Events = False, stop_file: StopFile = None
-) -> None:
+@takes_options
+def new_models(options: StepOptions) -> None:
     """Train the models of new lesions."""
     from model_development.new_lesion_models import STEPS, run_steps
 
-    _run_steps("new-models", STEPS, run_steps, data, work, step, events, stop_file)
+    options.run("new-models", STEPS, run_steps)
 
 
 @app.command("new-lesions")
+@takes_options
 def new_lesions(
+    options: JobOptions,
     data: Data,
     work: Work,
     part: Annotated[
         list[str] | None, typer.Option(help="rules, pairs, unchanged or registrations; can be repeated.")
     ] = None,
     model: ModelOption = None,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Measure the comparison of two FLAIRs: inserted lesions, real pairs, pairs without change, registrations."""
 
@@ -109,51 +143,25 @@ def new_lesions(
 
     shares = {"rules": 3.0, "real pairs": 3.0, "pairs without change": 30.0, "registrations": 8.0}
     cancelled = f"Cancelled. What was computed once stays in {work}."
-    run("new-lesions", go_through, shares, _folder, events, stop_file, cancelled)
+    run("new-lesions", go_through, shares, _folder, options, cancelled)
 
 
 @app.command("enhancing-model")
-def enhancing_model(
-    data: Data, work: Work, step: Step = None, events: Events = False, stop_file: StopFile = None
-) -> None:
+@takes_options
+def enhancing_model(options: StepOptions) -> None:
     """Train and measure the model of enhancing lesions."""
     from model_development.steps import ENHANCING_STEPS, run_enhancing_steps
 
-    _run_steps("enhancing-model", ENHANCING_STEPS, run_enhancing_steps, data, work, step, events, stop_file)
+    options.run("enhancing-model", ENHANCING_STEPS, run_enhancing_steps)
 
 
 @app.command("enhancing-results")
-def enhancing_results(
-    work: Work, threshold: Threshold = 0.5, min_volume: MinVolume = 0.0, min_peak: MinPeak = 0.0
-) -> None:
+@takes_options
+def enhancing_results(options: TableOptions) -> None:
     """Write the measured numbers of the model of enhancing lesions as tables."""
     from model_development.enhancing_measurement import write_enhancing_results
 
-    typer.echo(
-        str(or_exit(lambda: write_enhancing_results(work, LesionRule(threshold, min_volume, min_peak))))
-    )
-
-
-def _run_steps(
-    command: str,
-    steps: Mapping[str, float],
-    do: Callable[[Path, Path, Sequence[str], Progress], Path],
-    data: Path,
-    work: Path,
-    step: list[str] | None,
-    events: bool,
-    stop_file: Path | None,
-) -> None:
-    """Run the steps that were asked for as a job; ``steps`` holds each one's expected share of the time."""
-    run(
-        command,
-        lambda job: do(data, work, step or [], job),
-        {name: share for name, share in steps.items() if not step or name in step},
-        _folder,
-        events,
-        stop_file,
-        f"Cancelled. What was made so far stays in {work}; the same command resumes it.",
-    )
+    typer.echo(str(or_exit(lambda: write_enhancing_results(options.work, options.rule))))
 
 
 def _folder(folder: Path) -> dict[str, str]:

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import (
-    N4,
-    Device,
-    Events,
-    MinPeak,
-    MinVolume,
-    Mirroring,
-    ModelOption,
-    Overwrite,
-    StopFile,
-    Threshold,
-)
-from MSLesionSegLib.commands.running import printing, run
+from MSLesionSegLib.commands.options import Mirroring, SegmentOptions, takes_options
+from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.jobs.job import Job
 from MSLesionSegLib.tasks import TASKS
 
@@ -27,12 +17,31 @@ if TYPE_CHECKING:
     from MSLesionSegLib.batch.batch import BatchResult
 
 
-def batch(
-    dataset: Annotated[Path, typer.Argument(help="BIDS dataset.")],
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions(SegmentOptions):
+    """Options of every examination's task."""
+
     output: Annotated[
         Path,
         typer.Option("--output", "-o", help="Folder of the derivatives; a stopped batch is resumed in it."),
-    ],
+    ]
+    flips: Mirroring = None
+    flair_model: Annotated[
+        str | None,
+        typer.Option(help="For new: model that finds the lesions on each scan (default: the one in use)."),
+    ] = None
+    registration: Annotated[
+        str | None, typer.Option(help="For new: rigid (default), affine, restricted-syn or full-syn.")
+    ] = None
+    force: Annotated[
+        bool, typer.Option("--force", help="For new: count lesions although the scans cannot be compared.")
+    ] = False
+
+
+@takes_options
+def batch(
+    options: BatchOptions,
+    dataset: Annotated[Path, typer.Argument(help="BIDS dataset.")],
     task: Annotated[str, typer.Option(help=f"What to look for: {', '.join(TASKS)}.")] = "flair",
     participant_label: Annotated[
         list[str] | None, typer.Option(help="Only this participant; can be repeated (default: all).")
@@ -65,56 +74,22 @@ def batch(
             "pip install distributed."
         ),
     ] = "local",
-    model: ModelOption = None,
-    device: Device = "auto",
-    threshold: Threshold = None,
-    min_volume: MinVolume = None,
-    min_peak: MinPeak = None,
-    mirroring: Mirroring = None,
-    flair_model: Annotated[
-        str | None,
-        typer.Option(help="For new: model that finds the lesions on each scan (default: the one in use)."),
-    ] = None,
-    registration: Annotated[
-        str | None, typer.Option(help="For new: rigid (default), affine, restricted-syn or full-syn.")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="For new: count lesions although the scans cannot be compared.")
-    ] = False,
-    n4: N4 = False,
-    overwrite: Overwrite = False,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Find lesions in all examinations of a BIDS dataset, or what is new since the examination before."""
     if task not in TASKS:
         raise typer.BadParameter(f"--task is one of {', '.join(TASKS)}.")
-    if not TASKS[task].compares and (flair_model or registration or force):
+    if not TASKS[task].compares and (options.flair_model or options.registration or options.force):
         raise typer.BadParameter("--flair-model, --registration and --force belong to --task new.")
 
     def work(job: Job) -> BatchResult:
         from MSLesionSegLib.batch.batch import BatchRequest, run_batch
         from MSLesionSegLib.segmentation.request import DEFAULT_REGISTRATION, SegmentRequest
 
-        settings = SegmentRequest(
-            task,
-            {},
-            output,
-            model=model,
-            device=device,
-            threshold=threshold,
-            minimum_mm3=min_volume,
-            minimum_peak=min_peak,
-            flips=mirroring,
-            n4=n4,
-            overwrite=overwrite,
-            flair_model=flair_model,
-            registration=registration or DEFAULT_REGISTRATION,
-            force=force,
-        )
+        registration = options.registration or DEFAULT_REGISTRATION
+        settings = SegmentRequest(task, {}, **options.settings | {"registration": registration})
         request = BatchRequest(
             dataset=dataset,
-            output=output,
+            output=options.output,
             settings=settings,
             participants=participant_label or (),
             entities=entity or (),
@@ -125,14 +100,15 @@ def batch(
         )
         return run_batch(request, job)
 
-    cancelled = f"Cancelled. What was finished stays in {output}; --skip-finished resumes it."
-    result = run("batch", work, {"examinations": 1.0}, describe_batch, events, stop_file, cancelled)
-    if not events:
-        content = describe_batch(result)
-        with printing():
-            typer.echo(f"{content['done']} of {content['examinations']} examinations are done.")
-            typer.echo(f"Table:   {content['table']}\nLesions: {content['lesions']}")
-            typer.echo("For research use only. Check every lesion.")
+    cancelled = f"Cancelled. What was finished stays in {options.output}; --skip-finished resumes it."
+    run("batch", work, {"examinations": 1.0}, describe_batch, options, cancelled, show=_print_batch)
+
+
+def _print_batch(result: BatchResult) -> None:
+    content = describe_batch(result)
+    typer.echo(f"{content['done']} of {content['examinations']} examinations are done.")
+    typer.echo(f"Table:   {content['table']}\nLesions: {content['lesions']}")
+    typer.echo("For research use only. Check every lesion.")
 
 
 def describe_batch(result: BatchResult) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, LesionLabel, StopFile
-from MSLesionSegLib.commands.running import new_table, print_table, printing, run
+from MSLesionSegLib.commands.options import Events, JobOptions, LesionLabel, takes_options
+from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ _LIST = {"read records": 1.0}
 
 
 @app.command("add")
+@takes_options
 def cases_add(
+    options: JobOptions,
     cases: Cases,
     mask: Annotated[Path, typer.Option(help="Corrected mask on the grid of the scan; may be empty.")],
     task: Annotated[str, typer.Option(help="flair, new or enhancing.")] = "flair",
@@ -54,8 +57,6 @@ def cases_add(
         Literal["training", "validation"] | None,
         typer.Option(help="Side of a new patient (default: by chance, one patient in four for validation)."),
     ] = None,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Add a corrected examination, without names; a second correction of the same scans becomes a new version."""
     given = {"flair": flair, "baseline": baseline, "followup": followup, "pre": pre, "post": post}
@@ -83,14 +84,15 @@ def cases_add(
     def describe(added: Added) -> dict[str, Any]:
         return {**added.case.summary(), "stored": added.stored}
 
-    added = run("cases add", work, {"read files": 0.6, "store case": 0.4}, describe, events, stop_file)
-    if not events and added.stored:
-        case = added.case
-        with printing():
-            typer.echo(
-                f"{case.case_id}, version {case.version}: {case.lesions} lesions, for {case.split}"
-                f"{_changes(case)}."
-            )
+    run("cases add", work, {"read files": 0.6, "store case": 0.4}, describe, options, show=_print_added)
+
+
+def _print_added(added: Added) -> None:
+    case = added.case
+    if added.stored:
+        typer.echo(
+            f"{case.case_id}, version {case.version}: {case.lesions} lesions, for {case.split}{_changes(case)}."
+        )
 
 
 @app.command("list")
@@ -117,21 +119,16 @@ def cases_list(
             "validation": len(found.validation),
         }
 
-    found = run("cases list", work, _LIST, describe, events, None)
-    if not events:
-        table = new_table("Case", "Version", "For", "Site", "Lesions", "mm3")
-        for case in found.cases:
-            table.add_row(
-                case.case_id,
-                str(case.version),
-                case.split,
-                case.site,
-                str(case.lesions),
-                f"{case.volume_mm3:.0f}",
-            )
-        with printing():
-            print_table(table)
-            typer.echo(f"{len(found.training)} for training, {len(found.validation)} for validation")
+    run("cases list", work, _LIST, describe, JobOptions(events=events), show=_print_cases)
+
+
+def _print_cases(found: CaseSet) -> None:
+    table = new_table("Case", "Version", "For", "Site", "Lesions", "mm3")
+    for case in found.cases:
+        numbers = (str(case.lesions), f"{case.volume_mm3:.0f}")
+        table.add_row(case.case_id, str(case.version), case.split, case.site, *numbers)
+    print_table(table)
+    typer.echo(f"{len(found.training)} for training, {len(found.validation)} for validation")
 
 
 @app.command("show")
@@ -156,12 +153,10 @@ def cases_show(cases: Cases, name: Name, events: Events = False) -> None:
             "sha256": case.sha256,
         }
 
-    case = run("cases show", work, _LIST, describe, events, None)
-    if not events:
-        import json
+    def show(case: Case) -> None:
+        typer.echo(json.dumps(describe(case), indent=2))
 
-        with printing():
-            typer.echo(json.dumps(describe(case), indent=2))
+    run("cases show", work, _LIST, describe, JobOptions(events=events), show=show)
 
 
 @app.command("remove")
@@ -173,14 +168,16 @@ def cases_remove(cases: Cases, name: Name, events: Events = False) -> None:
 
         return remove_case(cases, name)
 
-    case = run("cases remove", work, _LIST, lambda case: {"case": case.case_id}, events, None)
-    if not events:
-        with printing():
-            typer.echo(f"Removed {case.case_id}.")
+    def show(case: Case) -> None:
+        typer.echo(f"Removed {case.case_id}.")
+
+    options = JobOptions(events=events)
+    run("cases remove", work, _LIST, lambda case: {"case": case.case_id}, options, show=show)
 
 
 @app.command("check")
-def cases_check(cases: Cases, events: Events = False, stop_file: StopFile = None) -> None:
+@takes_options
+def cases_check(options: JobOptions, cases: Cases) -> None:
     """List bad cases: masks on other grids, empty or damaged files, masks outside the brain, scans twice."""
 
     def work(job: Job) -> list[CaseWarning]:
@@ -196,15 +193,17 @@ def cases_check(cases: Cases, events: Events = False, stop_file: StopFile = None
 
         return {"findings": [asdict(finding) for finding in findings], "bad": _bad(findings)}
 
+    def show(findings: list[CaseWarning]) -> None:
+        typer.echo("Nothing is wrong." if not findings else f"{_bad(findings)} bad cases.")
+
     cancelled = "Cancelled. Nothing was changed."
-    findings = run("cases check", work, {"check cases": 1.0}, describe, events, stop_file, cancelled)
-    if not events:
-        with printing():
-            typer.echo("Nothing is wrong." if not findings else f"{_bad(findings)} bad cases.")
+    run("cases check", work, {"check cases": 1.0}, describe, options, cancelled, show)
 
 
 @app.command("export")
+@takes_options
 def cases_export(
+    options: JobOptions,
     cases: Cases,
     to: Annotated[Path, typer.Option(help="File (zip) or folder (nnunet, monai) to make.")],
     layout: Annotated[
@@ -217,8 +216,6 @@ def cases_export(
     strip_face: Annotated[
         bool, typer.Option("--strip-face", help="Leave only the brain in the scans.")
     ] = False,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Write the cases for another computer or for another training program."""
 
@@ -242,20 +239,20 @@ def cases_export(
             "face_removed": strip_face,
         }
 
-    exported = run("cases export", work, {"export cases": 1.0}, describe, events, stop_file)
-    if not events:
-        with printing():
-            typer.echo(
-                f"{exported.path}: {exported.training} cases for training, {exported.validation} for validation"
-            )
+    def show(exported: Exported) -> None:
+        typer.echo(
+            f"{exported.path}: {exported.training} cases for training, {exported.validation} for validation"
+        )
+
+    run("cases export", work, {"export cases": 1.0}, describe, options, show=show)
 
 
 @app.command("import")
+@takes_options
 def cases_import(
+    options: JobOptions,
     cases: Cases,
     archive: Annotated[Path, typer.Argument(help="Zip file of 'cases export'.")],
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Add the cases of another set; what is there already is recognized."""
 
@@ -274,11 +271,11 @@ def cases_import(
             "findings": [finding.sentence for finding in imported.findings],
         }
 
+    def show(imported: Imported) -> None:
+        typer.echo(f"{len(imported.added)} cases added; {imported.known} masks were in the set already")
+
     cancelled = "Cancelled. Cases that were added stay; the same command adds the rest."
-    imported = run("cases import", work, {"import cases": 1.0}, describe, events, stop_file, cancelled)
-    if not events:
-        with printing():
-            typer.echo(f"{len(imported.added)} cases added; {imported.known} masks were in the set already")
+    run("cases import", work, {"import cases": 1.0}, describe, options, cancelled, show)
 
 
 def _bad(findings: list[CaseWarning]) -> int:

@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import (
-    Events,
-    ModelOption,
-    Output,
-    Overwrite,
-    StopFile,
-)
-from MSLesionSegLib.commands.running import printing, run
+from MSLesionSegLib.commands.options import JobOptions, ModelOption, Output, Overwrite, takes_options
+from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.segment import describe_segmentation, print_lesions
 from MSLesionSegLib.jobs.job import NOTHING_WRITTEN, Job
 
@@ -23,14 +17,14 @@ if TYPE_CHECKING:
     from MSLesionSegLib.segmentation.demo import DemoOutcome
 
 
+@takes_options
 def demo(
+    options: JobOptions,
     flair: Annotated[Path | None, typer.Option(help="Your own FLAIR instead of a synthetic patient.")] = None,
     output: Output = Path("demo"),
     model: ModelOption = None,
     seed: Annotated[int, typer.Option(help="Which synthetic patient.")] = 7,
     overwrite: Overwrite = False,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Make a synthetic patient, segment it and compare the result with the known truth."""
 
@@ -49,12 +43,13 @@ def demo(
     stages = plain if flair is not None else {SYNTHESIS: 12.0, **plain}
     kept = f"Cancelled. No result was written; a finished synthetic patient stays in {output / 'patient'}."
     cancelled = kept if flair is None else NOTHING_WRITTEN
-    outcome = run("demo", work, stages, describe, events, stop_file, cancelled)
-    if not events:
-        with printing():
-            print_lesions(outcome.result)
-            if outcome.comparison is not None:
-                print_comparison(outcome.comparison)
+    run("demo", work, stages, describe, options, cancelled, show=_print_outcome)
+
+
+def _print_outcome(outcome: DemoOutcome) -> None:
+    print_lesions(outcome.result)
+    if outcome.comparison is not None:
+        print_comparison(outcome.comparison)
 
 
 def print_comparison(comparison: CaseMetrics) -> None:

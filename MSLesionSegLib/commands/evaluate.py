@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import (
-    Events,
-    LesionLabel,
-    Overwrite,
-    StopFile,
-)
-from MSLesionSegLib.commands.running import printing, run
+from MSLesionSegLib.commands.options import JobOptions, LesionLabel, Overwrite, takes_options
+from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.lesions.evaluation import Evaluation
 
 
+@takes_options
 def evaluate(
+    options: JobOptions,
     cases: Annotated[
         Path | None,
         typer.Argument(help="Table (CSV or TSV) with the columns name, prediction and reference."),
@@ -41,8 +38,6 @@ def evaluate(
         ),
     ] = None,
     overwrite: Overwrite = False,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Compare lesion masks with reference masks, lesion by lesion and voxel by voxel."""
     if (cases is None) == (prediction is None) or (prediction is None) != (reference is None):
@@ -67,9 +62,10 @@ def evaluate(
         folder = {"folder": str(output.absolute())} if output else {}
         return {"preset": preset, "cases": len(evaluation.cases), "averages": averages, **folder}
 
-    evaluation = run("evaluate", work, {"compare masks": 1.0}, describe, events, stop_file)
-    if not events:
-        from MSLesionSegLib.lesions.evaluation import to_markdown
+    run("evaluate", work, {"compare masks": 1.0}, describe, options, show=_print_evaluation)
 
-        with printing():
-            typer.echo(to_markdown(evaluation))
+
+def _print_evaluation(evaluation: Evaluation) -> None:
+    from MSLesionSegLib.lesions.evaluation import to_markdown
+
+    typer.echo(to_markdown(evaluation))

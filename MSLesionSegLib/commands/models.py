@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import Device, Events, Replay, StopFile
+from MSLesionSegLib.commands.options import Device, Events, JobOptions, Replay, takes_options
 from MSLesionSegLib.commands.running import new_table, or_exit, print_table, printing, run
 from MSLesionSegLib.jobs.printable import printable
 
@@ -31,9 +31,10 @@ def models_list(events: Events = False) -> None:
         warn_if_damaged(job)
         return list_family()
 
-    members = run("models list", work, {}, _described, events, None)
-    if events:
-        return
+    run("models list", work, {}, _described, JobOptions(events=events), show=_print_family)
+
+
+def _print_family(members: list[Any]) -> None:
     table = new_table("Model", "Task", "In use", "Owner", "Date", "What it is")
     for member in members:
         card = member.card
@@ -45,8 +46,7 @@ def models_list(events: Events = False) -> None:
             card.created,
             card.description.split(". ")[0],  # the rest is for 'models show'
         )
-    with printing():
-        print_table(table)
+    print_table(table)
 
 
 def _described(members: list[Any]) -> dict[str, Any]:
@@ -96,16 +96,13 @@ def models_use(name: Stored, events: Events = False) -> None:
     """Put a model in use: its task takes it from now on, unless another one is named."""
     from MSLesionSegLib.network.models.model_in_use import use_model
 
-    def work(job: Job) -> str:
+    def work(job: Job) -> dict[str, str]:
         from MSLesionSegLib.network.models.store import load_model
 
         load_model(name)  # what does not load would fail at the next patient
-        return use_model(name)
+        return {"task": use_model(name), "model": name}
 
-    task = run("models use", work, {}, lambda task: _in_use(task, name), events, None)
-    if not events:
-        with printing():
-            typer.echo(f"The task '{task}' uses {name} now.")
+    run("models use", work, {}, dict, JobOptions(events=events), show=_print_in_use)
 
 
 @app.command("rollback")
@@ -117,19 +114,16 @@ def models_rollback(
     from MSLesionSegLib.network.models.model_in_use import model_in_use, roll_back
     from MSLesionSegLib.tasks import get_task
 
-    def work(job: Job) -> str:
+    def work(job: Job) -> dict[str, str]:
         get_task(task)
         roll_back(task)
-        return model_in_use(task)
+        return {"task": task, "model": model_in_use(task)}
 
-    name = run("models rollback", work, {}, lambda name: _in_use(task, name), events, None)
-    if not events:
-        with printing():
-            typer.echo(f"The task '{task}' uses {name} now.")
+    run("models rollback", work, {}, dict, JobOptions(events=events), show=_print_in_use)
 
 
-def _in_use(task: str, name: str) -> dict[str, Any]:
-    return {"task": task, "model": name}
+def _print_in_use(now: dict[str, str]) -> None:
+    typer.echo(f"The task '{now['task']}' uses {now['model']} now.")
 
 
 @app.command("export")
@@ -144,10 +138,8 @@ def models_export(
     def describe(file: Path) -> dict[str, Any]:
         return {"file": str(file.absolute())}
 
-    file = run("models export", lambda job: export_model(name, output), {}, describe, events, None)
-    if not events:
-        with printing():
-            typer.echo(str(file))
+    options = JobOptions(events=events)
+    run("models export", lambda job: export_model(name, output), {}, describe, options, show=typer.echo)
 
 
 @app.command("import")
@@ -162,21 +154,22 @@ def models_import(
     def describe(folder: Path) -> dict[str, Any]:
         return {"model": folder.name, "folder": str(folder.absolute())}
 
-    folder = run("models import", lambda job: import_model(source, name), {}, describe, events, None)
-    if not events:
-        with printing():
-            typer.echo(f"{folder.name} is stored. Put it in use with: mslesionseg models use {folder.name}")
+    def show(folder: Path) -> None:
+        typer.echo(f"{folder.name} is stored. Put it in use with: mslesionseg models use {folder.name}")
+
+    options = JobOptions(events=events)
+    run("models import", lambda job: import_model(source, name), {}, describe, options, show=show)
 
 
 @app.command("compare")
+@takes_options
 def models_compare(
+    options: JobOptions,
     old: Annotated[str, typer.Argument(help="The model to beat.")],
     new: Annotated[str, typer.Argument(help="The candidate.")],
     cases: Annotated[Path, typer.Option(help="Folder of a case set; its validation cases are measured.")],
     replay: Replay = None,
     device: Device = "auto",
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Measure two models on the validation cases, as the gate does after training."""
 
@@ -188,10 +181,10 @@ def models_compare(
 
         return compare_models(old, new, cases, replay, device, job)
 
-    verdict = run("models compare", work, COMPARE_STAGES, lambda v: {"gate": v.as_dict()}, events, stop_file)
-    if not events:
-        with printing():
-            print_verdict(verdict)
+    def describe(verdict: Verdict) -> dict[str, Any]:
+        return {"gate": verdict.as_dict()}
+
+    run("models compare", work, COMPARE_STAGES, describe, options, show=print_verdict)
 
 
 def print_verdict(verdict: Verdict) -> None:

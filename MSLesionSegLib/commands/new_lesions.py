@@ -2,97 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import (
-    N4,
-    Device,
-    Events,
-    MinPeak,
-    MinVolume,
-    ModelOption,
-    Output,
-    Overwrite,
-    StopFile,
-    Threshold,
-)
-from MSLesionSegLib.commands.running import new_table, print_table, printing
-from MSLesionSegLib.commands.segment import run_task
+from MSLesionSegLib.commands.options import FlairModel, SegmentOptions, takes_options
+from MSLesionSegLib.commands.running import new_table, print_table
+from MSLesionSegLib.commands.segment import MOST_ROWS, run_task
 
 if TYPE_CHECKING:
     from MSLesionSegLib.segmentation.segment import SegmentationResult
 
 
-def segment_new(
-    baseline: Annotated[
-        Path, typer.Option(help="Earlier FLAIR: NIfTI, NRRD or FreeSurfer file, or a DICOM folder.")
-    ],
-    followup: Annotated[Path, typer.Option(help="Later FLAIR of the same patient.")],
-    output: Output,
-    model: ModelOption = None,
-    flair_model: Annotated[
-        str | None, typer.Option(help="Model that finds the lesions on each scan (default: the one in use).")
-    ] = None,
+@dataclass(frozen=True, kw_only=True)
+class PairOptions(SegmentOptions):
+    """Options of the task that compares two visits."""
+
+    flair_model: FlairModel = None
     registration: Annotated[
         str,
         typer.Option(
             help="rigid, affine, restricted-syn (rigid, then few coarse steps) or full-syn (the usual SyN)."
         ),
-    ] = "rigid",
-    device: Device = "auto",
-    threshold: Threshold = None,
-    min_volume: MinVolume = None,
-    min_peak: MinPeak = None,
-    mirroring: Annotated[
+    ] = "rigid"
+    flips: Annotated[
         bool,
         typer.Option(
             "--mirroring", "--flips", help="Average over mirrored inputs in all networks; four times as long."
         ),
-    ] = False,
-    n4: N4 = False,
+    ] = False
     previous: Annotated[
         Path | None,
         typer.Option(
             help="Folder of the earlier comparison whose follow-up is now the baseline (or a label image of its "
             "lesions); lesions keep their ids."
         ),
-    ] = None,
+    ] = None
     force: Annotated[
         bool, typer.Option("--force", help="Count lesions although a check of comparability is red.")
-    ] = False,
-    overwrite: Overwrite = False,
-    events: Events = False,
-    stop_file: StopFile = None,
+    ] = False
+
+
+@takes_options
+def segment_new(
+    options: PairOptions,
+    baseline: Annotated[
+        Path, typer.Option(help="Earlier FLAIR: NIfTI, NRRD or FreeSurfer file, or a DICOM folder.")
+    ],
+    followup: Annotated[Path, typer.Option(help="Later FLAIR of the same patient.")],
 ) -> None:
     """New, enlarged, shrunken and vanished lesions between two FLAIRs."""
-    result = run_task(
-        "new",
-        {"baseline": baseline, "followup": followup},
-        events,
-        stop_file,
-        output=output,
-        model=model,
-        flair_model=flair_model,
-        registration=registration,
-        device=device,
-        threshold=threshold,
-        minimum_mm3=min_volume,
-        minimum_peak=min_peak,
-        flips=mirroring,
-        n4=n4,
-        previous=previous,
-        force=force,
-        overwrite=overwrite,
-    )
-    if not events:
-        with printing():
-            print_pair(result)
+    run_task("new", {"baseline": baseline, "followup": followup}, options, print_pair)
 
 
-def print_pair(result: SegmentationResult, most: int = 30) -> None:
+def print_pair(result: SegmentationResult) -> None:
     for check in result.checks:
         typer.secho(f"{check.light:<6}{check.sentence}", fg={"amber": "yellow"}.get(check.light, check.light))
     if result.counts is None:
@@ -100,7 +65,7 @@ def print_pair(result: SegmentationResult, most: int = 30) -> None:
     else:
         changed = [row for row in result.lesions if row.state != "stable"]
         table = new_table("No.", "State", "Region", "Baseline mm3", "Follow-up mm3", "p change")
-        for row in changed[:most]:
+        for row in changed[:MOST_ROWS]:
             table.add_row(
                 str(row.lesion.id),
                 row.state,
@@ -111,8 +76,8 @@ def print_pair(result: SegmentationResult, most: int = 30) -> None:
             )
         if changed:
             print_table(table)
-        if len(changed) > most:
-            typer.echo(f"... and {len(changed) - most} more in {result.files['table']}")
+        if len(changed) > MOST_ROWS:
+            typer.echo(f"... and {len(changed) - MOST_ROWS} more in {result.files['table']}")
         settings = result.settings
         numbers = ", ".join(f"{count} {state}" for state, count in result.counts["states"].items())
         typer.echo(

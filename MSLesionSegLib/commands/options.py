@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -11,6 +15,9 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Folder to make for
 ModelOption = Annotated[
     str | None,
     typer.Option("--model", help="Model name, or a folder such as ./mine (default: the one in use)."),
+]
+FlairModel = Annotated[
+    str | None, typer.Option(help="Model that finds the lesions on each scan (default: the one in use).")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
 Threshold = Annotated[
@@ -52,3 +59,52 @@ Replay = Annotated[
     list[str] | None,
     typer.Option(help="Replay buffer by name or folder; can be repeated (default: all of other sites)."),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobOptions:
+    """Options of every command that runs as a job."""
+
+    events: Events = False
+    stop_file: StopFile = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentOptions(JobOptions):
+    """Options of every command that finds lesions, but those of a job named as in a ``SegmentRequest``."""
+
+    output: Output
+    model: ModelOption = None
+    device: Device = "auto"
+    threshold: Threshold = None
+    minimum_mm3: MinVolume = None
+    minimum_peak: MinPeak = None
+    n4: N4 = False
+    overwrite: Overwrite = False
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What a ``SegmentRequest`` takes over."""
+        return {name: value for name, value in vars(self).items() if not hasattr(JobOptions, name)}
+
+
+def takes_options(command: Callable[..., None]) -> Callable[..., None]:
+    """A command whose first parameter is a dataclass of options: on the command line, each field is an option.
+
+    What is required comes first, and the options of a job last.
+    """
+    signature = inspect.signature(command, eval_str=True)
+    options, *parameters = signature.parameters.values()
+    hints = get_type_hints(options.annotation, include_extras=True)
+    for field in fields(options.annotation):
+        default = options.empty if field.default is MISSING else field.default
+        parameters.append(options.replace(name=field.name, default=default, annotation=hints[field.name]))
+    parameters.sort(key=lambda one: (one.default is not one.empty, hasattr(JobOptions, one.name)))
+
+    @functools.wraps(command)
+    def run(**values: Any) -> None:
+        command(options.annotation(**{name: values.pop(name) for name in hints}), **values)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined] # typer reads it
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run

@@ -7,14 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import Device, Events, StopFile
+from MSLesionSegLib.commands.options import Device, JobOptions, takes_options
 from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.commands.study.options import STAGES, Threads, absolute, stays, threads_or_default
 from MSLesionSegLib.jobs.cluster import LOCAL
 from MSLesionSegLib.jobs.job import Job
 
 
+@takes_options
 def pretrain(
+    options: JobOptions,
     scans: Annotated[
         list[Path], typer.Argument(help="Folders with scans, BIDS or not, or with prepared examples.")
     ],
@@ -35,8 +37,6 @@ def pretrain(
     ] = None,
     device: Device = "auto",
     threads: Threads = None,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Pre-train an encoder on scans without masks; it becomes a base model for fine-tuning."""
 
@@ -62,4 +62,4 @@ def pretrain(
         page = work.absolute() / "report.html"
         return {"model": folder.name, "folder": str(folder.absolute()), "report": str(page)}
 
-    run("pretrain", make, STAGES, describe, events, stop_file, stays(work))
+    run("pretrain", make, STAGES, describe, options, stays(work))

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, StopFile
-from MSLesionSegLib.commands.running import new_table, print_table, printing, run
+from MSLesionSegLib.commands.options import Events, JobOptions, takes_options
+from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ _PACK = {"pack examples": 1.0}
 
 
 @app.command("make")
+@takes_options
 def replay_make(
+    options: JobOptions,
     cases: Annotated[Path, typer.Option("--cases", help="Folder of the training cases.")],
     name: Annotated[str, typer.Argument(help="Name for the buffer.")],
     task: Annotated[str, typer.Option(help="Task of the cases.")] = "flair",
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Prepare a buffer from training cases: brain only, 1 mm, normalized, at most 20 of each site."""
 
@@ -36,7 +36,7 @@ def replay_make(
 
         return make_buffer(cases, name, task=task, progress=job)
 
-    _show(run("replay make", work, {"prepare cases": 1.0}, describe, events, stop_file), events)
+    run("replay make", work, {"prepare cases": 1.0}, describe, options, show=_print_buffer)
 
 
 @app.command("list")
@@ -55,21 +55,21 @@ def replay_list(
     def describe_all(buffers: list[Buffer]) -> dict[str, Any]:
         return {"buffers": [describe(buffer) for buffer in buffers]}
 
-    buffers = run("replay list", work, {"read buffers": 1.0}, describe_all, events, None)
-    if not events:
+    def show(buffers: list[Buffer]) -> None:
         table = new_table("Buffer", "Task", "Examples by site")
         for buffer in buffers:
             table.add_row(buffer.name, buffer.task, _by_site(buffer))
-        with printing():
-            print_table(table)
+        print_table(table)
+
+    run("replay list", work, {"read buffers": 1.0}, describe_all, JobOptions(events=events), show=show)
 
 
 @app.command("export")
+@takes_options
 def replay_export(
+    options: JobOptions,
     name: Annotated[str, typer.Argument(help="Buffer, or its folder such as ./mine.")],
     to: Annotated[Path, typer.Option(help="Zip file to make.")],
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Write a buffer into a zip file for another hospital."""
 
@@ -78,15 +78,15 @@ def replay_export(
 
         return export_buffer(name, to, job)
 
-    _show(run("replay export", work, _PACK, describe, events, stop_file), events)
+    run("replay export", work, _PACK, describe, options, show=_print_buffer)
 
 
 @app.command("import")
+@takes_options
 def replay_import(
+    options: JobOptions,
     archive: Annotated[Path, typer.Argument(help="Zip file of 'replay export'.")],
     name: Annotated[str | None, typer.Option(help="Name for the buffer (default: the file's).")] = None,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Add another hospital's buffer, after checking all of it."""
 
@@ -95,7 +95,7 @@ def replay_import(
 
         return import_buffer(archive, name, job)
 
-    _show(run("replay import", work, _PACK, describe, events, stop_file), events)
+    run("replay import", work, _PACK, describe, options, show=_print_buffer)
 
 
 def describe(buffer: Buffer) -> dict[str, Any]:
@@ -109,10 +109,8 @@ def describe(buffer: Buffer) -> dict[str, Any]:
     }
 
 
-def _show(buffer: Buffer, events: bool) -> None:
-    if not events:
-        with printing():
-            typer.echo(f"{buffer.name} ({buffer.task}): {_by_site(buffer)}")
+def _print_buffer(buffer: Buffer) -> None:
+    typer.echo(f"{buffer.name} ({buffer.task}): {_by_site(buffer)}")
 
 
 def _by_site(buffer: Buffer) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import typer
 
+from MSLesionSegLib.commands.options import JobOptions
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.jobs.job import NOTHING_WRITTEN, ExitCode, Job, run_job
 from MSLesionSegLib.jobs.printable import printable
@@ -23,23 +23,30 @@ def run(
     work: Callable[[Job], T],
     stages: Mapping[str, float | None],
     describe: Callable[[T], dict[str, Any]],
-    events: bool,
-    stop_file: Path | None,
+    options: JobOptions,
     cancelled: str = NOTHING_WRITTEN,
+    show: Callable[[T], None] = lambda value: None,
 ) -> T:
-    """Run ``work`` as a job and return what it made; leaves the program with the job's exit code otherwise."""
+    """Run ``work`` as a job and return what it made; leaves the program with the job's exit code otherwise.
+
+    ``show`` prints what came out, for a person: not where a program reads the events.
+    """
     outcome = run_job(
         command,
         work,
         stages=stages,
         describe=describe,
-        events=events,
-        stop_file=stop_file,
+        events=options.events,
+        stop_file=options.stop_file,
         cancelled=cancelled,
     )
     if outcome.code != ExitCode.DONE:
         raise typer.Exit(int(outcome.code))
-    return cast(T, outcome.value)
+    value = cast(T, outcome.value)
+    if not options.events:
+        with printing():
+            show(value)
+    return value
 
 
 @contextlib.contextmanager

@@ -2,134 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import (
-    N4,
-    BrainMask,
-    Device,
-    Events,
-    MinPeak,
-    MinVolume,
-    Mirroring,
-    ModelOption,
-    Output,
-    Overwrite,
-    StopFile,
-    Threshold,
-)
-from MSLesionSegLib.commands.running import new_table, print_table, printing, run
+from MSLesionSegLib.commands.options import BrainMask, Mirroring, SegmentOptions, takes_options
+from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.segmentation.segment import SegmentationResult
 
+MOST_ROWS = 30
+
 app = typer.Typer(no_args_is_help=True, help="Find lesions on a patient's scans.")
 
 
+@dataclass(frozen=True, kw_only=True)
+class OneSessionOptions(SegmentOptions):
+    """Options of the tasks that look at one session."""
+
+    brain_mask: BrainMask = None
+    flips: Mirroring = None
+
+
 @app.command("flair")
+@takes_options
 def segment_flair(
+    options: OneSessionOptions,
     flair: Annotated[
         Path, typer.Option(help="FLAIR: NIfTI, NRRD or FreeSurfer file, or a folder with one DICOM series.")
     ],
-    output: Output,
-    model: ModelOption = None,
-    device: Device = "auto",
-    threshold: Threshold = None,
-    min_volume: MinVolume = None,
-    min_peak: MinPeak = None,
-    brain_mask: BrainMask = None,
-    mirroring: Mirroring = None,
-    n4: N4 = False,
-    overwrite: Overwrite = False,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """All white-matter lesions on one FLAIR."""
-    result = run_task(
-        "flair",
-        {"flair": flair},
-        events,
-        stop_file,
-        output=output,
-        model=model,
-        device=device,
-        threshold=threshold,
-        minimum_mm3=min_volume,
-        minimum_peak=min_peak,
-        brain_mask=brain_mask,
-        flips=mirroring,
-        n4=n4,
-        overwrite=overwrite,
-    )
-    if not events:
-        with printing():
-            print_lesions(result)
+    run_task("flair", {"flair": flair}, options, print_lesions)
 
 
 @app.command("enhancing")
+@takes_options
 def segment_enhancing(
+    options: OneSessionOptions,
     pre: Annotated[
         Path, typer.Option(help="T1 before gadolinium: a file, or a folder with one DICOM series.")
     ],
     post: Annotated[Path, typer.Option(help="T1 after gadolinium; the results lie on its grid.")],
-    output: Output,
     flair: Annotated[
         Path | None, typer.Option(help="FLAIR of the session: foci that it does not show are marked.")
     ] = None,
-    model: ModelOption = None,
-    device: Device = "auto",
-    threshold: Threshold = None,
-    min_volume: MinVolume = None,
-    min_peak: MinPeak = None,
-    brain_mask: BrainMask = None,
-    mirroring: Mirroring = None,
-    n4: N4 = False,
-    overwrite: Overwrite = False,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Enhancing lesions on T1 before and after gadolinium."""
-    result = run_task(
-        "enhancing",
-        {"pre": pre, "post": post, "flair": flair},
-        events,
-        stop_file,
-        output=output,
-        model=model,
-        device=device,
-        threshold=threshold,
-        minimum_mm3=min_volume,
-        minimum_peak=min_peak,
-        brain_mask=brain_mask,
-        flips=mirroring,
-        n4=n4,
-        overwrite=overwrite,
-    )
-    if not events:
-        with printing():
-            print_lesions(result)
+    run_task("enhancing", {"pre": pre, "post": post, "flair": flair}, options, print_lesions)
 
 
 def run_task(
-    task: str, inputs: Mapping[str, Path | None], events: bool, stop_file: Path | None, **settings: Any
-) -> SegmentationResult:
+    task: str,
+    inputs: Mapping[str, Path | None],
+    options: SegmentOptions,
+    show: Callable[[SegmentationResult], None],
+) -> None:
     """Run a task of the task table as a job; inputs that are None are not given."""
     from MSLesionSegLib.segmentation.request import SegmentRequest, expected_stages
 
     given = {name: path for name, path in inputs.items() if path is not None}
-    request = SegmentRequest(task, given, **settings)
+    request = SegmentRequest(task, given, **options.settings)
 
     def work(job: Job) -> SegmentationResult:
         from MSLesionSegLib.segmentation.segment import segment
 
         return segment(request, job)
 
-    return run(f"segment {task}", work, expected_stages(request), describe_segmentation, events, stop_file)
+    run(f"segment {task}", work, expected_stages(request), describe_segmentation, options, show=show)
 
 
 def describe_segmentation(result: SegmentationResult) -> dict[str, Any]:
@@ -143,11 +88,11 @@ def describe_segmentation(result: SegmentationResult) -> dict[str, Any]:
     }
 
 
-def print_lesions(result: SegmentationResult, most: int = 30) -> None:
+def print_lesions(result: SegmentationResult) -> None:
     remarks = any(lesion.remark for lesion in result.lesions)
     columns = ("No.", "Region", "mm3", "Axis mm", "Centre RAS mm", "p mean", "p peak")
     table = new_table(*columns, *(["Remark"] if remarks else []))
-    for lesion in result.lesions[:most]:
+    for lesion in result.lesions[:MOST_ROWS]:
         table.add_row(
             str(lesion.id),
             lesion.region or "unknown",
@@ -159,8 +104,8 @@ def print_lesions(result: SegmentationResult, most: int = 30) -> None:
         )
     if result.lesions:
         print_table(table)
-    if len(result.lesions) > most:
-        typer.echo(f"... and {len(result.lesions) - most} more in {result.files['table']}")
+    if len(result.lesions) > MOST_ROWS:
+        typer.echo(f"... and {len(result.lesions) - MOST_ROWS} more in {result.files['table']}")
     settings = result.settings
     typer.echo(
         f"{result.counts['lesions']} lesions, {result.counts['volume_mm3'] / 1000:.2f} ml "

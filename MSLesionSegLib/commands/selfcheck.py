@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import Device, Events, ModelOption, StopFile
-from MSLesionSegLib.commands.running import new_table, print_table, printing, run
+from MSLesionSegLib.commands.options import Device, FlairModel, JobOptions, ModelOption, takes_options
+from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
     from MSLesionSegLib.segmentation.selfcheck import SelfCheck
 
 
+@takes_options
 def selfcheck(
+    options: JobOptions,
     flair: Annotated[Path, typer.Option(help="A FLAIR of your scanner: file or DICOM folder.")],
     model: ModelOption = None,
-    flair_model: Annotated[
-        str | None, typer.Option(help="Model that finds the lesions on each scan (default: the one in use).")
-    ] = None,
+    flair_model: FlairModel = None,
     device: Device = "auto",
     seed: Annotated[int, typer.Option(help="Another number puts other lesions elsewhere.")] = 1,
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Try the comparison of two FLAIRs on one scan of yours, where the truth is known."""
 
@@ -36,10 +34,7 @@ def selfcheck(
 
     from MSLesionSegLib.segmentation.stages import selfcheck_stages
 
-    result = run("selfcheck", work, selfcheck_stages(), asdict, events, stop_file, "Cancelled.")
-    if not events:
-        with printing():
-            print_selfcheck(result)
+    run("selfcheck", work, selfcheck_stages(), asdict, options, "Cancelled.", show=print_selfcheck)
 
 
 def print_selfcheck(result: SelfCheck) -> None:

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from MSLesionSegLib.commands.models import print_verdict
-from MSLesionSegLib.commands.options import Device, Events, Replay, StopFile
-from MSLesionSegLib.commands.running import or_exit, printing, run
+from MSLesionSegLib.commands.options import Device, JobOptions, Replay, takes_options
+from MSLesionSegLib.commands.running import or_exit, run
 
 if TYPE_CHECKING:
     from MSLesionSegLib.jobs.progress import Progress
     from MSLesionSegLib.training.fine_tuning.model_update import Trained
 
 
+@takes_options
 def train(
+    options: JobOptions,
     cases: Annotated[Path, typer.Option(help="Folder of a case set (mslesionseg cases).")],
     task: Annotated[str, typer.Option(help="Task of the cases.")] = "flair",
     start: Annotated[
@@ -61,8 +63,6 @@ def train(
     ] = False,
     name: Annotated[str | None, typer.Option(help="Name of the new model (default: a free one).")] = None,
     device: Device = "auto",
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Fine-tune a model on corrected cases. It is put in use only if it is not worse than the one before.
 
@@ -106,11 +106,12 @@ def train(
         "stored under its name; otherwise nothing was stored. Before any scoring and in the gate, the same command "
         "resumes it."
     )
-    trained = run("train", work, stages, lambda result: result.as_dict(), events, stop_file, cancelled)
-    if not events:
-        with printing():
-            print_verdict(trained.verdict)
-            typer.echo(f"Model:  {trained.folder}\nIn use: {trained.in_use}")
+    run("train", work, stages, lambda trained: trained.as_dict(), options, cancelled, show=_print_trained)
+
+
+def _print_trained(trained: Trained) -> None:
+    print_verdict(trained.verdict)
+    typer.echo(f"Model:  {trained.folder}\nIn use: {trained.in_use}")
 
 
 def _follow(work: Callable[[Progress], Trained]) -> None:

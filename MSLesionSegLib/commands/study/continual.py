@@ -7,27 +7,24 @@ from typing import Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.options import takes_options
 from MSLesionSegLib.commands.study.options import (
-    Executor,
     RecipeName,
-    RecipeSettings,
-    StudyFolder,
-    Threads,
+    StudyOptions,
     absolute,
     model_reference,
-    run_study,
     threads_or_default,
 )
 from MSLesionSegLib.jobs.job import Job
 
 
+@takes_options
 def study_continual(
+    options: StudyOptions,
     centres: Annotated[
         list[Path],
         typer.Argument(help="BIDS datasets, or folders of prepared examples, in the order of training."),
     ],
-    output: StudyFolder,
     base: Annotated[
         str | None,
         typer.Option(help="Base model that the first centre starts from (default: random weights)."),
@@ -41,11 +38,6 @@ def study_continual(
     ] = None,
     test_share: Annotated[float, typer.Option(help="Share of each centre's patients that tests.")] = 0.2,
     recipe: RecipeName = "default",
-    settings: RecipeSettings = None,
-    threads: Threads = None,
-    executor: Executor = "local",
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Centres one after the other: fine-tuning, experience replay, all at once (Karthik et al. 2022)."""
 
@@ -58,13 +50,13 @@ def study_continual(
             start=model_reference(base) if base else None,
             levels=levels,
             base=maps,
-            recipe=study_recipe(recipe, settings).as_dict(),
+            recipe=study_recipe(recipe, options.settings).as_dict(),
             buffer=buffer,
             orders=orders,
             seeds=tuple(seed or (0,)),
             test_share=test_share,
-            threads=threads_or_default(threads),
+            threads=threads_or_default(options.threads),
         )
-        return run_continual(chosen, ContinualData(absolute(centres)), output, executor, job)
+        return run_continual(chosen, ContinualData(absolute(centres)), options.output, options.executor, job)
 
-    run_study("continual", work, output, events, stop_file)
+    options.run("continual", work)

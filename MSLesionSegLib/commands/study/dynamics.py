@@ -7,24 +7,21 @@ from typing import Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.options import takes_options
 from MSLesionSegLib.commands.study.options import (
-    Executor,
     RecipeName,
-    RecipeSettings,
-    StudyFolder,
-    Threads,
+    StudyOptions,
     absolute,
     model_reference,
-    run_study,
     threads_or_default,
 )
 from MSLesionSegLib.jobs.job import Job
 
 
+@takes_options
 def study_dynamics(
+    options: StudyOptions,
     centre: Annotated[Path, typer.Argument(help="BIDS dataset, or folder of prepared examples.")],
-    output: StudyFolder,
     base: Annotated[list[str], typer.Option(help="Base model, a U-Net; can be repeated.")],
     points: Annotated[int, typer.Option(help="How often a training is scored.")] = 8,
     patches: Annotated[int, typer.Option(help="Test patches to compare networks through.")] = 24,
@@ -32,11 +29,6 @@ def study_dynamics(
     seed: Annotated[list[int] | None, typer.Option(help="Seed; can be repeated (default: 0 and 1).")] = None,
     test_share: Annotated[float, typer.Option(help="Share of the patients that tests.")] = 0.2,
     recipe: RecipeName = "default",
-    settings: RecipeSettings = None,
-    threads: Threads = None,
-    executor: Executor = "local",
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Dynamics of parameters and representations in transfer learning (Karimi et al. 2021)."""
 
@@ -47,14 +39,16 @@ def study_dynamics(
 
         chosen = DynamicsSettings(
             bases=tuple(map(model_reference, base)),
-            recipe=study_recipe(recipe, settings).as_dict(),
+            recipe=study_recipe(recipe, options.settings).as_dict(),
             points=points,
             patches=patches,
             samples=samples,
             seeds=tuple(seed or (0, 1)),
             test_share=test_share,
-            threads=threads_or_default(threads),
+            threads=threads_or_default(options.threads),
         )
-        return run_dynamics(chosen, DynamicsData(absolute([centre])[0]), output, executor, job)
+        return run_dynamics(
+            chosen, DynamicsData(absolute([centre])[0]), options.output, options.executor, job
+        )
 
-    run_study("dynamics", work, output, events, stop_file)
+    options.run("dynamics", work)

@@ -7,24 +7,17 @@ from typing import Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, StopFile
-from MSLesionSegLib.commands.study.options import (
-    Executor,
-    RecipeSettings,
-    StudyFolder,
-    Threads,
-    model_reference,
-    run_study,
-    threads_or_default,
-)
+from MSLesionSegLib.commands.options import takes_options
+from MSLesionSegLib.commands.study.options import StudyOptions, model_reference, threads_or_default
 from MSLesionSegLib.jobs.job import Job
 
 
+@takes_options
 def study_gate(
+    options: StudyOptions,
     cases: Annotated[
         Path, typer.Argument(help="BIDS dataset with FLAIRs, lesion masks and, if there, T1w scans.")
     ],
-    output: StudyFolder,
     start: Annotated[
         str, typer.Option("--from", help="Model in use; it never saw the patients to validate on.")
     ],
@@ -36,12 +29,7 @@ def study_gate(
         ),
     ] = None,
     recipe: Annotated[str, typer.Option(help="Recipe of the fine-tuning.")] = "quick",
-    settings: RecipeSettings = None,
     seed: Annotated[int, typer.Option(help="Order of the patients.")] = 0,
-    threads: Threads = None,
-    executor: Executor = "local",
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Teach a model something wrong, and see whether the gate keeps it out of use."""
 
@@ -54,10 +42,12 @@ def study_gate(
             start=model_reference(start),
             train=train,
             validate=tuple(validate or ()),
-            recipe=study_recipe(recipe, settings).as_dict(),
+            recipe=study_recipe(recipe, options.settings).as_dict(),
             seed=seed,
-            threads=threads_or_default(threads),
+            threads=threads_or_default(options.threads),
         )
-        return run_gate(chosen, GateData(str(cases.expanduser().absolute())), output, executor, job)
+        return run_gate(
+            chosen, GateData(str(cases.expanduser().absolute())), options.output, options.executor, job
+        )
 
-    run_study("gate", work, output, events, stop_file)
+    options.run("gate", work)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from MSLesionSegLib.commands.options import JobOptions
 from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.jobs.job import Job
 
@@ -54,11 +56,24 @@ def stays(folder: Path) -> str:
     return f"Cancelled. What was finished stays in {folder}; the same command resumes it."
 
 
-def run_study(
-    name: str, work: Callable[[Job], Path], folder: Path, events: bool, stop_file: Path | None
-) -> None:
-    """Run the job of a study; ``work`` returns its page."""
-    run(f"study {name}", work, STAGES, _describe, events, stop_file, stays(folder))
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(JobOptions):
+    """Options of every study: where it is stored and what runs it."""
+
+    output: StudyFolder
+    executor: Executor = "local"
+
+    def run(self, name: str, work: Callable[[Job], Path]) -> None:
+        """Run the job of a study; ``work`` returns its page."""
+        run(f"study {name}", work, STAGES, _describe, self, stays(self.output))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyOptions(RunOptions):
+    """Options of every study that trains."""
+
+    settings: RecipeSettings = None
+    threads: Threads = None
 
 
 def _describe(page: Path) -> dict[str, Any]:

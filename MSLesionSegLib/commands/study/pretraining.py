@@ -7,24 +7,21 @@ from typing import Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import Device, Events, StopFile
+from MSLesionSegLib.commands.options import Device, takes_options
 from MSLesionSegLib.commands.study.options import (
-    Executor,
     RecipeName,
-    RecipeSettings,
-    StudyFolder,
-    Threads,
+    StudyOptions,
     absolute,
     model_reference,
-    run_study,
     threads_or_default,
 )
 from MSLesionSegLib.jobs.job import Job
 
 
+@takes_options
 def study_pretraining(
+    options: StudyOptions,
     scans: Annotated[list[Path], typer.Argument(help="Folders with scans; masks are not looked at.")],
-    output: StudyFolder,
     cases: Annotated[
         list[Path], typer.Option(help="Dataset with masks to train and test on; can be repeated.")
     ],
@@ -47,14 +44,9 @@ def study_pretraining(
         list[int] | None, typer.Option("--n", help="Masks; can be repeated (default: 2 and 4).")
     ] = None,
     recipe: RecipeName = "default",
-    settings: RecipeSettings = None,
     threshold: Annotated[float, typer.Option(help="Probability from which a voxel is lesion.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Order of the patients and random weights.")] = 0,
     device: Device = "cpu",
-    threads: Threads = None,
-    executor: Executor = "local",
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Pre-training without masks against training de novo ("Pretrain once and finetune many times")."""
 
@@ -70,14 +62,14 @@ def study_pretraining(
             base=model_reference(base) if base else None,
             subset=subset,
             sizes=tuple(n or (2, 4)),
-            recipe=study_recipe(recipe, settings).but(seed=seed).as_dict(),
+            recipe=study_recipe(recipe, options.settings).but(seed=seed).as_dict(),
             threshold=threshold,
             seed=seed,
-            threads=threads_or_default(threads),
+            threads=threads_or_default(options.threads),
             device=choose_device(device),
         )
         return run_pretraining(
-            chosen, PretrainingData(absolute(scans), absolute(cases)), output, executor, job
+            chosen, PretrainingData(absolute(scans), absolute(cases)), options.output, options.executor, job
         )
 
-    run_study("pretraining", work, output, events, stop_file)
+    options.run("pretraining", work)

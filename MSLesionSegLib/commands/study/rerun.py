@@ -7,23 +7,21 @@ from typing import Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, StopFile
-from MSLesionSegLib.commands.study.options import Executor, StudyFolder, run_study
+from MSLesionSegLib.commands.options import takes_options
+from MSLesionSegLib.commands.study.options import RunOptions
 from MSLesionSegLib.jobs.job import Job
 
 
+@takes_options
 def study_rerun(
+    options: RunOptions,
     record: Annotated[Path, typer.Argument(help="study.json of the earlier run.")],
-    output: StudyFolder,
-    executor: Executor = "local",
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Run a study again from its study.json; on the same machine and data it gives the same numbers."""
 
     def work(job: Job) -> Path:
         from MSLesionSegLib.studies.rerun import rerun
 
-        return rerun(record, output, executor, job)
+        return rerun(record, options.output, options.executor, job)
 
-    run_study("rerun", work, output, events, stop_file)
+    options.run("rerun", work)

@@ -7,24 +7,21 @@ from typing import Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, StopFile
+from MSLesionSegLib.commands.options import takes_options
 from MSLesionSegLib.commands.study.options import (
-    Executor,
     RecipeName,
-    RecipeSettings,
-    StudyFolder,
-    Threads,
+    StudyOptions,
     absolute,
     model_reference,
-    run_study,
     threads_or_default,
 )
 from MSLesionSegLib.jobs.job import Job
 
 
+@takes_options
 def study_transfer(
+    options: StudyOptions,
     cases: Annotated[list[Path], typer.Argument(help="BIDS datasets of the target disease.")],
-    output: StudyFolder,
     base: Annotated[list[str] | None, typer.Option(help="Base model to fine-tune; can be repeated.")] = None,
     levels: Annotated[
         list[int] | None,
@@ -42,16 +39,11 @@ def study_transfer(
         list[int] | None, typer.Option("--n", help="Training patients; can be repeated (default: 2 and 4).")
     ] = None,
     recipe: RecipeName = "default",
-    settings: RecipeSettings = None,
     base_settings: Annotated[
         list[str] | None, typer.Option("--base-set", help="Field of the bases' training recipe.")
     ] = None,
     threshold: Annotated[float, typer.Option(help="Probability from which a voxel is lesion.")] = 0.5,
     seed: Annotated[int, typer.Option(help="Order of the patients and random weights.")] = 0,
-    threads: Threads = None,
-    executor: Executor = "local",
-    events: Events = False,
-    stop_file: StopFile = None,
 ) -> None:
     """Fine-tuning of a base model against training de novo with few cases (Huang et al. 2023)."""
 
@@ -66,13 +58,13 @@ def study_transfer(
             base=maps,
             subset=subset,
             sizes=tuple(n or (2, 4)),
-            recipe=study_recipe(recipe, settings).but(seed=seed).as_dict(),
+            recipe=study_recipe(recipe, options.settings).but(seed=seed).as_dict(),
             base_recipe=study_recipe(recipe, base_settings).but(seed=seed).as_dict(),
             threshold=threshold,
             seed=seed,
-            threads=threads_or_default(threads),
+            threads=threads_or_default(options.threads),
         )
         data = TransferData(absolute(cases), absolute(external), absolute(base_cases))
-        return run_transfer(chosen, data, output, executor, job)
+        return run_transfer(chosen, data, options.output, options.executor, job)
 
-    run_study("transfer", work, output, events, stop_file)
+    options.run("transfer", work)

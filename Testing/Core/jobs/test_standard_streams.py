@@ -14,6 +14,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="streams are clo
 WORK = """
 import sys
 from pathlib import Path
+from MSLesionSegLib.commands.options import JobOptions
 from MSLesionSegLib.commands.running import printing, run
 from MSLesionSegLib.jobs.standard_streams import open_closed_streams
 import typer
@@ -27,7 +28,7 @@ def work(job):
         file.write("the result")
     job.warning("odd", "Something is odd.")
     job.stage("work", 1.0)
-run("test", work, {"work": 1.0}, lambda value: {}, "--events" in sys.argv, None)
+run("test", work, {"work": 1.0}, lambda value: {}, JobOptions(events="--events" in sys.argv))
 with printing():
     for line in range(3000):
         typer.echo(f"line {line} of a table")
