@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from MSLesionSegLib.commands.options import JobOptions, ModelOption, takes_options
 from MSLesionSegLib.commands.running import or_exit, run
 from MSLesionSegLib.jobs.job import Job
-from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
+
+if TYPE_CHECKING:
+    from model_development.steps import Step
 
 Data = Annotated[Path, typer.Option(help="Folder with the public datasets.")]
 Work = Annotated[Path, typer.Option(help="Folder for examples, checkpoints, models and measured maps.")]
@@ -35,17 +37,14 @@ class StepOptions(JobOptions):
     work: Work
     step: Annotated[list[str] | None, typer.Option(help="Only this step; can be repeated.")] = None
 
-    def run(
-        self,
-        command: str,
-        steps: Mapping[str, float],
-        do: Callable[[Path, Path, Sequence[str], Progress], Path],
-    ) -> None:
-        """Run the steps that were asked for as a job; ``steps`` holds each one's expected share of the time."""
+    def run(self, command: str, steps: Mapping[str, Step]) -> None:
+        """Run the steps that were asked for as a job."""
+        from model_development.steps import run_steps
+
         run(
             command,
-            lambda job: do(self.data, self.work, self.step or [], job),
-            {name: share for name, share in steps.items() if not self.step or name in self.step},
+            lambda job: run_steps(steps, self.data, self.work, self.step or [], job),
+            {name: step.share for name, step in steps.items() if not self.step or name in self.step},
             _folder,
             self,
             f"Cancelled. What was made so far stays in {self.work}; the same command resumes it.",
@@ -71,9 +70,9 @@ class TableOptions:
 @takes_options
 def default_models(options: StepOptions) -> None:
     """Train and measure the models of all lesions, and the brain network."""
-    from model_development.steps import STEPS, run_steps
+    from model_development.steps import FLAIR_STEPS
 
-    options.run("default-models", STEPS, run_steps)
+    options.run("default-models", FLAIR_STEPS)
 
 
 @app.command("ship")
@@ -118,9 +117,9 @@ def results(options: TableOptions) -> None:
 @takes_options
 def new_models(options: StepOptions) -> None:
     """Train the models of new lesions."""
-    from model_development.new_lesion_models import STEPS, run_steps
+    from model_development.steps import NEW_LESION_STEPS
 
-    options.run("new-models", STEPS, run_steps)
+    options.run("new-models", NEW_LESION_STEPS)
 
 
 @app.command("new-lesions")
@@ -150,9 +149,9 @@ def new_lesions(
 @takes_options
 def enhancing_model(options: StepOptions) -> None:
     """Train and measure the model of enhancing lesions."""
-    from model_development.steps import ENHANCING_STEPS, run_enhancing_steps
+    from model_development.steps import ENHANCING_STEPS
 
-    options.run("enhancing-model", ENHANCING_STEPS, run_enhancing_steps)
+    options.run("enhancing-model", ENHANCING_STEPS)
 
 
 @app.command("enhancing-results")

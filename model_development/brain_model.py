@@ -7,13 +7,13 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import torch
 from nibabel.processing import resample_from_to
 
+from model_development.default_models import train_and_store
 from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.network.architectures import Architecture, build
+from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.brain_extraction import (
     MODEL,
     SPACING_MM,
@@ -22,9 +22,7 @@ from MSLesionSegLib.network.brain_extraction import (
     normalise_head,
 )
 from MSLesionSegLib.network.models.card import ModelCard
-from MSLesionSegLib.network.models.store import save_model
 from MSLesionSegLib.training.examples.example import Example, fingerprint, read_examples, write_example
-from MSLesionSegLib.training.loop.loop import train_network
 from MSLesionSegLib.training.loop.recipe import RECIPES
 from MSLesionSegLib.training.patches.patches import PatchSource
 
@@ -58,11 +56,6 @@ def train_brain_model(data: Path, work: Path, progress: Progress) -> Path:
         return finished
     examples = prepare_brain_examples(data, work, progress)
     recipe = RECIPES["brain"]
-    torch.manual_seed(recipe.seed)
-    network = build(ARCHITECTURE)
-    checkpoint = work / "checkpoints" / "brain.pt"
-    source = PatchSource(examples, recipe)
-    train_network(network, source, recipe, checkpoint=checkpoint, progress=progress)
     card = ModelCard(
         name=MODEL,
         task="brain",
@@ -72,9 +65,7 @@ def train_brain_model(data: Path, work: Path, progress: Progress) -> Path:
         recipe=recipe.as_dict(),
         training={"examples": len(examples), "fingerprint": fingerprint(examples)},
     )
-    saved = save_model(work / "models", network, card)
-    checkpoint.unlink(missing_ok=True)
-    return saved
+    return train_and_store(card, recipe, PatchSource(examples, recipe), work, progress)
 
 
 Head = tuple[Path, Path | None, str]

@@ -94,13 +94,8 @@ STAGES: dict[str, Stage] = {
 def make_synthetic(data: Path, work: Path, progress: Progress) -> None:
     """Write the synthetic patients that the stages train on."""
     for mixture, patients in SYNTHETIC.items():
-        write_dataset(
-            work / "datasets" / f"synthetic-{mixture}",
-            patients,
-            mixture=mixture,
-            shapes=real_shapes(data),
-            progress=progress,
-        )
+        folder = work / "datasets" / f"synthetic-{mixture}"
+        write_dataset(folder, patients, mixture=mixture, shapes=real_shapes(data), progress=progress)
 
 
 def prepare_examples(data: Path, work: Path, progress: Progress) -> None:
@@ -108,22 +103,26 @@ def prepare_examples(data: Path, work: Path, progress: Progress) -> None:
     for mixture in SYNTHETIC:
         name = f"synthetic-{mixture}"
         prepare_dataset(work / "datasets" / name, work / "examples" / name, progress=progress)
-    for name in ("brats", *REAL_MS):
-        prepare_dataset(data / name, work / "examples" / name, progress=progress)
-    for name in REAL_MS:
-        prepare_dataset(
-            data / name, work / "examples" / f"{name}-healthy", healing="paint", progress=progress
-        )
+    prepare_dataset(data / "brats", work / "examples" / "brats", progress=progress)
+    prepare_real(data, work, progress)
     prepare_inserted(data / "openms_cross", work / "examples" / "openms_cross-inserted", progress)
-    prepare_dataset(data / "brats", work / "examples" / "brats-healthy", healing="cut", progress=progress)
+
+
+def prepare_real(data: Path, work: Path, progress: Progress) -> None:
+    """Prepare the real MS scans, with their lesions and painted over, and tumour patients' brains without tumours."""
+    examples = work / "examples"
+    for name in REAL_MS:
+        prepare_dataset(data / name, examples / name, progress=progress)
+        prepare_dataset(data / name, examples / f"{name}-healthy", healing="paint", progress=progress)
+    prepare_dataset(data / "brats", examples / "brats-healthy", healing="cut", progress=progress)
 
 
 def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
     """Train one stage and store it as a model below ``work/models``; a finished stage is not trained again.
 
     Raises:
-        SettingsError: unknown stage, its parent is not trained yet, or a model of its name was made from other
-            cases, another recipe or another parent.
+        SettingsError: its parent is not trained yet, or a model of its name was made from other cases, another recipe
+            or another parent.
     """
     stage, examples, card = described_stage(
         STAGES, name, work, task="flair", architecture=ARCHITECTURE, channels=("FLAIR",)
@@ -138,10 +137,8 @@ def described_stage(
     """A stage, its examples, and the card of the model that it makes; ``what``: task, architecture and channels.
 
     Raises:
-        SettingsError: unknown stage, no examples, or its parent is not trained yet.
+        SettingsError: no examples, or its parent is not trained yet.
     """
-    if name not in stages:
-        raise SettingsError(f"There is no stage '{name}'. Stages: {', '.join(stages)}.")
     stage = stages[name]
     examples = stage_examples(stage, work / "examples")
     facts = training_facts(name, stage.parent, examples, work)

@@ -10,10 +10,11 @@ import nibabel as nib
 import numpy as np
 
 from model_development.enhancing_examples import T1Pair, brain_of_both, find_pairs
+from model_development.measurement import kept_brain
 from model_development.results import binarise, false_positive_table
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT, zscore
-from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.evaluation import evaluate_pairs, to_markdown
@@ -76,7 +77,8 @@ def measure_enhancing(data: Path, work: Path, progress: Progress) -> None:
         if made_by.exists() and made_by.read_text() == model.card.weights_sha256:
             continue
         pre, post = (read_scan(path).image for path in (measured.pair.pre, measured.pair.post))
-        brain = _brain(measured.pair, pre, post, work)
+        file = work / "measured-enhancing" / "brains" / f"{measured.pair.name}.nii.gz"
+        brain = kept_brain(file, pre, post, find=brain_of_both)
         mask = np.zeros(post.shape, np.uint8)
         if measured.version is not None:
             pre, post, mask = with_foci(pre, post, brain, measured.version)
@@ -126,10 +128,3 @@ def write_enhancing_results(work: Path, rule: LesionRule) -> Path:
     target = work / "results-enhancing.md"
     target.write_text("\n".join(parts), encoding="utf-8")
     return target
-
-
-def _brain(pair: T1Pair, pre: nib.Nifti1Image, post: nib.Nifti1Image, work: Path) -> nib.Nifti1Image:
-    file = work / "measured-enhancing" / "brains" / f"{pair.name}.nii.gz"
-    if not file.exists():
-        save_in_folder(file.parent, {file.name: (np.asarray(brain_of_both(pre, post).dataobj), post)})
-    return read_mask(file, post)

@@ -9,11 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model_development.default_models import (
-    Stage,
-    described_stage,
-    train_and_store,
-)
+from model_development.default_models import Stage, described_stage, train_and_store
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
@@ -48,12 +44,12 @@ STAGES: dict[str, Stage] = {
 }
 
 
-def train_enhancing(name: str, work: Path, progress: Progress) -> Path:
+def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
     """Train one stage and store it as a model below ``work/models``; a finished stage is not trained again.
 
     Raises:
-        SettingsError: unknown stage, its parent is not trained yet, or a model of its name was made from other
-            cases, another recipe or another parent.
+        SettingsError: its parent is not trained yet, or a model of its name was made from other cases, another recipe
+            or another parent.
     """
     stage, examples, card = described_stage(
         STAGES, name, work, task="enhancing", architecture=ARCHITECTURE, channels=CHANNELS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,11 @@ def rotation_scans(data: Path, models: Path) -> Iterator[Measured]:
             yield Measured("base", models / "flair-base", scan)
 
 
+def measure_rotation(data: Path, work: Path, progress: Progress) -> None:
+    """Measure the models of the rotation, see :func:`measure`."""
+    measure(rotation_scans(data, work / "models"), work, progress)
+
+
 def scans_for(model: Path, data: Path, datasets: Sequence[str]) -> Iterator[Measured]:
     """Every scan of these datasets, and its lesion-free twin, for one model; the groups are called after the model.
 
@@ -97,7 +102,7 @@ def measure(scans: Iterable[Measured], work: Path, progress: Progress) -> None:
 def _measure_scan(measured: Measured, model: Model, target: Path, work: Path) -> None:
     image = read_scan(measured.scan.image).image
     mask = read_mask(measured.scan.mask, image)
-    brain = _brain(measured.scan, image, work)
+    brain = kept_brain(work / "measured" / "brains" / f"{measured.name}.nii.gz", image, find=brain_mask)
     if measured.lesion_free:
         image = paint_over(image, mask, brain, LESION_FREE_SEED)
         mask = nib.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine)
@@ -122,8 +127,8 @@ def regions_file(work: Path, scan: str) -> Path:
     return work / "measured" / "regions" / f"{scan}.nii.gz"
 
 
-def _brain(scan: TrainingScan, image: nib.Nifti1Image, work: Path) -> nib.Nifti1Image:
-    file = work / "measured" / "brains" / f"{scan.name}.nii.gz"
+def kept_brain(file: Path, *scans: nib.Nifti1Image, find: Callable[..., nib.Nifti1Image]) -> nib.Nifti1Image:
+    """The brain mask of registered scans, found once and kept in a file."""
     if not file.exists():
-        save_in_folder(file.parent, {file.name: (np.asarray(brain_mask(image).dataobj), image)})
-    return read_mask(file, image)
+        save_in_folder(file.parent, {file.name: (np.asarray(find(*scans).dataobj), scans[-1])})
+    return read_mask(file, scans[-1])

@@ -14,7 +14,7 @@ from model_development.default_models import stage_examples
 from model_development.enhancing_examples import prepare_enhancing
 from model_development.enhancing_measurement import measured_pairs, with_foci, write_enhancing_results
 from model_development.enhancing_model import STAGES
-from model_development.steps import ENHANCING_STEPS, run_enhancing_steps
+from model_development.steps import ENHANCING_STEPS, run_steps
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.components import LesionRule
@@ -140,12 +140,12 @@ def test_the_steps_train_measure_and_report(data, work, monkeypatch):
         quick = replace(stage, recipe=stage.recipe.but(steps=2, patch=16))
         monkeypatch.setitem(STAGES, name, quick)
     with pytest.raises(SettingsError, match="train that first"):
-        run_enhancing_steps(data, work, ["enhancing-ms"], Silent())
+        run_steps(ENHANCING_STEPS, data, work, ["enhancing-ms"], Silent())
     with pytest.raises(SettingsError, match="There is no step x"):
-        run_enhancing_steps(data, work, ["x"], Silent())
+        run_steps(ENHANCING_STEPS, data, work, ["x"], Silent())
     with pytest.raises(SettingsError, match="Nothing was measured"):
         write_enhancing_results(work, LesionRule())
-    run_enhancing_steps(data, work, [], Silent())
+    run_steps(ENHANCING_STEPS, data, work, [], Silent())
     card = read_card(work / "models" / "enhancing-ms")
     assert (card.task, card.parent) == ("enhancing", "enhancing-base")
     assert card.channels == ("T1 before gadolinium", "T1 after gadolinium")

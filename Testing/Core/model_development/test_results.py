@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model_development.results import binarise, write_results
-from model_development.steps import STEPS, run_steps
+from model_development.steps import FLAIR_STEPS, run_steps
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.components import LesionRule
@@ -68,5 +68,6 @@ def test_nothing_measured_is_said(tmp_path):
 
 def test_an_unknown_step_is_refused_with_the_list(tmp_path):
     with pytest.raises(SettingsError, match="flair-base"):
-        run_steps(tmp_path, tmp_path, ["tea"], Silent())
-    assert list(STEPS).index("brain") < list(STEPS).index("prepare") < list(STEPS).index("flair-ms")
+        run_steps(FLAIR_STEPS, tmp_path, tmp_path, ["tea"], Silent())
+    order = list(FLAIR_STEPS)
+    assert order.index("brain") < order.index("prepare") < order.index("flair-ms")

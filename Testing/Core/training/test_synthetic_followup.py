@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from model_development import new_lesion_models as study
+from model_development.steps import NEW_LESION_STEPS, run_steps
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture
@@ -42,7 +43,7 @@ def examples(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def hosts(examples) -> list[Host]:
-    return study.stage_hosts(study.Stage(None, RECIPE, {"ms3seg": 1.0}), examples)
+    return study.stage_hosts(study.PairStage(None, RECIPE, {"ms3seg": 1.0}), examples)
 
 
 def batches(source: PairSource, count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -125,8 +126,8 @@ def test_a_stage_trains_from_its_parent_and_is_kept(examples, tmp_path, monkeypa
     (work / "examples").symlink_to(examples)
     short = RECIPE.but(steps=2, warm_up=1)
     stages = {
-        "new-base": study.Stage(None, short, {"ms3seg-healthy": 1.0}),
-        "new-ms": study.Stage("new-base", short, {"ms3seg": 1.0}),
+        "new-base": study.PairStage(None, short, {"ms3seg-healthy": 1.0}),
+        "new-ms": study.PairStage("new-base", short, {"ms3seg": 1.0}),
     }
     monkeypatch.setattr(study, "STAGES", stages)
     monkeypatch.setattr(study, "ARCHITECTURE", Architecture(base=4, levels=3))
@@ -149,6 +150,6 @@ def test_a_stage_trains_from_its_parent_and_is_kept(examples, tmp_path, monkeypa
 
 def test_unknown_steps_are_named(tmp_path):
     with pytest.raises(SettingsError, match="no step guess"):
-        study.run_steps(tmp_path, tmp_path, ["guess"], Silent())
+        run_steps(NEW_LESION_STEPS, tmp_path, tmp_path, ["guess"], Silent())
     with pytest.raises(SettingsError, match="No prepared examples"):
         study.train_stage("new-base", tmp_path, tmp_path, Silent())
