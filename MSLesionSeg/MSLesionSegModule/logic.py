@@ -117,13 +117,13 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         result = readResult(Path(path))
         return result.goOn() or result.show(result.scansInScene(), self.workFolder())
 
-    def addCase(self, session, folder, reviewer: str = "", minutes: float | None = None) -> dict[str, Any]:
+    def addCase(self, session, folder, reviewer: str = "") -> dict[str, Any]:
         """File the corrected mask as a training case; returns what the core says about it.
 
         Raises:
             RuntimeError: it could not be done; the sentence says why.
         """
-        return self._jobs.result(self.startAddCase(session, folder, reviewer, minutes))
+        return self._jobs.result(self.startAddCase(session, folder, reviewer, None))
 
     def startAddCase(
         self,

@@ -65,10 +65,15 @@ def read_cases(folder: Path, task: str = "flair") -> CaseSet:
         try:
             check_files(case)
         except MSLesionSegError as error:
-            findings.append(InputWarning(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
+            findings.append(left_out(case, error))
         else:
             good.append(case)
     return CaseSet(folder, tuple(good), tuple(findings))
+
+
+def left_out(case: Case, error: MSLesionSegError) -> InputWarning:
+    """What is said of a case that cannot be used."""
+    return InputWarning(f"case-{error.code}", f"{case.case_id} is left out: {error}")
 
 
 def list_cases(folder: Path, task: str | None = None) -> CaseSet:

@@ -11,7 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.cases.case_set import read_cases
+from MSLesionSegLib.cases.case_set import left_out, read_cases
 from MSLesionSegLib.cases.defacing import brain_of, brain_to_keep, check_same_brain, without_face
 from MSLesionSegLib.cases.record import Case, check_files
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
@@ -130,7 +130,7 @@ def _export(
                 images = check_files(case)
                 channels = dict(_on_one_grid(case, images, strip_face))
             except MSLesionSegError as error:
-                findings.append(InputWarning(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
+                findings.append(left_out(case, error))
                 continue
             write(case, channels, images["mask"], work)
             written.append(case)

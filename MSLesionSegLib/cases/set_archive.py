@@ -17,7 +17,7 @@ from MSLesionSegLib.cases.bids_writing import (
     write_descriptions,
     write_register,
 )
-from MSLesionSegLib.cases.case_set import all_versions, list_cases, read_cases, require_set
+from MSLesionSegLib.cases.case_set import all_versions, left_out, list_cases, read_cases, require_set
 from MSLesionSegLib.cases.defacing import save_without_face
 from MSLesionSegLib.cases.nnunet_monai_export import EXPORT, Exported
 from MSLesionSegLib.cases.record import Case, check_files, read_record
@@ -86,7 +86,7 @@ def export_archive(
             try:
                 _copy(folder, case, strip_face, contents, change)
             except MSLesionSegError as error:
-                findings.append(InputWarning(f"case-{error.code}", f"{case.case_id} is left out: {error}"))
+                findings.append(left_out(case, error))
                 good.pop(case.case_id, None)
         if not good:
             reasons = " ".join(finding.sentence for finding in findings)
@@ -136,7 +136,7 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
                 try:
                     brought = _bring(folder, case, scans[case.subject], findings)
                 except MSLesionSegError as error:
-                    findings.append(_left_out(case, error))
+                    findings.append(left_out(case, error))
                     continue
                 if brought is None:
                     known += 1
@@ -177,10 +177,6 @@ def _beside(to: Path) -> Iterator[str]:
             yield temporary
 
 
-def _left_out(case: Case, error: MSLesionSegError) -> InputWarning:
-    return InputWarning(f"case-{error.code}", f"{case.case_id} is left out: {error}")
-
-
 def _usable(history: Sequence[Case], findings: list[InputWarning]) -> list[Case]:
     """The versions whose files are good; the others get a finding."""
     good = []
@@ -188,7 +184,7 @@ def _usable(history: Sequence[Case], findings: list[InputWarning]) -> list[Case]
         try:
             check_files(case)
         except MSLesionSegError as error:
-            findings.append(_left_out(case, error))
+            findings.append(left_out(case, error))
         else:
             good.append(case)
     return good

@@ -105,10 +105,9 @@ def register(
     preset: RegistrationMethod = "rigid",
     moving_mask: nib.Nifti1Image | None = None,
     fixed_mask: nib.Nifti1Image | None = None,
-    seed: int = 1,
     progress: Progress | None = None,
 ) -> Registration:
-    """Register a scan to another one of the same head by mutual information.
+    """Register a scan to another one of the same head by mutual information; the same input gives the same output.
 
     Args:
         moving, fixed: scans (X, Y, Z) of any contrast, orientation and spacing.
@@ -116,7 +115,6 @@ def register(
             ``full-syn``, affine and then the usual SyN.
         moving_mask, fixed_mask: brain masks on the grids of the scans. With both, the start is the shift under
             which the brains overlap best, and only the brain counts.
-        seed: of the random sampling. ANTs works in one thread: the same input gives the same output.
         progress: told the stage ``register``.
 
     Raises:
@@ -129,7 +127,7 @@ def register(
             f"There is no registration '{preset}'. Known ones: {', '.join(REGISTRATION_METHODS)}."
         )
     (progress or Silent()).stage(STAGE)
-    ants = _ants(seed)
+    ants = _ants()
     still, moved = _to_ants(ants, fixed), _to_ants(ants, moving)
     masks = {} if fixed_mask is None else _metric_mask(ants, _widened(fixed_mask))
     with tempfile.TemporaryDirectory(prefix="registration-") as folder:
@@ -158,8 +156,8 @@ def register(
         return _read(found, preset, moving, fixed, fixed_mask)
 
 
-def _ants(seed: int) -> Any:
-    """The library, told to work in one thread from a seed."""
+def _ants() -> Any:
+    """The library, told to work in one thread from one seed."""
     try:
         import ants
     except ImportError as error:
@@ -167,7 +165,7 @@ def _ants(seed: int) -> Any:
             "Registration needs the package antspyx, which is not installed. Install it with: "
             "pip install --only-binary=:all: antspyx"
         ) from error
-    ants.config.set_ants_deterministic(True, seed)
+    ants.config.set_ants_deterministic(True, 1)
     return ants
 
 

@@ -9,14 +9,15 @@ from scipy import ndimage
 
 from MSLesionSegLib.synthesis.lesions import Shape
 
+_SMALLEST, _LARGEST = 8, 20000  # voxels of the masks that are drawn
 
-def shapes_from_file(path: Path, smallest: int = 8, largest: int = 20000) -> Shape:
+
+def shapes_from_file(path: Path) -> Shape:
     """A source of lesion shapes for :func:`~MSLesionSegLib.synthesis.lesions.insert_lesions`.
 
     Args:
         path: npz with ``delta_index``, ``offsets`` and ``shape``: the k-th mask's flat voxel indices are the
             cumulative sum of ``delta_index[offsets[k]:offsets[k + 1]]`` in a 1 mm volume of ``shape``.
-        smallest, largest: masks with fewer or more voxels are not drawn.
 
     Returns:
         Function of a random generator; it returns a soft mask of one lesion, randomly turned and mirrored.
@@ -24,7 +25,7 @@ def shapes_from_file(path: Path, smallest: int = 8, largest: int = 20000) -> Sha
     data = np.load(path)
     offsets, deltas, shape = data["offsets"], data["delta_index"], tuple(data["shape"])
     sizes = np.diff(offsets)
-    usable = np.flatnonzero((sizes >= smallest) & (sizes <= largest))
+    usable = np.flatnonzero((sizes >= _SMALLEST) & (sizes <= _LARGEST))
 
     def draw(rng: np.random.Generator) -> np.ndarray:
         k = rng.choice(usable)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import tempfile
 from pathlib import Path
+from unittest import mock
 
 from slicer.i18n import tr as _
 
@@ -24,7 +25,7 @@ def pipRun():
     with tempfile.TemporaryDirectory() as folder:
         constraints, log = Path(folder) / "constraints.txt", Path(folder) / "pip.log"
         constraints.write_text("".join(_slicersVersions()), encoding="utf-8")
-        with _environment("PIP_LOG", str(log)):
+        with mock.patch.dict(os.environ, PIP_LOG=str(log)):
             try:
                 yield constraints
             except subprocess.CalledProcessError:
@@ -51,17 +52,3 @@ def _slicersVersions():
     for name in _SLICERS:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             yield f"{name}=={importlib.metadata.version(name)}\n"
-
-
-@contextlib.contextmanager
-def _environment(name: str, value: str):
-    """An environment variable for the programs that are started meanwhile."""
-    before = os.environ.get(name)
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

@@ -16,6 +16,7 @@ from MSLesionSegLib.segmentation.report.pictures import Colour, data_url, resize
 
 _HALF_MM = 45
 _PIXELS = 300
+_MOST = 3  # places of each kind
 _GREY_RANGE = (-3.0, 4.0)
 _DIFFERENCE_RANGE = (-3.0, 3.0)
 
@@ -31,11 +32,7 @@ class Triple:
 
 
 def lesion_triples(
-    pair: Subtraction,
-    tracked: Tracked,
-    rows: Sequence[FollowedLesion],
-    colours: Mapping[str, Colour],
-    most: int = 3,
+    pair: Subtraction, tracked: Tracked, rows: Sequence[FollowedLesion], colours: Mapping[str, Colour]
 ) -> list[Triple]:
     """The most certain new lesions (then enlarged ones), each on the axial slice where it is largest."""
     order = {"new": 0, "enlarged": 1}
@@ -43,13 +40,13 @@ def lesion_triples(
         (row for row in rows if row.state in order),
         key=lambda row: (order[row.state], -row.lesion.peak_probability, -row.followup_mm3),
     )
-    return [_triple(pair, tracked, row, colours[row.state]) for row in shown[:most]]
+    return [_triple(pair, tracked, row, colours[row.state]) for row in shown[:_MOST]]
 
 
-def overview_triples(pair: Subtraction, count: int = 3) -> list[Triple]:
+def overview_triples(pair: Subtraction) -> list[Triple]:
     """Whole axial slices through the middle of the brain, for a look at the alignment."""
     filled = np.flatnonzero(pair.brain.any((0, 1)))
-    heights = np.quantile(filled, np.linspace(0.35, 0.75, count)).astype(int)
+    heights = np.quantile(filled, np.linspace(0.35, 0.75, _MOST)).astype(int)
     low, high = (np.array(corner) for corner in zip(*_extent(pair.brain), strict=True))
     middle, half = (low + high) / 2, int((high - low).max()) // 2 + 3
     triples = []

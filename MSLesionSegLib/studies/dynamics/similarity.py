@@ -15,13 +15,12 @@ import numpy as np
 VARIANCE_KEPT = 0.99
 
 
-def rsim(first: np.ndarray, second: np.ndarray, kept: float = VARIANCE_KEPT) -> float:
+def rsim(first: np.ndarray, second: np.ndarray) -> float:
     """Similarity of two layers in [0, 1].
 
     Args:
         first, second: activations (samples, channels) at the same places of the same images; the numbers of
             channels may differ. With fewer than about ten samples per channel chance correlations show.
-        kept: share of each layer's variance that is compared.
 
     Returns:
         1 for layers that are equal up to rotation, scaling and shift; near 0 for independent ones. 0 when a layer is
@@ -36,7 +35,7 @@ def rsim(first: np.ndarray, second: np.ndarray, kept: float = VARIANCE_KEPT) -> 
         raise ValueError(
             f"{len(first)} samples are too few for {first.shape[1]} and {second.shape[1]} channels"
         )
-    (u, s), (v, t) = _main_directions(first, kept), _main_directions(second, kept)
+    (u, s), (v, t) = _main_directions(first), _main_directions(second)
     if not len(s) or not len(t):
         return 0.0
     left, correlations, right = np.linalg.svd(u.T @ v, full_matrices=False)
@@ -47,7 +46,7 @@ def rsim(first: np.ndarray, second: np.ndarray, kept: float = VARIANCE_KEPT) -> 
     return float(sum(means)) / 2
 
 
-def _main_directions(activations: np.ndarray, kept: float) -> tuple[np.ndarray, np.ndarray]:
+def _main_directions(activations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Orthonormal scores (samples, k) and singular values (k,) of the directions that hold most variance."""
     centred = activations.astype(np.float64) - activations.mean(0, dtype=np.float64)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
@@ -55,5 +54,5 @@ def _main_directions(activations: np.ndarray, kept: float) -> tuple[np.ndarray, 
     if not s.size or s[0] <= 1e-7 * scale:
         return u[:, :0], s[:0]
     shares = np.cumsum(s**2) / (s**2).sum()
-    count = int(np.searchsorted(shares, min(kept, 1 - 1e-12))) + 1
+    count = int(np.searchsorted(shares, VARIANCE_KEPT)) + 1
     return u[:, :count], s[:count]

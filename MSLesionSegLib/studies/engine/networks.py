@@ -100,11 +100,11 @@ class WatchedSource:
         return self._source.batch(step)
 
 
-def keep_network(model: Model, context: CellContext, name: str = NETWORK) -> None:
+def keep_network(model: Model, context: CellContext) -> None:
     """Leave the network for other cells."""
-    folder = context.out / name
+    folder = context.out / NETWORK
     shutil.rmtree(folder, ignore_errors=True)
-    save_model(context.out, model.network, replace(model.card, name=name, weights_sha256=""))
+    save_model(context.out, model.network, replace(model.card, name=NETWORK, weights_sha256=""))
 
 
 def _example(folder: Path) -> Example:

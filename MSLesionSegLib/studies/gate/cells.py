@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import nibabel as nib
 import numpy as np
@@ -92,7 +92,7 @@ def teach(settings: dict[str, Any], files: dict[str, str], context: CellContext)
     if read_card(start).weights_sha256 != settings["start"]:
         raise SettingsError(f"The model {start.name} is not the one that the study began with.")
     shutil.copytree(start, store / start.name, dirs_exist_ok=True)
-    with _own_store(store):
+    with mock.patch.dict(os.environ, MSLESIONSEG_MODELS=str(store)):
         use_model(start.name)
         request = TrainRequest(
             case_set,
@@ -143,17 +143,3 @@ def _surroundings(lesions: np.ndarray, brain: np.ndarray, spacing: Sequence[floa
     mask = np.zeros(brain.shape, bool)
     mask.ravel()[nearest] = True
     return mask
-
-
-@contextmanager
-def _own_store(folder: Path) -> Iterator[None]:
-    name = "MSLESIONSEG_MODELS"
-    before = os.environ.get(name)
-    os.environ[name] = str(folder)
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ[name]
-        else:
-            os.environ[name] = before

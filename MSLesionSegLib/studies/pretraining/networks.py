@@ -8,7 +8,6 @@ from typing import Any
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
-from MSLesionSegLib.studies.engine.recipes import recipe_with
 from MSLesionSegLib.training.pretraining.run import PretrainingRecipe, get_pretraining
 
 
@@ -35,7 +34,7 @@ def chosen_networks(
     chosen = {}
     for name in presets:
         preset = get_pretraining(name)
-        recipe = recipe_with(preset.recipe.but(seed=seed), texts[name])
+        recipe = preset.recipe.but(seed=seed).with_texts(texts[name])
         chosen[name] = network_settings(preset.architecture, recipe)
     return chosen
 

@@ -18,6 +18,7 @@ from MSLesionSegLib.studies.report.page import Picture
 from MSLesionSegLib.studies.report.statistics import Comparison
 
 LEVEL = 0.05
+_MOST_ROWS = 4
 # the marks of Figure 3A of Huang et al. 2023, by what a method differs from
 MARKS = {DEFAULT: "*", SECOND: "&", DE_NOVO: "#"}
 MEANINGS = {
@@ -81,7 +82,7 @@ def slices_picture(
 
 
 def _montage_rows(
-    folder: Path, network: str, cells: Sequence[Cell], cases: Sequence[StudyCase], most: int = 4
+    folder: Path, network: str, cells: Sequence[Cell], cases: Sequence[StudyCase]
 ) -> list[MontageRow]:
     tested: dict[tuple[str, str], dict[str, Path]] = {}
     for cell in cells:
@@ -97,7 +98,7 @@ def _montage_rows(
     rows = []
     for case in cases:
         masks = tested.get((case.site, case.name), {})
-        if masks and len(masks) == complete and len(rows) < most:
+        if masks and len(masks) == complete and len(rows) < _MOST_ROWS:
             name = f"{case.site}\n{case.name}" if several else case.name
             rows.append(_montage_row(name, case, masks))
     return rows

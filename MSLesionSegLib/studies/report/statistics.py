@@ -67,30 +67,26 @@ def paired_test(metric: str, names: tuple[str, str], first: Values, second: Valu
     >>> result.counts, round(result.difference, 3), round(result.p, 3)
     ((3, 3), 0.1, 0.225)
     """
-    from scipy import stats
+    from scipy.stats import ttest_rel
 
     shared = [k for k in first if first[k] is not None and second.get(k) is not None]
     a, b = (np.array([values[k] for k in shared], dtype=float) for values in (first, second))
+    varies = len(shared) > 1 and np.ptp(a - b) > 1e-12
     difference = float((a - b).mean()) if len(shared) else None
-    t = p = None
-    if len(shared) > 1 and np.ptp(a - b) > 1e-12:
-        result = stats.ttest_rel(a, b)
-        t, p = float(result.statistic), float(result.pvalue)
+    t, p = map(float, ttest_rel(a, b)) if varies else (None, None)
     return Comparison(metric, *names, True, (len(shared), len(shared)), difference, t, p)
 
 
 def unpaired_test(metric: str, names: tuple[str, str], first: Values, second: Values) -> Comparison:
     """Student's unpaired two-tailed t-test (equal variances), each group with its defined values."""
-    from scipy import stats
+    from scipy.stats import ttest_ind
 
     a, b = (
         np.array([v for v in values.values() if v is not None], dtype=float) for values in (first, second)
     )
+    vary = min(len(a), len(b)) > 1 and max(np.ptp(a), np.ptp(b)) > 1e-12
     difference = float(a.mean() - b.mean()) if len(a) and len(b) else None
-    t = p = None
-    if min(len(a), len(b)) > 1 and max(np.ptp(a), np.ptp(b)) > 1e-12:
-        result = stats.ttest_ind(a, b)
-        t, p = float(result.statistic), float(result.pvalue)
+    t, p = map(float, ttest_ind(a, b)) if vary else (None, None)
     return Comparison(metric, *names, False, (len(a), len(b)), difference, t, p)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -73,17 +73,15 @@ def find_scans(dataset: Path) -> Iterator[TrainingScan]:
 
 
 Healing = Literal["paint", "cut"]
+_MARGIN_MM = 10.0
 
 
-def prepare_scan(
-    scan: TrainingScan, folder: Path, *, weight: float = 1.0, healing: Healing | None = None
-) -> Example:
+def prepare_scan(scan: TrainingScan, folder: Path, healing: Healing | None = None) -> Example:
     """Write one scan as a training example: 1 mm RAS, brain-masked, z-scored, cropped to the brain.
 
     Args:
         scan: files.
         folder: where the example goes.
-        weight: how often it is drawn.
         healing: store a lesion-free example: ``paint`` the lesions over (small ones), or ``cut`` them and what is
             around them out of the brain (tumours).
 
@@ -101,16 +99,8 @@ def prepare_scan(
     seen = network_input([image], brain)
     label = fractions(mask, seen) * (0 if healing else 1)
     attention = None if focus is None else fractions(focus, seen)
-    return write_example(
-        folder,
-        seen.channels,
-        label,
-        seen.brain,
-        site=scan.site,
-        weight=weight,
-        focus=attention,
-        source=scan.sha256,
-    )
+    facts = {"site": scan.site, "source": scan.sha256}
+    return write_example(folder, seen.channels, label, seen.brain, focus=attention, **facts)
 
 
 def paint_over(
@@ -133,20 +123,15 @@ def paint_over(
     return nib.Nifti1Image(np.asarray(image.dataobj) + np.asarray(change.dataobj), image.affine, image.header)
 
 
-def cut_out(mask: nib.Nifti1Image, brain: nib.Nifti1Image, margin_mm: float = 10.0) -> nib.Nifti1Image:
-    """The brain mask without the lesions and a margin around them; what is left is normal tissue."""
+def cut_out(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> nib.Nifti1Image:
+    """The brain mask without the lesions and 10 mm around them; what is left is normal tissue."""
     lesions = np.asarray(mask.dataobj) > 0
-    far = ndimage.distance_transform_edt(~lesions, sampling=mask.header.get_zooms()[:3]) > margin_mm
+    far = ndimage.distance_transform_edt(~lesions, sampling=mask.header.get_zooms()[:3]) > _MARGIN_MM
     return nib.Nifti1Image(((np.asarray(brain.dataobj) > 0) & far).astype(np.uint8), brain.affine)
 
 
 def prepare_dataset(
-    dataset: Path,
-    out: Path,
-    *,
-    weight: float = 1.0,
-    healing: Healing | None = None,
-    progress: Progress | None = None,
+    dataset: Path, out: Path, *, healing: Healing | None = None, progress: Progress | None = None
 ) -> list[Example]:
     """Prepare every scan of a dataset; those that are prepared already are kept as long as their files are the same.
 
@@ -160,12 +145,12 @@ def prepare_dataset(
         folder = out / (f"{scan.name}_healthy" if healing else scan.name)
         ready = read_examples(folder)
         if ready and ready[0].source == scan.sha256:
-            examples.append(replace(ready[0], weight=weight))
+            examples.append(ready[0])
             continue
         if ready and ready[0].source:
             progress.warning("changed-input", f"The files of {scan.name} have changed: it is prepared again.")
         try:
-            examples.append(prepare_scan(scan, folder, weight=weight, healing=healing))
+            examples.append(prepare_scan(scan, folder, healing))
         except MSLesionSegError as error:
             progress.warning(error.code, f"{scan.name} is left out: {error}")
     return examples

@@ -14,13 +14,13 @@ import numpy as np
 
 from MSLesionSegLib.cases.splits import SYNTHETIC_SITE
 from MSLesionSegLib.jobs.progress import Progress, Silent
+from MSLesionSegLib.lesions.size_groups import resampled
 from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.fine_tuning.scores import METRICS, NOTHING_LEFT_OUT, LeftOut, Score, means, score
 
 FEWEST_CASES = 3
 LARGEST_FALL = 0.02  # of the mean Dice, at this site and at any earlier one
-RESAMPLES = 2000
 _ROUNDING = 1e-9  # of the same numbers added in another order; no smaller fall is one
 
 
@@ -173,12 +173,9 @@ def compare(old: Sequence[Score], new: Sequence[Score], metric: str) -> MetricCh
     if len(pairs) == 0:
         return None
     before, after = pairs.mean(0)
-    low = high = None
-    if len(pairs) > 1:
-        differences = pairs[:, 1] - pairs[:, 0]
-        drawn = np.random.default_rng(0).integers(len(pairs), size=(RESAMPLES, len(pairs)))
-        low, high = np.percentile(differences[drawn].mean(1), [2.5, 97.5]).tolist()
-    return MetricChange(float(before), float(after), float(after - before), low, high, len(pairs))
+    interval = resampled(lambda changes: changes[..., 0].mean(-1), pairs[:, 1:] - pairs[:, :1])
+    change = float(after - before)
+    return MetricChange(float(before), float(after), change, interval.low, interval.high, len(pairs))
 
 
 def _verdict(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, get_type_hints
+from typing import Any, ClassVar
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.activation import ACTIVATIONS
@@ -114,24 +114,15 @@ def length(recipe: FineTuningRecipe, cases: int, replayed: bool) -> int:
     return math.ceil(own_patches / (recipe.batch * (1 - recipe.replay_share if replayed else 1)))
 
 
-def with_settings(recipe: FineTuningRecipe, settings: Iterable[str]) -> FineTuningRecipe:
+def with_settings(recipe: FineTuningRecipe, settings: Sequence[str]) -> FineTuningRecipe:
     """A copy with values from texts such as ``learning_rate=1e-4``; a batch or patch that is set stays as it is.
 
     Raises:
-        SettingsError: a text without ``=``, an unknown name, or a value of the wrong kind.
+        SettingsError: as :meth:`~MSLesionSegLib.training.loop.recipe.Recipe.with_texts`.
     """
-    hints = get_type_hints(FineTuningRecipe)
-    kinds = {field.name: hints[field.name] for field in fields(FineTuningRecipe)}
-    changes: dict[str, Any] = {}
-    for text in settings:
-        name, equals, value = text.partition("=")
-        name = name.strip()
-        if not equals:
-            raise SettingsError(f"'{text}' is not a setting: write field=value, such as learning_rate=1e-4.")
-        changes[name] = _converted(name, value.strip(), kinds[name]) if name in kinds else value
-    if {"batch", "patch"} & changes.keys():
-        changes.setdefault("adapt", False)
-    return recipe.but(**changes)
+    changed = recipe.with_texts(settings)
+    names = {text.partition("=")[0].strip() for text in settings}
+    return changed.but(adapt=False) if names & {"batch", "patch"} and "adapt" not in names else changed
 
 
 def recipe_from_card(stored: dict[str, Any]) -> FineTuningRecipe:
@@ -149,21 +140,6 @@ def get_recipe(name: str) -> FineTuningRecipe:
     if name not in FINE_TUNING:
         raise SettingsError(f"There is no recipe '{name}'. Recipes: {', '.join(FINE_TUNING)}.")
     return FINE_TUNING[name]
-
-
-def _converted(name: str, value: str, kind: type) -> Any:
-    if kind is bool:
-        if value.lower() in ("true", "yes", "1"):
-            return True
-        if value.lower() in ("false", "no", "0"):
-            return False
-        raise SettingsError(f"The recipe's {name} is true or false, not '{value}'.")
-    try:
-        return kind(value)
-    except ValueError:
-        raise SettingsError(
-            f"The recipe's {name} must be {'a whole number' if kind is int else 'a number'}, not '{value}'."
-        ) from None
 
 
 _PLAIN = {"focus_share": 0.0, "insertion": 0.0, "other_pathology": 0.0, "thick_slices": 0.0}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, get_type_hints
 
 from MSLesionSegLib.errors import SettingsError
 
@@ -45,8 +46,37 @@ class Recipe:
             )
         return replace(self, **changes)
 
+    def with_texts(self: R, settings: Iterable[str]) -> R:
+        """A copy with values from texts such as ``learning_rate=1e-4``.
+
+        Raises:
+            SettingsError: a text without ``=``, an unknown name, or a value of the wrong kind.
+        """
+        hints = get_type_hints(type(self))
+        kinds = {field.name: hints[field.name] for field in fields(self)}
+        changes: dict[str, Any] = {}
+        for text in settings:
+            name, equals, value = (part.strip() for part in text.partition("="))
+            if not equals:
+                raise SettingsError(
+                    f"'{text}' is not a setting: write field=value, such as learning_rate=1e-4."
+                )
+            changes[name] = _converted(name, value, kinds.get(name, str))
+        return self.but(**changes)
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number"}
+_BOOLS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def _converted(name: str, value: str, kind: type) -> Any:
+    try:
+        return _BOOLS[value.lower()] if kind is bool else kind(value)
+    except (KeyError, ValueError):
+        raise SettingsError(f"The recipe's {name} must be {_KINDS[kind]}, not '{value}'.") from None
 
 
 @dataclass(frozen=True)

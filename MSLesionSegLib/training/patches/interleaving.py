@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from MSLesionSegLib.synthesis.lesions import Shape
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
 from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
@@ -28,7 +27,6 @@ class InterleavedSource(PatchSource):
         cases: current training cases.
         recipe: patch size, numbers and strengths.
         replay: examples of earlier sites; may be empty.
-        shapes: real lesion shapes for insertion; the built-in shape model when None.
         group: processes that train together: patch n of a batch goes to process n modulo their number.
     """
 
@@ -37,10 +35,9 @@ class InterleavedSource(PatchSource):
         cases: Sequence[Example],
         recipe: FineTuningRecipe,
         replay: Sequence[Example] = (),
-        shapes: Shape | None = None,
         group: ProcessGroup = ALONE,
     ) -> None:
-        super().__init__([*cases, *replay], recipe, shapes)
+        super().__init__([*cases, *replay], recipe)
         self.recipe: FineTuningRecipe = recipe
         self.cases, self.replay, self.group = list(cases), list(replay), group
         self.share = recipe.replay_share if self.replay else 0.0

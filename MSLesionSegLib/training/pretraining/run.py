@@ -30,12 +30,9 @@ class PretrainingRecipe(Recipe):
     """All that decides a pre-training, besides the scans and the network.
 
     Attributes:
-        steps, batch, patch: length, patches per step, edge of the cubic patches in voxels.
         masked: share of the blocks (UNETR) or cubes that are hidden.
         cube: edge of the hidden cubes in voxels; a UNETR hides its own blocks of 16.
         rotation, contrastive: see :class:`~MSLesionSegLib.training.pretraining.pretext.Inpainting`.
-        learning_rate, weight_decay: of AdamW; constant rate.
-        seed: source of chance; step k draws from (seed, k) alone.
     """
 
     steps: int = 600

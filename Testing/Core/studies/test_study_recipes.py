@@ -35,9 +35,9 @@ def test_epochs_become_steps_so_that_the_length_of_a_study_is_fixed():
     [
         ("nobody", [], "Recipes: default"),
         ("default", ["steps"], "field=value"),
-        ("default", ["steps=many"], "cannot be 'many'"),
+        ("default", ["steps=many"], "must be a whole number, not 'many'"),
         ("default", ["colour=red"], "no colour"),
-        ("fcn", ["soft_labels=perhaps"], "cannot be 'perhaps'"),
+        ("fcn", ["soft_labels=perhaps"], "must be true or false, not 'perhaps'"),
     ],
 )
 def test_what_is_no_recipe_is_told(name, settings, sentence):
