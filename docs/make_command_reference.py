@@ -7,7 +7,8 @@ typer's own ``utils docs`` cuts the sentences of its lists short and writes anot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import typer
 from MSLesionSegLib.cli import app
 
 PAGE = Path(__file__).parent / "command-reference.md"
+SHARED = "Options of several commands"
 HEAD = """# Reference of the commands
 
 Written by `python docs/make_command_reference.py` from the commands themselves; what their results hold, and how they
@@ -24,15 +26,18 @@ work together: [command-line.md](command-line.md).
 
 
 def reference() -> str:
-    """The page: a table of all commands, then a section for each."""
+    """The page: a table of all commands, the options that several of them take, then a section for each."""
     commands = list(_leaves(typer.main.get_command(app), "mslesionseg"))
+    counts = Counter(row for _, command in commands for row in _rows(command, "option"))
+    shared = {row: None for row, count in counts.items() if count > 2}
     lines = [HEAD, "| Command | What it does |", "| --- | --- |"]
     lines += [
         f"| [`{name}`](#{name.replace(' ', '-')}) | {_cell(_summary(command))} |"
         for name, command in commands
     ]
-    sections = [_section(name, command) for name, command in commands]
-    return "\n".join(lines) + "\n\n" + "\n".join(sections)
+    lines += ["", f"## {SHARED}", "", *_table("Option", shared)]
+    sections = [_section(name, command, shared) for name, command in commands]
+    return "\n".join(lines) + "\n" + "\n".join(sections)
 
 
 def _leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -44,17 +49,25 @@ def _leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
             yield from _leaves(child, f"{name} {key}")
 
 
-def _section(name: str, command: Any) -> str:
-    parameters = [p for p in command.params if not p.hidden]
-    rows = [
-        f"| `{_usage(p)}` | {_default(p)} | {_cell(p.help)} |"
-        for kind in ("argument", "option")
-        for p in parameters
-        if p.param_type_name == kind
-    ]
-    head = [f"## `{name}`", "", command.help.strip(), ""]
-    table = ["| Argument or option | Default | Meaning |", "| --- | --- | --- |", *rows, ""]
-    return "\n".join(head + (table if rows else []))
+def _rows(command: Any, kind: str) -> list[tuple[str, str, str]]:
+    """How each argument or option is written, its default and what it means."""
+    parameters = [p for p in command.params if p.param_type_name == kind and not p.hidden]
+    return [(f"`{_usage(p)}`", _default(p), _cell(p.help)) for p in parameters]
+
+
+def _table(title: str, rows: Iterable[tuple[str, str, str]]) -> list[str]:
+    head = [f"| {title} | Default | Meaning |", "| --- | --- | --- |"]
+    return [*head, *(f"| {' | '.join(row)} |" for row in rows), ""]
+
+
+def _section(name: str, command: Any, shared: Container[tuple[str, str, str]]) -> str:
+    options = _rows(command, "option")
+    own = [*_rows(command, "argument"), *(row for row in options if row not in shared)]
+    also = ", ".join(row[0] for row in options if row in shared)
+    lines = [f"## `{name}`", "", command.help.strip(), ""]
+    lines += _table("Argument or option", own) if own else []
+    link = SHARED.lower().replace(" ", "-")
+    return "\n".join(lines + ([f"{'And ' if own else ''}[as others](#{link}): {also}.", ""] if also else []))
 
 
 def _summary(command: Any) -> str:
