@@ -16,10 +16,10 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.store import load_model, read_card
 from MSLesionSegLib.training.examples.unlabelled import prepare_unlabelled
+from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
+from MSLesionSegLib.training.fine_tuning.request import FineTuning
+from MSLesionSegLib.training.fine_tuning.run import fine_tune
 from MSLesionSegLib.training.loop import loop
-from MSLesionSegLib.training.loop.loop import train_network
-from MSLesionSegLib.training.loop.recipe import TrainingRecipe
-from MSLesionSegLib.training.patches.patches import PatchSource
 from MSLesionSegLib.training.pretraining.pretext import BlockReconstruction, Inpainting, build_pretext
 from MSLesionSegLib.training.pretraining.run import (
     PRETRAINING_PRESETS,
@@ -46,24 +46,30 @@ def scans(tmp_path_factory):
     return write_examples(tmp_path_factory.mktemp("scans") / "centre", 2)
 
 
+@pytest.mark.usefixtures("short_trials")
 @pytest.mark.parametrize("kind", NETWORKS)
-def test_pre_training_changes_the_encoder_alone_and_the_model_can_be_fine_tuned(kind, scans, tmp_path):
+def test_pre_training_changes_the_encoder_alone_and_fine_tuning_starts_from_it(kind, scans, tmp_path):
     architecture, patch = NETWORKS[kind]
-    recipe = PretrainingRecipe(steps=2, batch=1, patch=patch)
+    recipe = PretrainingRecipe(steps=2, batch=1, patch=patch, learning_rate=1e-2)
     folder = pretrain("mine", architecture, recipe, scans, tmp_path, checkpoint=tmp_path / "c.pt").folder
     model = load_model(folder)
     torch.manual_seed(recipe.seed)
-    before = dict(build(architecture).named_parameters())
-    changed = {
-        name.split(".")[0]
-        for name, value in model.network.named_parameters()
-        if not torch.equal(value, before[name].half().float())  # as the store keeps them
-    }
+    # as the store keeps them
+    random = {name: value.half().float() for name, value in build(architecture).named_parameters()}
+    learnt = dict(model.network.named_parameters())
+    changed = {name.split(".")[0] for name, value in learnt.items() if not torch.equal(value, random[name])}
     assert changed and changed <= set(ENCODERS[kind])
     assert model.card.recipe["pretext"] == "masked" and "fine-tuned" in model.card.limits
     assert not (tmp_path / "c.pt").exists()
-    tuning = TrainingRecipe(steps=1, batch=1, patch=patch)
-    train_network(model.network, PatchSource(scans, tuning), tuning)
+
+    tuning = FineTuningRecipe(steps=1, batch=1, patch=patch, warm_up=1, learning_rate=1e-2)
+    request = FineTuning("new", scans, start=folder, recipe=tuning, tune="decoder", models=tmp_path)
+    tuned = fine_tune(request)
+    assert tuned.card.parent == "mine" and tuned.card.architecture == architecture
+    new = dict(load_model(tuned.folder).network.named_parameters())
+    kept = {name for name in new if name.startswith(ENCODERS[kind])}
+    assert kept and all(torch.equal(new[name], learnt[name]) for name in kept)
+    assert not all(torch.equal(new[name], learnt[name]) for name in new.keys() - kept)
 
 
 def test_the_blocks_that_the_autoencoder_paints_are_those_of_the_image():
