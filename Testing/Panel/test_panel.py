@@ -110,7 +110,7 @@ def test_threshold_painting_and_missed_lesions_go_together(panel, scan, result):
     found = panel.review.session
     press(panel, "N")
     press(panel, "E")
-    assert not panel.ui.editorCollapsibleButton.collapsed
+    assert panel.ui.editorCollapsibleButton.collapsed, "the tools are beside the table"
     assert panel.ui.segmentEditor.activeEffectName() == "Paint"
     assert panel.ui.segmentEditor.segmentationNode() is found.node
     free = tuple(int(v) for v in np.argwhere(~found.review.mask)[40_000])

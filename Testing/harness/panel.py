@@ -101,7 +101,10 @@ def stockWidgets() -> dict[str, type]:
     """The strict Qt widgets by name, the same classes for code and for the loader."""
     from strict import strict
 
-    names = "Label PushButton ComboBox CheckBox SpinBox LineEdit ProgressBar PlainTextEdit TableWidget Widget"
+    names = (
+        "Label PushButton ToolButton ComboBox CheckBox SpinBox DoubleSpinBox LineEdit ProgressBar PlainTextEdit"
+        " TableWidget Widget"
+    )
     return {f"Q{name}": _named(strict(getattr(QtWidgets, f"Q{name}"))) for name in names.split()}
 
 

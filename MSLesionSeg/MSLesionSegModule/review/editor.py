@@ -6,6 +6,7 @@ import vtk
 from ..widgets.signals import Signal
 
 EFFECTS = ("Paint", "Draw", "Erase", "Threshold", "Islands", "Smoothing")
+_BRUSH_MM = "BrushAbsoluteDiameter"  # of all effects, in the editor's node
 _TAG = "MSLesionSeg"  # singleton tag: the state of Slicer's own Segment Editor is left alone
 
 
@@ -53,17 +54,29 @@ class Editor:
         self._observe(None)
         self._widget.removeViewObservations()
 
-    def takeBrush(self, segmentId: str) -> None:
-        """Paint into a segment."""
-        self._widget.setCurrentSegmentID(segmentId)
-        self._widget.setActiveEffectByName("Paint")
+    @property
+    def effect(self) -> str:
+        """The tool that is taken, or an empty text."""
+        return "" if self._node is None else self._node.GetActiveEffectName() or ""
 
-    def toggle(self, effect: str) -> None:
-        """Take a tool, or put it away."""
-        if self._node is not None and self._node.GetActiveEffectName() != effect:
-            self._widget.setActiveEffectByName(effect)
-        else:
-            self.putAway()
+    @property
+    def brushMm(self) -> float:
+        """Diameter of the brush."""
+        return float(self._node.GetAttribute(_BRUSH_MM) or 0.0)
+
+    def setBrush(self, mm: float) -> None:
+        """Change the diameter of the brush, whatever the views show."""
+        self._node.SetAttribute("BrushDiameterIsRelative", "0")
+        self._node.SetAttribute(_BRUSH_MM, f"{mm:g}")
+
+    def work(self, segmentId: str, brushMm: float) -> None:
+        """Correct a segment, with a brush of this diameter."""
+        self._widget.setCurrentSegmentID(segmentId)
+        self.setBrush(brushMm)
+
+    def take(self, effect: str) -> None:
+        """Take a tool."""
+        self._widget.setActiveEffectByName(effect)
 
     def putAway(self) -> None:
         """No tool in the hand."""
@@ -79,7 +92,7 @@ class Editor:
             self._tag = node.AddObserver(vtk.vtkCommand.ModifiedEvent, self._changed)
 
     def _changed(self, *_args) -> None:
-        self.effectChanged.emit(self._node.GetActiveEffectName() or "")
+        self.effectChanged.emit(self.effect)
 
 
 def _editorNode():

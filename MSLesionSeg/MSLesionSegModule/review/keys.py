@@ -17,7 +17,9 @@ def listed() -> dict[str, str]:
         "O": _("go to the next lesion that is not reviewed"),
         "A": _("accept: this is a lesion; goes on to the next one that is not reviewed"),
         "C": _("cross out (reject): this is none; goes on to the next one that is not reviewed"),
-        "E": _("edit: opens the segment editor on the lesion with a brush"),
+        "E": _("edit: takes a brush to correct the lesion with; the tools appear above the table"),
+        "D": _("draw around voxels to add; the right button closes the outline"),
+        "S": _("erase with the brush"),
         "M": _("missed here: marks the lesion that the mouse points at"),
         "H": _("hide the lesions as long as it is held; a short tap hides or shows them"),
         "Space": _("show the whole brain, or the lesion from near again"),
@@ -31,7 +33,7 @@ def listed() -> dict[str, str]:
         "4": _("Threshold"),
         "5": _("Islands"),
         "6": _("Smoothing"),
-        "Esc": _("put the tool of the segment editor away"),
+        "Esc": _("put the tool away"),
     }
 
 

@@ -21,6 +21,7 @@ class Place:
         self.changed, self.moved = Signal(), Signal()
         self._order = None
         self._key, self._descending = None, True
+        self._held = False
         self._current = None  # number of the lesion
         self._came = []
 
@@ -45,6 +46,7 @@ class Place:
     def turnTo(self, session) -> None:
         """Begin with another review, or with none."""
         self.session = session
+        self.rows = []
         self._current = None
         self._came = []
 
@@ -59,6 +61,12 @@ class Place:
         self._descending = key is not self._key or not self._descending
         self._key = key
         self.refresh()
+
+    def hold(self, held: bool) -> None:
+        """Leave the rows where they are while a lesion is corrected, whatever becomes of its size and certainty."""
+        if held is not self._held:
+            self._held = held
+            self.refresh()
 
     def refresh(self) -> None:
         """Take the rows as they are now."""
@@ -111,6 +119,9 @@ class Place:
             self.moved.emit()
 
     def _ordered(self) -> list:
+        if self._held:
+            places = {row.lesion.id: index for index, row in enumerate(self.rows)}
+            return sorted(self.session.review.rows, key=lambda row: places.get(row.lesion.id, len(places)))
         if self._key is not None:
             return sorted(self.session.review.rows, key=self._key, reverse=self._descending)
         from MSLesionSegLib.review.review_table import ORDERS, ordered

@@ -192,7 +192,6 @@ class ReviewSection:
             "O": self._nextOpen,
             "A": self.accept,
             "C": self.reject,
-            "E": self._editing.edit,
             "M": self.missed,
             "H": self._hiding.press,
             "Space": self._views.toggleZoom,

@@ -5,6 +5,8 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
+from . import volumes
+
 _NAME = "MSLesionSeg marks"
 _LINES = {  # colour and opacity of the outline
     "current": ((0.0, 1.0, 1.0), 1.0),
@@ -51,9 +53,7 @@ class LesionMarks:
     def clear(self) -> None:
         """Take everything away that was drawn."""
         if self._inScene():
-            display = self._node.GetDisplayNode()
-            slicer.mrmlScene.RemoveNode(self._node)  # before its display node, which 3D views use until then
-            slicer.mrmlScene.RemoveNode(display)
+            volumes.remove(self._node)
         self._node, self._drawn, self._session = None, {}, None
 
     def _inScene(self) -> bool:

@@ -10,6 +10,7 @@ def prepare(table, titles) -> None:
     table.columnCount = len(titles)
     table.setHorizontalHeaderLabels(list(titles))
     table.verticalHeader().visible = False
+    table.verticalHeader().minimumSectionSize = _ROW_HEIGHT  # some styles want more
     table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
 
 
