@@ -40,6 +40,11 @@ def test_tools_take_the_place_of_the_tables_order_and_give_it_back(panel, found)
     assert tool(panel) == "" and ui.toolRow.isHidden() and not ui.orderRow.isHidden()
 
 
+def test_a_tool_that_needs_settings_opens_the_editor_that_has_them(panel, found):
+    press(panel, "5")
+    assert tool(panel) == "Islands" and not panel.ui.editorCollapsibleButton.collapsed
+
+
 def test_s_erases_at_the_lesion_that_the_person_is_at(panel, found):
     press(panel, "S")
     assert tool(panel) == "Erase"

@@ -22,5 +22,7 @@ class ToolStrip:
         self._ui.orderRow.visible = not correcting
         for name, button in self._buttons.items():
             button.checked = name == effect
+        if effect and not correcting:  # its settings are in Slicer's own editor
+            self._ui.editorCollapsibleButton.collapsed = False
         if correcting:
             self._ui.brushSpinBox.value = self._editor.brushMm
