@@ -7,8 +7,11 @@ nothing but errors.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from MSLesionSegLib.errors import SettingsError
+
+MRSequence = Literal["FLAIR", "T1w"]
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,9 @@ class InputScan:
     visit: int = 0
 
     @property
-    def sequence(self) -> str:
-        """What the reader checks its contrast against: ``FLAIR`` or ``T1w``."""
-        return self.suffix.rpartition("_")[2]
+    def sequence(self) -> MRSequence:
+        """What the reader checks its contrast against."""
+        return "T1w" if self.suffix.endswith("T1w") else "FLAIR"
 
 
 @dataclass(frozen=True)

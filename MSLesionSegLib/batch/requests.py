@@ -25,7 +25,8 @@ def with_models(settings: SegmentRequest) -> SegmentRequest:
     Raises:
         ModelError: there is no such model.
     """
-    return replace(settings, **{role: str(path.absolute()) for role, path in find_models(settings).items()})
+    models: dict[str, Any] = {role: str(path.absolute()) for role, path in find_models(settings).items()}
+    return replace(settings, **models)
 
 
 def request_of(

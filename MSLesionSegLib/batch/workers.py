@@ -8,15 +8,19 @@ import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from MSLesionSegLib.batch.one_examination import Ended, work_on
 from MSLesionSegLib.jobs.cluster import as_they_end, cluster_client, told_to_stop
 from MSLesionSegLib.jobs.own_process import take_process
 from MSLesionSegLib.segmentation.request import SegmentRequest
+
+if TYPE_CHECKING:
+    import distributed
 
 KILLED = (
     "The process that worked on it was ended from outside, most likely because memory ran out. "
@@ -33,7 +37,7 @@ def run_here(
     workers: int,
     threads: int,
     tick: Tick,
-) -> Iterator[tuple[str, Ended]]:
+) -> Generator[tuple[str, Ended], None, None]:
     """Names of the requests and how they ended, in the order in which they end.
 
     ``after`` names, for some requests, an earlier one that must have ended before.
@@ -77,14 +81,15 @@ def run_on_cluster(
     executor: str,
     threads: int,
     tick: Tick,
-) -> Iterator[tuple[str, Ended]]:
+) -> Generator[tuple[str, Ended], None, None]:
     """As :func:`run_here`, on the workers of a Dask cluster, which must reach all files under the same paths.
 
     Raises:
         SettingsError: the cluster cannot be reached.
     """
     run = secrets.token_hex(4)
-    waiting, going = dict(requests), {}
+    waiting = dict(requests)
+    going: dict[distributed.Future, str] = {}
     with cluster_client(executor) as client, told_to_stop(client, going, stop):
         from distributed import KilledWorker
 

@@ -103,7 +103,7 @@ def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
     if not (folder / layout.DESCRIPTION).exists():
         write_descriptions(change)
     register, known = read_register(folder), all_versions(folder)
-    subject, is_new = _subject(new, known, register)
+    subject = _subject(new, known, register)
     same = [case for case in known if case.is_of(new.task, new.hashes)]
     findings = []
     with_face = {name: own for name, own in new.contents.items() if own == new.hashes[name]}
@@ -120,7 +120,7 @@ def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
         version = _highest_version(folder, subject, session, new.task.label) + 1
         text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {version}."
         findings.append(InputWarning("case-version", text))
-    write_register(change, _registered(register, subject, new, is_new, turned))
+    write_register(change, _registered(register, subject, new, turned))
     scans, free_session = _place_scans(folder, subject, new, stored, change)
     if not same:
         session, version = free_session, 1
@@ -179,12 +179,12 @@ def _on_stored_grid(folder: Path, new: NewCase, stored: Mapping[str, StoredScan]
     """The masks on the voxels of the scan as the set holds it, which may be turned another way."""
     if new.grid not in stored:
         return new
-    scan = nib.load(folder / stored[new.grid].name)
+    scan = nib.Nifti1Image.from_filename(folder / stored[new.grid].name)
     draft = new.draft and turned_to(new.draft, scan)
     return replace(new, mask=turned_to(new.mask, scan), draft=draft)
 
 
-def _subject(new: NewCase, known: Sequence[Case], register: SplitRegister) -> tuple[str, bool]:
+def _subject(new: NewCase, known: Sequence[Case], register: SplitRegister) -> str:
     """Whose examination it is: the patient of its scans if they are in the set, the one named, or a new one."""
     hashes = set(new.hashes.values())
     owners = {case.subject for case in known if hashes & set(case.scans.values())}
@@ -199,26 +199,21 @@ def _subject(new: NewCase, known: Sequence[Case], register: SplitRegister) -> tu
     owner = next(iter(owners), None)
     if named and owner and owner != named:
         raise SettingsError(f"A scan of this case is in the set under the patient {owner}, not {named}.")
-    subject = owner or named
+    subject = owner or named or new.id_elsewhere
     if subject:
-        return subject, False
-    if new.id_elsewhere:
-        return new.id_elsewhere, register.person(new.id_elsewhere) is None
+        return subject
     while True:
         subject = "sub-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
         if register.person(subject) is None:
-            return subject, True
+            return subject
 
 
-def _registered(
-    register: SplitRegister, subject: str, new: NewCase, is_new: bool, turned: Sequence[str]
-) -> SplitRegister:
+def _registered(register: SplitRegister, subject: str, new: NewCase, turned: Sequence[str]) -> SplitRegister:
     """The register with the patient; ``turned``: hashes of removed scans whose side these scans keep."""
     site = new.site or next((person.site for person in register.participants.values()), "local")
-    if not is_new:
-        known_site = register.person(subject).site
-        if new.site not in (None, known_site):
-            raise SettingsError(f"The patient {subject} belongs to the site {known_site}, not {new.site}.")
+    known = register.person(subject)
+    if known and new.site not in (None, known.site):
+        raise SettingsError(f"The patient {subject} belongs to the site {known.site}, not {new.site}.")
     return register.register(subject, site, (*new.hashes.values(), *turned), new.split)
 
 
@@ -233,7 +228,7 @@ def _place_scans(
     }
     for entry in new.task.inputs:
         if entry.name in stored:
-            visits.setdefault(entry.visit, _session(stored[entry.name].name))
+            visits.setdefault(entry.visit, layout.session_of(stored[entry.name].name))
     for entry in new.task.inputs:
         if entry.name in stored or entry.name not in new.scans:
             continue
@@ -249,7 +244,7 @@ def _place_scans(
         if facts:
             change.write_json(layout.record_name(name), facts)
         stored[entry.name] = StoredScan(name, new.contents[entry.name])
-    session = _session(stored[new.grid].name)
+    session = layout.session_of(stored[new.grid].name)
     if _highest_version(folder, subject, session, new.task.label):
         session = _next_session(sessions)  # another case of this task has its mask on the same scan
     return stored, session
@@ -262,10 +257,6 @@ def _highest_version(folder: Path, subject: str, session: str, label: str) -> in
         layout.VERSION.match(path.name) for path in place.glob(f"{subject}_{session}_label-{label}_desc-v*")
     )
     return max((int(name["version"]) for name in names if name), default=0)
-
-
-def _session(image: str) -> str:
-    return layout.IMAGE.fullmatch(image)["session"]
 
 
 def _next_session(sessions: Iterable[str]) -> str:

@@ -92,7 +92,7 @@ def refuse_impossible(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> None:
 
 
 def _refuse_overfull(mask: nib.Nifti1Image, brain: nib.Nifti1Image) -> None:
-    filled = np.count_nonzero(mask.dataobj) / max(np.count_nonzero(brain.dataobj), 1)
+    filled = np.count_nonzero(mask.dataobj) / max(int(np.count_nonzero(brain.dataobj)), 1)
     if filled > _MOST_OF_BRAIN:
         raise ImageError(
             f"The mask marks {filled:.0%} of the brain as lesion, more than disease fills (at most "

@@ -12,6 +12,7 @@ from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.deidentification import scrubbed
 from MSLesionSegLib.imaging.formats import open_volume
 from MSLesionSegLib.imaging.reading import read_scan, scaled
+from MSLesionSegLib.lesions.metrics import dice
 from MSLesionSegLib.network.brain_extraction import brain_mask, close_sulci
 from MSLesionSegLib.network.brain_mask_check import brain_shape, shape_doubts
 
@@ -68,7 +69,7 @@ def check_same_brain(brain: nib.Nifti1Image, other: nib.Nifti1Image) -> None:
         ImageError: with one mask for both, the face of one might stay.
     """
     one, two = (np.asarray(mask.dataobj) > 0 for mask in (brain, other))
-    overlap = 2 * np.count_nonzero(one & two) / max(np.count_nonzero(one) + np.count_nonzero(two), 1)
+    overlap = dice(one, two)
     if overlap < _LEAST_OVERLAP:
         raise ImageError(
             f"The face cannot be removed with certainty, because the brains of its scans overlap by {overlap:.2f} "

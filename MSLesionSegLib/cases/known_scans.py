@@ -52,7 +52,7 @@ def find_stored(
         for case, role in _holders(hashes.get(entry.name), known):
             path = case.images[role]
             name = path.relative_to(folder).as_posix()
-            suffix = layout.IMAGE.fullmatch(name)["suffix"]
+            suffix = layout.suffix_of(name)
             if suffix != entry.suffix:
                 raise SettingsError(
                     f"The scan given as {entry.name} is in the set as {suffix} of {case.case_id}. Check whether "
@@ -101,7 +101,7 @@ def _holders(content: str | None, known: Sequence[Case]) -> list[tuple[Case, str
 
 
 def _check_same_place(scan: Scan, title: str, path: Path, case: Case) -> None:
-    stored, shape = _upright(nib.load(path))
+    stored, shape = _upright(nib.Nifti1Image.from_filename(path))
     given, _ = _upright(scan.image)
     distance = largest_distance(given, stored, shape)
     if distance > _SAME_PLACE_VOXELS * voxel_sizes(stored).min():

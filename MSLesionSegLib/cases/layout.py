@@ -16,7 +16,7 @@ RECORD = re.compile(
 )
 IMAGE = re.compile(
     rf"(?P<subject>sub-{_WORD})/(?P<session>ses-{_WORD})/anat/"
-    rf"(?P=subject)_(?P=session)_(?P<suffix>(ce-gadolinium_)?(FLAIR|T1w))\.(nii\.gz|json)"
+    rf"(?P=subject)_(?P=session)_(ce-gadolinium_)?(FLAIR|T1w)\.(nii\.gz|json)"
 )
 MASK = re.compile(
     rf"{MANUAL}/(?P<subject>sub-{_WORD})/(?P<session>ses-{_WORD})/anat/"
@@ -31,6 +31,16 @@ VERSION = re.compile(
 def image_name(subject: str, session: str, suffix: str) -> str:
     """Path of a scan below the set."""
     return f"{subject}/{session}/anat/{subject}_{session}_{suffix}.nii.gz"
+
+
+def session_of(image: str) -> str:
+    """Session of a scan by its path below the set."""
+    return image.split("/")[1]
+
+
+def suffix_of(image: str) -> str:
+    """BIDS suffix of a scan by its path below the set."""
+    return image.split("_", 2)[2].removesuffix(".nii.gz")
 
 
 def mask_name(subject: str, session: str, label: str, version: int, *, draft: bool = False) -> str:

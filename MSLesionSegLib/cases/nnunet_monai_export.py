@@ -152,6 +152,7 @@ def _on_one_grid(
     required = get_task(case.task).required
     find = brain_to_keep if strip_face else brain_of
     brain = find(fixed) if len(required) > 1 or strip_face else None
+    kept = brain if strip_face else None
     for name in required:
         image = images[name]
         if name != case.grid:
@@ -160,9 +161,9 @@ def _on_one_grid(
             own = find(image)
             found = register(image, fixed, moving_mask=own, fixed_mask=brain)
             image = found.apply(image, fixed)
-            if strip_face:
-                check_same_brain(brain, found.apply(own, fixed, "nearest"))
-        yield name, without_face(image, brain) if strip_face else image
+            if kept is not None:
+                check_same_brain(kept, found.apply(own, fixed, "nearest"))
+        yield name, image if kept is None else without_face(image, kept)
 
 
 def _save_mask(mask: nib.Nifti1Image, path: Path) -> None:

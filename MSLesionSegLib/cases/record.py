@@ -125,6 +125,8 @@ def read_record(folder: Path, record: Path, register: SplitRegister) -> Case:
         OSError, ValueError, KeyError, TypeError, AttributeError: the record is damaged.
     """
     match = layout.RECORD.fullmatch(record.relative_to(folder).as_posix())
+    if match is None:
+        raise ValueError("its name is not that of a record")
     content = read_json(record)
     subject, session, version = match["subject"], match["session"], int(match["version"])
     task = next((task for task in TASKS.values() if task.label == match["label"]), None)

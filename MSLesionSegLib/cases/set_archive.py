@@ -247,13 +247,13 @@ def _patient_here(
         raise SettingsError(
             f"Scans of its patient are in the set under different ids ({', '.join(sorted(owners))})."
         )
-    subject = next(iter(owners), None) or (case.subject if register.person(case.subject) else None)
+    person = register.person(next(iter(owners), case.subject))
     sides = {register.scans[scan] for scan in scans if scan in register.scans}
-    if subject is not None:
-        sides.add(register.person(subject).split)
+    if person is not None:
+        sides.add(person.split)
     if len(sides) > 1:
         raise SettingsError("Scans of its patient are in the training and in the validation part of the set.")
-    return subject, next(iter(sides), None)
+    return person.subject if person else None, next(iter(sides), None)
 
 
 def _new_case(case: Case) -> NewCase:
@@ -300,9 +300,8 @@ def _copy(folder: Path, case: Case, strip_face: bool, contents: dict[Path, str],
         facts = folder / layout.record_name(name)
         if facts.exists():
             shutil.copyfile(facts, change.path(layout.record_name(name)))
-    for path in (case.mask, case.draft):
-        if path is not None:
-            shutil.copyfile(path, change.path(path.relative_to(folder).as_posix()))
+    for path in filter(None, (case.mask, case.draft)):
+        shutil.copyfile(path, change.path(path.relative_to(folder).as_posix()))
     record = layout.record_name(case.mask.relative_to(folder).as_posix())
     content = read_json(folder / record)
     content["Contents"] |= {role: contents[path] for role, path in case.images.items()}

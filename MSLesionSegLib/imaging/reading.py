@@ -20,7 +20,7 @@ from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.imaging.checks.sequence_guess import Sequence
+    from MSLesionSegLib.tasks import MRSequence
 
 __all__ = ["InputWarning", "Scan", "read_mask", "read_scan"]
 
@@ -60,7 +60,7 @@ class Scan:
         return self.image if self.given is None else self.given
 
 
-def read_scan(path: str | os.PathLike[str], *, sequence: Sequence | None = None) -> Scan:
+def read_scan(path: str | os.PathLike[str], *, sequence: MRSequence | None = None) -> Scan:
     """Read a 3D MR scan from a file or a folder with one DICOM series (formats: ``imaging/formats``).
 
     Args:

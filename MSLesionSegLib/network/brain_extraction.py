@@ -115,7 +115,7 @@ def _head_mask(head: nib.Nifti1Image) -> nib.Nifti1Image:
     return nib.Nifti1Image(mask, head.affine)
 
 
-def _body_box(data: np.ndarray) -> tuple[slice, slice, slice]:
+def _body_box(data: np.ndarray) -> tuple[slice, ...]:
     """Box around the head: planes of which at least 2 % are tissue. Air would shift the instance normalisation."""
     box = []
     for axis in range(3):

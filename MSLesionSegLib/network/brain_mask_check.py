@@ -16,6 +16,7 @@ from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.itk_conversion import to_itk
 from MSLesionSegLib.lesions.atlas import ATLAS
 from MSLesionSegLib.lesions.components import bounding_box
+from MSLesionSegLib.lesions.metrics import dice
 from MSLesionSegLib.network.brain_extraction import brain_mask
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def judge_given_brain(brain: nib.Nifti1Image, scan: nib.Nifti1Image) -> tuple[In
     except ImageError:  # the reason why people give a mask
         return doubts
     one, other = (np.asarray(mask.dataobj) > 0 for mask in (brain, found))
-    overlap = _dice(one, other)
+    overlap = dice(one, other)
     text = f"its overlap with the brain that is found on the scan is {overlap:.2f} (Dice)"
     if overlap < POSSIBLE_OVERLAP:
         raise ImageError(
@@ -124,7 +125,7 @@ def judge_given_brain(brain: nib.Nifti1Image, scan: nib.Nifti1Image) -> tuple[In
         )
     if overlap < LEAST_OVERLAP:
         doubts += (_doubtful(f"The brain mask that was given may not be this scan's: {text}."),)
-    mirrored = max(_dice(np.flip(one, axis), other) for axis in range(3))
+    mirrored = max(dice(np.flip(one, axis), other) for axis in range(3))
     if mirrored > overlap + _REVERSED_GAIN:
         doubts += (
             _doubtful(
@@ -132,10 +133,6 @@ def judge_given_brain(brain: nib.Nifti1Image, scan: nib.Nifti1Image) -> tuple[In
             ),
         )
     return doubts
-
-
-def _dice(one: np.ndarray, other: np.ndarray) -> float:
-    return 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))
 
 
 def shape_doubts(shape: BrainShape) -> list[str]:
@@ -193,7 +190,7 @@ def brain_shape(brain: nib.Nifti1Image) -> BrainShape:
         ),
         agreement=agreement,
         asymmetry=abs(sides[0] - sides[1]) / max(sum(sides), 1e-6),
-        missing=float(np.count_nonzero(deep & ~inside) / max(np.count_nonzero(deep), 1)),
+        missing=float((deep & ~inside).sum() / max(deep.sum(), 1)),
         beyond_ml=float(np.count_nonzero(inside & far) * _SPACING_MM**3 / 1000) if fitted.any() else np.inf,
         reversed=agreement < _SURE_AGREEMENT and _fits_reversed(fixed, seen, atlas, agreement),
     )
@@ -221,20 +218,17 @@ def _best_fit(
     middle = (atlas_low + atlas_high - low - high) / 2
     tops = [*middle[:2], atlas_high[2] - high[2]]  # nearly every scan shows the top of the brain
     inside, brain = (sitk.GetArrayFromImage(image) >= 0.5 for image in (seen, fixed))
-    best = None
+    fits = []
     for shift in (middle.tolist(), tops):
         transform = sitk.Similarity3DTransform()
         transform.SetCenter(((low + high) / 2).tolist())
         transform.SetTranslation(shift)
         _optimise(transform, fixed, seen, atlas)
         fitted = sitk.GetArrayFromImage(sitk.Resample(atlas, fixed, transform, sitk.sitkLinear, 0.0)) >= 0.5
-        both = np.count_nonzero(fitted & brain & inside)
-        dice = 2 * both / max(np.count_nonzero(fitted & inside) + np.count_nonzero(brain & inside), 1)
-        if best is None or dice > best[1]:
-            best = transform, float(dice), fitted
+        fits.append((transform, dice(fitted & inside, brain & inside), fitted))
         if abs(tops[2] - middle[2]) < _SPACING_MM:
             break
-    return best
+    return max(fits, key=lambda fit: fit[1])
 
 
 def _optimise(
@@ -274,7 +268,7 @@ def _atlas_brain() -> sitk.Image:
     """The atlas' brain (0 to 1) amid air, coarse, with the midplane between the two middle columns."""
     import SimpleITK as sitk
 
-    image = nib.load(ATLAS / "regions.nii.gz")
+    image = nib.Nifti1Image.from_filename(ATLAS / "regions.nii.gz")
     filled = nib.Nifti1Image((np.asarray(image.dataobj) > 0).astype(np.float32), image.affine)
     brain = to_itk(to_network_grid(filled, _SPACING_MM))
     low, high = _corners(brain)

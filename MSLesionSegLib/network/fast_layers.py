@@ -148,8 +148,8 @@ def _kernel_of_pairs(weight: torch.Tensor) -> torch.Tensor:
 def _normalised(scan, weight, bias, eps: float, voxels: int) -> torch.Tensor:
     """Batch normalisation of one scan, several voxels side by side; it has no gradient."""
     wide = side_by_side(scan, voxels)
-    running = weight.new_zeros(2, wide.shape[1])  # not used, but for their number format
-    statistics = torch.batch_norm_update_stats(wide, *running, 0.0)
+    mean_before, variance_before = weight.new_zeros(2, wide.shape[1])  # not used, but for their number format
+    statistics = torch.batch_norm_update_stats(wide, mean_before, variance_before, 0.0)
     means, variances = (v.view(voxels, -1) for v in statistics)
     mean = means.mean(0)
     variance = variances.mean(0) + (means - mean).square().mean(0)

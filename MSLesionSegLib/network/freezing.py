@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import torch
 from torch import nn
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
+
+if TYPE_CHECKING:
+    from monai.networks.nets import DynUNet
 
 TUNE = ("all", "decoder", "last", "encoder")
 
@@ -64,10 +69,11 @@ def cut(network: nn.Module, architecture: Architecture, tune: str) -> tuple[nn.M
     """
     if architecture.kind != "unet" or tune not in ("decoder", "last"):
         return None
-    encoder = _Encoder(network)
+    unet = cast("DynUNet", network)
+    encoder = _Encoder(unet)
     if tune == "decoder":
-        return encoder, _Decoder(network)
-    return _BeforeLast(network, encoder), _Last(network)
+        return encoder, _Decoder(unet)
+    return _BeforeLast(unet, encoder), _Last(unet)
 
 
 def _last_of_unet(architecture: Architecture) -> tuple[str, ...]:
@@ -78,7 +84,7 @@ def _last_of_unet(architecture: Architecture) -> tuple[str, ...]:
 class _Encoder(nn.Module):
     """Way down of a DynUNet: the features of every level, full resolution first."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: DynUNet) -> None:
         super().__init__()
         self.levels = nn.ModuleList([network.input_block, *network.downsamples, network.bottleneck])
 
@@ -93,7 +99,7 @@ class _Encoder(nn.Module):
 class _Decoder(nn.Module):
     """Way up of a DynUNet, from the features of every level to the logits."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: DynUNet) -> None:
         super().__init__()
         self.upsamples = network.upsamples
         self.output_block = network.output_block
@@ -105,7 +111,7 @@ class _Decoder(nn.Module):
 class _BeforeLast(nn.Module):
     """A DynUNet up to its last but one convolution."""
 
-    def __init__(self, network: nn.Module, encoder: _Encoder) -> None:
+    def __init__(self, network: DynUNet, encoder: _Encoder) -> None:
         super().__init__()
         self.encoder = encoder
         *before, self.last = network.upsamples
@@ -122,7 +128,7 @@ class _BeforeLast(nn.Module):
 class _Last(nn.Module):
     """The last two convolutions of a DynUNet."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: DynUNet) -> None:
         super().__init__()
         block = network.upsamples[-1].conv_block
         self.conv2, self.norm2, self.lrelu = block.conv2, block.norm2, block.lrelu

@@ -81,11 +81,11 @@ def predict(
             mirrored = torch.flip(data, axes) if axes else data
             mask = np.flip(inside, [axis - 1 for axis in axes]) if axes else inside
             tell = partial(_tell, progress, k, len(mirrorings))
-            seen = _slide(look, card.architecture.window, mirrored, mask, pool, tell)
-            one = normalise(seen, card.activation, (0, 1, 2))
-            one = torch.flip(one, [axis - 1 for axis in axes]).numpy() if axes else one.numpy()
-            total += one
-            squares += one * one
+            slid = _slide(look, card.architecture.window, mirrored, mask, pool, tell)
+            one = normalise(slid, card.activation, (0, 1, 2))
+            seen = (torch.flip(one, [axis - 1 for axis in axes]) if axes else one).numpy()
+            total += seen
+            squares += seen * seen
     mean = total / len(mirrorings) * inside
     if not np.isfinite(mean).all():
         raise ModelError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 
@@ -52,9 +53,9 @@ class DecisionRecord:
             {number: anchor for number, anchor in anchors.items() if _inside(anchor, shape)},
             [voxel for voxel in accepted if _inside(voxel, shape)],
             [
-                KeptRejection(*each)
-                for each in zip(voxels, numbers, runs, strict=True)
-                if _inside(each[0], shape)
+                KeptRejection(voxel, number, run)
+                for voxel, number, run in zip(voxels, numbers, runs, strict=True)
+                if _inside(voxel, shape)
             ],
         )
 
@@ -63,8 +64,8 @@ class DecisionRecord:
         return {
             "accepted": [list(voxel) for voxel in self.accepted],
             "rejected": [list(each.voxel) for each in self.rejected],
-            "rejected_numbers": [[each.number] for each in self.rejected],
-            "rejected_runs": [_runs(each.voxels) for each in self.rejected],
+            "rejected_numbers": [[each.number] for each in self.rejected if each.number is not None],
+            "rejected_runs": [_runs(each.voxels) for each in self.rejected if each.voxels is not None],
             "numbers": [[number, *anchor] for number, anchor in sorted(self.anchors.items())],
         }
 
@@ -101,9 +102,9 @@ def _from_runs(runs: Sequence[int]) -> np.ndarray:
     return np.concatenate([np.arange(start, start + length) for start, length in pairs])
 
 
-def _voxel(values: Sequence[int]) -> Voxel:
+def _voxel(values: Sequence[int]) -> tuple[int, ...]:
     return tuple(int(value) for value in values)
 
 
-def _inside(voxel: Voxel, shape: tuple[int, ...]) -> bool:
+def _inside(voxel: tuple[int, ...], shape: tuple[int, ...]) -> TypeGuard[Voxel]:
     return len(voxel) == len(shape) and all(0 <= v < n for v, n in zip(voxel, shape, strict=True))

@@ -26,7 +26,8 @@ def voxel_at(ras: Sequence[float], affine: np.ndarray, shape: tuple[int, ...]) -
     voxel = np.rint(place).astype(int)
     if (voxel < 0).any() or (voxel >= shape).any():
         raise SettingsError("The crosshair lies outside the scan. Click into the lesion first.")
-    return tuple(int(v) for v in voxel)
+    x, y, z = voxel.tolist()
+    return x, y, z
 
 
 def outline_missed(

@@ -71,7 +71,9 @@ class Review:
         self._rejected: dict[int, ReviewedLesion] = {}
         self._undo: list[UndoStep] = []
         self._table = RememberedTable(nib.Nifti1Image(self._probability, self.affine), regions)
-        self._forget_rows()
+        self._rows: tuple[ReviewedLesion, ...] | None = None
+        self._labels: np.ndarray | None = None
+        self._parts: tuple[np.ndarray, dict[int, Voxel]] | None = None
 
     @property
     def rule(self) -> LesionRule:
@@ -273,9 +275,7 @@ class Review:
         self._forget_rows()
 
     def _forget_rows(self) -> None:
-        self._rows: tuple[ReviewedLesion, ...] | None = None
-        self._labels: np.ndarray | None = None
-        self._parts: tuple[np.ndarray, dict[int, Voxel]] | None = None
+        self._rows = self._labels = self._parts = None
 
     def _components(self) -> tuple[np.ndarray, dict[int, Voxel]]:
         """Components of the mask, numbered from the largest, and the most probable voxel of each."""

@@ -57,8 +57,10 @@ class RememberedTable:
         affine = self._affine.copy()
         affine[:3, 3] = nib.affines.apply_affine(self._affine, [part.start for part in box])
         part = labels[box]
-        images = (nib.Nifti1Image(array, affine) for array in (part * chosen[part], self._probability[box]))
-        yield from each_lesion(*images, self._regions)
+        numbered, likely = (
+            nib.Nifti1Image(array, affine) for array in (part * chosen[part], self._probability[box])
+        )
+        yield from each_lesion(numbered, likely, self._regions)
 
 
 def _keys(labels: np.ndarray) -> dict[int, bytes]:

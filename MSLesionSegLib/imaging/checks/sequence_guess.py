@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import nibabel
 
-Sequence = Literal["FLAIR", "T1w"]
+    from MSLesionSegLib.tasks import MRSequence
 
 # Millimetres. The band below the top of the head holds much cortex and deep white matter, with or without a
 # skull, in scans that were cut at the neck and in scans that were not.
@@ -28,7 +28,7 @@ _T1W_ABOVE = 1.03
 _T1W_TAIL_BELOW = 0.05
 
 
-def guess_sequence(image: nibabel.Nifti1Image) -> Sequence | None:
+def guess_sequence(image: nibabel.Nifti1Image) -> MRSequence | None:
     """Guess from intensities whether a brain scan is a FLAIR or a T1-weighted one.
 
     Tissue right below the brain's surfaces is mostly cortex, tissue far from them mostly white matter. Cortex
