@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,7 +82,7 @@ def ship(folders: list[Path]) -> None:
     from model_development.shipping import ship
 
     for folder in folders:
-        typer.echo(or_exit(lambda folder=folder: ship(folder)))
+        typer.echo(or_exit(partial(ship, folder)))
 
 
 @app.command("measure")

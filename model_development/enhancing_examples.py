@@ -97,7 +97,7 @@ def _prepare_pair(pair: T1Pair, examples: Path) -> None:
     pre, post = read_scan(pair.pre).image, read_scan(pair.post).image
     brain = brain_of_both(pre, post)
     if pair.tumour is not None:
-        labels = np.asarray(nib.load(pair.tumour).dataobj)
+        labels = np.asarray(nib.Nifti1Image.from_filename(pair.tumour).dataobj)
         rim = nib.Nifti1Image((labels >= ENHANCING_TUMOUR).astype(np.uint8), post.affine)
         seen = pair_input(pre, post, brain)
         write_example(rims, seen.channels, fractions(rim, seen), seen.brain, site=pair.site)

@@ -102,12 +102,13 @@ def with_foci(
     inside = np.asarray(brain.dataobj) > 0
     before = [np.asarray(scan.dataobj, dtype=np.float32) for scan in (pre, post)]
     z = [zscore(data, inside, PAIR_WINSORISE_PERCENT) for data in before]
-    *changed, soft = insert_foci(*z, np.zeros(inside.shape, np.float32), FOCI, np.random.default_rng(seed))
+    none = np.zeros(inside.shape, np.float32)
+    z_pre, z_post, soft = insert_foci(z[0], z[1], none, FOCI, np.random.default_rng(seed))
     images = []
-    for data, old, new in zip(before, z, changed, strict=True):
+    for data, old, new in zip(before, z, (z_pre, z_post), strict=True):
         unit = np.ptp(data[inside]) / np.ptp(old[inside])
         images.append(nib.Nifti1Image(data + (new - old) * unit, post.affine))
-    return *images, (soft > 0.5).astype(np.uint8)
+    return images[0], images[1], (soft > 0.5).astype(np.uint8)
 
 
 def write_enhancing_results(work: Path, rule: LesionRule) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -48,6 +48,9 @@ THRESHOLDS, PEAKS, SUPPORTS = (0.2, 0.35, 0.5, 0.65), (0.0, 0.7, 0.85), (0.0, 0.
 DATASETS = ("openms_long", "ms3seg", "openms_cross", "brats")
 
 
+Scanned = tuple[nib.Nifti1Image, nib.Nifti1Image]  # a FLAIR and its brain mask
+
+
 @dataclass(frozen=True)
 class RealPair:
     """Two raw FLAIRs, and the mask of what changed with the baseline on the mask's grid."""
@@ -63,10 +66,12 @@ def real_pairs(dataset: Path) -> Iterator[RealPair]:
     """Patients of a longitudinal BIDS dataset with a change mask."""
     for mask in sorted(dataset.glob("derivatives/manual/sub-*/*_label-change_mask.nii.gz")):
         name = mask.name.split("_")[0]
-        scans = [dataset / name / f"ses-{k}" / "anat" / f"{name}_ses-{k}_FLAIR.nii.gz" for k in (1, 2)]
+        before, after = (
+            dataset / name / f"ses-{k}" / "anat" / f"{name}_ses-{k}_FLAIR.nii.gz" for k in (1, 2)
+        )
         common = dataset / "derivatives" / "common" / name / f"{name}_ses-1_space-common_FLAIR.nii.gz"
-        if all(file.exists() for file in (*scans, common)):
-            yield RealPair(name, *scans, common, mask)
+        if all(file.exists() for file in (before, after, common)):
+            yield RealPair(name, before, after, common, mask)
 
 
 class Bench:
@@ -86,22 +91,24 @@ class Bench:
         weights = self.model.card.weights_sha256, self.flair_model.card.weights_sha256
         return hashlib.sha256(json.dumps([asdict(self.settings), weights]).encode()).hexdigest()[:12]
 
-    def timepoint(self, file: Path, *, lesions: bool = True) -> Timepoint:
-        """A scan with its brain mask and, if asked for, lesion probability; both are kept on disk."""
+    def scan(self, file: Path) -> Scanned:
+        """A scan with its brain mask, which is kept on disk."""
         image = read_scan(file).image
-        stem = file.name.removesuffix(".nii.gz")
-        brain = self._kept(f"{stem}_brain.nii.gz", lambda: brain_mask(image))
-        point = Timepoint(image, read_mask(brain, image))
-        if not lesions:
-            return point
-        weights = self.flair_model.card.weights_sha256[:12]
-        found = self._kept(
-            f"{stem}_{weights}.nii.gz", lambda: with_lesions(point, self.flair_model, self.settings).lesions
-        )
-        return replace(point, lesions=nib.load(found))
+        return image, read_mask(self._kept(file, "brain", lambda: brain_mask(image)), image)
 
-    def _kept(self, name: str, make: Any) -> Path:
-        file = self.work / "timepoints" / name
+    def with_lesions(self, scanned: Scanned) -> Timepoint:
+        """The scan with its lesion probability."""
+        return with_lesions(*scanned, self.flair_model, self.settings)
+
+    def timepoint(self, file: Path) -> Timepoint:
+        """A scan with brain mask and lesion probability; both are kept on disk."""
+        scanned = self.scan(file)
+        weights = self.flair_model.card.weights_sha256[:12]
+        found = self._kept(file, weights, lambda: self.with_lesions(scanned).lesions)
+        return Timepoint(*scanned, nib.Nifti1Image.from_filename(found))
+
+    def _kept(self, scan: Path, name: str, make: Callable[[], nib.Nifti1Image]) -> Path:
+        file = self.work / "timepoints" / f"{scan.name.removesuffix('.nii.gz')}_{name}.nii.gz"
         if not file.exists():
             with atomic_file(file) as partial:
                 nib.save(make(), partial)
@@ -200,22 +207,25 @@ def measure_unchanged(bench: Bench, data: Path, progress: Progress) -> list[dict
 
 
 def _unchanged(bench: Bench, file: Path, seed: int) -> dict[str, Any]:
-    plain = bench.timepoint(file, lesions=False)
-    image, brain = scan_again(plain.flair, np.random.default_rng(seed), also=(plain.brain,))
-    again = Timepoint(image, brain)
-    return {"scan": file.name, "same": _false(bench, plain, plain), "again": _false(bench, plain, again)}
+    plain = image, brain = bench.scan(file)
+    image, brain = scan_again(image, np.random.default_rng(seed), also=(brain,))
+    return {
+        "scan": file.name,
+        "same": _false(bench, plain, plain),
+        "again": _false(bench, plain, (image, brain)),
+    }
 
 
-def _false(bench: Bench, first: Timepoint, second: Timepoint) -> int:
-    def without_lesions(point: Timepoint) -> Timepoint:
-        none = np.zeros(point.flair.shape, np.float32)
-        return replace(point, lesions=nib.Nifti1Image(none, point.flair.affine))
+def _false(bench: Bench, first: Scanned, second: Scanned) -> int:
+    def without_lesions(flair: nib.Nifti1Image, brain: nib.Nifti1Image) -> Timepoint:
+        none = np.zeros(flair.shape, np.float32)
+        return Timepoint(flair, brain, nib.Nifti1Image(none, flair.affine))
 
-    change = find_change(without_lesions(first), without_lesions(second), bench.model, bench.settings)
+    change = find_change(without_lesions(*first), without_lesions(*second), bench.model, bench.settings)
     if not (change.appeared >= bench.settings.rule.threshold / 2).any():
         return 0
-    points = (with_lesions(p, bench.flair_model, bench.settings) for p in (first, second))
-    states = find_change(*points, bench.model, bench.settings).tracked.counts()
+    before, after = bench.with_lesions(first), bench.with_lesions(second)
+    states = find_change(before, after, bench.model, bench.settings).tracked.counts()
     return states["new"] + states["enlarged"]
 
 
@@ -270,7 +280,7 @@ def measure_rules(bench: Bench, data: Path, progress: Progress) -> list[dict[str
         before = bench.timepoint(file)
         image, truth, diameters = insert_known(before, np.random.default_rng(k), FAINT)
         image, brain = scan_again(image, np.random.default_rng(k), also=(before.brain,))
-        after = with_lesions(Timepoint(image, brain), bench.flair_model, bench.settings)
+        after = bench.with_lesions((image, brain))
         change = find_change(before, after, bench.model, bench.settings)
         for rule in product(THRESHOLDS, PEAKS, SUPPORTS):
             threshold, peak, support = rule
@@ -282,17 +292,8 @@ def measure_rules(bench: Bench, data: Path, progress: Progress) -> list[dict[str
                 change.subtraction, settings,
             )  # fmt: skip
             by_size, false = score_inserted(replace(change, tracked=tracked), truth, diameters)
-            row = rows.setdefault(
-                rule,
-                {
-                    "threshold": threshold,
-                    "peak": peak,
-                    "support": support,
-                    "inserted": 0,
-                    "found": 0,
-                    "false": 0,
-                },
-            )
+            start = dict(threshold=threshold, peak=peak, support=support, inserted=0, found=0, false=0)
+            row = rows.setdefault(rule, start)
             row["inserted"] += sum(size.inserted for size in by_size)
             row["found"] += sum(size.found for size in by_size)
             row["false"] += false

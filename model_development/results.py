@@ -67,7 +67,7 @@ def binarise(measured: Path, rule: LesionRule) -> dict[str, list[Pair]]:
     """Masks from the measured probability maps: (name, prediction, reference) of each group."""
     pairs: dict[str, list[Pair]] = {}
     for file in sorted(measured.glob("*/*_probseg.nii.gz")):
-        image = nib.load(file)
+        image = nib.Nifti1Image.from_filename(file)
         voxel_mm3 = float(np.prod(voxel_sizes(image.affine)))
         mask = find_lesions(np.asarray(image.dataobj), rule, voxel_mm3)[0] > 0
         name = file.name.removesuffix("_probseg.nii.gz")
@@ -111,7 +111,7 @@ def false_positive_table(pairs: list[Pair]) -> str:
     lines = ["| Case | False positives | Volume (ml) |", "|---|---|---|"]
     counts = []
     for name, mask, _ in pairs:
-        image = nib.load(mask)
+        image = nib.Nifti1Image.from_filename(mask)
         data = np.asarray(image.dataobj) > 0
         count = label_components(data)[1]
         volume = float(data.sum() * np.prod(voxel_sizes(image.affine))) / 1000

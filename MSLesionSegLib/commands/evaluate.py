@@ -40,13 +40,14 @@ def evaluate(
     overwrite: Overwrite = False,
 ) -> None:
     """Compare lesion masks with reference masks, lesion by lesion and voxel by voxel."""
-    if (cases is None) == (prediction is None) or (prediction is None) != (reference is None):
+    pair = [*filter(None, (prediction, reference))]
+    if len(pair) != (0 if cases else 2):
         raise typer.BadParameter("Give a CSV file, or --prediction and --reference.")
 
     def work(job: Job) -> Evaluation:
         from MSLesionSegLib.segmentation import evaluate as module
 
-        listed = module.read_cases(cases) if cases else [(prediction.name, prediction, reference)]
+        listed = module.read_cases(cases) if cases else [(pair[0].name, pair[0], pair[1])]
         return module.evaluate(
             listed,
             job,

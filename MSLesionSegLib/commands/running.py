@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import typer
 
@@ -14,6 +14,9 @@ from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.jobs.job import NOTHING_WRITTEN, ExitCode, Job, run_job
 from MSLesionSegLib.jobs.printable import printable
 from MSLesionSegLib.jobs.standard_streams import reader_may_go
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 T = TypeVar("T")
 
@@ -66,14 +69,14 @@ def or_exit(call: Callable[[], T]) -> T:
         raise typer.Exit(int(ExitCode.USER_ERROR)) from None
 
 
-def new_table(*columns: str) -> Any:
+def new_table(*columns: str) -> Table:
     """A table for the terminal; columns of numbers are recognised by their unit."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     class PrintableTable(Table):
-        def add_row(self, *cells: str) -> None:
-            super().add_row(*(printable(cell) for cell in cells))
+        def add_row(self, *cells: Any, **style: Any) -> None:
+            super().add_row(*(printable(cell) for cell in cells), **style)
 
     table = PrintableTable(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
@@ -84,7 +87,7 @@ def new_table(*columns: str) -> Any:
     return table
 
 
-def print_table(table: Any) -> None:
+def print_table(table: Table) -> None:
     """Print a table of :func:`new_table`."""
     from rich.console import Console
 

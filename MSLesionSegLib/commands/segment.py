@@ -106,9 +106,10 @@ def print_lesions(result: SegmentationResult) -> None:
         print_table(table)
     if len(result.lesions) > MOST_ROWS:
         typer.echo(f"... and {len(result.lesions) - MOST_ROWS} more in {result.files['table']}")
-    settings = result.settings
+    settings, counts = result.settings, result.counts
+    assert counts is not None  # they are withheld of two visits only
     typer.echo(
-        f"{result.counts['lesions']} lesions, {result.counts['volume_mm3'] / 1000:.2f} ml "
+        f"{counts['lesions']} lesions, {counts['volume_mm3'] / 1000:.2f} ml "
         f"({settings['connectivity']}-connected, at least {settings['minimum_mm3']:g} mm3, "
         f"probability from {settings['threshold']:g}, peak from {settings['minimum_peak']:g}; "
         f"model {result.model}; {result.timings['total']:.0f} s)"

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     import SimpleITK as sitk
 
 STAGE = "register"
-RegistrationMethod = Literal["rigid", "affine", "restricted-syn", "full-syn"]
-REGISTRATION_METHODS: tuple[str, ...] = ("rigid", "affine", "restricted-syn", "full-syn")
+REGISTRATION_METHODS = ("rigid", "affine", "restricted-syn", "full-syn")
 
 # Brains move, but not by a fraction of a voxel at 8 mm: three levels find the pose, a fourth only costs time.
 _LEVELS_MM = (4.0, 2.5, 1.2)
@@ -102,7 +101,7 @@ def register(
     moving: nib.Nifti1Image,
     fixed: nib.Nifti1Image,
     *,
-    preset: RegistrationMethod = "rigid",
+    preset: str = "rigid",
     moving_mask: nib.Nifti1Image | None = None,
     fixed_mask: nib.Nifti1Image | None = None,
     progress: Progress | None = None,

@@ -82,7 +82,7 @@ def align(
             f"The {title} ({scan.path.name}) shows only {100 * share:.0f} % of the brain that {reference.path.name} "
             "shows: their fields of view hardly overlap. Check that both belong to one examination."
         )
-    findings = ()
+    findings: tuple[InputWarning, ...] = ()
     if share < FULL_SHARE:
         findings = (
             InputWarning(

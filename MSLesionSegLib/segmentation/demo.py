@@ -59,7 +59,7 @@ def run_demo(
         },
     )
     result = _segment(scan, folder, progress, model, overwrite)
-    found = np.asarray(nib.load(result.files["mask"]).dataobj)
+    found = np.asarray(nib.Nifti1Image.from_filename(result.files["mask"]).dataobj)
     truth = np.asarray(patient.mask.dataobj)
     return DemoOutcome(result, compare_masks(found, truth, tuple(voxel_sizes(patient.flair.affine))))
 

@@ -50,28 +50,29 @@ def find_on_session(run: Run) -> Found:
         flips=run.settings["flips"],
         progress=watch,
     )
-    brain = (np.asarray(session.brain.dataobj) > 0).astype(np.uint8)
+    inside = (np.asarray(session.brain.dataobj) > 0).astype(np.uint8)
     rule = lesion_rule(request, model.card)
     labels, _ = find_lesions(found.probability, rule, float(np.prod(voxel_sizes(scan.affine))))
 
     watch.stage(stages.REGIONS)
-    regions, unclear = None, ()
-    if labels.any():
-        regions, unclear = find_regions(found.seen.channels[0], found.seen.brain, found.seen.affine, watch)
+    seen = found.seen
+    regions, unclear = (
+        find_regions(seen.channels[0], seen.brain, seen.affine, watch) if labels.any() else (None, ())
+    )
     lesions: tuple[Lesion, ...] = tuple(
         lesion_table(
             nib.Nifti1Image(labels, scan.affine), nib.Nifti1Image(found.probability, scan.affine), regions
         )
     )
     if task.confirmed_on in images:
-        z = zscore(np.asarray(images[task.confirmed_on].dataobj), brain, task.winsorise_percent)
-        lesions = mark_unconfirmed(lesions, labels, z, brain, voxel_sizes(scan.affine))
+        z = zscore(np.asarray(images[task.confirmed_on].dataobj), inside, task.winsorise_percent)
+        lesions = mark_unconfirmed(lesions, labels, z, inside, voxel_sizes(scan.affine))
 
     writers: dict[str, Any] = {
         "mask": partial(save_image, (labels > 0).astype(np.uint8), scan),
         "probability": partial(save_image, found.probability, scan),
         "lesions": partial(save_image, smallest_type(labels), scan),
-        "brain": partial(save_image, brain, scan),
+        "brain": partial(save_image, inside, scan),
     }
     if found.uncertainty is not None:
         writers["uncertainty"] = partial(save_image, found.uncertainty, scan)
@@ -83,11 +84,11 @@ def find_on_session(run: Run) -> Found:
     def write_page(path, manifest) -> None:
         from MSLesionSegLib.segmentation.report.report import write_report
 
-        write_report(path, manifest, scan, brain, labels, lesions, others)
+        write_report(path, manifest, scan, inside, labels, lesions, others)
 
     return Found(
         lesions=lesions,
-        counts=count_lesions(lesions, brain, scan.affine),
+        counts=count_lesions(lesions, inside, scan.affine),
         names=output_names(
             stem_of(request.inputs[task.reference], task.reference),
             uncertainty="uncertainty" in writers,

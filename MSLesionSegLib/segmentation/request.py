@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS, RegistrationMethod
+from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.device import check_device
 from MSLesionSegLib.network.models.card import ModelCard
@@ -19,7 +19,7 @@ from MSLesionSegLib.segmentation.pair.change_filter import Limits
 from MSLesionSegLib.tasks import Task, get_task
 
 CONNECTIVITY = 26
-DEFAULT_REGISTRATION: RegistrationMethod = "rigid"
+DEFAULT_REGISTRATION = "rigid"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class SegmentRequest:
     overwrite: bool = False
     brain_mask: Path | None = None
     flair_model: str | None = None
-    registration: RegistrationMethod = DEFAULT_REGISTRATION
+    registration: str = DEFAULT_REGISTRATION
     previous: Path | None = None
     force: bool = False
 

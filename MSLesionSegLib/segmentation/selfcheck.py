@@ -106,7 +106,7 @@ def self_check(
     progress.stage(stages.BRAIN)
     brain = brain_mask(scan.image)
     progress.stage(stages.FLAIR_BEFORE)
-    before = with_lesions(Timepoint(scan.image, brain), lesion_model, settings)
+    before = with_lesions(scan.image, brain, lesion_model, settings)
 
     def compare(first: Timepoint, second: Timepoint) -> LesionChange:
         return find_change(first, second, change_model, settings)
@@ -114,11 +114,11 @@ def self_check(
     progress.stage(stages.SAME)
     same = _count(compare(before, before), NEW, ENLARGED)
     progress.stage(stages.AGAIN)
-    unchanged = _again(before, lesion_model, settings, seed)
+    unchanged = _again(scan.image, brain, lesion_model, settings, seed)
     again = _count(compare(before, unchanged), NEW, ENLARGED)
     progress.stage(stages.INSERT)
     image, truth, diameters = insert_known(before, np.random.default_rng(seed), CONTRAST)
-    after = _again(Timepoint(image, brain), lesion_model, settings, seed)
+    after = _again(image, brain, lesion_model, settings, seed)
     forth = compare(before, after)
     by_size, false = score_inserted(forth, truth, diameters)
     progress.stage(stages.SWAP)
@@ -133,7 +133,7 @@ def insert_known(
     """Put lesions of known size into normal tissue of a scan.
 
     Args:
-        point: with lesion probability.
+        point: the scan.
         rng: source of chance.
         contrast: brightness of the lesions in standard deviations of the brain.
 
@@ -216,9 +216,11 @@ def score_inserted(
     return sizes, sum(number not in true for number in changed)
 
 
-def _again(point: Timepoint, model: Model, settings: ChangeSettings, seed: int) -> Timepoint:
-    image, brain = scan_again(point.flair, np.random.default_rng(seed), also=(point.brain,))
-    return with_lesions(Timepoint(image, brain), model, settings)
+def _again(
+    flair: nib.Nifti1Image, brain: nib.Nifti1Image, model: Model, settings: ChangeSettings, seed: int
+) -> Timepoint:
+    flair, brain = scan_again(flair, np.random.default_rng(seed), also=(brain,))
+    return with_lesions(flair, brain, model, settings)
 
 
 def _count(change: LesionChange, *states: str) -> int:

@@ -60,7 +60,8 @@ def coregister(
     if not others:
         return Session(images, brain)
     if task.before_after:
-        check_different(*(scans[name] for name in task.before_after))
+        before, after = task.before_after
+        check_different(scans[before], scans[after])
     findings: list[InputWarning] = []
     common = np.asarray(brain.dataobj) > 0
     for name in others:
@@ -74,7 +75,8 @@ def coregister(
         raise ImageError("The scans show no part of the brain together. Check that they are of one patient.")
     brain = nib.Nifti1Image(common.astype(np.uint8), brain.affine)
     if task.before_after:
-        findings += check_order(*(images[name] for name in task.before_after), brain)
+        before, after = task.before_after
+        findings += check_order(images[before], images[after], brain)
     return Session(images, brain, tuple(findings))
 
 

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from MSLesionSegLib.imaging.checks.comparability import Check, check_pair
 from MSLesionSegLib.imaging.grid import to_network_grid
-from MSLesionSegLib.imaging.registration import Registration, RegistrationMethod, register
+from MSLesionSegLib.imaging.registration import Registration, register
 from MSLesionSegLib.imaging.subtraction import Subtraction, subtract
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
@@ -32,11 +32,11 @@ _CHANGE_MARGIN_VOXELS = 2
 
 @dataclass(frozen=True)
 class Timepoint:
-    """One scan: FLAIR (X, Y, Z), brain mask and, where known, lesion probability, all on the scan's grid."""
+    """One scan: FLAIR (X, Y, Z), brain mask and lesion probability, all on the scan's grid."""
 
     flair: nib.Nifti1Image
     brain: nib.Nifti1Image
-    lesions: nib.Nifti1Image | None = None
+    lesions: nib.Nifti1Image
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class ChangeSettings:
     rule: LesionRule
     flair_rule: LesionRule
     limits: Limits = field(default_factory=Limits)
-    registration: RegistrationMethod = "rigid"
+    registration: str = "rigid"
     device: str = "cpu"
     flips: bool = False
 
@@ -83,15 +83,17 @@ class LesionChange:
 
 
 def with_lesions(
-    point: Timepoint, model: Model, settings: ChangeSettings, progress: Progress | None = None
+    flair: nib.Nifti1Image,
+    brain: nib.Nifti1Image,
+    model: Model,
+    settings: ChangeSettings,
+    progress: Progress | None = None,
 ) -> Timepoint:
-    """The timepoint with its lesion probability by the FLAIR model; one that has it already stays as it is."""
-    if point.lesions is not None:
-        return point
+    """A scan with its brain mask and its lesion probability by the FLAIR model."""
     found = lesion_probability(
-        model, [point.flair], point.brain, device=settings.device, flips=settings.flips, progress=progress
+        model, [flair], brain, device=settings.device, flips=settings.flips, progress=progress
     )
-    return Timepoint(point.flair, point.brain, nib.Nifti1Image(found.probability, point.flair.affine))
+    return Timepoint(flair, brain, nib.Nifti1Image(found.probability, flair.affine))
 
 
 def find_change(
@@ -106,7 +108,7 @@ def find_change(
     """Compare two scans of one patient.
 
     Args:
-        baseline, followup: with their lesion probabilities.
+        baseline, followup: the two scans.
         model: of the task ``new``; its card's channels say what it sees.
         settings: registration and rules.
         previous: lesion ids of the baseline from an earlier comparison.
@@ -207,6 +209,6 @@ def judge_change(
         went & ~came,
         voxel_mm3=voxel_mm3,
         minimum_mm3=settings.rule.minimum_mm3,
-        previous=previous and previous.on(pair.brain.shape, pair.affine),
+        previous=None if previous is None else previous.on(pair.brain.shape, pair.affine),
         highest_id=previous.highest if previous else 0,
     )

@@ -13,6 +13,7 @@ import numpy as np
 from MSLesionSegLib.imaging.checks.comparability import Check, overall
 from MSLesionSegLib.imaging.dicom import acquisition_date
 from MSLesionSegLib.imaging.reading import InputWarning, Scan
+from MSLesionSegLib.imaging.registration import Registration
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.followup_table import FollowedLesion, count_followed, follow_table, write_followed
 from MSLesionSegLib.lesions.lesion_states import STATES
@@ -61,10 +62,7 @@ def find_between_visits(run: Run) -> Found:
     change = find_change(baseline, followup, run.models["model"], settings, previous=previous, progress=watch)
     light = overall(change.checks)
     withheld = light == "red" and not request.force
-    rows: list[FollowedLesion] = []
-    regions, unclear = None, ()
-    if not withheld:
-        rows, regions, unclear = _table(change, watch)
+    rows, regions, unclear = ([], None, ()) if withheld else _table(change, watch)
     names = file_names(withheld=withheld, regions=regions is not None and not unclear)
 
     def write_page(path: Path, manifest: Mapping[str, Any]) -> None:
@@ -106,8 +104,8 @@ def pair_findings(baseline: Scan, followup: Scan) -> tuple[InputWarning, ...]:
                 "Baseline and follow-up are the same acquisition. Check that the right files were given.",
             )
         )
-    dates = acquisition_date(baseline.path), acquisition_date(followup.path)
-    if all(dates) and dates[0] > dates[1]:
+    before, after = acquisition_date(baseline.path), acquisition_date(followup.path)
+    if before and after and before > after:
         found.append(
             InputWarning(
                 "wrong-order",
@@ -150,8 +148,8 @@ def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoin
         images = {name: n4(image, brains[name]) for name, image in images.items()}
 
     def read(name: str, stage: str) -> Timepoint:
-        point = Timepoint(images[name], brains[name])
-        return with_lesions(point, run.models["flair_model"], settings, watch.within(stage))
+        model = run.models["flair_model"]
+        return with_lesions(images[name], brains[name], model, settings, watch.within(stage))
 
     before = read("baseline", stages.FLAIR_BEFORE)
     return before, read("followup", stages.FLAIR_AFTER), doubts
@@ -163,9 +161,8 @@ def _table(
     """Rows, regions in the baseline's space, and what is to be said about these."""
     watch.stage(stages.REGIONS)
     pair = change.subtraction
-    regions, unclear = None, ()
-    if change.tracked.states:
-        regions, unclear = find_regions(pair.baseline, pair.brain, pair.affine, watch)
+    changed = bool(change.tracked.states)
+    regions, unclear = find_regions(pair.baseline, pair.brain, pair.affine, watch) if changed else (None, ())
     strongest = np.maximum(change.appeared, change.gone)
     return follow_table(change.tracked, strongest, pair.affine, regions), regions, unclear
 
@@ -212,18 +209,19 @@ def _writers(
     def add(role: str, image: nib.Nifti1Image, voxels: Callable[[], np.ndarray]) -> None:
         writers[role] = lambda path: save_image(voxels(), image, path)
 
-    spaces = {"baseline": (None, tracked.before), "followup": (change.registration, tracked.after)}
-    for space, (registration, present) in spaces.items():
+    def add_space(space: str, registration: Registration | None, present: np.ndarray) -> None:
         image = scans[space].image
-        on_scan = {"affine": pair.affine, "reference": image, "registration": registration}
-        maps = partial(map_on, **on_scan)
-        ids = partial(ids_on, **on_scan)
+        maps = partial(map_on, affine=pair.affine, reference=image, registration=registration)
+        ids = partial(ids_on, affine=pair.affine, reference=image, registration=registration)
         here = np.where(present, tracked.labels, 0)
-        add(f"{space}_probability", image, lambda maps=maps: maps(change.appeared).clip(0, 1))
-        add(f"{space}_brain", image, lambda maps=maps: (maps(pair.brain) >= 0.5).astype(np.uint8))
-        add(f"{space}_lesions", image, lambda ids=ids, here=here: smallest_type(ids(here)))
-        add(f"{space}_mask", image, lambda ids=ids: (ids(came) > 0).astype(np.uint8))
-        add(f"{space}_states", image, lambda ids=ids: code[ids(tracked.labels)])
+        add(f"{space}_probability", image, lambda: maps(change.appeared).clip(0, 1))
+        add(f"{space}_brain", image, lambda: (maps(pair.brain) >= 0.5).astype(np.uint8))
+        add(f"{space}_lesions", image, lambda: smallest_type(ids(here)))
+        add(f"{space}_mask", image, lambda: (ids(came) > 0).astype(np.uint8))
+        add(f"{space}_states", image, lambda: code[ids(tracked.labels)])
+
+    add_space("baseline", None, tracked.before)
+    add_space("followup", change.registration, tracked.after)
     add("subtraction", baseline, lambda: map_on(pair.difference, pair.affine, baseline, None))
     if regions is not None:
         add("regions", regions.labels, lambda: np.asarray(regions.labels.dataobj))

@@ -67,7 +67,7 @@ def _close_up(
     views = []
     for image in scans.values():
         view = resize(_sample(image, grid), (_PIXELS, _PIXELS), smooth=True)
-        views.append(data_url(np.uint8(255 * np.clip((view - low) / (high - low), 0, 1))))
+        views.append(data_url((255 * np.clip((view - low) / (high - low), 0, 1)).astype(np.uint8)))
     own = nib.Nifti1Image((labels == lesion.id).astype(np.float32), scans[outlined].affine)
     overlay = np.zeros((_PIXELS, _PIXELS, 4), np.uint8)
     overlay[_outline(_sample(own, grid))] = (*colour, 255)

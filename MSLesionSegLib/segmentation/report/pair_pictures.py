@@ -38,7 +38,7 @@ def lesion_triples(
     order = {"new": 0, "enlarged": 1}
     shown = sorted(
         (row for row in rows if row.state in order),
-        key=lambda row: (order[row.state], -row.lesion.peak_probability, -row.followup_mm3),
+        key=lambda row: (order[row.state], -(row.lesion.peak_probability or 0), -row.followup_mm3),
     )
     return [_triple(pair, tracked, row, colours[row.state]) for row in shown[:_MOST]]
 
@@ -52,15 +52,15 @@ def overview_triples(pair: Subtraction) -> list[Triple]:
     triples = []
     for height in heights:
         centre = np.array([middle[0], middle[1], height]).astype(int)
-        views = [
-            _grey(_cut(volume, centre, half), limits)
+        baseline, followup, difference = (
+            data_url(_grey(_cut(volume, centre, half), limits))
             for volume, limits in (
                 (_on_black(pair.baseline, pair.brain), _GREY_RANGE),
                 (_on_black(pair.followup, pair.brain), _GREY_RANGE),
                 (pair.difference, _DIFFERENCE_RANGE),
             )
-        ]
-        triples.append(Triple(*(data_url(v) for v in views), caption=_height(pair.affine, centre)))
+        )
+        triples.append(Triple(baseline, followup, difference, _height(pair.affine, centre)))
     return triples
 
 
@@ -106,7 +106,7 @@ def _cut(volume: np.ndarray, centre: np.ndarray, half: int) -> np.ndarray:
 def _grey(plane: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
     low, high = limits
     smooth = resize(plane, (_PIXELS, _PIXELS), smooth=True)
-    return np.uint8(255 * np.clip((smooth - low) / (high - low), 0, 1))
+    return (255 * np.clip((smooth - low) / (high - low), 0, 1)).astype(np.uint8)
 
 
 def _outline(plane: np.ndarray) -> np.ndarray:

@@ -95,7 +95,7 @@ class Pictures:
         world = float((self._affine @ [*centre, 1.0])[self.axis])
         side = _WORLD[self.axis] if world >= 0 else _OPPOSITE[_WORLD[self.axis]]
         return SlicePicture(
-            base=data_url(np.uint8(np.clip(base, 0, 1) * 255)),
+            base=data_url((np.clip(base, 0, 1) * 255).astype(np.uint8)),
             overlay=data_url(overlay),
             size=size,
             caption=f"{PLANES[self.axis].capitalize()} slice at {side} {abs(world):.0f} mm",
@@ -141,7 +141,7 @@ class Pictures:
         cover = 0.9 * np.clip(resize(flat > 0, size, smooth=True), 0, 1)[..., None] * (ids > 0)[..., None]
         rgb = rgb * (1 - cover) + self._paint(ids)[..., :3] * cover
         caption = PLANES[axis].capitalize()
-        return Projection(data_url(np.uint8(np.clip(rgb, 0, 255))), size, caption, _SIDES[axis])
+        return Projection(data_url(np.clip(rgb, 0, 255).astype(np.uint8)), size, caption, _SIDES[axis])
 
     def _flat(self, plane: np.ndarray, axis: int | None = None) -> np.ndarray:
         """Cut a RAS plane to the brain and turn it so that rows go down and the patient's right is left."""
