@@ -81,12 +81,18 @@ def _last_of_unet(architecture: Architecture) -> tuple[str, ...]:
     return f"{block}conv2.", f"{block}norm2.", "output_block."
 
 
+def encoder_levels(network: nn.Module) -> list[nn.Module]:
+    """The levels of the way down of a DynUNet, full resolution first."""
+    unet = cast("DynUNet", network)
+    return [unet.input_block, *unet.downsamples, unet.bottleneck]
+
+
 class _Encoder(nn.Module):
     """Way down of a DynUNet: the features of every level, full resolution first."""
 
     def __init__(self, network: DynUNet) -> None:
         super().__init__()
-        self.levels = nn.ModuleList([network.input_block, *network.downsamples, network.bottleneck])
+        self.levels = nn.ModuleList(encoder_levels(network))
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         features = []

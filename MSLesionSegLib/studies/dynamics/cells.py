@@ -145,7 +145,8 @@ def compare(settings: dict[str, Any], files: dict[str, str], context: CellContex
         return activations(network, patches, settings["samples"])
 
     points = settings["points"]
-    along, ends, reuse, change, pictures = {}, {}, {}, {}, {}
+    along, ends, reuse, change = {}, {}, {}, {}
+    pictures: dict[str, Any] = {}
     for cell, folder in context.needs.items():
         convergence_step = json.loads((folder / "cell.json").read_text())["findings"]["convergence"]
         ends[cell] = seen(cell, convergence_step)

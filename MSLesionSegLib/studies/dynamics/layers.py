@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
 from torch import nn
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.network.freezing import encoder_levels
+
+if TYPE_CHECKING:
+    from monai.networks.nets import DynUNet
 
 LAYERS = ("encoder-1", "encoder-2", "encoder-3", "decoder-1", "decoder-2", "decoder-3")
 
 
 def chosen_layers(network: nn.Module) -> dict[str, nn.Module]:
     """First, middle and last level of the encoder and of the decoder of a DynUNet, in the order of the data's way."""
-    encoder = [network.input_block, *network.downsamples, network.bottleneck]
-    decoder = list(network.upsamples)
+    encoder, decoder = encoder_levels(network), list(cast("DynUNet", network).upsamples)
     levels = [group[k] for group in (encoder, decoder) for k in (0, len(group) // 2, len(group) - 1)]
     return dict(zip(LAYERS, levels, strict=True))
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, cast
 
 from MSLesionSegLib.files.atomic import atomic_folder, write_text
 from MSLesionSegLib.files.checksums import json_sha256
@@ -41,13 +41,23 @@ class CellContext:
     progress: Progress
 
 
-Work = Callable[[dict[str, Any], dict[str, str], CellContext], dict[str, Any]]
+class Work(Protocol):
+    """A function of a module that :func:`known_as` has named: returns a cell's results (JSON types)."""
+
+    known_as: str
+
+    def __call__(
+        self, settings: dict[str, Any], files: dict[str, str], context: CellContext, /
+    ) -> dict[str, Any]: ...
 
 
-def known_as(name: str) -> Callable[[Work], Work]:
+def known_as(
+    name: str,
+) -> Callable[[Callable[[dict[str, Any], dict[str, str], CellContext], dict[str, Any]]], Work]:
     """Give work the name that its finished cells are found by: it stays when the function moves or is renamed."""
 
-    def named(work: Work) -> Work:
+    def named(function: Callable[[dict[str, Any], dict[str, str], CellContext], dict[str, Any]]) -> Work:
+        work = cast(Work, function)
         work.known_as = name
         return work
 
@@ -60,8 +70,7 @@ class Cell:
 
     Attributes:
         name: unique in its study, usable as a folder's name.
-        work: function of a module, :func:`known_as` a name: ``work(settings, files, context)`` returns its results
-            (JSON types).
+        work: what computes it.
         settings: all that decides the results (JSON types), fingerprints of the cases included.
         files: where the files are that it reads. They may move: only ``settings`` identify a cell.
         needs: names of the cells that must be finished first.

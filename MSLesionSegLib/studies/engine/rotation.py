@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.studies.engine.study_cases import StudyCase, by_patient
+from MSLesionSegLib.studies.engine.study_cases import AnyCase, by_patient
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def rotation(subsets: int, training: int) -> list[Fold]:
     ]
 
 
-def make_subsets(cases: Sequence[StudyCase], size: int, seed: int) -> list[list[StudyCase]]:
+def make_subsets(cases: Sequence[AnyCase], size: int, seed: int) -> list[list[AnyCase]]:
     """Patients, with all their scans, in random order in subsets of ``size``; those that fill no subset are left out.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -32,9 +33,6 @@ class StudyCase:
         site: centre that it comes from.
         patient: all scans of a patient stay together in training or in testing.
         example: prepared for the network.
-        scan: files in native space, or None where the centre is a folder of prepared examples.
-        brain: brain mask on the scan's grid, or None likewise.
-        second: mask of a second reader (``..._desc-reader2_label-lesion_mask.nii.gz`` beside the first), or None.
         files: SHA-256 of the files that the study reads for it besides the example: ``image``, ``mask``,
             ``brain`` and ``second``, those that there are.
     """
@@ -42,9 +40,6 @@ class StudyCase:
     site: str
     patient: str
     example: Example
-    scan: TrainingScan | None = None
-    brain: Path | None = None
-    second: Path | None = None
     files: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -54,6 +49,24 @@ class StudyCase:
     def described(self) -> dict[str, str]:
         """What ``study.json`` and a cell's settings hold of it: a cell is not reused when any of it has changed."""
         return {"name": self.name, "site": self.site, "sha256": self.example.sha256, **self.files}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NativeCase(StudyCase):
+    """A case that is also tested in native space.
+
+    Attributes:
+        scan: its files.
+        brain: brain mask on the scan's grid.
+        second: mask of a second reader (``..._desc-reader2_label-lesion_mask.nii.gz`` beside the first), or None.
+    """
+
+    scan: TrainingScan
+    brain: Path
+    second: Path | None = None
+
+
+AnyCase = TypeVar("AnyCase", bound=StudyCase)
 
 
 def patient_of(name: str) -> str:
@@ -94,7 +107,7 @@ def unlabelled_centre(source: Path, work: Path, progress: Progress) -> list[Stud
     return [StudyCase(source.name, patient_of(example.name), example) for example in examples]
 
 
-def native_centre(source: Path, work: Path, progress: Progress) -> list[StudyCase]:
+def native_centre(source: Path, work: Path, progress: Progress) -> list[NativeCase]:
     """Cases of one case set or other BIDS dataset for training, and for testing in native space.
 
     Brain masks are found once, by the shipped network, as a user gets them.
@@ -118,7 +131,8 @@ def native_centre(source: Path, work: Path, progress: Progress) -> list[StudyCas
         second = _second_reader(scan.mask)
         read = {"image": scan.image, "mask": scan.mask, "brain": file, "second": second}
         files = {what: file_sha256(path) for what, path in read.items() if path}
-        cases.append(StudyCase(source.name, patient_of(example.name), example, scan, file, second, files))
+        patient = patient_of(example.name)
+        cases.append(NativeCase(source.name, patient, example, files, scan=scan, brain=file, second=second))
     return cases
 
 
@@ -170,9 +184,9 @@ def check_names(sources: Sequence[Path]) -> None:
         raise SettingsError(f"Two centres are called {', '.join(double)}. Rename one of the folders.")
 
 
-def by_patient(cases: Sequence[StudyCase], seed: int) -> list[list[StudyCase]]:
+def by_patient(cases: Sequence[AnyCase], seed: int) -> list[list[AnyCase]]:
     """Cases grouped by patient, patients in random order (the order of the names decides nothing)."""
-    groups: dict[tuple[str, str], list[StudyCase]] = {}
+    groups: dict[tuple[str, str], list[AnyCase]] = {}
     for case in sorted(cases, key=lambda case: (case.site, case.name)):
         groups.setdefault((case.site, case.patient), []).append(case)
     order = np.random.default_rng(seed).permutation(len(groups))

@@ -16,8 +16,8 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation.result_folder import save_in_folder
 from MSLesionSegLib.studies.engine.cells import Cell, CellContext, known_as
-from MSLesionSegLib.studies.engine.recipes import stored_recipe, with_length
-from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.engine.recipes import with_length
+from MSLesionSegLib.studies.engine.study_cases import NativeCase
 from MSLesionSegLib.studies.gate.settings import GateSettings
 
 RIGHT, SHIFTED, SURROUNDINGS, OTHER_CONTRAST = "right", "shifted", "surroundings", "other-contrast"
@@ -35,7 +35,7 @@ SITE = "taught"
 
 
 def gate_cells(
-    settings: GateSettings, training: Sequence[StudyCase], validation: Sequence[StudyCase]
+    settings: GateSettings, training: Sequence[NativeCase], validation: Sequence[NativeCase]
 ) -> list[Cell]:
     """A cell per lesson; that of another contrast has the training patients who have a T1-weighted scan."""
     start = find_model(settings.start)
@@ -72,18 +72,21 @@ def _t1(flair: Path) -> Path:
 def teach(settings: dict[str, Any], files: dict[str, str], context: CellContext) -> dict[str, Any]:
     """File the cases of a lesson, fine-tune, and tell what the gate says and which model is in use afterwards."""
     from MSLesionSegLib.cases.adding import AddRequest, add_case
+    from MSLesionSegLib.cases.splits import SPLITS
     from MSLesionSegLib.network.models.model_in_use import model_in_use, use_model
     from MSLesionSegLib.training.fine_tuning.gate_cases import buffer_for
     from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, train
+    from MSLesionSegLib.training.fine_tuning.recipes import recipe_from_card
 
     case_set, store = context.scratch / "cases", context.scratch / "models"
     shutil.rmtree(case_set, ignore_errors=True)
-    for side, group in (("training", settings["train"]), ("validation", settings["validate"])):
+    for side in SPLITS:
         lesson = settings["lesson"] if side == "training" else RIGHT
-        for case in group:
+        for case in settings["train" if side == "training" else "validate"]:
             image, mask = taught(lesson, {n: Path(files[f"{case['name']}/{n}"]) for n in _FILES})
             work = context.scratch / "lesson"
-            save_in_folder(work, {"mask.nii.gz": (mask, nib.load(files[f"{case['name']}/flair"]))})
+            grid = nib.Nifti1Image.from_filename(files[f"{case['name']}/flair"])
+            save_in_folder(work, {"mask.nii.gz": (mask, grid)})
             add_case(
                 AddRequest(case_set, "flair", {"flair": image}, work / "mask.nii.gz", site=SITE, split=side),
                 context.progress,
@@ -96,7 +99,7 @@ def teach(settings: dict[str, Any], files: dict[str, str], context: CellContext)
         use_model(start.name)
         request = TrainRequest(
             case_set,
-            stored_recipe(settings["recipe"]),
+            recipe_from_card(settings["recipe"]),
             buffer=buffer_for(case_set, "flair", None),
             name=f"{settings['lesson']}-lesson",
             device="cpu",
@@ -120,10 +123,10 @@ def taught(lesson: str, files: Mapping[str, Path]) -> tuple[Path, np.ndarray]:
     Returns:
         Path of the scan, and the mask as uint8 (X, Y, Z).
     """
-    stored = nib.load(files["mask"])
+    stored = nib.Nifti1Image.from_filename(files["mask"])
     mask = np.asarray(stored.dataobj) > 0
     if lesson == SURROUNDINGS:
-        brain = np.asarray(nib.load(files["brain"]).dataobj) > 0
+        brain = np.asarray(nib.Nifti1Image.from_filename(files["brain"]).dataobj) > 0
         mask = _surroundings(mask, brain, stored.header.get_zooms()[:3])
     if lesson == SHIFTED:
         spacing = stored.header.get_zooms()[:3]

@@ -16,7 +16,7 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import PREPARED, check_study_folder, open_study
-from MSLesionSegLib.studies.engine.study_cases import PREPARE, StudyCase, by_patient, native_centre
+from MSLesionSegLib.studies.engine.study_cases import PREPARE, NativeCase, by_patient, native_centre
 from MSLesionSegLib.studies.gate.cells import LESSONS, OTHER_CONTRAST, gate_cells
 from MSLesionSegLib.studies.gate.report import write_gate_report
 from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
@@ -48,7 +48,9 @@ def run_gate(settings: GateSettings, data: GateData, folder: Path, executor: str
     return write_gate_report(folder, done, record)
 
 
-def split(settings: GateSettings, patients: Sequence[StudyCase]) -> tuple[list[StudyCase], list[StudyCase]]:
+def split(
+    settings: GateSettings, patients: Sequence[NativeCase]
+) -> tuple[list[NativeCase], list[NativeCase]]:
     """Patients to train on and to validate on.
 
     Raises:

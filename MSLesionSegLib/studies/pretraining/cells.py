@@ -12,7 +12,7 @@ import numpy as np
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.studies.engine.cells import Cell, CellContext, known_as
 from MSLesionSegLib.studies.engine.protocols import PRE_TRAINED, TRANSFER
-from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.engine.study_cases import NativeCase, StudyCase
 from MSLesionSegLib.studies.pretraining.settings import PretrainingSettings
 from MSLesionSegLib.studies.transfer.cells import Network, given_network, network_cells
 
@@ -23,7 +23,7 @@ CURVE_POINTS = 200
 def pretraining_cells(
     settings: PretrainingSettings,
     scans: Sequence[StudyCase],
-    subsets: Sequence[Sequence[StudyCase]],
+    subsets: Sequence[Sequence[NativeCase]],
 ) -> list[Cell]:
     """All cells of the study, each after those that it needs; without subsets only the encoders."""
     cells = []

@@ -29,8 +29,8 @@ def chosen_networks(
         name, colon, own = text.partition(":")
         if colon and name not in texts:
             raise SettingsError(f"'{text}' is for a network that is not asked for.")
-        for preset in [name] if colon else presets:
-            texts[preset].append(own if colon else text)
+        for network in [name] if colon else presets:
+            texts[network].append(own if colon else text)
     chosen = {}
     for name in presets:
         preset = get_pretraining(name)

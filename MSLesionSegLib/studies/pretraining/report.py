@@ -9,7 +9,7 @@ from typing import Any
 from MSLesionSegLib.studies.engine.cells import Cell, Finished
 from MSLesionSegLib.studies.engine.protocols import DE_NOVO, PRE_TRAINED, ROTATION, TRANSFER
 from MSLesionSegLib.studies.engine.record import write_csv
-from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.engine.study_cases import NativeCase
 from MSLesionSegLib.studies.pretraining.cells import encoder_cell_name
 from MSLesionSegLib.studies.pretraining.settings import PretrainingSettings
 from MSLesionSegLib.studies.report.figures import curve_figure, save_figure
@@ -45,7 +45,7 @@ def write_pretraining_report(
     settings: PretrainingSettings,
     cells: Sequence[Cell],
     done: Mapping[str, Finished],
-    cases: Sequence[StudyCase],
+    cases: Sequence[NativeCase],
     record: Mapping[str, Any],
 ) -> Path:
     """Write the CSV files, the figures and the page; returns the page."""
@@ -146,9 +146,9 @@ def _gain(
 
 
 def _line(methods: Sequence[Method]) -> tuple[list[int], list[float], list[float]]:
-    defined = [(m.n, m.mean("dice")) for m in methods if m.mean("dice").mean is not None]
-    means = [mean.mean for _, mean in defined]
-    return [n for n, _ in defined], means, [mean.standard_error or 0.0 for _, mean in defined]
+    found = [(m.n, m.mean("dice")) for m in methods]
+    defined = [(n, dice.mean, dice.standard_error or 0.0) for n, dice in found if dice.mean is not None]
+    return [n for n, _, _ in defined], [mean for _, mean, _ in defined], [error for _, _, error in defined]
 
 
 def _verdicts(network: str, tests: Sequence[Comparison]) -> list[list[str]]:
@@ -157,7 +157,7 @@ def _verdicts(network: str, tests: Sequence[Comparison]) -> list[list[str]]:
         name, _, n = t.first.partition(", n = ")
         if t.metric == "dice" and t.paired and name == PRE_TRAINED:
             told = t.p_corrected is not None and t.p_corrected < LEVEL
-            verdict = "no gain" if not told else "a gain" if t.difference > 0 else "a loss"
+            verdict = "no gain" if not told else "a gain" if (t.difference or 0.0) > 0 else "a loss"
             rows.append([network, n, shown(t.difference, 3), shown_p(t.p), shown_p(t.p_corrected), verdict])
     return rows
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # after Okabe and Ito, so that colour-blind readers tell them apart
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8a8a8a", "#000000")
 
+Numbers = Sequence[float] | np.ndarray
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -130,7 +132,7 @@ def heat_map_figure(
 
 
 def curve_figure(
-    panels: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float], Sequence[float] | None]]],
+    panels: Mapping[str, Mapping[str, tuple[Numbers, Numbers, Numbers | None]]],
     xlabel: str,
     ylabel: str,
     limits: tuple[float, float] | None = (0, 1.02),
@@ -174,7 +176,7 @@ def montage_figure(rows: Sequence[MontageRow], reference: str) -> Figure:
     methods = list(dict.fromkeys(name for row in rows for name in row.masks))
     figure, axes = new_figure(1.9 * (len(methods) + 1), 2.3 * len(rows), len(methods) + 1, len(rows))
     for number, (line, row) in enumerate(zip(axes, rows, strict=True)):
-        for ax, method in zip(line, [None, *methods], strict=True):
+        for ax, method in zip(line, ["", *methods], strict=True):
             ax.imshow(row.grey, cmap="gray", vmin=0, vmax=1, aspect=row.aspect)
             if method in row.masks and row.masks[method].any():
                 colour = "#56b4e9" if method == reference else "#ff5a36"

@@ -11,7 +11,7 @@ import numpy as np
 from MSLesionSegLib.studies.engine.cells import Cell
 from MSLesionSegLib.studies.engine.native_scoring import mask_file
 from MSLesionSegLib.studies.engine.protocols import DE_NOVO, DEFAULT, ROTATION, SECOND
-from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.engine.study_cases import NativeCase
 from MSLesionSegLib.studies.report.figures import Bar, MontageRow, bar_figure, montage_figure, save_figure
 from MSLesionSegLib.studies.report.methods import METRICS, Method
 from MSLesionSegLib.studies.report.page import Picture
@@ -70,7 +70,7 @@ def marks_of(label: str, metric: str, tests: Sequence[Comparison]) -> str:
 
 
 def slices_picture(
-    folder: Path, network: str, cells: Sequence[Cell], cases: Sequence[StudyCase]
+    folder: Path, network: str, cells: Sequence[Cell], cases: Sequence[NativeCase]
 ) -> Picture | None:
     """Draw example slices with what every method marks; None where no scan was tested by all."""
     rows = _montage_rows(folder, network, cells, cases)
@@ -82,7 +82,7 @@ def slices_picture(
 
 
 def _montage_rows(
-    folder: Path, network: str, cells: Sequence[Cell], cases: Sequence[StudyCase]
+    folder: Path, network: str, cells: Sequence[Cell], cases: Sequence[NativeCase]
 ) -> list[MontageRow]:
     tested: dict[tuple[str, str], dict[str, Path]] = {}
     for cell in cells:
@@ -95,7 +95,7 @@ def _montage_rows(
             tested.setdefault((case["site"], case["name"]), {})[label] = mask
     complete = max((len(masks) for masks in tested.values()), default=0)
     several = len({case.site for case in cases}) > 1
-    rows = []
+    rows: list[MontageRow] = []
     for case in cases:
         masks = tested.get((case.site, case.name), {})
         if masks and len(masks) == complete and len(rows) < _MOST_ROWS:
@@ -104,16 +104,16 @@ def _montage_rows(
     return rows
 
 
-def _montage_row(name: str, case: StudyCase, masks: Mapping[str, Path]) -> MontageRow:
+def _montage_row(name: str, case: NativeCase, masks: Mapping[str, Path]) -> MontageRow:
     from MSLesionSegLib.imaging.reading import read_mask, read_scan
 
     image = nib.as_closest_canonical(read_scan(case.scan.image).image)
     volumes = {"reference": read_mask(case.scan.mask, read_scan(case.scan.image).image)}
-    volumes |= {label: nib.load(path) for label, path in masks.items()}
+    volumes |= {label: nib.Nifti1Image.from_filename(path) for label, path in masks.items()}
     arrays = {label: np.asarray(nib.as_closest_canonical(v).dataobj) > 0 for label, v in volumes.items()}
     index = int(arrays["reference"].sum((0, 1)).argmax())
     data = np.asarray(image.dataobj)
-    brain = np.asarray(nib.as_closest_canonical(nib.load(case.brain)).dataobj) > 0
+    brain = np.asarray(nib.as_closest_canonical(nib.Nifti1Image.from_filename(case.brain)).dataobj) > 0
     low, high = np.percentile(data[brain], (0.5, 99.7))
     grey = np.clip((data[:, :, index] - low) / max(float(high - low), 1e-6), 0, 1)
     where = np.argwhere(brain.any(2))

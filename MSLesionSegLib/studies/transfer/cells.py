@@ -21,18 +21,23 @@ from MSLesionSegLib.studies.engine.protocols import (
 )
 from MSLesionSegLib.studies.engine.recipes import with_length
 from MSLesionSegLib.studies.engine.rotation import rotation
-from MSLesionSegLib.studies.engine.study_cases import StudyCase, by_patient
+from MSLesionSegLib.studies.engine.study_cases import NativeCase, StudyCase, by_patient
 from MSLesionSegLib.studies.transfer.settings import TransferSettings
 
 
 class RotationSettings(Protocol):
     """What the settings of a study by rotation hold; see :class:`TransferSettings`."""
 
-    subset: int
-    sizes: tuple[int, ...]
-    recipe: dict[str, Any]
-    threshold: float
-    seed: int
+    @property
+    def subset(self) -> int: ...
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+    @property
+    def recipe(self) -> dict[str, Any]: ...
+    @property
+    def threshold(self) -> float: ...
+    @property
+    def seed(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,8 @@ class Network:
 
 def transfer_cells(
     settings: TransferSettings,
-    subsets: Sequence[Sequence[StudyCase]],
-    external: Sequence[StudyCase],
+    subsets: Sequence[Sequence[NativeCase]],
+    external: Sequence[NativeCase],
     others: Sequence[StudyCase],
 ) -> list[Cell]:
     """All cells of the study, each after those that it needs."""
@@ -111,8 +116,8 @@ def _base_cell(settings: TransferSettings, levels: int, others: Sequence[StudyCa
 def network_cells(
     settings: RotationSettings,
     network: Network,
-    subsets: Sequence[Sequence[StudyCase]],
-    external: Sequence[StudyCase],
+    subsets: Sequence[Sequence[NativeCase]],
+    external: Sequence[NativeCase],
 ) -> list[Cell]:
     """The trainings and tests of a network by rotation, and on another institution's scans if there are any."""
     common = {
@@ -148,13 +153,14 @@ def network_cells(
                 cells.append(cell(name, method, n, ROTATION, start, train=train, test=test, keep=keep))
             if external:
                 parent = f"{network.label}.{stem}.fold0"
-                more = {"start": {"cell": parent}, "needs": (parent,)}
-                cells.append(cell(f"{stem}.external", method, n, EXTERNAL, test=external, **more))
+                tuned, needs = {"cell": parent}, (parent,)
+                cells.append(cell(f"{stem}.external", method, n, EXTERNAL, tuned, needs=needs, test=external))
                 for k, group in enumerate(by_patient(external, settings.seed)):
                     train = [case for case in external if case not in group]
                     if train:
+                        lists = {"train": train, "test": group}
                         name = f"{stem}.external{k}"
-                        cells.append(cell(name, method, n, LEAVE_ONE_OUT, train=train, test=group, **more))
+                        cells.append(cell(name, method, n, LEAVE_ONE_OUT, tuned, needs=needs, **lists))
     return cells
 
 
@@ -164,7 +170,7 @@ def _cell(
     settings: Mapping[str, Any],
     *,
     train: Sequence[StudyCase] = (),
-    test: Sequence[StudyCase] = (),
+    test: Sequence[NativeCase] = (),
     files: Mapping[str, str] | None = None,
     needs: tuple[str, ...] = (),
 ) -> Cell:

@@ -8,7 +8,7 @@ from typing import Any
 
 from MSLesionSegLib.studies.engine.cells import Cell, Finished
 from MSLesionSegLib.studies.engine.protocols import EXTERNAL, LEAVE_ONE_OUT, ROTATION
-from MSLesionSegLib.studies.engine.study_cases import StudyCase
+from MSLesionSegLib.studies.engine.study_cases import NativeCase
 from MSLesionSegLib.studies.report.method_pictures import bars_picture, slices_picture
 from MSLesionSegLib.studies.report.methods import (
     METRICS,
@@ -29,7 +29,7 @@ def write_transfer_report(
     folder: Path,
     cells: Sequence[Cell],
     done: Mapping[str, Finished],
-    cases: Sequence[StudyCase],
+    cases: Sequence[NativeCase],
     record: Mapping[str, Any],
 ) -> Path:
     """Write ``scans.csv``, ``tests.csv``, the figures and the page; returns the page."""

@@ -81,7 +81,7 @@ def _compared(
     pair = subtract(
         images["baseline"], images["followup"], brains["baseline"], brains["followup"], registration
     )
-    box = bounding_box(pair.brain, margin=MARGIN_VOXELS)
+    box = bounding_box(pair.brain, margin=MARGIN_VOXELS) or (slice(None),) * 3
     inside = nib.Nifti1Image(pair.brain.astype(np.uint8), pair.affine).slicer[box]
     channels = channels_of(get_task(case.task).channels, pair.baseline, pair.followup)
     seen = NetworkInput(channels[(slice(None), *box)], pair.brain[box], inside.affine)

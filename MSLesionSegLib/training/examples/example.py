@@ -67,7 +67,7 @@ def write_example(
     """
     folder.mkdir(parents=True, exist_ok=True)
     inside = np.flatnonzero(brain > 0)
-    arrays = {
+    arrays: dict[str, np.ndarray] = {
         "image": np.clip(image, -20, 20).astype(np.float16),
         "label": np.round(np.clip(label, 0, 1) * 255).astype(np.uint8),
         "brain": (brain > 0).astype(np.uint8),
@@ -77,10 +77,11 @@ def write_example(
     }
     for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
-    facts = {"site": site, "weight": weight, "sha256": _sha256(arrays.values()), "source": source}
+    example = Example(folder, site, weight, _sha256(arrays.values()), source)
+    facts = {"site": site, "weight": weight, "sha256": example.sha256, "source": source}
     # last and in one step: its presence says that the example is complete
     write_text(folder / "example.json", json.dumps(facts))
-    return Example(folder, **facts)
+    return example
 
 
 def check_untouched(example: Example) -> None:

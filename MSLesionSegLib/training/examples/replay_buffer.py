@@ -9,7 +9,7 @@ import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -218,7 +218,7 @@ def import_buffer(archive: Path, name: str | None = None, progress: Progress | N
 
 
 def replay_examples(
-    task: str, names: Sequence[str] | None = None, *, other_than: Sequence[str] = ()
+    task: str, names: Sequence[str] | None = None, *, other_than: Collection[str] = ()
 ) -> tuple[Example, ...]:
     """The examples that a training on ``task`` is interleaved with.
 
@@ -231,7 +231,7 @@ def replay_examples(
     Raises:
         SettingsError: no such buffer, or one of another task.
     """
-    found = []
+    found: list[Example] = []
     for name in list_buffers(task) if names is None else names:
         found += _examples_of(name, task)
     return tuple({e.sha256: e for e in found if e.site not in other_than}.values())

@@ -188,15 +188,15 @@ def _run(
     else:
         tuned = fine_tune(tuning, progress, group)
     progress.stage(GATE)
-    verdict = None
+    found = None
     if group.leads:
         new, inner = load_model(tuned.folder), Within(progress, GATE)
-        verdict = judge_candidate(
+        found = judge_candidate(
             old, new, validation, earlier, left_out=left_out, device=device, progress=inner
         )
         if not request.leave_one_out:
-            verdict = _with_offer(verdict, tuned)
-    verdict = group.broadcast(verdict)
+            found = _with_offer(found, tuned)
+    verdict = group.broadcast(found)
     if group.leads:
         _conclude(tuned, old.card.name, verdict)
         run.clear()

@@ -142,16 +142,14 @@ def decide(
     """
     changes = {name: found for name in METRICS if (found := compare(old, new, name)) is not None}
     lesion_free = compare(
-        *(
-            [s for s in (*here, *before) if s.lesion_free]
-            for here, before in ((old, old_earlier), (new, new_earlier))
-        ),
+        [s for s in (*old, *old_earlier) if s.lesion_free],
+        [s for s in (*new, *new_earlier) if s.lesion_free],
         "false_positives",
     )
     sites = []
     for site in dict.fromkeys(s.site for s in old_earlier):
-        pair = ([s for s in scores if s.site == site] for scores in (old_earlier, new_earlier))
-        dice = compare(*pair, "dice")
+        before, after = ([s for s in scores if s.site == site] for scores in (old_earlier, new_earlier))
+        dice = compare(before, after, "dice")
         if dice is not None:
             sites.append(EarlierSite(site, dice))
     verdict, sentence = _verdict(len(new), changes, lesion_free, sites)

@@ -142,7 +142,7 @@ def get_recipe(name: str) -> FineTuningRecipe:
     return FINE_TUNING[name]
 
 
-_PLAIN = {"focus_share": 0.0, "insertion": 0.0, "other_pathology": 0.0, "thick_slices": 0.0}
+_PLAIN: dict[str, Any] = {"focus_share": 0.0, "insertion": 0.0, "other_pathology": 0.0, "thick_slices": 0.0}
 
 FINE_TUNING = {
     "quick": FineTuningRecipe(

@@ -75,12 +75,12 @@ def fine_tune(
     check_patch(request.recipe, model.card.architecture)
     freeze(model.network, model.card.architecture, request.tune)
     file = work / "plan.json"
-    plan = None
+    found = None
     if group.leads:
-        plan = read_plan(file, training_key(request, request.recipe)) or plan_sizes(
+        found = read_plan(file, training_key(request, request.recipe)) or plan_sizes(
             request, model, group.size
         )
-    plan = group.broadcast(plan)
+    plan = group.broadcast(found)
     recipe = request.recipe.but(batch=plan.batch, patch=plan.patch)
 
     trained, source = _prepare_source(request, recipe, model, work, progress, group)

@@ -25,14 +25,13 @@ class ProcessGroup:
         """Whether this is the process that reports, scores and writes."""
         return self.rank == 0
 
-    def broadcast(self, value: T) -> T:
-        """The leading process's value, in all of them."""
-        if self.size == 1:
-            return value
-        import torch.distributed as dist
-
+    def broadcast(self, value: T | None) -> T:
+        """The leading process's value, in all of them; the others have none to give."""
         box: list[Any] = [value]
-        dist.broadcast_object_list(box, src=0)
+        if self.size > 1:
+            import torch.distributed as dist
+
+            dist.broadcast_object_list(box, src=0)
         return box[0]
 
     def barrier(self) -> None:

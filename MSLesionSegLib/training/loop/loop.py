@@ -177,7 +177,7 @@ class _Run:
         spent = 0.0
         if checkpoint is not None:
             self.checkpoint = Checkpoint(checkpoint, run_key(network, source.examples, recipe))
-            spent = self._resume()
+            spent = self._resume(self.checkpoint)
         self.clock = Stopwatch(spent)
         group.barrier()  # nobody writes a checkpoint before all have read it
         self.forward = network
@@ -261,9 +261,9 @@ class _Run:
             }
         )
 
-    def _resume(self) -> float:
+    def _resume(self, checkpoint: Checkpoint) -> float:
         """Take over what the checkpoint holds; returns the seconds that it took."""
-        state = self.checkpoint.read(self.device, self.progress)
+        state = checkpoint.read(self.device, self.progress)
         if state is None:
             return 0.0
         self.network.load_state_dict(state["network"])
@@ -275,5 +275,5 @@ class _Run:
 
 def _on(inputs: Tensors, device: str) -> Tensors:
     if isinstance(inputs, tuple):
-        return tuple(_on(tensor, device) for tensor in inputs)
+        return tuple(tensor.to(device, memory_format=torch.channels_last_3d) for tensor in inputs)
     return inputs.to(device, memory_format=torch.channels_last_3d)

@@ -27,4 +27,5 @@ def get_loss(name: str, activation: str) -> Loss:
     """The loss of a recipe: ``dice-ce``, ``ce`` or ``dice``."""
     if name == "dice":
         return lambda logits, label: soft_dice(probabilities(logits, activation), label)
-    return {"dice-ce": dice_cross_entropy, "ce": F.binary_cross_entropy_with_logits}[name]
+    losses: dict[str, Loss] = {"dice-ce": dice_cross_entropy, "ce": F.binary_cross_entropy_with_logits}
+    return losses[name]

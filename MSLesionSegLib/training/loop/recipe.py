@@ -35,6 +35,8 @@ class Recipe:
     warm_up: ClassVar[int] = 0
     optimiser: ClassVar[str] = "adamw"
     schedule: ClassVar[str] = "constant"
+    halvings: ClassVar[int] = 3
+    plateau: ClassVar[int] = 2000
 
     def but(self: R, **changes: Any) -> R:
         """A copy with other values; unknown names are refused with the list of known ones."""

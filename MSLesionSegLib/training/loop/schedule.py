@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import torch
 
-from MSLesionSegLib.training.loop.recipe import TrainingRecipe
+from MSLesionSegLib.training.loop.recipe import Recipe
 
 
-def learning_rate(recipe: TrainingRecipe, step: int, losses: Sequence[float] = ()) -> float:
+def learning_rate(recipe: Recipe, step: int, losses: Sequence[float] = ()) -> float:
     """Rate of a step (from 0) by the recipe's schedule.
 
     Args:
@@ -34,7 +34,7 @@ def learning_rate(recipe: TrainingRecipe, step: int, losses: Sequence[float] = (
     return recipe.learning_rate
 
 
-def make_optimiser(recipe: TrainingRecipe, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+def make_optimiser(recipe: Recipe, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
     """The recipe's optimiser of those parameters that are not frozen."""
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[recipe.optimiser]
     tuned = [parameter for parameter in parameters if parameter.requires_grad]

@@ -31,6 +31,6 @@ def deformation_grid(turn: np.ndarray, shift: np.ndarray, bend: np.ndarray, size
     """
     # the outermost nodes are the centres of the outermost voxels; an affine map is the same when interpolated
     affine = np.column_stack([turn * (1 - 1 / size), shift])[None].astype(np.float32)
-    nodes = F.affine_grid(torch.from_numpy(affine), (1, 1, *bend.shape[1:]), align_corners=True)
+    nodes = F.affine_grid(torch.from_numpy(affine), [1, 1, *bend.shape[1:]], align_corners=True)
     nodes = nodes[0].permute(3, 0, 1, 2) + torch.from_numpy(bend.astype(np.float32))
     return from_nodes(nodes, (size,) * 3).permute(1, 2, 3, 0)[None]

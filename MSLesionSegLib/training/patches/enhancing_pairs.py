@@ -56,5 +56,5 @@ def _moved(volume: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     turn = np.eye(3) + np.array([[0, -c, b], [c, 0, -a], [-b, a, 0]])  # small angles
     shift = rng.uniform(-MISALIGNMENT_MM, MISALIGNMENT_MM, 3) * 2 / np.array(volume.shape[:0:-1])
     theta = torch.from_numpy(np.concatenate([turn, shift[:, None]], axis=1)[None].astype(np.float32))
-    grid = F.affine_grid(theta, (1, *volume.shape), align_corners=False)
+    grid = F.affine_grid(theta, [1, *volume.shape], align_corners=False)
     return F.grid_sample(volume[None], grid, padding_mode="border", align_corners=False)[0]

@@ -87,17 +87,16 @@ class InterleavedSource(PatchSource):
     def _elsewhere(self, example: Example, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Anywhere in the brain; with ``exclusive`` where the patch holds no lesion, or as little as was found."""
         places = example.array("brain_index")
-        best, fewest = None, math.inf
+        tried: list[tuple[int, np.ndarray]] = []
         for _ in range(_TRIES if self.recipe.exclusive else 1):
             centre = near(places[rng.integers(len(places))], label.shape, self.recipe.patch, rng)
             half = self.recipe.patch // 2
             box = tuple(slice(max(c - half, 0), max(c + half, 0)) for c in centre)
             lesion = int(np.count_nonzero(label[box] > 127))
-            if lesion < fewest:
-                best, fewest = centre, lesion
+            tried.append((lesion, centre))
             if lesion == 0:
                 break
-        return best
+        return min(tried, key=lambda one: one[0])[1]
 
 
 def _turned(

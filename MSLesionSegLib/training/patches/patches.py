@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -106,7 +106,11 @@ def near(place: int, shape: tuple[int, ...], patch: int, rng: np.random.Generato
 
 
 def cut_patch(
-    image: np.ndarray, label: np.ndarray, centre: np.ndarray, recipe: TrainingRecipe, rng: np.random.Generator
+    image: Iterable[np.ndarray],
+    label: np.ndarray,
+    centre: np.ndarray,
+    recipe: TrainingRecipe,
+    rng: np.random.Generator,
 ) -> torch.Tensor:
     """Image channels and label (C + 1, p, p, p) around a centre, turned, scaled, bent and mirrored."""
     size = recipe.patch
@@ -140,7 +144,7 @@ def _sampling_grid(size: int, block: int, strength: float, rng: np.random.Genera
 
     angles = np.deg2rad(rng.uniform(-20, 20, 3) * strength)
     signs = (1, -1, 1)  # so that a seed turns as ever
-    turn = create_rotate(3, angles * signs)[:3, :3]
+    turn = create_rotate(3, (angles * signs).tolist())[:3, :3]
     scale = np.exp(rng.uniform(-0.15, 0.15, 3) * strength)
     bend = rng.normal(0, 1, (3, 5, 5, 5)) * (2.0 * strength * 2 / block)
     return deformation_grid(turn * scale * (size / block), np.zeros(3), bend, size)

@@ -236,7 +236,7 @@ def _scale(host: Host) -> tuple[float, float, tuple[float, float]]:
     """How a scan's z-scores become those of its tissue, and how its twin's z-scores become the scan's."""
     brain = host.scan.array("brain") > 0
     step = max(1, int(brain.sum()) // 100_000)
-    scan, twin = (np.float32(e.array("image")[0][brain])[::step] for e in (host.scan, host.twin))
+    scan, twin = (e.array("image")[0][brain].astype(np.float32)[::step] for e in (host.scan, host.twin))
     use = np.ones(scan.shape, bool)
     for _ in range(3):  # lesions, where both differ, fall out
         gain, shift = np.polyfit(twin[use], scan[use], 1)

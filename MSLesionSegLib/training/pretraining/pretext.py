@@ -8,6 +8,8 @@ needs stays as it was built.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 import torch
 import torch.nn.functional as F
 from einops import rearrange
@@ -15,11 +17,15 @@ from torch import nn
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.freezing import encoder_levels
+
+if TYPE_CHECKING:
+    from monai.networks.nets import UNETR, SwinUNETR
 
 UNETR_ALONE = "Rotation and contrastive coding go with a U-Net or a Swin UNETR, not with a UNETR."
 
 
-def masked_autoencoder(network: nn.Module, architecture: Architecture, masked: float) -> nn.Module:
+def masked_autoencoder(network: UNETR, architecture: Architecture, masked: float) -> nn.Module:
     """MONAI's masked autoencoder around the ViT of a UNETR: weights are shared, so training it trains the UNETR.
 
     Args:
@@ -52,7 +58,7 @@ def masked_autoencoder(network: nn.Module, architecture: Architecture, masked: f
 class BlockReconstruction(nn.Module):
     """Masked autoencoding: mean squared error of the blocks that the encoder did not see."""
 
-    def __init__(self, network: nn.Module, architecture: Architecture, masked: float) -> None:
+    def __init__(self, network: UNETR, architecture: Architecture, masked: float) -> None:
         super().__init__()
         self.autoencoder = masked_autoencoder(network, architecture, masked)
 
@@ -133,8 +139,9 @@ class Inpainting(nn.Module):
 def deepest_features(network: nn.Module, image: torch.Tensor) -> torch.Tensor:
     """Output of the encoder's last level, (N, channels, x, y, z)."""
     if hasattr(network, "swinViT"):
-        return network.swinViT(image, network.normalize)[-1]
-    for level in (network.input_block, *network.downsamples, network.bottleneck):
+        swin = cast("SwinUNETR", network)
+        return swin.swinViT(image, swin.normalize)[-1]
+    for level in encoder_levels(network):
         image = level(image)
     return image
 
@@ -164,4 +171,4 @@ def build_pretext(
         return Inpainting(network, architecture, masked, cube, rotation, contrastive)
     if rotation or contrastive:
         raise SettingsError(UNETR_ALONE)
-    return BlockReconstruction(network, architecture, masked)
+    return BlockReconstruction(cast("UNETR", network), architecture, masked)
