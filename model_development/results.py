@@ -84,8 +84,8 @@ def region_table(pairs: list[Pair], work: Path) -> str:
     false: Counter[str] = Counter()
     all_lesions: Counter[str] = Counter()
     for name, mask, reference in pairs:
-        regions = RegionMap(nib.load(regions_file(work, name)))
-        predicted, true = nib.load(mask), nib.load(reference)
+        regions = RegionMap(nib.Nifti1Image.from_filename(regions_file(work, name)))
+        predicted, true = nib.Nifti1Image.from_filename(mask), nib.Nifti1Image.from_filename(reference)
         judged = judge_lesions(
             np.asarray(predicted.dataobj),
             np.asarray(true.dataobj),

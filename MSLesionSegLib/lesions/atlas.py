@@ -87,7 +87,7 @@ def warp_regions(fit: AtlasFit, grid: nib.Nifti1Image) -> np.ndarray:
     import SimpleITK as sitk
 
     reference = to_itk(nib.Nifti1Image(np.zeros(grid.shape, np.uint8), grid.affine))
-    atlas = to_itk(nib.load(ATLAS / "regions.nii.gz"))
+    atlas = to_itk(nib.Nifti1Image.from_filename(ATLAS / "regions.nii.gz"))
     warped = sitk.Resample(atlas, reference, fit.transform, sitk.sitkNearestNeighbor, 0)
     return np.ascontiguousarray(sitk.GetArrayFromImage(warped).T)
 
@@ -179,6 +179,6 @@ def _framed(image: sitk.Image) -> sitk.Image:
 @lru_cache(maxsize=1)
 def _template() -> sitk.Image:
     """Return the atlas' FLAIR-like template in the contrast of :func:`_contrast`."""
-    image = nib.load(ATLAS / "flair.nii.gz")
+    image = nib.Nifti1Image.from_filename(ATLAS / "flair.nii.gz")
     stored = np.asarray(image.dataobj, dtype=np.float32)
     return to_itk(nib.Nifti1Image(_contrast((stored - 150.0) / 50.0, stored), image.affine))
