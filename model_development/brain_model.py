@@ -26,7 +26,7 @@ from MSLesionSegLib.training.examples.example import Example, fingerprint, read_
 from MSLesionSegLib.training.loop.recipe import RECIPES
 from MSLesionSegLib.training.patches.patches import PatchSource
 
-ARCHITECTURE = Architecture(base=8, levels=4)
+ARCHITECTURE = Architecture(feature_maps=8, levels=4)
 WEIGHTS = {"ms3seg": 4.0, "openms_long": 3.0, "openms_cross": 0.7, "brats": 0.7}
 # the manual brain mask of openms_long 03 leaves out a part of the cerebellum and of the occipital lobes
 LEAVE_OUT = ("sub-03",)

@@ -33,7 +33,7 @@ from MSLesionSegLib.training.loop.loop import Source, train_network
 from MSLesionSegLib.training.loop.recipe import RECIPES, TrainingRecipe
 from MSLesionSegLib.training.patches.patches import PatchSource
 
-ARCHITECTURE = Architecture(base=16, thin=2)
+ARCHITECTURE = Architecture(feature_maps=16, full_resolution_divisor=2)
 SYNTHETIC = {"ms": 20, "other": 16, "healthy": 8}
 REAL_MS = ("ms3seg", "openms_cross")
 ROTATION = (

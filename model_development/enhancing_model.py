@@ -16,7 +16,7 @@ from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from MSLesionSegLib.training.patches.enhancing_pairs import enhancing_insertion
 from MSLesionSegLib.training.patches.patches import PatchSource
 
-ARCHITECTURE = Architecture(base=16, thin=2, in_channels=2)
+ARCHITECTURE = Architecture(feature_maps=16, full_resolution_divisor=2, in_channels=2)
 CHANNELS = ("T1 before gadolinium", "T1 after gadolinium")
 FIRST_PARENT = "flair-base"
 FIRST_GAINS = (-1.0, 1.0)

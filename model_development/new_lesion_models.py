@@ -29,7 +29,7 @@ from MSLesionSegLib.training.examples.example import read_examples
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from MSLesionSegLib.training.patches.synthetic_followup import CHANNELS, Host, PairSource
 
-ARCHITECTURE = Architecture(base=16, thin=2)
+ARCHITECTURE = Architecture(feature_maps=16, full_resolution_divisor=2)
 HEALTHY_PATIENTS = 8
 FIRST_PARENT = "flair-base"
 

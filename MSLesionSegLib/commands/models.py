@@ -75,14 +75,13 @@ def models_show(
 ) -> None:
     """The card of one model: training, measured results, limits, licence."""
     import json
-    from dataclasses import asdict
 
     from MSLesionSegLib.network.models.store import find_model, read_card
 
     card = or_exit(lambda: read_card(find_model(name)))
     if page is None:
         with printing():
-            typer.echo(printable(json.dumps(asdict(card), indent=2, ensure_ascii=False)))
+            typer.echo(printable(json.dumps(card.as_dict(), indent=2, ensure_ascii=False)))
         return
     from MSLesionSegLib.network.models.card_page import write_card_page
 

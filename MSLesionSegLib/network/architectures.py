@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from MSLesionSegLib.errors import ModelError
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 
 ARCHITECTURES = ("unet", "unetr", "swinunetr")
 WINDOW = 96
+# finished cells of studies are found by these names
+_STORED_AS = {"feature_maps": "base", "full_resolution_divisor": "thin"}
 
 
 @dataclass(frozen=True)
@@ -21,9 +24,10 @@ class Architecture:
     Attributes:
         kind: ``unet`` (MONAI DynUNet), ``unetr`` or ``swinunetr``.
         levels: number of down-sampling steps of the U-Net: 3, 4 or 5.
-        base: feature maps of the U-Net at full resolution if ``thin`` is 1; they double at each level, up to
-            16 x base. Feature size of the transformers.
-        thin: the U-Net keeps base / thin maps at full resolution, where most of the time is spent.
+        feature_maps: of the U-Net at full resolution, before they are divided; they double at each level, up to 16
+            times as many. Feature size of the transformers.
+        full_resolution_divisor: the U-Net keeps so many times fewer maps at full resolution, where most of the time
+            is spent.
         in_channels: input volumes.
         out_channels: output maps (1: one logit for lesion).
         patch: edge of the cubic input that a transformer is built for, in voxels (UNETR only).
@@ -32,13 +36,27 @@ class Architecture:
 
     kind: str = "unet"
     levels: int = 4
-    base: int = 16
-    thin: int = 1
+    feature_maps: int = 16
+    full_resolution_divisor: int = 1
     in_channels: int = 1
     out_channels: int = 1
     patch: int = 96
     hidden: int = 768
     heads: int = 12
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types, as model cards and the cells of studies store it."""
+        return {_STORED_AS.get(name, name): value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Architecture:
+        """What :meth:`as_dict` gave; earlier versions stored fewer fields.
+
+        Raises:
+            TypeError: an unknown field.
+        """
+        names = {stored_as: name for name, stored_as in _STORED_AS.items()}
+        return cls(**{names.get(name, name): value for name, value in stored.items()})
 
     @property
     def multiple(self) -> int:
@@ -84,7 +102,7 @@ def build_by_monai(architecture: Architecture) -> torch.nn.Module:
             a.in_channels,
             a.out_channels,
             img_size=(a.patch,) * 3,
-            feature_size=a.base,
+            feature_size=a.feature_maps,
             hidden_size=a.hidden,
             mlp_dim=4 * a.hidden,
             num_heads=a.heads,
@@ -95,7 +113,9 @@ def build_by_monai(architecture: Architecture) -> torch.nn.Module:
 
         # feature_size must be divisible by 12: three heads of the first stage, windows of four
         return SwinUNETR(
-            in_channels=a.in_channels, out_channels=a.out_channels, feature_size=max(12, a.base // 12 * 12)
+            in_channels=a.in_channels,
+            out_channels=a.out_channels,
+            feature_size=max(12, a.feature_maps // 12 * 12),
         )
     raise ModelError(f"Unknown network kind '{a.kind}'. Known kinds: {', '.join(ARCHITECTURES)}.")
 
@@ -105,12 +125,13 @@ def _unet(a: Architecture) -> torch.nn.Module:
 
     if a.levels not in (3, 4, 5):
         raise ModelError(f"A U-Net has 3, 4 or 5 levels, not {a.levels}.")
-    if a.thin < 1 or a.base % a.thin:
+    maps, divisor = a.feature_maps, a.full_resolution_divisor
+    if divisor < 1 or maps % divisor:
         raise ModelError(
-            f"A U-Net with {a.base} feature maps cannot be {a.thin} times thinner at full resolution."
+            f"A U-Net with {maps} feature maps cannot be {divisor} times thinner at full resolution."
         )
-    filters = [a.base * min(2**level, 16) for level in range(a.levels + 1)]
-    filters[0] //= a.thin
+    filters = [maps * min(2**level, 16) for level in range(a.levels + 1)]
+    filters[0] //= divisor
     return DynUNet(
         spatial_dims=3,
         in_channels=a.in_channels,

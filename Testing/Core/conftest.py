@@ -30,7 +30,7 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory, head: Head) -> Path:
     from MSLesionSegLib.network.models.store import save_model
 
     folder = tmp_path_factory.mktemp("models")
-    architecture = Architecture(kind="unet", levels=3, base=4)
+    architecture = Architecture(kind="unet", levels=3, feature_maps=4)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         network = build(architecture).eval()

@@ -44,7 +44,7 @@ NEW_AT, GONE_AT = (-20.0, 18.0, -4.0, 6.0), (22.0, -20.0, 12.0, 6.0)
 def use_stand_ins(models_folder: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Put the models ``tiny`` and ``tiny-new`` into ``folder``; rules on brightness replace their networks."""
     shutil.copytree(models_folder, folder)
-    architecture = Architecture(kind="unet", levels=3, base=4)
+    architecture = Architecture(kind="unet", levels=3, feature_maps=4)
     card = ModelCard("tiny-new", "new", architecture, ("subtraction",), spacing_mm=2.0, minimum_mm3=30.0)
     save_model(folder, build(architecture), card)
 

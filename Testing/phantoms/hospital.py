@@ -97,7 +97,7 @@ def save_bright_model(folder: Path, name: str = "bright") -> None:
     spacing = 1.0  # what models need to be fine-tuned
     affine = grid("RAS", (3, 3, 3), (40, 46, 38))
     flair, lesions = patient(affine, (40, 46, 38))
-    architecture = Architecture(kind="unet", levels=3, base=4)
+    architecture = Architecture(kind="unet", levels=3, feature_maps=4)
     on_grid = to_network_grid(flair, spacing)
     truth = np.asarray(to_network_grid(nib.Nifti1Image(lesions.astype(np.float32), affine), spacing).dataobj)
     values = np.asarray(on_grid.dataobj)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from MSLesionSegLib.network.architectures import Architecture
@@ -55,3 +55,7 @@ class ModelCard:
     code_version: str = ""
     weights_sha256: str = ""
     earlier_sha256: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types, the content of ``card.json``."""
+        return asdict(self) | {"architecture": self.architecture.as_dict()}

@@ -107,8 +107,9 @@ def _is_number(value: Any) -> bool:
 def _wrong_architecture(architecture: Architecture) -> str:
     if architecture.kind not in ARCHITECTURES:
         return f"there is no network of the kind '{architecture.kind}', only {', '.join(ARCHITECTURES)}"
+    stored = architecture.as_dict()
     for name, largest in _SIZES.items():
-        value = getattr(architecture, name)
+        value = stored[name]
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= largest:
             return f"its network's {name} must be a whole number from 1 to {largest}, not {value!r}"
     return ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ def card_html(card: ModelCard) -> str:
         "task": card.task,
         "trained from": card.parent or "random weights",
         "input": ", ".join(card.channels),
-        "network": ", ".join(f"{name} {value}" for name, value in asdict(card.architecture).items()),
+        "network": ", ".join(f"{name} {value}" for name, value in card.architecture.as_dict().items()),
         "lesions": f"probability from {card.threshold:g}, peak from {card.minimum_peak:g}, at least "
         f"{card.minimum_mm3:g} mm3",
         "output": card.activation,

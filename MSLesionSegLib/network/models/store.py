@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,7 +96,7 @@ def read_card(folder: Path) -> ModelCard:
         version = content.pop("format")
         if int(version) > FORMAT:
             raise ModelError(f"Model {folder.name} was written by a newer MSLesionSeg; update to use it.")
-        content["architecture"] = Architecture(**content["architecture"])
+        content["architecture"] = Architecture.from_dict(content["architecture"])
         content["channels"] = tuple(content["channels"])
         for name in ("credits", "earlier_sha256"):
             content[name] = tuple(content.get(name, ()))
@@ -223,5 +223,5 @@ def _is_users(root: Path) -> bool:
 
 def write_card(folder: Path, card: ModelCard) -> None:
     """Write (or replace in one step) card.json of a model folder."""
-    content = {"format": FORMAT, **asdict(card)}
+    content = {"format": FORMAT, **card.as_dict()}
     write_text(folder / "card.json", json.dumps(content, indent=1, ensure_ascii=False) + "\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -45,7 +44,7 @@ def continual_cells(settings: ContinualSettings, centres: Sequence[Centre]) -> l
             recipe["batch"] *= 2
         content = {
             "what": what,
-            "architecture": asdict(architecture),
+            "architecture": architecture.as_dict(),
             "start": start if parent is None else {"cell": parent},
             "seed": what["seed"],
             "recipe": recipe,
@@ -82,7 +81,7 @@ def _beginning(
 ) -> tuple[Architecture, dict[str, str] | None, dict[str, str]]:
     """Architecture, start and files of trainings that follow no other one."""
     if settings.start is None:
-        return Architecture(levels=settings.levels, base=settings.base), None, {}
+        return Architecture(levels=settings.levels, feature_maps=settings.base), None, {}
     folder = find_model(settings.start)
     card = read_card(folder)
     start = {"model": card.name, "sha256": card.weights_sha256}
@@ -101,7 +100,7 @@ def train_and_test(settings: dict[str, Any], files: dict[str, str], context: Cel
     from MSLesionSegLib.studies.engine.networks import keep_network, scored_dice, started_network, train
     from MSLesionSegLib.studies.engine.recipes import stored_recipe
 
-    architecture = Architecture(**settings["architecture"])
+    architecture = Architecture.from_dict(settings["architecture"])
     model = started_network(architecture, settings["start"], files, context, settings["seed"])
     groups = [[files[f"{c['site']}/{c['name']}"] for c in settings[group]] for group in ("train", "buffer")]
     model = train(model, groups[0], stored_recipe(settings["recipe"]), context, groups[1])

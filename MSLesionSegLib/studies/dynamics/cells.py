@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +47,7 @@ def dynamics_cells(settings: DynamicsSettings, centre: Centre) -> list[Cell]:
         for kind, start, own in ((RANDOM, None, fast), (TRANSFER, base, slow), (FROZEN, None, fast)):
             content = {
                 **common,
-                "architecture": asdict(card.architecture),
+                "architecture": card.architecture.as_dict(),
                 "start": start,
                 "frozen": kind == FROZEN,
                 "seed": seed,
@@ -83,7 +83,7 @@ def follow(settings: dict[str, Any], files: dict[str, str], context: CellContext
     from MSLesionSegLib.studies.engine.recipes import stored_recipe
     from MSLesionSegLib.training.loop.stopwatch import Stopwatch
 
-    architecture = Architecture(**settings["architecture"])
+    architecture = Architecture.from_dict(settings["architecture"])
     model = started_network(architecture, settings["start"], files, context, settings["seed"])
     if settings["frozen"]:
         freeze(model.network, architecture, "decoder")
@@ -136,7 +136,7 @@ def compare(settings: dict[str, Any], files: dict[str, str], context: CellContex
     from MSLesionSegLib.studies.dynamics.layers import LAYERS, activations, filter_change, filters
     from MSLesionSegLib.studies.dynamics.similarity import rsim
 
-    network = build(Architecture(**settings["architecture"])).eval()
+    network = build(Architecture.from_dict(settings["architecture"])).eval()
     patches = sampled_patches(settings, files)
 
     def seen(cell: str, step: int) -> dict[str, np.ndarray]:

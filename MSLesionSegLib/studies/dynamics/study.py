@@ -68,6 +68,6 @@ def _check_samples(comparison: Cell) -> None:
     from MSLesionSegLib.studies.dynamics.layers import activations
 
     wanted = comparison.settings
-    architecture = Architecture(**wanted["architecture"])
+    architecture = Architecture.from_dict(wanted["architecture"])
     patch = torch.zeros(architecture.in_channels, *(wanted["patch"],) * 3)
     activations(build(architecture).eval(), [patch] * wanted["patches"], wanted["samples"])

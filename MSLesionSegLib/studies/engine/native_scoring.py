@@ -23,7 +23,7 @@ def train_and_test(settings: dict[str, Any], files: dict[str, str], context: Cel
     from MSLesionSegLib.studies.engine.networks import keep_network, started_network, train
     from MSLesionSegLib.studies.engine.recipes import stored_recipe
 
-    architecture = Architecture(**settings["architecture"])
+    architecture = Architecture.from_dict(settings["architecture"])
     model = started_network(architecture, settings["start"], files, context, settings["seed"])
     if settings["recipe"] is not None:
         folders = [files[f"example:{case['site']}/{case['name']}"] for case in settings["train"]]

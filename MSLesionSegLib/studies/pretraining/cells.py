@@ -32,7 +32,7 @@ def pretraining_cells(
         cells.append(encoder)
         if subsets:
             start = {"cell": encoder.name}
-            architecture = Architecture(**network["architecture"])
+            architecture = Architecture.from_dict(network["architecture"])
             trained = Network(
                 name, architecture, start, {}, (encoder.name,), segments=False, tuned=PRE_TRAINED
             )
@@ -85,7 +85,7 @@ def pretrain_encoder(settings: dict[str, Any], files: dict[str, str], context: C
     examples = [read_examples(Path(files[f"{scan['site']}/{scan['name']}"]))[0] for scan in settings["train"]]
     done = pretrain(
         NETWORK,
-        Architecture(**settings["architecture"]),
+        Architecture.from_dict(settings["architecture"]),
         PretrainingRecipe(**settings["recipe"]),
         examples,
         context.out,

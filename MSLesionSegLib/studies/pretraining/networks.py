@@ -41,4 +41,4 @@ def chosen_networks(
 
 def network_settings(architecture: Architecture, recipe: PretrainingRecipe) -> dict[str, Any]:
     """What :class:`PretrainingSettings` hold of a network."""
-    return {"architecture": asdict(architecture), "recipe": asdict(recipe)}
+    return {"architecture": architecture.as_dict(), "recipe": asdict(recipe)}

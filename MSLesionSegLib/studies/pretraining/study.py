@@ -88,7 +88,9 @@ def _check(settings: PretrainingSettings, data: PretrainingData) -> None:
     check_names([Path(source) for source in data.cases])
     if not settings.networks or not data.scans:
         raise SettingsError("Give at least one network, and scans to pre-train on.")
-    architectures = [Architecture(**network["architecture"]) for network in settings.networks.values()]
+    architectures = [
+        Architecture.from_dict(network["architecture"]) for network in settings.networks.values()
+    ]
     for architecture, network in zip(architectures, settings.networks.values(), strict=True):
         check_pretraining(architecture, PretrainingRecipe(**network["recipe"]))
     if not data.cases:

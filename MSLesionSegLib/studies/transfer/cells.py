@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from MSLesionSegLib.network.architectures import Architecture
@@ -92,7 +92,7 @@ def _trained(settings: TransferSettings) -> list[Network]:
     return [
         Network(
             f"{levels}-levels",
-            Architecture(levels=levels, base=settings.base),
+            Architecture(levels=levels, feature_maps=settings.base),
             {"cell": f"base-{levels}-levels"},
             {},
             (f"base-{levels}-levels",),
@@ -104,7 +104,7 @@ def _trained(settings: TransferSettings) -> list[Network]:
 def _base_cell(settings: TransferSettings, levels: int, others: Sequence[StudyCase]) -> Cell:
     content = {
         "what": {"network": f"{levels}-levels", "method": "base", "n": 0, "protocol": "base"},
-        "architecture": asdict(Architecture(levels=levels, base=settings.base)),
+        "architecture": Architecture(levels=levels, feature_maps=settings.base).as_dict(),
         "start": None,
         "seed": settings.seed,
         "recipe": with_length(settings.base_recipe, len(others)),
@@ -121,7 +121,7 @@ def network_cells(
 ) -> list[Cell]:
     """The trainings and tests of a network by rotation, and on another institution's scans if there are any."""
     common = {
-        "architecture": asdict(network.architecture),
+        "architecture": network.architecture.as_dict(),
         "threshold": settings.threshold,
         "seed": settings.seed,
     }

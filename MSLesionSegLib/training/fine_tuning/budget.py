@@ -49,7 +49,9 @@ def memory_needed_gib(architecture: Architecture, recipe: FineTuningRecipe, weig
         recipe: batch and patch.
         weights: number of weights.
     """
-    maps = architecture.base / (architecture.thin if architecture.kind == "unet" else 0.5)
+    maps = architecture.feature_maps / (
+        architecture.full_resolution_divisor if architecture.kind == "unet" else 0.5
+    )
     voxels = recipe.batch * recipe.patch**3
     return _PROGRAM_GIB + (voxels * maps * _ACTIVATION_BYTES + weights * _WEIGHT_BYTES) / 2**30
 

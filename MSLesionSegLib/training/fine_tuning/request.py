@@ -43,7 +43,7 @@ class FineTuning:
     tune: str = "all"
     task: str = "flair"
     channels: tuple[str, ...] = ("FLAIR",)
-    architecture: Architecture = field(default_factory=lambda: Architecture(thin=2))
+    architecture: Architecture = field(default_factory=lambda: Architecture(full_resolution_divisor=2))
     models: Path = field(default_factory=user_models_folder)
     work: Path | None = None
     run: str = ""

@@ -78,17 +78,20 @@ class PretrainingPreset:
 
 # "paper" presets: sizes and rates of the paper, for a GPU; intensities stay z-scores, as fine-tuning will see them
 PRETRAINING_PRESETS = {
-    "unet": PretrainingPreset(Architecture(base=16, thin=2), PretrainingRecipe()),
+    "unet": PretrainingPreset(Architecture(feature_maps=16, full_resolution_divisor=2), PretrainingRecipe()),
     "unetr": PretrainingPreset(
-        Architecture(kind="unetr", base=8, patch=64, hidden=96, heads=6), PretrainingRecipe(masked=0.75)
+        Architecture(kind="unetr", feature_maps=8, patch=64, hidden=96, heads=6),
+        PretrainingRecipe(masked=0.75),
     ),
-    "swinunetr": PretrainingPreset(Architecture(kind="swinunetr", base=12), PretrainingRecipe(steps=400)),
+    "swinunetr": PretrainingPreset(
+        Architecture(kind="swinunetr", feature_maps=12), PretrainingRecipe(steps=400)
+    ),
     "unetr-paper": PretrainingPreset(
-        Architecture(kind="unetr", base=16, patch=160),
+        Architecture(kind="unetr", feature_maps=16, patch=160),
         PretrainingRecipe(steps=400_000, batch=3, patch=160, masked=0.75, learning_rate=1e-4),
     ),
     "swinunetr-paper": PretrainingPreset(
-        Architecture(kind="swinunetr", base=48),
+        Architecture(kind="swinunetr", feature_maps=48),
         PretrainingRecipe(
             steps=120_000, batch=3, patch=96, cube=16, rotation=True, contrastive=True, learning_rate=1e-4
         ),

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 def models(models_folder, tmp_path_factory) -> Path:
     """The small FLAIR model, and one that sees no change anywhere."""
     folder = shutil.copytree(models_folder, tmp_path_factory.mktemp("models") / "both")
-    architecture = Architecture(kind="unet", levels=3, base=4)
+    architecture = Architecture(kind="unet", levels=3, feature_maps=4)
     network = build(architecture)
     network.output_block.conv.conv.weight.data.zero_()
     network.output_block.conv.conv.bias.data.fill_(-20.0)

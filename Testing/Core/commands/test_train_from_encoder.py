@@ -18,7 +18,7 @@ def test_training_starts_from_the_pre_trained_encoder(tmp_path, monkeypatch):
     monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path / "models"))
     for seed, split in ((1, "training"), (2, "validation")):
         add_flair(tmp_path / "set", tmp_path / f"in{seed}", seed, split=split)
-    architecture = Architecture(base=4, levels=3)
+    architecture = Architecture(feature_maps=4, levels=3)
     scans = write_examples(tmp_path / "scans", 2)
     recipe = PretrainingRecipe(steps=2, batch=1, patch=32)
     pretrain("encoder", architecture, recipe, scans, tmp_path / "models", checkpoint=tmp_path / "c.pt")

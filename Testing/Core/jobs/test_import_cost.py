@@ -32,7 +32,7 @@ def test_a_process_of_our_own_builds_a_network_without_packages_for_tables_and_d
     code = (
         "import sys\nfrom MSLesionSegLib.network.architectures import Architecture, build\n"
         "from MSLesionSegLib.jobs.own_process import take_process\ntake_process()\n"
-        "build(Architecture(base=8, levels=3))\n"
+        "build(Architecture(feature_maps=8, levels=3))\n"
         "print(*[m for m in ('matplotlib', 'pandas', 'sklearn', 'scipy.stats') if m in sys.modules])\n"
         "import matplotlib, pandas, scipy.signal, scipy.stats, sklearn.metrics\n"
         "print(scipy.stats.norm.cdf(0), len(pandas.DataFrame({'a': [1, 2]})))"
@@ -54,7 +54,7 @@ def test_a_package_that_is_loaded_already_stays_so():
 def test_in_the_process_of_another_program_monai_keeps_all_it_can_do():
     code = (
         "from MSLesionSegLib.network.architectures import Architecture, build\n"
-        "build(Architecture(base=8, levels=3))\n"
+        "build(Architecture(feature_maps=8, levels=3))\n"
         "import pandas\nfrom monai.data import CSVDataset\n"
         "print(len(CSVDataset(pandas.DataFrame({'a': [1, 2]}))))"
     )

@@ -32,7 +32,7 @@ def test_characters_that_steer_a_terminal_are_written_as_their_numbers():
 @pytest.mark.parametrize("arguments", [["list"], ["show", "odd"]])
 def test_the_card_of_a_foreign_model_cannot_steer_the_terminal(tmp_path, monkeypatch, arguments):
     monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path))
-    tiny = Architecture(base=4, levels=3)
+    tiny = Architecture(feature_maps=4, levels=3)
     card = ModelCard("odd", "flair", tiny, ("FLAIR",), description=EVIL, created=EVIL, results={EVIL: 1.0})
     save_model(tmp_path, build(tiny), card)
     told = CliRunner().invoke(app, ["models", *arguments]).stdout

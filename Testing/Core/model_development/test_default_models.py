@@ -67,7 +67,7 @@ def test_the_base_model_sees_no_real_ms_patient(work):
 
 
 def test_a_stage_becomes_a_model_with_its_recipe_and_parent(work, monkeypatch, tmp_path):
-    tiny = default_models.Architecture(base=4, levels=3)
+    tiny = default_models.Architecture(feature_maps=4, levels=3)
     monkeypatch.setattr(default_models, "ARCHITECTURE", tiny)
     quick = {
         name: default_models.replace(stage, recipe=stage.recipe.but(steps=2, patch=16))

@@ -131,7 +131,7 @@ def test_measured_foci_are_in_the_scan_after_gadolinium_and_nowhere_else(data):
 
 
 def test_the_steps_train_measure_and_report(data, work, monkeypatch):
-    tiny = enhancing_model.Architecture(base=4, levels=3, in_channels=2)
+    tiny = enhancing_model.Architecture(feature_maps=4, levels=3, in_channels=2)
     monkeypatch.setattr(enhancing_model, "ARCHITECTURE", tiny)
     parent = replace(tiny, in_channels=1)
     save_model(work / "models", build(parent), ModelCard("flair-base", "flair", parent, ("FLAIR",)))

@@ -42,7 +42,7 @@ def rotation_of(subject, data, models):
 
 def save_tiny(root, name, seed):
     torch.manual_seed(seed)
-    tiny = Architecture(base=4, levels=3)
+    tiny = Architecture(feature_maps=4, levels=3)
     return save_model(root, build(tiny), ModelCard(name, "flair", tiny, ("FLAIR",)))
 
 

@@ -17,7 +17,7 @@ from MSLesionSegLib.network.models.eight_bit_weights import SCALE, pack, unpack
 from MSLesionSegLib.network.models.store import SHIPPED, load_model, read_card, save_model, write_card
 from MSLesionSegLib.training.examples.known_patients import known_sources
 
-SMALL = Architecture(base=16, levels=3)
+SMALL = Architecture(feature_maps=16, levels=3)
 
 
 @pytest.fixture

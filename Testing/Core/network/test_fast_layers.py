@@ -147,7 +147,7 @@ def test_frozen_weights_get_no_gradient_and_let_it_through():
 @pytest.mark.parametrize(("kind", "edge"), [("unetr", 32), ("swinunetr", 64)])
 def test_a_transformer_with_our_layers_is_the_one_of_monai(kind, edge):
     torch.manual_seed(0)
-    architecture = Architecture(kind=kind, base=12, patch=edge, hidden=24, heads=3)
+    architecture = Architecture(kind=kind, feature_maps=12, patch=edge, hidden=24, heads=3)
     plain, ours = build_by_monai(architecture).eval(), build(architecture).eval()
     ours.load_state_dict(plain.state_dict())
     assert any(isinstance(m, Conv) for m in ours.modules())
@@ -159,7 +159,7 @@ def test_a_transformer_with_our_layers_is_the_one_of_monai(kind, edge):
 
 def test_a_u_net_with_our_layers_is_the_one_of_monai():
     torch.manual_seed(0)
-    architecture = Architecture(base=16, thin=2, levels=3)
+    architecture = Architecture(feature_maps=16, full_resolution_divisor=2, levels=3)
     plain = build_by_monai(architecture).eval()
     ours = build(architecture).eval()
     ours.load_state_dict(plain.state_dict())
@@ -189,7 +189,7 @@ def test_what_follows_may_work_in_place(scans):
 
 
 def test_exchanging_layers_draws_no_random_numbers():
-    network = build_by_monai(Architecture(base=8, thin=2, levels=3))
+    network = build_by_monai(Architecture(feature_maps=8, full_resolution_divisor=2, levels=3))
     torch.manual_seed(1)
     before = torch.get_rng_state()
     with_fast_layers(network)

@@ -15,7 +15,7 @@ from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.import_export import export_model, import_model
 from MSLesionSegLib.network.models.store import load_model, read_card, save_model, write_card
 
-TINY = Architecture(base=4, levels=3)
+TINY = Architecture(feature_maps=4, levels=3)
 
 
 @pytest.fixture

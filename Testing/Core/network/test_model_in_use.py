@@ -21,7 +21,7 @@ from MSLesionSegLib.network.models.model_tree import list_family
 from MSLesionSegLib.network.models.store import SHIPPED, find_model, save_model
 from MSLesionSegLib.tasks import get_task
 
-TINY = Architecture(base=4, levels=3)
+TINY = Architecture(feature_maps=4, levels=3)
 DEFAULT = get_task("flair").default_model
 
 

@@ -17,7 +17,7 @@ from MSLesionSegLib.network.models.store import Model
 
 @pytest.mark.parametrize("levels", [3, 4, 5])
 def test_the_u_net_keeps_the_shape_at_every_depth(levels):
-    architecture = Architecture(base=4, levels=levels, in_channels=2)
+    architecture = Architecture(feature_maps=4, levels=levels, in_channels=2)
     with torch.no_grad():
         assert build(architecture)(torch.zeros(1, 2, 64, 64, 64)).shape == (1, 1, 64, 64, 64)
 
@@ -38,15 +38,20 @@ def feature_maps(architecture: Architecture, edge: int) -> dict[int, set[int]]:
 
 
 def test_a_thin_u_net_has_half_the_maps_at_full_resolution_only():
-    assert feature_maps(Architecture(base=4, levels=3), 32) == {32: {4}, 16: {8}, 8: {16}, 4: {32}}
-    assert feature_maps(Architecture(base=4, levels=3, thin=2), 32) == {32: {2}, 16: {8}, 8: {16}, 4: {32}}
+    assert feature_maps(Architecture(feature_maps=4, levels=3), 32) == {32: {4}, 16: {8}, 8: {16}, 4: {32}}
+    assert feature_maps(Architecture(feature_maps=4, levels=3, full_resolution_divisor=2), 32) == {
+        32: {2},
+        16: {8},
+        8: {16},
+        4: {32},
+    }
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["unetr", "swinunetr"])
 def test_transformers_are_selectable(kind):
     with torch.no_grad():
-        network = build(Architecture(kind=kind, base=12, patch=64)).eval()
+        network = build(Architecture(kind=kind, feature_maps=12, patch=64)).eval()
         assert network(torch.zeros(1, 1, 64, 64, 64)).shape == (1, 1, 64, 64, 64)
 
 
@@ -55,8 +60,8 @@ def test_transformers_are_selectable(kind):
     [
         Architecture(kind="resnet"),
         Architecture(levels=2),
-        Architecture(base=16, thin=3),
-        Architecture(base=16, thin=0),
+        Architecture(feature_maps=16, full_resolution_divisor=3),
+        Architecture(feature_maps=16, full_resolution_divisor=0),
     ],
 )
 def test_unknown_networks_are_refused(architecture):
@@ -152,7 +157,7 @@ def test_progress_moves_forward_only(head):
 
 def test_the_same_input_gives_the_same_output_bit_for_bit(head):
     torch.manual_seed(0)
-    random_model = Model(model().card, build(Architecture(base=4, levels=3)).eval(), Path())
+    random_model = Model(model().card, build(Architecture(feature_maps=4, levels=3)).eval(), Path())
     image = head[0] + np.random.default_rng(0).normal(size=head[0].shape).astype(np.float32)
     first, second = (inference.predict(random_model, image, head[1]).probability for _ in range(2))
     np.testing.assert_array_equal(first, second)

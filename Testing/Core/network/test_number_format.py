@@ -75,7 +75,7 @@ def test_the_trial_itself_gives_an_answer():
 @pytest.mark.parametrize(("patch", "fast"), [(16, False), (24, False), (32, True)])
 def test_networks_whose_deepest_maps_are_tiny_are_not_trained_in_bfloat16(monkeypatch, patch, fast):
     monkeypatch.setattr(number_format, "_has_instructions", lambda: True)
-    network = build(Architecture(base=4, levels=3))
+    network = build(Architecture(feature_maps=4, levels=3))
     image = torch.zeros(1, 1, patch, patch, patch)
     assert number_format.trains_in_bfloat16(network, image, "cpu") is fast
     assert number_format.trains_in_bfloat16(network, image, "cuda") is True
@@ -88,7 +88,7 @@ def test_a_training_over_tiny_maps_is_finite_and_repeatable(tmp_path):
     weights = []
     for _ in range(3):
         torch.manual_seed(0)
-        network = build(Architecture(base=16, levels=4, thin=2))
+        network = build(Architecture(feature_maps=16, levels=4, full_resolution_divisor=2))
         train_network(network, PatchSource(examples, recipe), recipe)
         weights.append(torch.cat([p.detach().flatten() for p in network.parameters()]))
         assert torch.isfinite(weights[-1]).all()

@@ -14,6 +14,7 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.card_checks import check_card
 from MSLesionSegLib.network.models.store import (
+    SHIPPED,
     find_model,
     list_models,
     load_model,
@@ -23,7 +24,7 @@ from MSLesionSegLib.network.models.store import (
 )
 from MSLesionSegLib.tasks import TASKS
 
-TINY = Architecture(base=4, levels=3)
+TINY = Architecture(feature_maps=4, levels=3)
 
 
 @pytest.fixture
@@ -93,10 +94,19 @@ def test_a_path_is_a_path_object_or_has_a_separator(saved, monkeypatch):
 
 def test_the_thickness_of_a_network_is_stored_and_comes_back(saved):
     folder, _ = saved
-    thin = replace(TINY, thin=2)
+    thin = replace(TINY, full_resolution_divisor=2)
     other = save_model(folder.parent, build(thin), replace(read_card(folder), name="thin", architecture=thin))
     assert read_card(other).architecture == thin
-    assert load_model("thin").card.architecture.thin == 2
+    assert load_model("thin").card.architecture.full_resolution_divisor == 2
+
+
+@pytest.mark.parametrize("folder", sorted(SHIPPED.iterdir()), ids=lambda folder: folder.name)
+def test_a_card_is_written_as_it_was_read(folder):
+    stored = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    del stored["format"]
+    written = json.loads(json.dumps(read_card(folder).as_dict()))
+    assert written | stored == written
+    assert list(written["architecture"]) == list(stored["architecture"])
 
 
 def test_cards_from_before_there_were_thin_networks_can_be_read(saved):
@@ -104,7 +114,7 @@ def test_cards_from_before_there_were_thin_networks_can_be_read(saved):
     content = json.loads(file.read_text())
     del content["architecture"]["thin"]
     file.write_text(json.dumps(content))
-    assert load_model("mine").card.architecture.thin == 1
+    assert load_model("mine").card.architecture.full_resolution_divisor == 1
 
 
 @pytest.mark.parametrize("name", ["../mine", "a/b", "", "x y"])
@@ -145,7 +155,10 @@ def test_a_pickle_is_refused_with_the_reason(saved):
 
 @pytest.mark.parametrize(
     "change",
-    [{"architecture": Architecture(base=8, levels=3)}, {"architecture": Architecture(base=4, levels=4)}],
+    [
+        {"architecture": Architecture(feature_maps=8, levels=3)},
+        {"architecture": Architecture(feature_maps=4, levels=4)},
+    ],
 )
 def test_weights_of_another_architecture_are_refused(saved, change):
     folder = saved[0]

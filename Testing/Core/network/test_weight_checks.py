@@ -20,12 +20,12 @@ from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import Model, load_model, read_card, save_model, write_card
 from MSLesionSegLib.network.models.weight_checks import check_head, expected_tensors, unique_tensors
 
-TINY = Architecture(base=4, levels=3)
+TINY = Architecture(feature_maps=4, levels=3)
 SIZES = [
     TINY,
-    Architecture(base=8, levels=5, thin=2, in_channels=3),
-    Architecture(kind="unetr", base=4, patch=32, hidden=48, heads=4),
-    Architecture(kind="swinunetr", base=12),
+    Architecture(feature_maps=8, levels=5, full_resolution_divisor=2, in_channels=3),
+    Architecture(kind="unetr", feature_maps=4, patch=32, hidden=48, heads=4),
+    Architecture(kind="swinunetr", feature_maps=12),
 ]
 
 

@@ -9,8 +9,8 @@ from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.weight_transfer import inherit
 
-ONE = Architecture(base=4, levels=3)
-TWO = Architecture(base=4, levels=3, in_channels=2)
+ONE = Architecture(feature_maps=4, levels=3)
+TWO = Architecture(feature_maps=4, levels=3, in_channels=2)
 
 
 def _network(architecture, seed):
@@ -36,6 +36,10 @@ def test_networks_that_do_not_fit_are_refused():
     with pytest.raises(ModelError, match="do not fit"):
         inherit(_network(TWO, 1), _network(ONE, 1))
     with pytest.raises(ModelError, match="first filters"):
-        inherit(_network(Architecture(base=4, levels=3, in_channels=3), 1), _network(TWO, 1), (1.0, 0.0, 0.0))
+        inherit(
+            _network(Architecture(feature_maps=4, levels=3, in_channels=3), 1),
+            _network(TWO, 1),
+            (1.0, 0.0, 0.0),
+        )
     with pytest.raises(ModelError, match="first filters"):
-        inherit(_network(Architecture(base=8, levels=3), 1), _network(ONE, 1), (1.0,))
+        inherit(_network(Architecture(feature_maps=8, levels=3), 1), _network(ONE, 1), (1.0,))

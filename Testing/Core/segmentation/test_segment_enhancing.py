@@ -93,9 +93,13 @@ def bright(tmp_path_factory) -> Path:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = build(Architecture(levels=3, base=4, in_channels=2)).eval()
+        network = build(Architecture(levels=3, feature_maps=4, in_channels=2)).eval()
     card = ModelCard(
-        "bright", "enhancing", Architecture(levels=3, base=4, in_channels=2), ("pre", "post"), spacing_mm=2.0
+        "bright",
+        "enhancing",
+        Architecture(levels=3, feature_maps=4, in_channels=2),
+        ("pre", "post"),
+        spacing_mm=2.0,
     )
     return save_model(tmp_path_factory.mktemp("models"), network, card)
 

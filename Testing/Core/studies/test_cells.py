@@ -20,6 +20,9 @@ from MSLesionSegLib.studies.engine.cells import Cell, keys_of, known_as
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.gate import cells as gate_cells
 from MSLesionSegLib.studies.pretraining import cells as pretraining_cells
+from MSLesionSegLib.studies.transfer.cells import transfer_cells
+from MSLesionSegLib.studies.transfer.settings import TransferSettings
+from MSLesionSegLib.training.loop.recipe import RECIPES
 from support.cell_functions import die_once, interrupted, trained_sum
 
 
@@ -74,6 +77,15 @@ def test_finished_cells_are_found_under_the_names_that_they_were_first_released_
         key = keys_of([Cell("c", getattr(where, function), {"seed": 1})])["c"]
         content = json.dumps([f"MSLesionSegLib.studies.{released}", {"seed": 1}, []])
         assert key == hashlib.sha256(content.encode()).hexdigest(), released
+
+
+def test_the_key_of_a_training_is_the_one_that_it_was_first_released_with():
+    recipe = RECIPES["default"].as_dict()
+    settings = TransferSettings(levels=(3,), base=8, sizes=(2,), recipe=recipe, base_recipe=recipe)
+    keys = keys_of(transfer_cells(settings, [[], []], [], []))
+    assert keys["base-3-levels"] == "0fc2221f121dca4bc54be8a53ea47704cbf7439c0dc01d546137cb53a23478c9"
+    released = "11e6c26d0d42fe82271f8843ce1b1ef58abc94de669f805c7caa022252660e4f"
+    assert keys["3-levels.fine-tuned.n2.fold0"] == released
 
 
 def test_a_study_that_was_made_before_its_code_moved_is_gone_on_with(tmp_path):

@@ -116,7 +116,7 @@ def test_no_training_and_no_buffer_ever_holds_a_test_patient(centres, tmp_path):
 
 def test_trainings_that_follow_no_other_start_from_the_base_model_if_there_is_one(centres, tmp_path):
     split = [split_centre(c.name, prepared_centre(c, tmp_path, Silent()), 0.2) for c in centres]
-    tiny = Architecture(base=4, levels=3)
+    tiny = Architecture(feature_maps=4, levels=3)
     base = save_model(tmp_path / "models", build(tiny), ModelCard("base", "flair", tiny, ("FLAIR",)))
     for start, expected in ((None, None), (str(base), "base")):
         cells = continual_cells(ContinualSettings(start=start, recipe=QUICK.as_dict()), split)

@@ -27,12 +27,12 @@ QUICK = TrainingRecipe(steps=6, patch=32, batch=1, warm_up=1, insertion=0, thick
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return build(Architecture(base=4, levels=3)).eval()
+    return build(Architecture(feature_maps=4, levels=3)).eval()
 
 
 @pytest.mark.parametrize("levels", [3, 4, 5])
 def test_the_six_layers_run_from_the_input_down_and_up_again(levels):
-    network = build(Architecture(base=4, levels=levels))
+    network = build(Architecture(feature_maps=4, levels=levels))
     layers = chosen_layers(network)
     assert tuple(layers) == LAYERS
     assert layers["encoder-1"] is network.input_block and layers["encoder-3"] is network.bottleneck

@@ -27,7 +27,7 @@ from phantoms.study_phantoms import write_centre
 pytestmark = pytest.mark.usefixtures("short_trials")
 
 QUICK = study_recipe("quick", ["steps=2", "minutes=0", "patch=16", "adapt=false", "batch=1", "validations=1"])
-TINY = Architecture(base=4, levels=3)
+TINY = Architecture(feature_maps=4, levels=3)
 
 
 @pytest.fixture

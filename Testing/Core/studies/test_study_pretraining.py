@@ -28,12 +28,14 @@ from phantoms.study_phantoms import write_centre, write_examples
 QUICK = TrainingRecipe(steps=1, patch=32, batch=2, warm_up=1, insertion=0, thick_slices=0)
 SHORT = PretrainingRecipe(steps=3, batch=2, patch=32)
 TINY = {
-    "unet": network_settings(Architecture(base=4, levels=3), SHORT),
-    "unetr": network_settings(Architecture(kind="unetr", base=4, patch=32, hidden=24, heads=2), SHORT),
+    "unet": network_settings(Architecture(feature_maps=4, levels=3), SHORT),
+    "unetr": network_settings(
+        Architecture(kind="unetr", feature_maps=4, patch=32, hidden=24, heads=2), SHORT
+    ),
 }
 SWIN = {
     "swinunetr": network_settings(
-        Architecture(kind="swinunetr", base=12), SHORT.but(patch=64, steps=1, batch=1)
+        Architecture(kind="swinunetr", feature_maps=12), SHORT.but(patch=64, steps=1, batch=1)
     ),
 }
 

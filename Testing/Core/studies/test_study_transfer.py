@@ -227,7 +227,7 @@ def test_the_networks_of_the_study_have_the_levels_asked_for(hospital, settings,
     chosen = replace(settings, bases=(), levels=(3, 4, 5), base=4)
     cells = transfer_cells(chosen, make_subsets(cases, 1, 0), [], cases)
     levels = {
-        Architecture(**cell.settings["architecture"]).levels
+        Architecture.from_dict(cell.settings["architecture"]).levels
         for cell in cells
         if "architecture" in cell.settings
     }

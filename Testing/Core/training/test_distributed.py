@@ -16,7 +16,7 @@ from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import load_model, read_card, save_model
 from phantoms.case_fixtures import add_flair
 
-TINY = Architecture(base=4, levels=3)
+TINY = Architecture(feature_maps=4, levels=3)
 SETTINGS = ["minutes=0", "steps=6", "validations=1", "patch=32", "learning_rate=1e-3"]
 
 

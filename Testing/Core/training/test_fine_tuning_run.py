@@ -30,7 +30,7 @@ from phantoms.lesion_examples import add_example
 
 pytestmark = pytest.mark.usefixtures("short_trials")
 
-TINY = Architecture(base=4, levels=3)
+TINY = Architecture(feature_maps=4, levels=3)
 RECIPE = FineTuningRecipe(
     steps=4,
     batch=2,

@@ -23,7 +23,7 @@ from MSLesionSegLib.training.fine_tuning.request import FineTuning
 from MSLesionSegLib.training.fine_tuning.run import fine_tune
 from phantoms.lesion_examples import add_example
 
-TINY = Architecture(base=4, levels=3)
+TINY = Architecture(feature_maps=4, levels=3)
 RECIPE = FineTuningRecipe(
     steps=60,
     batch=2,

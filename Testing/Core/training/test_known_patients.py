@@ -12,7 +12,7 @@ from MSLesionSegLib.network.models.store import SHIPPED, save_model
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.examples.known_patients import nearest_untouched, patient_codes
 
-TINY = Architecture(base=4, levels=3)
+TINY = Architecture(feature_maps=4, levels=3)
 
 
 def cases(labels: str) -> list[Example]:

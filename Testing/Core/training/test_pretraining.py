@@ -30,9 +30,9 @@ from MSLesionSegLib.training.pretraining.run import (
 from phantoms.study_phantoms import write_centre, write_examples
 
 NETWORKS = {
-    "unet": (Architecture(base=4, levels=3), 32),
-    "unetr": (Architecture(kind="unetr", base=4, patch=32, hidden=24, heads=2), 32),
-    "swinunetr": (Architecture(kind="swinunetr", base=12), 64),
+    "unet": (Architecture(feature_maps=4, levels=3), 32),
+    "unetr": (Architecture(kind="unetr", feature_maps=4, patch=32, hidden=24, heads=2), 32),
+    "swinunetr": (Architecture(kind="swinunetr", feature_maps=12), 64),
 }
 ENCODERS = {
     "unet": ("input_block", "downsamples", "bottleneck"),

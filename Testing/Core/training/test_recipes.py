@@ -203,7 +203,7 @@ def test_the_schedules_fall_as_they_say():
 
 @pytest.mark.parametrize(("kind", "base"), [("unet", 4), ("unetr", 4), ("swinunetr", 12)])
 def test_the_parts_of_a_network_are_apart_and_make_up_the_whole(kind, base):
-    architecture = Architecture(kind=kind, base=base, levels=3, patch=32)
+    architecture = Architecture(kind=kind, feature_maps=base, levels=3, patch=32)
     network = build(architecture)
     tuned = {}
     for tune in TUNE:
@@ -216,13 +216,13 @@ def test_the_parts_of_a_network_are_apart_and_make_up_the_whole(kind, base):
 
 def test_an_unknown_part_is_refused():
     with pytest.raises(SettingsError, match="decoder"):
-        freeze(build(Architecture(base=4, levels=3)), Architecture(base=4, levels=3), "brain")
+        freeze(build(Architecture(feature_maps=4, levels=3)), Architecture(feature_maps=4, levels=3), "brain")
 
 
 @pytest.mark.parametrize("tune", ["decoder", "last"])
 @pytest.mark.parametrize("thin", [1, 2])
 def test_a_network_cut_in_two_computes_the_same(tune, thin):
-    architecture = Architecture(base=8, levels=3, thin=thin)
+    architecture = Architecture(feature_maps=8, levels=3, full_resolution_divisor=thin)
     network = build(architecture).eval()
     begin, rest = cut(network, architecture, tune)
     freeze(network, architecture, tune)
@@ -235,7 +235,7 @@ def test_a_network_cut_in_two_computes_the_same(tune, thin):
 def test_quick_takes_larger_patches_on_a_gpu_and_smaller_ones_where_memory_is_short(monkeypatch):
     def sizes(device: str, free: float, recipe=FINE_TUNING["quick"]) -> tuple[int, int]:
         monkeypatch.setattr(budget, "free_memory_gib", lambda _: free)
-        sized = budget.fit_sizes(recipe, Architecture(thin=2), 5_600_000, device)
+        sized = budget.fit_sizes(recipe, Architecture(full_resolution_divisor=2), 5_600_000, device)
         return sized.batch, sized.patch
 
     assert sizes("cpu", 16.0) == (2, 64)

@@ -130,7 +130,7 @@ def test_a_stage_trains_from_its_parent_and_is_kept(examples, tmp_path, monkeypa
         "new-ms": study.PairStage("new-base", short, {"ms3seg": 1.0}),
     }
     monkeypatch.setattr(study, "STAGES", stages)
-    monkeypatch.setattr(study, "ARCHITECTURE", Architecture(base=4, levels=3))
+    monkeypatch.setattr(study, "ARCHITECTURE", Architecture(feature_maps=4, levels=3))
     with pytest.raises(SettingsError, match="starts from 'new-base'"):
         study.train_stage("new-ms", tmp_path, work, Silent())
     for name in stages:

@@ -37,7 +37,7 @@ def examples(tmp_path):
 
 def tiny():
     torch.manual_seed(0)
-    return build(Architecture(base=4, levels=3))
+    return build(Architecture(feature_maps=4, levels=3))
 
 
 def test_examples_come_back_in_order_with_half_precision_images_and_soft_labels(examples):
