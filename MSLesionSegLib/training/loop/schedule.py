@@ -18,6 +18,7 @@ def learning_rate(recipe: Recipe, step: int, losses: Sequence[float] = ()) -> fl
         step: number of steps made so far.
         losses: of those steps; only the schedule ``plateau`` looks at them.
 
+    >>> from MSLesionSegLib.training.loop.recipe import TrainingRecipe
     >>> recipe = TrainingRecipe(steps=110, warm_up=10, learning_rate=0.5)  # cosine
     >>> [round(learning_rate(recipe, step), 3) for step in (0, 9, 60, 109)]
     [0.05, 0.5, 0.25, 0.0]
