@@ -143,7 +143,7 @@ def described_stage(
     examples = stage_examples(stage, work / "examples")
     facts = training_facts(name, stage.parent, examples, work)
     recipe = stage.recipe.as_dict()
-    card = ModelCard(name, parent=stage.parent, flips=True, recipe=recipe, training=facts, **what)
+    card = ModelCard(name, parent=stage.parent, mirroring=True, recipe=recipe, training=facts, **what)
     return stage, examples, card
 
 

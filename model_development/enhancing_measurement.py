@@ -83,7 +83,11 @@ def measure_enhancing(data: Path, work: Path, progress: Progress) -> None:
         if measured.version is not None:
             pre, post, mask = with_foci(pre, post, brain, measured.version)
         found = lesion_probability(
-            model, [pre, post], brain, winsorise_percent=PAIR_WINSORISE_PERCENT, flips=model.card.flips
+            model,
+            [pre, post],
+            brain,
+            winsorise_percent=PAIR_WINSORISE_PERCENT,
+            mirroring=model.card.mirroring,
         )
         save_in_folder(
             out,

@@ -106,7 +106,7 @@ def _measure_scan(measured: Measured, model: Model, target: Path, work: Path) ->
     if measured.lesion_free:
         image = paint_over(image, mask, brain, LESION_FREE_SEED)
         mask = nib.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine)
-    found = lesion_probability(model, [image], brain, flips=model.card.flips)
+    found = lesion_probability(model, [image], brain, mirroring=model.card.mirroring)
     regions = regions_file(work, measured.name)
     if not regions.exists():
         whole = nib.Nifti1Image(found.seen.brain.astype(np.uint8), found.seen.affine)

@@ -12,7 +12,7 @@ from nibabel.affines import voxel_sizes
 from model_development.measurement import LESION_FREE, regions_file
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions, label_components
-from MSLesionSegLib.lesions.evaluation import average, evaluate_pairs, to_markdown, write_csv
+from MSLesionSegLib.lesions.evaluation import average, evaluate_pairs, to_markdown, write_case_table
 from MSLesionSegLib.lesions.metrics import MATCH_RULES, judge_lesions
 from MSLesionSegLib.lesions.regions import REGIONS, RegionMap
 from MSLesionSegLib.lesions.table import lesion_table
@@ -50,7 +50,7 @@ def write_results(work: Path, rule: LesionRule) -> Path:
         parts.append(f"## {TITLES.get(group, f'Scans judged by {group}')}\n")
         for preset in ("any-overlap", "msseg"):
             evaluation = evaluate_pairs(pairs, preset)
-            write_csv(evaluation, work / f"{group}-{preset}.csv")
+            write_case_table(evaluation, work / f"{group}-{preset}.csv")
             parts.append(f"### {preset}\n\n{to_markdown(evaluation)}")
         parts.append(f"### False positives by region\n\n{region_table(pairs, work)}")
     target = work / "results.md"

@@ -13,7 +13,15 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.batch.examinations import Examination, find_examinations
 from MSLesionSegLib.batch.one_examination import STOP
 from MSLesionSegLib.batch.requests import difference, request_of, with_models
-from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, FAILED, MISSING, OPEN, Row, write_tables
+from MSLesionSegLib.batch.tables import (
+    DONE,
+    EXAMINATIONS,
+    FAILED,
+    MISSING,
+    OPEN,
+    ExaminationRow,
+    write_tables,
+)
 from MSLesionSegLib.batch.workers import run_here, run_on_cluster
 from MSLesionSegLib.errors import BatchError, OutputError, SettingsError
 from MSLesionSegLib.files.atomic import write_text
@@ -65,7 +73,7 @@ class BatchResult:
     """Where each examination stands, in the order of the table, and the folder of the derivatives."""
 
     folder: Path
-    rows: tuple[Row, ...]
+    rows: tuple[ExaminationRow, ...]
 
 
 def run_batch(request: BatchRequest, progress: Progress) -> BatchResult:
@@ -82,7 +90,9 @@ def run_batch(request: BatchRequest, progress: Progress) -> BatchResult:
     found = find_examinations(request.dataset, request.settings.task, request.participants, request.entities)
     requests = _requests(request, found)
     _check_output(request, requests)
-    rows = {exam.name: Row(exam, MISSING if exam.problem else OPEN, exam.problem) for exam in found}
+    rows = {
+        exam.name: ExaminationRow(exam, MISSING if exam.problem else OPEN, exam.problem) for exam in found
+    }
     for row in rows.values():
         if row.problem:
             progress.warning("incomplete", f"{row.examination.name}: {row.problem}")
@@ -145,7 +155,7 @@ def _check_output(request: BatchRequest, requests: Mapping[str, SegmentRequest])
 def _skip_finished(
     request: BatchRequest,
     requests: dict[str, SegmentRequest],
-    rows: dict[str, Row],
+    rows: dict[str, ExaminationRow],
     progress: Progress,
 ) -> None:
     """Take examinations with a result out of ``requests``; one that was made otherwise is never taken for done."""
@@ -185,7 +195,7 @@ def _write_description(folder: Path, task: str) -> None:
 def _work(
     request: BatchRequest,
     requests: Mapping[str, SegmentRequest],
-    rows: dict[str, Row],
+    rows: dict[str, ExaminationRow],
     progress: Progress,
 ) -> None:
     stop = request.output.absolute() / STOP
@@ -214,7 +224,7 @@ def _work(
     progress.stage(STAGE, 1.0)
 
 
-def _fail(rows: dict[str, Row], name: str, problem: str, progress: Progress) -> None:
+def _fail(rows: dict[str, ExaminationRow], name: str, problem: str, progress: Progress) -> None:
     rows[name] = replace(rows[name], status=FAILED, problem=problem)
     progress.warning("failed", f"{name} failed: {problem}")
 

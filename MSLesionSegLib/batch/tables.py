@@ -84,7 +84,7 @@ _HOW: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Row:
+class ExaminationRow:
     """Where one examination of a batch stands: its ``status`` and, where there is no result, the ``problem``."""
 
     examination: Examination
@@ -92,7 +92,7 @@ class Row:
     problem: str = ""
 
 
-def write_tables(folder: Path, task: str, rows: Sequence[Row]) -> None:
+def write_tables(folder: Path, task: str, rows: Sequence[ExaminationRow]) -> None:
     """Write the table of examinations, the description of its columns and the table of all lesions.
 
     Args:
@@ -116,14 +116,14 @@ def write_tables(folder: Path, task: str, rows: Sequence[Row]) -> None:
     write_text(folder / LESIONS, _tsv(_lesions(folder, rows)))
 
 
-def _checked(folder: Path, row: Row) -> Row:
+def _checked(folder: Path, row: ExaminationRow) -> ExaminationRow:
     result = folder / row.examination.folder
     manifest = read_manifest(result)
     gone = manifest is None or not all((result / name).is_file() for name in manifest["files"].values())
     return replace(row, status=FAILED, problem="Its result is gone.") if row.status == DONE and gone else row
 
 
-def _cells(folder: Path, row: Row) -> dict[str, Any]:
+def _cells(folder: Path, row: ExaminationRow) -> dict[str, Any]:
     """What the table says of an examination, by column."""
     content: dict[str, Any] = {
         "participant_id": row.examination.participant,
@@ -166,7 +166,7 @@ def _changes(manifest: Mapping[str, Any]) -> dict[str, Any]:
     return content | {f"{name}_volume_mm3": counts[name]["volume_mm3"] for name in ("baseline", "followup")}
 
 
-def _lesions(folder: Path, rows: Sequence[Row]) -> list[list[Any]]:
+def _lesions(folder: Path, rows: Sequence[ExaminationRow]) -> list[list[Any]]:
     table: list[list[Any]] = []
     for row in rows:
         if row.status != DONE:

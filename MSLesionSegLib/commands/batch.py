@@ -25,7 +25,7 @@ class BatchOptions(SegmentOptions):
         Path,
         typer.Option("--output", "-o", help="Folder of the derivatives; a stopped batch is resumed in it."),
     ]
-    flips: Mirroring = None
+    mirroring: Mirroring = None
     flair_model: Annotated[
         str | None,
         typer.Option(help="For new: model that finds the lesions on each scan (default: the one in use)."),

@@ -27,7 +27,7 @@ class PairOptions(SegmentOptions):
             help="rigid, affine, restricted-syn (rigid, then few coarse steps) or full-syn (the usual SyN)."
         ),
     ] = "rigid"
-    flips: Annotated[
+    mirroring: Annotated[
         bool,
         typer.Option(
             "--mirroring", "--flips", help="Average over mirrored inputs in all networks; four times as long."

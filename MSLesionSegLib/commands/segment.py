@@ -26,7 +26,7 @@ class OneSessionOptions(SegmentOptions):
     """Options of the tasks that look at one session."""
 
     brain_mask: BrainMask = None
-    flips: Mirroring = None
+    mirroring: Mirroring = None
 
 
 @app.command("flair")

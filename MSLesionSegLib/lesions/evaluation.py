@@ -116,7 +116,7 @@ def load_group(reference_volume_mm3: float) -> str:
     return LOAD_GROUPS[2] if reference_volume_mm3 <= 15000 else LOAD_GROUPS[3]
 
 
-def write_csv(evaluation: Evaluation, path: Path) -> None:
+def write_case_table(evaluation: Evaluation, path: Path) -> None:
     """Write one row per case, units and preset in the columns; undefined values stay empty."""
     with Path(path).open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)

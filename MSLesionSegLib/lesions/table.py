@@ -182,7 +182,7 @@ def of_lesion(columns: Mapping[str, Callable[[Lesion], object]]) -> dict[str, Ca
     return {name: of_row(cell) for name, cell in columns.items()}
 
 
-def write_csv(lesions: Sequence[Lesion], path: Path) -> None:
+def write_lesion_table(lesions: Sequence[Lesion], path: Path) -> None:
     """Write one row per lesion, units in the header; what is not known stays empty."""
     write_table(lesions, _COLUMNS, path)
 

@@ -46,7 +46,7 @@ def predict(
     brain: np.ndarray,
     *,
     device: str = "cpu",
-    flips: bool = False,
+    mirroring: bool = False,
     progress: Progress | None = None,
 ) -> Prediction:
     """Run a model over one brain.
@@ -56,7 +56,7 @@ def predict(
         channels: normalised input, float32 (C, X, Y, Z), on the model's grid.
         brain: brain mask (X, Y, Z); windows without brain are skipped.
         device: ``cpu`` or ``cuda``.
-        flips: average over the input as it is and mirrored along each two of its axes (test-time augmentation);
+        mirroring: average over the input as it is and mirrored along each two of its axes (test-time augmentation);
             takes four times as long and gives the uncertainty. All eight gain 0.003 of Dice
             (model_development/tried.md).
         progress: told the fraction.
@@ -74,7 +74,7 @@ def predict(
     box = bounding_box(brain, MARGIN) or (slice(None),) * 3
     data = torch.from_numpy(np.ascontiguousarray(channels[(slice(None), *box)], dtype=np.float32)).to(device)
     inside = brain[box] > 0
-    mirrorings = MIRROR_AXES if flips else MIRROR_AXES[:1]
+    mirrorings = MIRROR_AXES if mirroring else MIRROR_AXES[:1]
     total, squares = np.zeros(inside.shape, np.float32), np.zeros(inside.shape, np.float32)
     with torch.inference_mode(), _windows_at_once(device) as pool:
         for k, axes in enumerate(mirrorings):
@@ -95,7 +95,7 @@ def predict(
     probability = np.zeros(brain.shape, np.float32)
     probability[box] = mean
     uncertainty = None
-    if flips:
+    if mirroring:
         uncertainty = np.zeros(brain.shape, np.float32)
         uncertainty[box] = np.sqrt(np.clip(squares / len(mirrorings) - mean**2, 0, None)) * inside
     progress.stage("network", 1.0)

@@ -38,8 +38,8 @@ def take_rejected_out(
         mask[place] &= ~piece | others
 
 
-def shared_out(pieces: np.ndarray, voxels: Sequence[Voxel], steps: np.ndarray) -> np.ndarray:
-    """The components that hold ``voxels``, each shared out to the nearest of those in it.
+def split_by_nearest(pieces: np.ndarray, voxels: Sequence[Voxel], steps: np.ndarray) -> np.ndarray:
+    """The components that hold ``voxels``, each split by the nearest of those in it.
 
     Args:
         pieces: components, numbered from 1 (X, Y, Z); each voxel lies in one.

@@ -9,7 +9,7 @@ from typing import TypeGuard
 import numpy as np
 
 from MSLesionSegLib.lesions.components import Voxel, label_components
-from MSLesionSegLib.review.component_split import shared_out
+from MSLesionSegLib.review.component_split import split_by_nearest
 
 JsonDecisions = dict[str, list[list[int]]]
 
@@ -84,7 +84,7 @@ def rejected_labels(
     """
     away, _ = label_components(found & ~mask, connectivity)
     unknown = {n: k.voxel for n, k in enumerate(kept, start=1) if k.voxels is None and away[k.voxel]}
-    labels = np.array([0, *unknown], np.int32)[shared_out(away, list(unknown.values()), steps)]
+    labels = np.array([0, *unknown], np.int32)[split_by_nearest(away, list(unknown.values()), steps)]
     for number, each in enumerate(kept, start=1):
         if each.voxels is not None:
             labels.ravel()[each.voxels[~mask.ravel()[each.voxels]]] = number

@@ -12,7 +12,7 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.evaluation import (
     Evaluation,
     evaluate_pairs,
-    write_csv,
+    write_case_table,
     write_json,
     write_markdown,
 )
@@ -109,7 +109,7 @@ def evaluate(
             progress.warning(finding.code, f"Case {case.name}: {finding.sentence}")
     if output is not None:
         with result_folder.staged(output, TASK, overwrite=overwrite) as folder:
-            write_csv(evaluation, folder / FILES["table"])
+            write_case_table(evaluation, folder / FILES["table"])
             write_json(evaluation, folder / FILES["numbers"])
             write_markdown(evaluation, folder / FILES["text"])
             content = {"program": result_folder.PROGRAM, "version": __version__, "task": TASK}

@@ -13,7 +13,7 @@ from MSLesionSegLib.imaging.normalization import zscore
 from MSLesionSegLib.imaging.reading import InputWarning, read_mask, warnings_of
 from MSLesionSegLib.lesions.components import find_lesions
 from MSLesionSegLib.lesions.flair_confirmation import mark_unconfirmed
-from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_csv
+from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_lesion_table
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.manifest import count_lesions
 from MSLesionSegLib.segmentation.probability import lesion_probability
@@ -47,7 +47,7 @@ def find_on_session(run: Run) -> Found:
         session.brain,
         winsorise_percent=task.winsorise_percent,
         device=run.settings["device"],
-        flips=run.settings["flips"],
+        mirroring=run.settings["flips"],
         progress=watch,
     )
     inside = (np.asarray(session.brain.dataobj) > 0).astype(np.uint8)
@@ -78,7 +78,7 @@ def find_on_session(run: Run) -> Found:
         writers["uncertainty"] = partial(save_image, found.uncertainty, scan)
     if regions is not None and not unclear:
         writers["regions"] = partial(save_image, np.asarray(regions.labels.dataobj), regions.labels)
-    writers["table"] = partial(write_csv, lesions)
+    writers["table"] = partial(write_lesion_table, lesions)
     others = {name: image for name, image in session.images.items() if name != task.reference}
 
     def write_page(path, manifest) -> None:

@@ -90,7 +90,7 @@ def lesion_probability(
     *,
     winsorise_percent: float = 0.0,
     device: str = "cpu",
-    flips: bool = False,
+    mirroring: bool = False,
     progress: Progress | None = None,
 ) -> LesionProbability:
     """Run a model on scans of one patient.
@@ -99,7 +99,7 @@ def lesion_probability(
         images: one per channel of the model, in its order, on one grid.
         brain: mask on that grid.
         winsorise_percent: see :func:`network_input`.
-        device, flips: see :func:`~MSLesionSegLib.network.inference.predict`.
+        device, mirroring: see :func:`~MSLesionSegLib.network.inference.predict`.
         progress: told the stages ``PREPARE``, ``NETWORK`` and ``NATIVE``.
 
     Raises:
@@ -112,7 +112,7 @@ def lesion_probability(
     seen = network_input(images, brain, model.card.spacing_mm, winsorise_percent)
     progress.stage(stages.NETWORK)
     inner = Within(progress, stages.NETWORK)
-    found = predict(model, seen.channels, seen.brain, device=device, flips=flips, progress=inner)
+    found = predict(model, seen.channels, seen.brain, device=device, mirroring=mirroring, progress=inner)
     progress.stage(stages.NATIVE)
     spread = found.uncertainty
     return LesionProbability(

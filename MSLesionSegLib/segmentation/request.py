@@ -35,7 +35,7 @@ class SegmentRequest:
         threshold: probability from which a voxel is lesion (of two visits: change), above 0 and below 1.
         minimum_mm3: smaller lesions are dropped.
         minimum_peak: lesions that nowhere reach this probability are dropped.
-        flips: average over mirrored inputs, of one session with an uncertainty map; four times as long in the
+        mirroring: average over mirrored inputs, of one session with an uncertainty map; four times as long in the
             networks. A comparison does so only if True.
         n4: correct the bias field first.
         overwrite: replace an earlier result of the same task in ``output``.
@@ -55,7 +55,7 @@ class SegmentRequest:
     threshold: float | None = None
     minimum_mm3: float | None = None
     minimum_peak: float | None = None
-    flips: bool | None = None
+    mirroring: bool | None = None
     n4: bool = False
     overwrite: bool = False
     brain_mask: Path | None = None
@@ -131,14 +131,14 @@ def settings_of(request: SegmentRequest, cards: Mapping[str, ModelCard], device:
     if not get_task(request.task).compares:
         return shared | {
             "brain_mask": "given" if request.brain_mask else "found automatically",
-            "flips": cards["model"].flips if request.flips is None else request.flips,
+            "flips": cards["model"].mirroring if request.mirroring is None else request.mirroring,
         }
     return shared | {
         "flair_threshold": cards["flair_model"].threshold,
         "flair_minimum_mm3": cards["flair_model"].minimum_mm3,
         "limits": asdict(Limits()),
         "registration": request.registration,
-        "flips": bool(request.flips),
+        "flips": bool(request.mirroring),
         "force": request.force,
     }
 
@@ -146,13 +146,16 @@ def settings_of(request: SegmentRequest, cards: Mapping[str, ModelCard], device:
 def expected_stages(request: SegmentRequest) -> dict[str, float]:
     """The stages of a request in their order with expected seconds, for a truthful progress bar before it begins."""
     if get_task(request.task).compares:
-        return stages.pair_stages(n4=request.n4, flips=bool(request.flips))
-    flips = request.flips
-    if flips is None:
+        return stages.pair_stages(n4=request.n4, mirroring=bool(request.mirroring))
+    mirroring = request.mirroring
+    if mirroring is None:
         try:
-            flips = read_card(find_models(request)["model"]).flips
+            mirroring = read_card(find_models(request)["model"]).mirroring
         except MSLesionSegError:
-            flips = False  # the run itself will say what is wrong with the model
+            mirroring = False  # the run itself will say what is wrong with the model
     return stages.segmentation_stages(
-        brain_given=request.brain_mask is not None, n4=request.n4, flips=flips, scans=len(request.inputs)
+        brain_given=request.brain_mask is not None,
+        n4=request.n4,
+        mirroring=mirroring,
+        scans=len(request.inputs),
     )

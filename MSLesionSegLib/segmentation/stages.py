@@ -43,7 +43,7 @@ _SECONDS = {
 }
 
 
-def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool, scans: int = 1) -> dict[str, float]:
+def segmentation_stages(*, brain_given: bool, n4: bool, mirroring: bool, scans: int = 1) -> dict[str, float]:
     """Return the stages that a run with these settings goes through, in order, with expected seconds.
 
     ``scans``: how many scans are given; all but one are registered to it.
@@ -56,14 +56,14 @@ def segmentation_stages(*, brain_given: bool, n4: bool, flips: bool, scans: int 
         stages[BRAIN] = 0.2
     if not n4:
         del stages[BIAS]
-    if flips:
+    if mirroring:
         stages[NETWORK] *= len(MIRROR_AXES)
     return stages
 
 
-def pair_stages(*, n4: bool, flips: bool) -> dict[str, float]:
+def pair_stages(*, n4: bool, mirroring: bool) -> dict[str, float]:
     """Return the stages of a comparison of two FLAIRs, in order, with expected seconds."""
-    network = _SECONDS[NETWORK] * (len(MIRROR_AXES) if flips else 1)
+    network = _SECONDS[NETWORK] * (len(MIRROR_AXES) if mirroring else 1)
     stages = {READ: 2 * _SECONDS[READ], MODEL: _SECONDS[MODEL], BRAIN: 2 * _SECONDS[BRAIN]}
     if n4:
         stages[BIAS] = 2 * _SECONDS[BIAS]

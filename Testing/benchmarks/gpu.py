@@ -83,8 +83,10 @@ def brain_seconds(model: Model, scan: Path | None, device: str) -> dict[str, flo
     """The program's own way over one brain, as it is and mirrored."""
     brain = make_brain(scan)
     return {
-        name: seconds(lambda flips=flips: ours(model, brain, flips=flips, device=device), device, 3)
-        for name, flips in (("one brain", False), ("one brain, mirrored", True))
+        name: seconds(
+            lambda mirroring=mirroring: ours(model, brain, mirroring=mirroring, device=device), device, 3
+        )
+        for name, mirroring in (("one brain", False), ("one brain, mirrored", True))
     }
 
 

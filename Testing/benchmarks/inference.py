@@ -124,11 +124,11 @@ def whole(run: Callable[[torch.Tensor], torch.Tensor], brain: Brain, multiple: i
     return probability
 
 
-def ours(model: Model, brain: Brain, *, flips: bool = False, device: str = "cpu") -> np.ndarray:
+def ours(model: Model, brain: Brain, *, mirroring: bool = False, device: str = "cpu") -> np.ndarray:
     """The program's own way."""
     from MSLesionSegLib.network.inference import predict
 
-    return predict(model, brain.channels, brain.mask, flips=flips, device=device).probability
+    return predict(model, brain.channels, brain.mask, mirroring=mirroring, device=device).probability
 
 
 def means(model: Model, brain: Brain) -> dict[str, Callable[[], np.ndarray]]:
@@ -170,7 +170,7 @@ def means(model: Model, brain: Brain) -> dict[str, Callable[[], np.ndarray]]:
         }
     return rows | {
         OURS: lambda: ours(model, brain),
-        f"{OURS}, mirrored": lambda: ours(model, brain, flips=True),
+        f"{OURS}, mirrored": lambda: ours(model, brain, mirroring=True),
     }
 
 

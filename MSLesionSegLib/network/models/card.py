@@ -21,7 +21,7 @@ class ModelCard:
         parent: name of the model that training started from, or None.
         threshold, minimum_mm3, minimum_peak: what counts as a lesion, see
             :class:`~MSLesionSegLib.lesions.components.LesionRule`.
-        flips: whether it averages over mirrored inputs unless told otherwise.
+        mirroring: whether it averages over mirrored inputs unless told otherwise.
         activation: what makes probabilities of its output, see :mod:`~MSLesionSegLib.network.activation`.
         recipe: the whole training recipe.
         training: cases, their number by source and a fingerprint of them.
@@ -41,7 +41,7 @@ class ModelCard:
     threshold: float = 0.5
     minimum_mm3: float = 0.0
     minimum_peak: float = 0.0
-    flips: bool = False
+    mirroring: bool = False
     activation: str = "sigmoid"
     recipe: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -58,4 +58,5 @@ class ModelCard:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON types, the content of ``card.json``."""
-        return asdict(self) | {"architecture": self.architecture.as_dict()}
+        content = asdict(self) | {"architecture": self.architecture.as_dict()}
+        return {"flips" if name == "mirroring" else name: value for name, value in content.items()}

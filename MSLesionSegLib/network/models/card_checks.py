@@ -84,7 +84,7 @@ def _wrong_type(card: ModelCard) -> str:
         return "its parent is not the name of a model"
     if not all(isinstance(text, str) for text in (*card.channels, *card.credits, *card.earlier_sha256)):
         return "its channels, credits or earlier_sha256 are not text"
-    if not isinstance(card.flips, bool):
+    if not isinstance(card.mirroring, bool):
         return "its flips is neither true nor false"
     gate = card.results.get("gate")
     if gate is not None and not (isinstance(gate, dict) and isinstance(gate.get("sentence"), str)):

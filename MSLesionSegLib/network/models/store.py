@@ -98,6 +98,7 @@ def read_card(folder: Path) -> ModelCard:
             raise ModelError(f"Model {folder.name} was written by a newer MSLesionSeg; update to use it.")
         content["architecture"] = Architecture.from_dict(content["architecture"])
         content["channels"] = tuple(content["channels"])
+        content["mirroring"] = content.pop("flips", False)
         for name in ("credits", "earlier_sha256"):
             content[name] = tuple(content.get(name, ()))
         known = {entry.name for entry in fields(ModelCard)}

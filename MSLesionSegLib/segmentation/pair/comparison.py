@@ -48,7 +48,7 @@ class ChangeSettings:
         flair_rule: what counts as a lesion in the probability of lesion.
         limits: what change must show to count.
         registration: preset.
-        device, flips: see :func:`~MSLesionSegLib.network.inference.predict`.
+        device, mirroring: see :func:`~MSLesionSegLib.network.inference.predict`.
     """
 
     rule: LesionRule
@@ -56,7 +56,7 @@ class ChangeSettings:
     limits: Limits = field(default_factory=Limits)
     registration: str = "rigid"
     device: str = "cpu"
-    flips: bool = False
+    mirroring: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,7 @@ def with_lesions(
 ) -> Timepoint:
     """A scan with its brain mask and its lesion probability by the FLAIR model."""
     found = lesion_probability(
-        model, [flair], brain, device=settings.device, flips=settings.flips, progress=progress
+        model, [flair], brain, device=settings.device, mirroring=settings.mirroring, progress=progress
     )
     return Timepoint(flair, brain, nib.Nifti1Image(found.probability, flair.affine))
 
@@ -151,7 +151,7 @@ def find_change(
             channels_of(model.card.channels, first, second),
             pair.brain,
             device=settings.device,
-            flips=settings.flips,
+            mirroring=settings.mirroring,
         ).probability
         for first, second in ((pair.baseline, pair.followup), (pair.followup, pair.baseline))
     )

@@ -123,7 +123,7 @@ def change_settings(request: SegmentRequest, cards: Mapping[str, ModelCard], dev
         flair_rule=LesionRule(flair.threshold, flair.minimum_mm3, flair.minimum_peak, CONNECTIVITY),
         registration=request.registration,
         device=device,
-        flips=bool(request.flips),
+        mirroring=bool(request.mirroring),
     )
 
 

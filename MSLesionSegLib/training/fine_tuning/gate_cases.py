@@ -47,7 +47,7 @@ def compare_models(
             )
         progress.stage(GATE)
         inner = Within(progress, GATE)
-        earlier = share_out(buffer_for(cases, one.card.task, replay))[1]
+        earlier = hold_out(buffer_for(cases, one.card.task, replay))[1]
         return judge_candidate(one, other, validation, earlier, device=where, progress=inner)
 
 
@@ -57,8 +57,8 @@ def buffer_for(cases: Path, task: str, names: Sequence[str] | None) -> tuple[Exa
     return replay_examples(task, names, other_than=own)
 
 
-def share_out(buffer: Sequence[Example]) -> tuple[list[Example], list[Example]]:
-    """Buffer examples to train on, and those that are kept for the gate: about a third of each site.
+def hold_out(buffer: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Buffer examples to train on, and those that are held out for the gate: about a third of each site.
 
     The content of an example decides, so that one that was once kept for the gate stays so; where that would keep
     none or all of a site, its first one is kept. The only example of a site is trained on.

@@ -30,7 +30,7 @@ from MSLesionSegLib.tasks import Task, get_task
 from MSLesionSegLib.training.examples import case_examples
 from MSLesionSegLib.training.examples.example import Example, fingerprint
 from MSLesionSegLib.training.fine_tuning.budget import check_patch
-from MSLesionSegLib.training.fine_tuning.gate_cases import share_out
+from MSLesionSegLib.training.fine_tuning.gate_cases import hold_out
 from MSLesionSegLib.training.fine_tuning.leave_one_out import leave_one_out
 from MSLesionSegLib.training.fine_tuning.promotion_gate import FEWEST_CASES, Verdict, judge_candidate
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
@@ -158,7 +158,7 @@ def _run(
     device = choose_device(request.device)
     training, validation = _prepared(request, cases, run.examples, progress, group)
     progress.stage(MEASURE)
-    replay, earlier = share_out(request.buffer)
+    replay, earlier = hold_out(request.buffer)
     if not request.replay:
         replay = []
     tuning = FineTuning(

@@ -124,7 +124,7 @@ def with_remarks(verdict: Verdict, *remarks: str) -> Verdict:
 
 def mirroring_remark(old: Model, new: Model) -> str:
     """Says that the gate looks once where use looks four times; empty where use looks once too."""
-    if not (old.card.flips or new.card.flips):
+    if not (old.card.mirroring or new.card.mirroring):
         return ""
     return "Both were measured without the averaging over mirrored inputs that they have in use."
 

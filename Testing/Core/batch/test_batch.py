@@ -14,7 +14,7 @@ import pytest
 
 from MSLesionSegLib.batch.batch import BatchRequest, run_batch
 from MSLesionSegLib.batch.examinations import Examination
-from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, LESIONS, Row, write_tables
+from MSLesionSegLib.batch.tables import DONE, EXAMINATIONS, LESIONS, ExaminationRow, write_tables
 from MSLesionSegLib.batch.workers import run_here
 from MSLesionSegLib.errors import BatchError, Cancelled, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
@@ -147,7 +147,7 @@ def test_a_result_that_cannot_be_compared_fails_alone(copied, dataset, models):
 
 
 def test_a_result_that_has_gone_meanwhile_is_told_in_the_table(tmp_path):
-    gone = Row(Examination("sub-09", "", {}), DONE)
+    gone = ExaminationRow(Examination("sub-09", "", {}), DONE)
     write_tables(tmp_path, "flair", [gone])
     (row,) = table(tmp_path)
     assert (row["status"], row["problem"]) == ("failed", "Its result is gone.")

@@ -15,7 +15,7 @@ from MSLesionSegLib.lesions.evaluation import (
     evaluate_pairs,
     load_group,
     to_markdown,
-    write_csv,
+    write_case_table,
     write_json,
     write_markdown,
 )
@@ -151,7 +151,7 @@ def test_an_unknown_preset_or_nothing_to_do_is_a_settings_error(pairs) -> None:
 
 def test_the_files_hold_the_numbers_and_their_definitions(pairs, tmp_path: Path) -> None:
     result = evaluate_pairs(pairs, preset="msseg")
-    write_csv(result, tmp_path / "cases.csv")
+    write_case_table(result, tmp_path / "cases.csv")
     write_json(result, tmp_path / "evaluation.json")
     write_markdown(result, tmp_path / "evaluation.md")
     with (tmp_path / "cases.csv").open(newline="", encoding="utf-8") as stream:

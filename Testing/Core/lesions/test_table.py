@@ -24,7 +24,7 @@ from MSLesionSegLib.lesions.table import (
     lesion_table,
     longest_axis,
     totals_by_region,
-    write_csv,
+    write_lesion_table,
 )
 
 
@@ -136,7 +136,9 @@ def test_totals_name_every_region_and_undetermined_only_when_it_occurs() -> None
 
 
 def test_the_csv_has_units_in_its_header_and_empty_cells_for_the_unknown(tmp_path: Path) -> None:
-    write_csv(lesion_table(two_lesions(np.diag([1.0, 1.0, 2.0, 1.0])), None, None), tmp_path / "lesions.csv")
+    write_lesion_table(
+        lesion_table(two_lesions(np.diag([1.0, 1.0, 2.0, 1.0])), None, None), tmp_path / "lesions.csv"
+    )
     with (tmp_path / "lesions.csv").open(newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert rows[0]["volume_mm3"] == "48.00"

@@ -122,7 +122,7 @@ def test_nothing_is_found_where_there_is_no_brain(head):
 def test_mirrored_passes_agree_for_a_network_without_a_side(head):
     image, brain = head
     once = inference.predict(model(), image, brain)
-    averaged = inference.predict(model(), image, brain, flips=True)
+    averaged = inference.predict(model(), image, brain, mirroring=True)
     np.testing.assert_allclose(averaged.probability, once.probability, atol=1e-3)
     assert averaged.uncertainty.max() < 1e-2
     assert once.uncertainty is None
@@ -140,7 +140,7 @@ class OneSided(torch.nn.Module):
 def test_disagreement_between_mirrored_passes_shows_as_uncertainty(head):
     image, brain = head
     one_sided = Model(model().card, OneSided(), Path())
-    found = inference.predict(one_sided, image[:, :96, :90], brain[:96, :90], flips=True)
+    found = inference.predict(one_sided, image[:, :96, :90], brain[:96, :90], mirroring=True)
     assert found.uncertainty[21, 17, 11] == pytest.approx(0.5, abs=0.05)
 
 

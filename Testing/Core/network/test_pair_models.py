@@ -57,7 +57,7 @@ def test_what_is_bright_after_gadolinium_alone_is_found_and_what_is_bright_in_bo
     pre, bright = noise(0.8), balls(2.0)  # z-scores: tails are clipped at about 2
     post = pre + noise(0.1)[::-1]
     enhanced, both, nothing = (
-        predict(model, np.stack(pair) * BRAIN, BRAIN, flips=True).probability
+        predict(model, np.stack(pair) * BRAIN, BRAIN, mirroring=True).probability
         for pair in ((pre, post + bright), (pre + bright, post + bright), (pre, post))
     )
     assert all(enhanced[centre] > 0.5 for centre in LESIONS)

@@ -174,7 +174,7 @@ def test_settings_change_the_mask_and_stand_in_the_manifest(result, head, tmp_pa
         threshold=0.8,
         minimum_mm3=100.0,
         brain_mask=brain,
-        flips=True,
+        mirroring=True,
         n4=True,
     )
     assert array(other.files["mask"]).sum() < array(result.files["mask"]).sum()
@@ -187,7 +187,7 @@ def test_settings_change_the_mask_and_stand_in_the_manifest(result, head, tmp_pa
 
 def test_what_is_not_asked_for_comes_from_the_model_card(head, tmp_path, models, monkeypatch):
     mine = shutil.copytree(models / "tiny", tmp_path / "tiny")
-    write_card(mine, replace(read_card(mine), threshold=0.7, minimum_peak=0.9, flips=True))
+    write_card(mine, replace(read_card(mine), threshold=0.7, minimum_peak=0.9, mirroring=True))
     monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path))
     result = run(head.save(tmp_path), tmp_path / "out")
     assert (result.settings["threshold"], result.settings["minimum_peak"]) == (0.7, 0.9)
@@ -211,7 +211,7 @@ def test_progress_goes_through_the_stages_that_were_announced(head, tmp_path, mo
     recorder = Recorder()
     run(head.save(tmp_path), tmp_path / "out", recorder)
     told = list(dict.fromkeys(recorder.stages))
-    assert told == list(segmentation_stages(brain_given=False, n4=False, flips=False))
+    assert told == list(segmentation_stages(brain_given=False, n4=False, mirroring=False))
 
 
 def test_an_existing_result_is_refused_before_the_scan_is_read(result, tmp_path, models):

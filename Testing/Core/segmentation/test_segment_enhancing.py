@@ -229,4 +229,4 @@ def test_progress_goes_through_the_stages_that_were_announced(pair, bright, tmp_
     recorder = Recorder()
     run({**pair.scans, "flair": pair.flair}, tmp_path / "out", bright, recorder)
     told = list(dict.fromkeys(recorder.stages))
-    assert told == list(segmentation_stages(brain_given=False, n4=False, flips=False, scans=3))
+    assert told == list(segmentation_stages(brain_given=False, n4=False, mirroring=False, scans=3))

@@ -167,8 +167,8 @@ def test_the_verdict_says_that_the_averaging_of_use_was_left_out():
     same = scores(0.4, 0.5, 0.6)
     verdict = decide(same, [], same, [])
     plain, mirrored = (
-        Model(ModelCard("m", "flair", Architecture(), ("FLAIR",), flips=flips), None, Path())
-        for flips in (False, True)
+        Model(ModelCard("m", "flair", Architecture(), ("FLAIR",), mirroring=mirroring), None, Path())
+        for mirroring in (False, True)
     )
     assert with_remarks(verdict, mirroring_remark(plain, plain)) == verdict
     assert with_remarks(verdict, mirroring_remark(plain, mirrored)).sentence.endswith(
