@@ -99,8 +99,9 @@ def prepare_scan(scan: TrainingScan, folder: Path, healing: Healing | None = Non
     seen = network_input([image], brain)
     label = fractions(mask, seen) * (0 if healing else 1)
     attention = None if focus is None else fractions(focus, seen)
-    facts = {"site": scan.site, "source": scan.sha256}
-    return write_example(folder, seen.channels, label, seen.brain, focus=attention, **facts)
+    return write_example(
+        folder, seen.channels, label, seen.brain, site=scan.site, source=scan.sha256, focus=attention
+    )
 
 
 def paint_over(
