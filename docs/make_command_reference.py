@@ -26,16 +26,14 @@ work together: [command-line.md](command-line.md).
 
 
 def reference() -> str:
-    """The page: a table of all commands, the options that several of them take, then a section for each."""
+    """The page: links to all commands, the options that several of them take, then a section for each."""
     commands = list(_leaves(typer.main.get_command(app), "mslesionseg"))
     counts = Counter(row for _, command in commands for row in _rows(command, "option"))
-    shared = {row: None for row, count in counts.items() if count > 2}
-    lines = [HEAD, "| Command | What it does |", "| --- | --- |"]
-    lines += [
-        f"| [`{name}`](#{name.replace(' ', '-')}) | {_cell(_summary(command))} |"
-        for name, command in commands
-    ]
-    lines += ["", f"## {SHARED}", "", *_table("Option", shared)]
+    common = [row for row, count in counts.items() if count > 2]
+    meanings = Counter(option for option, *_ in common)
+    shared = [row for row in common if meanings[row[0]] == 1]
+    links = (f"[`{name.partition(' ')[2]}`](#{name.replace(' ', '-')})" for name, _ in commands)
+    lines = [HEAD, f"{' · '.join(links)}\n", f"## {SHARED}\n", *_table("Option", shared)]
     sections = [_section(name, command, shared) for name, command in commands]
     return "\n".join(lines) + "\n" + "\n".join(sections)
 
@@ -68,10 +66,6 @@ def _section(name: str, command: Any, shared: Container[tuple[str, str, str]]) -
     lines += _table("Argument or option", own) if own else []
     link = SHARED.lower().replace(" ", "-")
     return "\n".join(lines + ([f"{'And ' if own else ''}[as others](#{link}): {also}.", ""] if also else []))
-
-
-def _summary(command: Any) -> str:
-    return command.help.strip().split("\n\n")[0]
 
 
 def _usage(parameter: Any) -> str:
