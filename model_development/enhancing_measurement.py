@@ -15,12 +15,12 @@ from model_development.results import binarise, false_positive_table
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT, zscore
 from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.imaging.writing import save_in_folder
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.evaluation import evaluate_pairs, to_markdown
 from MSLesionSegLib.network.models.store import load_model
 from MSLesionSegLib.segmentation.probability import lesion_probability
-from MSLesionSegLib.segmentation.result_folder import save_in_folder
 from MSLesionSegLib.synthesis.gadolinium_enhancement import insert_foci
 from MSLesionSegLib.tasks import get_task
 

@@ -12,12 +12,12 @@ import numpy as np
 from model_development.default_models import REAL_MS, ROTATION
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.imaging.writing import save_in_folder
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.models.store import Model, load_model, read_card
 from MSLesionSegLib.segmentation.probability import lesion_probability
-from MSLesionSegLib.segmentation.result_folder import save_in_folder
 from MSLesionSegLib.training.examples.dataset_examples import TrainingScan, find_scans, paint_over
 
 LESION_FREE = "lesion-free"

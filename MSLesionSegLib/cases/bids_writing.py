@@ -27,8 +27,8 @@ from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.deidentification import content_hash, save_scrubbed
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.imaging.scanner import scanner_facts
+from MSLesionSegLib.imaging.writing import save_image
 from MSLesionSegLib.lesions.components import label_components
-from MSLesionSegLib.segmentation.result_folder import save_image
 from MSLesionSegLib.tasks import Task
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # no 0, 1, i, l, o: they are mistaken for one another

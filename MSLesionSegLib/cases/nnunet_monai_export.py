@@ -18,8 +18,8 @@ from MSLesionSegLib.errors import MSLesionSegError, SettingsError
 from MSLesionSegLib.files.atomic import atomic_folder, output_errors
 from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
+from MSLesionSegLib.imaging.writing import save_image
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.segmentation.result_folder import save_image
 from MSLesionSegLib.tasks import get_task
 
 EXPORT = "export cases"

@@ -41,3 +41,15 @@ def check_new(path: Path) -> None:
     check_name_length(path)
     if os.path.exists(path):  # unlike Path.exists no error for a path that is too long
         raise OutputError(f"{path} exists already. Give another name.")
+
+
+def absolute(path: Path) -> Path:
+    """A path without links and ``~``.
+
+    Raises:
+        OutputError: the home folder of nobody.
+    """
+    try:
+        return Path(os.path.realpath(Path(path).expanduser()))
+    except RuntimeError as error:
+        raise OutputError(f"{path}: {error}") from error

@@ -9,10 +9,12 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from MSLesionSegLib.imaging.writing import save_in_folder
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.metrics import CaseMetrics, compare_masks
-from MSLesionSegLib.segmentation import result_folder, stages
+from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.request import SegmentRequest
+from MSLesionSegLib.segmentation.result_folder import check_output
 from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 
 TASK = "flair"
@@ -46,12 +48,12 @@ def run_demo(
 
     from MSLesionSegLib.synthesis.patient import synthetic_patient
 
-    result_folder.check_output(folder, TASK, overwrite=overwrite)
+    check_output(folder, TASK, overwrite=overwrite)
     progress.stage(stages.SYNTHESIS)
     patient = synthetic_patient(seed, lesions=LESIONS)
     home = output / "patient"
     scan = home / "synthetic_FLAIR.nii.gz"
-    result_folder.save_in_folder(
+    save_in_folder(
         home,
         {
             scan.name: (np.asarray(patient.flair.dataobj, np.float32), patient.flair),

@@ -11,6 +11,7 @@ from nibabel.affines import voxel_sizes
 
 from MSLesionSegLib.imaging.normalization import zscore
 from MSLesionSegLib.imaging.reading import InputWarning, read_mask, warnings_of
+from MSLesionSegLib.imaging.writing import save_image
 from MSLesionSegLib.lesions.components import find_lesions
 from MSLesionSegLib.lesions.flair_confirmation import mark_unconfirmed
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_lesion_table
@@ -18,7 +19,7 @@ from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.manifest import count_lesions
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.segmentation.request import lesion_rule
-from MSLesionSegLib.segmentation.result_folder import output_names, save_image, stem_of
+from MSLesionSegLib.segmentation.result_folder import output_names, stem_of
 from MSLesionSegLib.segmentation.run import Found, Run, find_regions, smallest_type
 from MSLesionSegLib.segmentation.session import coregister, correct_bias
 

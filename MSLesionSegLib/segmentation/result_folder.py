@@ -1,21 +1,17 @@
-"""The result folder: names, images without patient text, and writing that is all or nothing."""
+"""The result folder: names, and writing that is all or nothing."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
-import numpy as np
-
 from MSLesionSegLib.errors import OutputError
-from MSLesionSegLib.files.atomic import atomic_file, atomic_folder, hidden_beside, output_errors, recover
-from MSLesionSegLib.files.file_names import check_name_length
+from MSLesionSegLib.files.atomic import atomic_folder, hidden_beside, output_errors, recover
+from MSLesionSegLib.files.file_names import absolute, check_name_length
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.files.hidden_files import is_hidden_file
 from MSLesionSegLib.imaging.formats import without_ending
@@ -24,7 +20,6 @@ MANIFEST = "result.json"
 PROGRAM = "mslesionseg"
 _LONGEST_STEM = 180  # the longest output name has 43 characters more
 _ANOTHER_OUTPUT = "Choose another output folder."
-_GEOMETRY = ("pixdim", "qform_code", "quatern", "qoffset", "sform_code", "srow")
 
 
 def stem_of(path: Path, sequence: str = "flair") -> str:
@@ -70,7 +65,7 @@ def check_output(folder: Path, task: str, *, overwrite: bool, inputs: Sequence[P
     Raises:
         OutputError: with a sentence that says what to do.
     """
-    folder = _absolute(folder)
+    folder = absolute(folder)
     check_name_length(folder)
     with output_errors(folder, _ANOTHER_OUTPUT):
         recover(folder)
@@ -94,7 +89,7 @@ def staged(folder: Path, task: str, *, overwrite: bool = False) -> Iterator[Path
     Raises:
         OutputError: as :func:`check_output`, for what came into being in the meantime.
     """
-    folder = _absolute(folder)
+    folder = absolute(folder)
 
     def check() -> None:
         if folder.exists():
@@ -102,38 +97,6 @@ def staged(folder: Path, task: str, *, overwrite: bool = False) -> Iterator[Path
 
     with output_errors(folder, _ANOTHER_OUTPUT), atomic_folder(folder, check) as work:
         yield work
-
-
-def save_image(data: np.ndarray, reference: nib.Nifti1Image, path: Path) -> None:
-    """Save ``data`` (X, Y, Z) on ``reference``'s grid with a fresh header: geometry and units, no free text.
-
-    uint8, int16 and int32 labels and float32 maps keep their type. sform, qform and their codes are those of
-    ``reference``, so that every reader finds ``data`` where it finds the reference, also where the two
-    positions differ.
-
-    Raises:
-        ValueError: the shapes differ.
-    """
-    if data.shape != reference.shape[:3]:
-        raise ValueError(f"data {data.shape} does not lie on the grid {reference.shape[:3]}")
-    header = nib.Nifti1Header()
-    header.set_data_dtype(data.dtype)
-    header.set_data_shape(data.shape)
-    for field in header:
-        if field.startswith(_GEOMETRY):
-            header[field] = reference.header[field]
-    header["pixdim"][4:] = 1
-    header.set_xyzt_units("mm")
-    nib.save(nib.Nifti1Image(data, header.get_best_affine(), header), path)
-
-
-def save_in_folder(folder: Path, images: Mapping[str, tuple[np.ndarray, nib.Nifti1Image]]) -> None:
-    """Save images (data, reference) by file name into a folder; each file whole or not at all."""
-    folder = _absolute(folder)
-    with output_errors(folder, _ANOTHER_OUTPUT):
-        for name, (data, reference) in images.items():
-            with atomic_file(folder / name) as work:
-                save_image(data, reference, work)
 
 
 def write_manifest(content: dict[str, Any], folder: Path) -> Path:
@@ -163,7 +126,7 @@ def _check_existing(folder: Path, task: str, overwrite: bool, inputs: Sequence[P
             f"{folder} holds a result already. Give another output folder, or --overwrite to replace it."
         )
     for path in inputs:
-        if _absolute(path).is_relative_to(folder):
+        if absolute(path).is_relative_to(folder):
             raise OutputError(f"The input {path} lies in {folder}, which would be replaced. Move it first.")
     own = [MANIFEST, *manifest["files"].values()]
     foreign = [path.name for path in found if path.name not in own or path.is_dir()]
@@ -183,10 +146,3 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return content if ours else None
-
-
-def _absolute(path: Path) -> Path:
-    try:
-        return Path(os.path.realpath(Path(path).expanduser()))
-    except RuntimeError as error:  # a home folder of nobody
-        raise OutputError(f"{path}: {error}") from error

@@ -16,7 +16,7 @@ from MSLesionSegModule.scene.reviewSession import ReviewSession
 from MSLesionSegModule.scene.storedResult import readResult
 
 from MSLesionSegLib.errors import MSLesionSegError
-from MSLesionSegLib.segmentation.result_folder import save_image
+from MSLesionSegLib.imaging.writing import save_image
 from MSLesionSegLib.tasks import TASKS
 from phantoms.comparison import REGIONS_AFFINE, SHIFT_LPS, compared
 

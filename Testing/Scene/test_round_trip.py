@@ -26,7 +26,8 @@ def session_for(volume, path: Path, folder: Path, probability: np.ndarray) -> Re
     """A result folder as the core writes it, brought into the scene; ``probability`` lies on the file's grid."""
     import json
 
-    from MSLesionSegLib.segmentation.result_folder import output_names, save_image
+    from MSLesionSegLib.imaging.writing import save_image
+    from MSLesionSegLib.segmentation.result_folder import output_names
 
     folder.mkdir()
     names = output_names("sub-01")

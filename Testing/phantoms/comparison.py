@@ -11,8 +11,8 @@ import scene as harness
 import SimpleITK as sitk
 
 from MSLesionSegLib.files.checksums import file_sha256
+from MSLesionSegLib.imaging.writing import save_image
 from MSLesionSegLib.lesions.atlas import CORTEX, VENTRICLES, WHITE_MATTER
-from MSLesionSegLib.segmentation.result_folder import save_image
 from MSLesionSegLib.tasks import TASKS
 from phantoms.hospital import save_patient
 

@@ -65,7 +65,8 @@ def save_result(scan: Path, lesions: np.ndarray, folder: Path) -> Path:
     import json
 
     from MSLesionSegLib.files.checksums import file_sha256
-    from MSLesionSegLib.segmentation.result_folder import output_names, save_image
+    from MSLesionSegLib.imaging.writing import save_image
+    from MSLesionSegLib.segmentation.result_folder import output_names
 
     folder.mkdir()
     names, image = output_names(scan.name.split(".")[0]), nib.load(scan)

@@ -46,7 +46,7 @@ def writeCorrected(session: ReviewSession, path: Path) -> Path:
     """
     import nibabel as nib
 
-    from MSLesionSegLib.segmentation.result_folder import save_in_folder
+    from MSLesionSegLib.imaging.writing import save_in_folder
 
     path.parent.mkdir(parents=True, exist_ok=True)
     source = originalFiles(session, path.parent)[session.task.reviewed_on]
@@ -65,7 +65,7 @@ def draftFile(session: ReviewSession, source: Path, folder: Path) -> Path | None
         return None
     import nibabel as nib
 
-    from MSLesionSegLib.segmentation.result_folder import save_in_folder
+    from MSLesionSegLib.imaging.writing import save_in_folder
 
     image, scan = nib.load(draft), nib.load(source)
     if image.shape[:3] == scan.shape[:3] and np.allclose(image.affine, scan.affine, atol=1e-3):

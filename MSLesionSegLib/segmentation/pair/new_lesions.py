@@ -14,6 +14,7 @@ from MSLesionSegLib.imaging.checks.comparability import Check, overall
 from MSLesionSegLib.imaging.dicom import acquisition_date
 from MSLesionSegLib.imaging.reading import InputWarning, Scan
 from MSLesionSegLib.imaging.registration import Registration
+from MSLesionSegLib.imaging.writing import save_image
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.followup_table import FollowedLesion, count_followed, follow_table, write_followed
 from MSLesionSegLib.lesions.lesion_states import STATES
@@ -35,7 +36,7 @@ from MSLesionSegLib.segmentation.pair.earlier_ids import (
 )
 from MSLesionSegLib.segmentation.pair.native_space import ids_on, map_on
 from MSLesionSegLib.segmentation.request import CONNECTIVITY, SegmentRequest, lesion_rule
-from MSLesionSegLib.segmentation.result_folder import MANIFEST, save_image
+from MSLesionSegLib.segmentation.result_folder import MANIFEST
 from MSLesionSegLib.segmentation.run import Found, Run, find_regions, smallest_type
 
 

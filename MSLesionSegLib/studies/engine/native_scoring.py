@@ -62,8 +62,8 @@ def _score(
     model: Model, case: Mapping[str, str], files: Mapping[str, str], threshold: float, context: CellContext
 ) -> dict[str, Any]:
     from MSLesionSegLib.imaging.reading import read_mask
+    from MSLesionSegLib.imaging.writing import save_in_folder
     from MSLesionSegLib.segmentation.probability import lesion_probability
-    from MSLesionSegLib.segmentation.result_folder import save_in_folder
 
     image, reference = _scan(case, files)
     brain = read_mask(Path(files[f"brain:{case['site']}/{case['name']}"]), image)

@@ -13,9 +13,9 @@ from MSLesionSegLib.cases.case_set import read_cases, require_set
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.reading import read_scan
+from MSLesionSegLib.imaging.writing import save_in_folder
 from MSLesionSegLib.jobs.progress import Progress, Within
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.segmentation.result_folder import save_in_folder
 from MSLesionSegLib.training.examples.case_examples import prepare_cases
 from MSLesionSegLib.training.examples.dataset_examples import TrainingScan, find_scans, prepare_dataset
 from MSLesionSegLib.training.examples.example import Example, check_untouched, read_examples

@@ -13,8 +13,8 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.writing import save_in_folder
 from MSLesionSegLib.network.models.store import find_model, read_card
-from MSLesionSegLib.segmentation.result_folder import save_in_folder
 from MSLesionSegLib.studies.engine.cells import Cell, CellContext, known_as
 from MSLesionSegLib.studies.engine.recipes import with_length
 from MSLesionSegLib.studies.engine.study_cases import NativeCase

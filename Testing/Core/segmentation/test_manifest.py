@@ -14,6 +14,7 @@ from MSLesionSegLib.imaging.checks.missing_values import fill_missing
 from MSLesionSegLib.imaging.checks.position import check_position_codes
 from MSLesionSegLib.imaging.reading import InputWarning, Scan
 from MSLesionSegLib.segmentation.manifest import make_manifest
+from MSLesionSegLib.segmentation.result_folder import write_manifest
 
 GRID = np.diag([1.0, 1.0, 5.0, 1.0])
 IMAGE = nib.Nifti1Image(np.zeros((120, 120, 30), np.float32), GRID)
@@ -104,3 +105,8 @@ def test_every_finding_of_the_reader_begins_with_the_name_and_holds_it_nowhere_e
     for finding in findings:
         assert finding.sentence.startswith(f"{name} ")
         assert finding.sentence.count(name) == 1
+
+
+def test_the_manifest_is_plain_json(tmp_path):
+    path = write_manifest({"program": "mslesionseg", "counts": {"lesions": 3}}, tmp_path)
+    assert json.loads(path.read_text())["counts"]["lesions"] == 3

@@ -1,8 +1,7 @@
-"""Images of a result: the geometry of the scan, and none of its text."""
+"""Images that are written: the geometry of the scan, and none of its text."""
 
 from __future__ import annotations
 
-import json
 import time
 
 import nibabel as nib
@@ -10,10 +9,7 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.imaging.reading import read_scan
-from MSLesionSegLib.segmentation.result_folder import (
-    save_image,
-    write_manifest,
-)
+from MSLesionSegLib.imaging.writing import save_image
 
 
 def test_images_carry_the_geometry_and_none_of_the_text(tmp_path):
@@ -73,8 +69,3 @@ def test_the_same_image_gives_the_same_bytes(tmp_path):
         save_image(data, reference, tmp_path / name / "p.nii.gz")
         time.sleep(0.01)
     assert (tmp_path / "one/p.nii.gz").read_bytes() == (tmp_path / "two/p.nii.gz").read_bytes()
-
-
-def test_the_manifest_is_plain_json(tmp_path):
-    path = write_manifest({"program": "mslesionseg", "counts": {"lesions": 3}}, tmp_path)
-    assert json.loads(path.read_text())["counts"]["lesions"] == 3
