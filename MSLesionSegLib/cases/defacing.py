@@ -12,9 +12,8 @@ from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.deidentification import scrubbed
 from MSLesionSegLib.imaging.formats import open_volume
 from MSLesionSegLib.imaging.reading import read_scan, scaled
-from MSLesionSegLib.lesions.metrics import dice
 from MSLesionSegLib.network.brain_extraction import brain_mask, close_sulci
-from MSLesionSegLib.network.brain_mask_check import brain_shape, shape_doubts
+from MSLesionSegLib.network.brain_mask_check import brain_shape, dice, shape_doubts
 
 # Brains found on 29 FLAIR scans of five public data sets (four are resampled copies) leave out at most 3.5 % of the
 # atlas' brain more than 10 mm below its surface, and reach more than 15 mm beyond it with at most 0.6 ml.

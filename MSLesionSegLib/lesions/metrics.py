@@ -127,11 +127,6 @@ class JudgedLesions:
     predicted_labels: np.ndarray
 
 
-def dice(one: np.ndarray, other: np.ndarray) -> float:
-    """Dice of two bool masks on the same grid, 0 to 1; 0 for two empty ones."""
-    return float(2 * (one & other).sum() / max(one.sum() + other.sum(), 1))
-
-
 def compare_masks(
     prediction: np.ndarray,
     reference: np.ndarray,

@@ -16,7 +16,6 @@ from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.itk_conversion import to_itk
 from MSLesionSegLib.lesions.atlas import ATLAS
 from MSLesionSegLib.lesions.components import bounding_box
-from MSLesionSegLib.lesions.metrics import dice
 from MSLesionSegLib.network.brain_extraction import brain_mask
 
 if TYPE_CHECKING:
@@ -133,6 +132,11 @@ def judge_given_brain(brain: nib.Nifti1Image, scan: nib.Nifti1Image) -> tuple[In
             ),
         )
     return doubts
+
+
+def dice(one: np.ndarray, other: np.ndarray) -> float:
+    """Dice of two bool masks on the same grid, 0 to 1; 0 for two empty ones."""
+    return float(2 * (one & other).sum() / max(one.sum() + other.sum(), 1))
 
 
 def shape_doubts(shape: BrainShape) -> list[str]:
