@@ -5,7 +5,7 @@
 PYTEST_ARGS ?= -n 2 --dist worksteal
 SLICER := $(VENV)/slicer
 ON_SLICERS_NUMPY := imaging/test_registration imaging/test_subtraction imaging/test_bias_field imaging/test_grid \
-  lesions/test_components lesions/test_regions lesions/test_metrics segmentation/test_segment \
+  lesions/test_components lesions/test_regions evaluation/test_metrics segmentation/test_segment \
   training/test_elastic_deformation synthesis/test_gadolinium_enhancement studies/test_similarity
 REPOSITORY ?= OWNER/SlicerMSLesionSeg
 

@@ -12,8 +12,8 @@ import matplotlib
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.evaluation.demo import run_demo
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.segmentation.demo import run_demo
 
 PICTURES = Path(__file__).parent / "images"
 

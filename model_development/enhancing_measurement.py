@@ -13,12 +13,12 @@ from model_development.enhancing_examples import T1Pair, brain_of_both, find_pai
 from model_development.measurement import kept_brain
 from model_development.results import binarise, false_positive_table
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.evaluation.mask_pairs import evaluate_pairs, to_markdown
 from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT, zscore
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.imaging.writing import save_in_folder
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import LesionRule
-from MSLesionSegLib.lesions.evaluation import evaluate_pairs, to_markdown
 from MSLesionSegLib.network.models.store import load_model
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.synthesis.gadolinium_enhancement import insert_foci

@@ -16,6 +16,8 @@ import numpy as np
 from scipy import ndimage
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.evaluation.metrics import compare_masks
+from MSLesionSegLib.evaluation.selfcheck import CONTRAST, insert_known, score_inserted
 from MSLesionSegLib.files.atomic import atomic_file, write_text
 from MSLesionSegLib.imaging.checks.comparability import overall
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
@@ -24,11 +26,10 @@ from MSLesionSegLib.imaging.subtraction import subtract
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import label_components, smallest_voxel_count
 from MSLesionSegLib.lesions.lesion_states import Tracked
-from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import Model, load_model
-from MSLesionSegLib.segmentation.pair.comparison import (
+from MSLesionSegLib.segmentation.longitudinal.comparison import (
     ChangeSettings,
     LesionChange,
     Timepoint,
@@ -36,9 +37,8 @@ from MSLesionSegLib.segmentation.pair.comparison import (
     judge_change,
     with_lesions,
 )
-from MSLesionSegLib.segmentation.pair.new_lesions import change_settings
+from MSLesionSegLib.segmentation.longitudinal.new_lesions import change_settings
 from MSLesionSegLib.segmentation.request import SegmentRequest
-from MSLesionSegLib.segmentation.selfcheck import CONTRAST, insert_known, score_inserted
 from MSLesionSegLib.synthesis.reacquire import scan_again
 
 SMALLEST_MM3 = 3.0

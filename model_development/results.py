@@ -11,9 +11,9 @@ from nibabel.affines import voxel_sizes
 
 from model_development.measurement import LESION_FREE, regions_file
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.evaluation.mask_pairs import average, evaluate_pairs, to_markdown, write_case_table
+from MSLesionSegLib.evaluation.metrics import MATCH_RULES, judge_lesions
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions, label_components
-from MSLesionSegLib.lesions.evaluation import average, evaluate_pairs, to_markdown, write_case_table
-from MSLesionSegLib.lesions.metrics import MATCH_RULES, judge_lesions
 from MSLesionSegLib.lesions.regions import REGIONS, RegionMap
 from MSLesionSegLib.lesions.table import lesion_table
 from MSLesionSegLib.tasks import get_task

@@ -11,7 +11,7 @@ from MSLesionSegLib.batch.examinations import Examination
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.models.store import read_card
-from MSLesionSegLib.segmentation.pair.earlier_ids import ids_digest
+from MSLesionSegLib.segmentation.longitudinal.earlier_ids import ids_digest
 from MSLesionSegLib.segmentation.request import SegmentRequest, find_models, settings_of
 from MSLesionSegLib.segmentation.result_folder import read_manifest
 from MSLesionSegLib.segmentation.segment import segment

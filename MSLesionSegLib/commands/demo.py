@@ -13,8 +13,8 @@ from MSLesionSegLib.commands.segment import describe_segmentation, print_lesions
 from MSLesionSegLib.jobs.job import NOTHING_WRITTEN, Job
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.lesions.metrics import CaseMetrics
-    from MSLesionSegLib.segmentation.demo import DemoOutcome
+    from MSLesionSegLib.evaluation.demo import DemoOutcome
+    from MSLesionSegLib.evaluation.metrics import CaseMetrics
 
 
 @takes_options
@@ -29,7 +29,7 @@ def demo(
     """Make a synthetic patient, segment it and compare the result with the known truth."""
 
     def work(job: Job) -> DemoOutcome:
-        from MSLesionSegLib.segmentation.demo import run_demo
+        from MSLesionSegLib.evaluation.demo import run_demo
 
         return run_demo(flair, output, job, model=model, seed=seed, overwrite=overwrite)
 

@@ -12,7 +12,7 @@ from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.lesions.evaluation import Evaluation
+    from MSLesionSegLib.evaluation.mask_pairs import Evaluation
 
 
 @takes_options
@@ -45,7 +45,7 @@ def evaluate(
         raise typer.BadParameter("Give a CSV file, or --prediction and --reference.")
 
     def work(job: Job) -> Evaluation:
-        from MSLesionSegLib.segmentation import evaluate as module
+        from MSLesionSegLib.evaluation import evaluate as module
 
         listed = module.read_cases(cases) if cases else [(pair[0].name, pair[0], pair[1])]
         return module.evaluate(
@@ -67,6 +67,6 @@ def evaluate(
 
 
 def _print_evaluation(evaluation: Evaluation) -> None:
-    from MSLesionSegLib.lesions.evaluation import to_markdown
+    from MSLesionSegLib.evaluation.mask_pairs import to_markdown
 
     typer.echo(to_markdown(evaluation))

@@ -13,7 +13,7 @@ from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.segmentation.selfcheck import SelfCheck
+    from MSLesionSegLib.evaluation.selfcheck import SelfCheck
 
 
 @takes_options
@@ -28,7 +28,7 @@ def selfcheck(
     """Try the comparison of two FLAIRs on one scan of yours, where the truth is known."""
 
     def work(job: Job) -> SelfCheck:
-        from MSLesionSegLib.segmentation.selfcheck import self_check
+        from MSLesionSegLib.evaluation.selfcheck import self_check
 
         return self_check(flair, job, model=model, flair_model=flair_model, device=device, seed=seed)
 

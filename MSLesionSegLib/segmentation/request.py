@@ -15,7 +15,7 @@ from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.pair.change_filter import Limits
+from MSLesionSegLib.segmentation.longitudinal.change_filter import Limits
 from MSLesionSegLib.tasks import Task, get_task
 
 CONNECTIVITY = 26

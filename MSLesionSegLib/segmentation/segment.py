@@ -12,9 +12,9 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
 from MSLesionSegLib.segmentation import result_folder, stages
+from MSLesionSegLib.segmentation.longitudinal.new_lesions import find_between_visits
 from MSLesionSegLib.segmentation.manifest import make_manifest
 from MSLesionSegLib.segmentation.one_session import find_on_session
-from MSLesionSegLib.segmentation.pair.new_lesions import find_between_visits
 from MSLesionSegLib.segmentation.request import SegmentRequest, check_request, find_models, settings_of
 from MSLesionSegLib.segmentation.run import Found, Run
 

@@ -16,7 +16,7 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.inference import Prediction
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import save_model
-from MSLesionSegLib.segmentation.pair import comparison as change
+from MSLesionSegLib.segmentation.longitudinal import comparison as change
 from MSLesionSegLib.segmentation.probability import LesionProbability
 from phantoms.phantom import Head, centred, make_head
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from MSLesionSegLib.lesions.evaluation import average
+from MSLesionSegLib.evaluation.mask_pairs import average
 from MSLesionSegLib.studies.continual.backward_transfer import backward_transfer, zero_shot
 from MSLesionSegLib.studies.continual.cells import MULTI, REPLAY, SEQUENTIAL, SINGLE
 from MSLesionSegLib.studies.engine.cells import Cell, Finished

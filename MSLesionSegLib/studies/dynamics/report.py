@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from MSLesionSegLib.lesions.evaluation import average
+from MSLesionSegLib.evaluation.mask_pairs import average
 from MSLesionSegLib.studies.dynamics.cells import FROZEN, RANDOM, TRANSFER
 from MSLesionSegLib.studies.dynamics.layers import LAYERS
 from MSLesionSegLib.studies.engine.cells import Finished

@@ -80,7 +80,7 @@ def mask_file(folder: Path, case: Mapping[str, str]) -> Path:
 
 
 def _numbers(mask: np.ndarray, reference: nib.Nifti1Image) -> dict[str, Any]:
-    from MSLesionSegLib.lesions.metrics import compare_masks
+    from MSLesionSegLib.evaluation.metrics import compare_masks
 
     spacing = nib.affines.voxel_sizes(reference.affine)
     metrics = compare_masks(mask, np.asarray(reference.dataobj), spacing)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from MSLesionSegLib.lesions.evaluation import Average, average
+from MSLesionSegLib.evaluation.mask_pairs import Average, average
 from MSLesionSegLib.studies.engine.cells import Cell, Finished
 from MSLesionSegLib.studies.engine.protocols import DE_NOVO, DEFAULT, SECOND
 from MSLesionSegLib.studies.engine.record import write_csv

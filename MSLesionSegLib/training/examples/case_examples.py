@@ -18,7 +18,7 @@ from MSLesionSegLib.imaging.subtraction import subtract
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.segmentation.pair.comparison import channels_of
+from MSLesionSegLib.segmentation.longitudinal.comparison import channels_of
 from MSLesionSegLib.segmentation.probability import MARGIN_VOXELS, NetworkInput, network_input
 from MSLesionSegLib.segmentation.request import DEFAULT_REGISTRATION
 from MSLesionSegLib.segmentation.session import coregister

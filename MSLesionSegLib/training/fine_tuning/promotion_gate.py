@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.cases.splits import SYNTHETIC_SITE
+from MSLesionSegLib.evaluation.size_groups import resampled
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.lesions.size_groups import resampled
 from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.fine_tuning.scores import METRICS, NOTHING_LEFT_OUT, LeftOut, Score, means, score

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from MSLesionSegLib.evaluation.mask_pairs import average
+from MSLesionSegLib.evaluation.metrics import compare_masks
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
-from MSLesionSegLib.lesions.evaluation import average
-from MSLesionSegLib.lesions.metrics import compare_masks
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.training.examples.example import Example
@@ -21,7 +21,7 @@ METRICS = ("dice", "f1", "sensitivity", "ppv", "false_positives")
 
 @dataclass(frozen=True)
 class Score:
-    """One example's numbers, on the network's grid (1 mm), by the any-overlap rule of ``lesions.metrics``.
+    """One example's numbers, on the network's grid (1 mm), by the any-overlap rule of ``evaluation.metrics``.
 
     Attributes:
         name, site: of the example.

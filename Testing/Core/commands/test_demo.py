@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
+from MSLesionSegLib.evaluation.demo import run_demo
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.models.store import SHIPPED
-from MSLesionSegLib.segmentation.demo import run_demo
 from MSLesionSegLib.tasks import TASKS
 
 

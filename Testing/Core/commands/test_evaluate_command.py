@@ -13,9 +13,9 @@ import pytest
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import Cancelled, OutputError, SettingsError
+from MSLesionSegLib.evaluation.evaluate import evaluate, read_cases
+from MSLesionSegLib.evaluation.mask_pairs import to_markdown
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.lesions.evaluation import to_markdown
-from MSLesionSegLib.segmentation.evaluate import evaluate, read_cases
 
 
 def save_mask(path: Path, *blobs: tuple[int, int, int]) -> Path:

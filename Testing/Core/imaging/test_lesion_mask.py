@@ -13,9 +13,9 @@ from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.cases.checking import check_cases
 from MSLesionSegLib.errors import ImageError, SettingsError
+from MSLesionSegLib.evaluation.mask_pairs import evaluate_pairs
 from MSLesionSegLib.imaging.checks.lesion_mask import parse_label, read_lesion_mask
 from MSLesionSegLib.imaging.deidentification import content_hash
-from MSLesionSegLib.lesions.evaluation import evaluate_pairs
 from phantoms.case_fixtures import add_flair, examination, save_like
 from phantoms.phantom import Head
 

@@ -12,8 +12,8 @@ import pytest
 from model_development import new_lesion_measurement as measurement
 from model_development.new_lesion_measurement import measure
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.evaluation import selfcheck
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.segmentation import selfcheck
 from phantoms.followup_phantom import GONE_AT, NEW_AT, scan, use_stand_ins
 
 

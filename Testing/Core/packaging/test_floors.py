@@ -17,6 +17,7 @@ FLOORS = (
     "training",
     "cases",
     "review",
+    "evaluation",
     "segmentation",
     "network",
     "lesions",

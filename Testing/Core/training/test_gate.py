@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from MSLesionSegLib.cases.splits import SYNTHETIC_SITE
-from MSLesionSegLib.lesions.metrics import compare_masks
+from MSLesionSegLib.evaluation.metrics import compare_masks
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import Model

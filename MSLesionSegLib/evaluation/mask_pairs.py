@@ -14,11 +14,11 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError, SettingsError
+from MSLesionSegLib.evaluation.metrics import MATCH_RULES, CaseMetrics, compare_masks, judge_lesions
+from MSLesionSegLib.evaluation.size_groups import SizeGroup, resampled, size_groups, size_table
 from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
 from MSLesionSegLib.imaging.reading import InputWarning, warnings_of
 from MSLesionSegLib.jobs.printable import printable
-from MSLesionSegLib.lesions.metrics import MATCH_RULES, CaseMetrics, compare_masks, judge_lesions
-from MSLesionSegLib.lesions.size_groups import SizeGroup, resampled, size_groups, size_table
 
 LOAD_GROUPS = ("lesion-free", "under 5 ml", "5 to 15 ml", "over 15 ml")
 _SHOWN = ("dice", "sensitivity", "ppv", "f1", "hd95_mm", "assd_mm", "relative_volume_difference")

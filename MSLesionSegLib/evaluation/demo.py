@@ -9,9 +9,9 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from MSLesionSegLib.evaluation.metrics import CaseMetrics, compare_masks
 from MSLesionSegLib.imaging.writing import save_in_folder
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.lesions.metrics import CaseMetrics, compare_masks
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.segmentation.result_folder import check_output

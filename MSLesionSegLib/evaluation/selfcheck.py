@@ -19,14 +19,14 @@ from MSLesionSegLib.lesions.lesion_states import ENLARGED, NEW, VANISHED
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.pair.comparison import (
+from MSLesionSegLib.segmentation.longitudinal.comparison import (
     ChangeSettings,
     LesionChange,
     Timepoint,
     find_change,
     with_lesions,
 )
-from MSLesionSegLib.segmentation.pair.new_lesions import change_settings
+from MSLesionSegLib.segmentation.longitudinal.new_lesions import change_settings
 from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, blob
 from MSLesionSegLib.synthesis.reacquire import scan_again

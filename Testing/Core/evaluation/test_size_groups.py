@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from MSLesionSegLib.lesions.metrics import MATCH_RULES, judge_lesions
-from MSLesionSegLib.lesions.size_groups import SIZE_NAMES, SizeGroup, resampled, size_groups, size_table
+from MSLesionSegLib.evaluation.metrics import MATCH_RULES, judge_lesions
+from MSLesionSegLib.evaluation.size_groups import SIZE_NAMES, SizeGroup, resampled, size_groups, size_table
 
 ANY = MATCH_RULES["any-overlap"]
 

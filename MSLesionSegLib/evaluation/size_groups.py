@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from MSLesionSegLib.lesions.metrics import JudgedLesions
+from MSLesionSegLib.evaluation.metrics import JudgedLesions
 
 SIZE_LIMITS_MM3 = (10.0, 30.0, 100.0, 300.0)
 SIZE_NAMES = ("below 10 mm3", "10 to 30 mm3", "30 to 100 mm3", "100 to 300 mm3", "above 300 mm3")

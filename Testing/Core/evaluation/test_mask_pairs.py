@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.lesions.evaluation import (
+from MSLesionSegLib.evaluation.mask_pairs import (
     average,
     evaluate_pairs,
     load_group,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from MSLesionSegLib.segmentation.pair.change_filter import Direction, Limits, accepted_change
+from MSLesionSegLib.segmentation.longitudinal.change_filter import Direction, Limits, accepted_change
 
 ONE, OTHER = (slice(2, 6),) * 3, (slice(12, 16),) * 3
 LIMITS = Limits()

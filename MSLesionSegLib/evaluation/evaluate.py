@@ -7,15 +7,15 @@ from pathlib import Path
 
 from MSLesionSegLib import __version__
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.files.foreign_tables import ForeignTableError, read_table
-from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.lesions.evaluation import (
+from MSLesionSegLib.evaluation.mask_pairs import (
     Evaluation,
     evaluate_pairs,
     write_case_table,
     write_json,
     write_markdown,
 )
+from MSLesionSegLib.files.foreign_tables import ForeignTableError, read_table
+from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.segmentation import result_folder
 
 TASK = "evaluate"

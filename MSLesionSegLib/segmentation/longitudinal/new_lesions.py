@@ -21,20 +21,20 @@ from MSLesionSegLib.lesions.lesion_states import STATES
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.pair.comparison import (
+from MSLesionSegLib.segmentation.longitudinal.comparison import (
     ChangeSettings,
     LesionChange,
     Timepoint,
     find_change,
     with_lesions,
 )
-from MSLesionSegLib.segmentation.pair.earlier_ids import (
+from MSLesionSegLib.segmentation.longitudinal.earlier_ids import (
     LESIONS,
     counts_withheld,
     ids_digest,
     read_earlier_ids,
 )
-from MSLesionSegLib.segmentation.pair.native_space import ids_on, map_on
+from MSLesionSegLib.segmentation.longitudinal.native_space import ids_on, map_on
 from MSLesionSegLib.segmentation.request import CONNECTIVITY, SegmentRequest, lesion_rule
 from MSLesionSegLib.segmentation.result_folder import MANIFEST
 from MSLesionSegLib.segmentation.run import Found, Run, find_regions, smallest_type

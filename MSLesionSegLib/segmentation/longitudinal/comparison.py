@@ -19,8 +19,8 @@ from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.lesion_states import Tracked, track_lesions
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.pair.change_filter import Direction, Limits, accepted_change
-from MSLesionSegLib.segmentation.pair.earlier_ids import EarlierIds
+from MSLesionSegLib.segmentation.longitudinal.change_filter import Direction, Limits, accepted_change
+from MSLesionSegLib.segmentation.longitudinal.earlier_ids import EarlierIds
 from MSLesionSegLib.segmentation.probability import lesion_probability
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from MSLesionSegLib.lesions.metrics import MATCH_RULES, compare_masks
+from MSLesionSegLib.evaluation.metrics import MATCH_RULES, compare_masks
 
 ISO = (1.0, 1.0, 1.0)
 

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import ImageError, ModelError, OutputError, SettingsError
+from MSLesionSegLib.evaluation import selfcheck
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.segmentation import selfcheck
-from MSLesionSegLib.segmentation.pair import comparison as change
-from MSLesionSegLib.segmentation.pair import new_lesions
+from MSLesionSegLib.segmentation.longitudinal import comparison as change
+from MSLesionSegLib.segmentation.longitudinal import new_lesions
 from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 from phantoms.followup_phantom import GONE_AT, LESIONS_OF_THE_PHANTOM, NEW_AT, scan, use_stand_ins
