@@ -67,7 +67,8 @@ def regionTitle(region: str) -> str:
 
 
 def decisionTitle(decision: str) -> str:
-    return {"open": "", "accepted": _("Accepted"), "rejected": _("Rejected")}[decision]
+    titles = {"accepted": _("Accepted"), "rejected": _("Rejected"), "possible": _("Possible")}
+    return titles.get(decision, "")
 
 
 def ruleText(rule) -> str:

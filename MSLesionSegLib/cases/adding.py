@@ -42,6 +42,7 @@ class AddRequest:
         model: that made the draft.
         reviewer: a code of the person, not a name.
         minutes: time spent.
+        possible_taken: how many of the draft's possible lesions the person made lesions.
         segmentation: Slicer's own file of the mask (.seg.nrrd), kept beside it for further editing; it is copied as
             it is, so its segments' names must name nobody.
         site: code of the hospital; None takes that of the set's first patient, ``local`` in a new set.
@@ -59,6 +60,7 @@ class AddRequest:
     model: str = ""
     reviewer: str = ""
     minutes: float | None = None
+    possible_taken: int | None = None
     segmentation: Path | None = None
     site: str | None = None
     subject: str | None = None
@@ -181,7 +183,9 @@ def _read(request: AddRequest) -> NewCase:
         grid=grid,
         mask=mask,
         draft=draft,
-        review=CaseReview(model=request.model, reviewer=request.reviewer, minutes=request.minutes),
+        review=CaseReview(
+            request.model, request.reviewer, request.minutes, possible_taken=request.possible_taken
+        ),
         site=request.site,
         subject=request.subject,
         split=request.split,

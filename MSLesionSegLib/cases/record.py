@@ -31,6 +31,7 @@ class CaseReview:
         voxels_added, voxels_removed: against the draft, or None without a draft.
         lesions_added: lesions (26-connected) that no voxel of the draft touches, or None.
         lesions_rejected: lesions of the draft of which nothing was kept, or None.
+        possible_taken: possible lesions of the draft that the person made lesions, or None.
     """
 
     model: str = ""
@@ -40,6 +41,7 @@ class CaseReview:
     voxels_removed: int | None = None
     lesions_added: int | None = None
     lesions_rejected: int | None = None
+    possible_taken: int | None = None
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,10 @@ def cases_add(
     model: Annotated[str, typer.Option(help="Name of the model that made the draft.")] = "",
     reviewer: Annotated[str, typer.Option(help="Code of the person who corrected it, not a name.")] = "",
     minutes: Annotated[float | None, typer.Option(help="Minutes that the correction took.")] = None,
+    possible_taken: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many of the draft's possible lesions are lesions in the mask."),
+    ] = None,
     segmentation: Annotated[
         Path | None, typer.Option(help="The mask as 3D Slicer's .seg.nrrd, kept for further editing.")
     ] = None,
@@ -74,6 +78,7 @@ def cases_add(
             model=model,
             reviewer=reviewer,
             minutes=minutes,
+            possible_taken=possible_taken,
             segmentation=segmentation,
             site=site,
             subject=subject,
@@ -291,4 +296,5 @@ def _changes(case: Case) -> str:
     review = case.review
     if review.lesions_added is None:
         return ""
-    return f"; {review.lesions_added} lesions added to the draft, {review.lesions_rejected} rejected"
+    taken = f" ({review.possible_taken} of the possible ones)" if review.possible_taken else ""
+    return f"; {review.lesions_added} lesions added to the draft{taken}, {review.lesions_rejected} rejected"

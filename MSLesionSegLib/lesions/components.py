@@ -167,6 +167,13 @@ def peak_voxels(labels: np.ndarray, probability: np.ndarray) -> dict[int, Voxel]
     return {int(n): (int(i), int(j), int(k)) for n, (i, j, k) in zip(numbers, where, strict=True)}
 
 
+def voxels_near(labels: np.ndarray, number: int, voxel: Voxel, reach: np.ndarray) -> np.ndarray:
+    """The voxels (N, 3) of a number in a label image (X, Y, Z); none further than ``reach`` (3,) from ``voxel``."""
+    low = np.maximum(np.array(voxel) - reach, 0)
+    part = tuple(slice(a, v + int(r) + 1) for a, v, r in zip(low, voxel, reach, strict=True))
+    return np.argwhere(labels[part] == number) + low
+
+
 def voxels_by_label(labels: np.ndarray) -> dict[int, np.ndarray]:
     """Return the flat indices of the voxels of every number in a label image (X, Y, Z), 0 outside; both in order."""
     voxels = np.flatnonzero(labels)

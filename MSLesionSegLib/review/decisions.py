@@ -11,7 +11,11 @@ from MSLesionSegLib.lesions.components import Voxel
 from MSLesionSegLib.lesions.table import Lesion
 
 OPEN, ACCEPTED, REJECTED = "open", "accepted", "rejected"
+POSSIBLE = "possible"  # not in the mask, and no decision is asked for
 LESION = "lesion"
+
+
+IN_MASK = (OPEN, ACCEPTED)
 
 
 @dataclass(frozen=True)
@@ -19,8 +23,8 @@ class ReviewedLesion:
     """A row of the review.
 
     ``lesion``: the row of the lesion table; ``lesion.id`` is its number, which it keeps for good. ``state``:
-    ``lesion``, or how it changed since the baseline. ``decision``: ``open``, ``accepted`` or ``rejected``.
-    ``voxel``: its most probable voxel.
+    ``lesion``, or how it changed since the baseline. ``decision``: ``open``, ``accepted``, ``rejected`` or
+    ``possible``. ``voxel``: its most probable voxel.
     """
 
     lesion: Lesion

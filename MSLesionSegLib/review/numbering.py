@@ -64,6 +64,12 @@ class Numbering:
         labels[box] = named[components[box]]
         return labels
 
+    def at(self, anchor: Voxel) -> int:
+        """The number of the lesion with this anchor, a new one if there is none."""
+        return next((number for number, each in self.anchors.items() if each == anchor), None) or self.new(
+            anchor
+        )
+
     def new(self, anchor: Voxel) -> int:
         """The next number, for a lesion that has none; no number is given twice."""
         number = max(self.anchors, default=0) + 1

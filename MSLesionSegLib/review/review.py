@@ -15,6 +15,7 @@ from MSLesionSegLib.lesions.components import (
     label_components,
     peak_voxels,
     voxels_by_label,
+    voxels_near,
 )
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.table import Lesion
@@ -24,11 +25,19 @@ from MSLesionSegLib.review.decision_record import (
     KeptRejection,
     rejected_labels,
 )
-from MSLesionSegLib.review.decisions import ACCEPTED, LESION, OPEN, REJECTED, ReviewedLesion, states_of
+from MSLesionSegLib.review.decisions import (
+    ACCEPTED,
+    IN_MASK,
+    LESION,
+    OPEN,
+    POSSIBLE,
+    REJECTED,
+    ReviewedLesion,
+)
+from MSLesionSegLib.review.listing import Listing
 from MSLesionSegLib.review.numbering import Numbering
 from MSLesionSegLib.review.region_growing import outline_missed, voxel_at
 from MSLesionSegLib.review.reviewed_mask import ReviewedMask
-from MSLesionSegLib.review.table_cache import RememberedTable
 from MSLesionSegLib.review.undo_step import MOST_STEPS, UndoStep
 
 
@@ -59,18 +68,18 @@ class Review:
         states: tuple[Mapping[int, str], np.ndarray] | None = None,
         default_state: str = LESION,
         found: tuple[LesionRule, np.ndarray] | None = None,
+        possible: np.ndarray | None = None,
     ) -> None:
         self.affine = probability.affine
         self.regions = regions
         self._probability = np.asarray(probability.dataobj, dtype=np.float32)
-        self._states = states
-        self._default_state = default_state
         self._mask = ReviewedMask(probability, rule, found)
         self._numbering = Numbering()
         self._accepted: set[int] = set()
         self._rejected: dict[int, ReviewedLesion] = {}
         self._undo: list[UndoStep] = []
-        self._table = RememberedTable(nib.Nifti1Image(self._probability, self.affine), regions)
+        kept = nib.Nifti1Image(self._probability, self.affine)
+        self._listing = Listing(kept, regions, states, default_state, possible)
         self._rows: tuple[ReviewedLesion, ...] | None = None
         self._labels: np.ndarray | None = None
         self._parts: tuple[np.ndarray, dict[int, Voxel]] | None = None
@@ -94,9 +103,14 @@ class Review:
 
     @property
     def rows(self) -> tuple[ReviewedLesion, ...]:
-        """All lesions by number, those in the mask first, then rejected ones."""
+        """All lesions by number, those in the mask first, then possible ones by rank, then rejected ones."""
         if self._rows is None:
-            self._rows = tuple(self._described())
+            listing, peaks, rejected = self._listing, self._components()[1].values(), self._mask.rejected
+            self._rows = (
+                *listing.in_mask(self.labels, peaks, self._accepted_voxels()),
+                *listing.possible(self.mask, self._numbering, rejected),
+                *(self._rejected[number] for number in sorted(rejected)),
+            )
         return self._rows
 
     def describe(self) -> Iterator[None]:
@@ -107,22 +121,28 @@ class Review:
         if self._rows is None:
             labels = self.labels
             yield
-            yield from self._table.learn(labels)
+            yield from self._listing.learn(labels)
 
     @property
     def lesions(self) -> list[Lesion]:
         """The lesions of the mask."""
-        return [row.lesion for row in self.rows if row.decision != REJECTED]
+        return [row.lesion for row in self.rows if row.decision in IN_MASK]
 
     @property
     def progress(self) -> tuple[int, int]:
-        """How many lesions were decided upon, and of how many."""
-        return sum(row.decision != OPEN for row in self.rows), len(self.rows)
+        """How many lesions were decided upon, and of how many; possible ones ask for no decision."""
+        asked = [row.decision for row in self.rows if row.decision != POSSIBLE]
+        return sum(decision != OPEN for decision in asked), len(asked)
 
     @property
     def edited(self) -> bool:
         """Whether the mask differs from what the rule alone finds."""
         return self._mask.edited
+
+    @property
+    def possible_taken(self) -> int:
+        """How many of the possible lesions are in the mask."""
+        return len(self._listing.candidates.taken(self.mask))
 
     @property
     def can_undo(self) -> bool:
@@ -146,7 +166,7 @@ class Review:
 
         What lies apart from all that was there is accepted by the person who painted it.
         """
-        mask = self._checked(mask)
+        mask = self._mask.like(mask)
         if np.array_equal(mask, self.mask):
             return
         before = voxels_by_label(self.labels) | self._mask.rejected
@@ -156,14 +176,16 @@ class Review:
         self._follow(before)
 
     def accept(self, number: int) -> None:
-        """Say that lesion ``number`` is right; a rejected one comes back."""
+        """Say that lesion ``number`` is right; a rejected one comes back, a possible one comes into the mask."""
         row = self._row(number)
         self._remember()
         if row.decision == REJECTED:
             self._mask.take_back(number)
             del self._rejected[number]
+        elif row.decision == POSSIBLE:
+            self._mask.add_voxels(self._listing.candidates.voxels[number])
         self._accepted.add(number)
-        if row.decision == REJECTED or self._mask.is_joined(self._numbering.anchors[number]):
+        if row.decision not in IN_MASK or self._mask.is_joined(self._numbering.anchors[number]):
             self._compose()
         else:  # the mask stays, and the other rows with it
             accepted = replace(row, decision=ACCEPTED)
@@ -179,7 +201,12 @@ class Review:
         labels, anchors = self.labels, self._numbering.anchors
         self._accepted = {n for n in self._accepted if labels[anchors[n]] != number}
         self._rejected[number] = replace(row, decision=REJECTED)
-        self._mask.reject(number, np.flatnonzero(labels == number))
+        known = (
+            self._listing.candidates.voxels[number]
+            if row.decision == POSSIBLE
+            else np.flatnonzero(labels == number)
+        )
+        self._mask.reject(number, known)
         self._compose()
 
     def grow(self, ras: Sequence[float]) -> int:
@@ -215,24 +242,21 @@ class Review:
         return True
 
     def number_at(self, voxel: Voxel) -> int | None:
-        """Number of the lesion that ``voxel`` belongs to, in the mask or rejected, or None."""
+        """Number of the lesion that ``voxel`` belongs to, in the mask, possible or rejected, or None."""
         number = int(self.labels[voxel])
         if number:
             return number
         flat = np.ravel_multi_index(voxel, self.mask.shape)
-        return next((n for n, voxels in self._mask.rejected.items() if flat in voxels), None)
+        return next((n for n, voxels in self._outside().items() if flat in voxels), None)
 
     def voxels_of(self, number: int) -> np.ndarray:
-        """Voxels of a lesion, in the mask or rejected: (N, 3)."""
-        flat = self._mask.rejected.get(number)
+        """Voxels of a lesion, in the mask, possible or rejected: (N, 3)."""
+        flat = self._outside().get(number)
         if flat is not None:
             return np.stack(np.unravel_index(flat, self.mask.shape), axis=1)
-        # none is farther from the most probable voxel than the lesion is long
         row = self._row(number)
         reach = row.lesion.longest_axis_mm * np.linalg.norm(np.linalg.inv(self.affine[:3, :3]), axis=1)
-        low = np.maximum(np.array(row.voxel) - np.ceil(reach).astype(int), 0)
-        part = tuple(slice(a, v + int(np.ceil(r)) + 1) for a, v, r in zip(low, row.voxel, reach, strict=True))
-        return np.argwhere(self.labels[part] == number) + low
+        return voxels_near(self.labels, number, row.voxel, np.ceil(reach).astype(int))
 
     def listed_as(self, number: int) -> int | None:
         """The number that a lesion is listed by now: its own, or that of what it has joined; None if it is gone."""
@@ -243,18 +267,17 @@ class Review:
 
     def decisions(self) -> JsonDecisions:
         """Decisions and numbers, to be kept with the mask; :meth:`restore` takes them back."""
-        rejected = [
-            KeptRejection(self._rejected[number].voxel, number, voxels)
-            for number, voxels in self._mask.rejected.items()
+        kept = [
+            KeptRejection(self._rejected[n].voxel, n, voxels) for n, voxels in self._mask.rejected.items()
         ]
-        return DecisionRecord(self._numbering.anchors, self._accepted_voxels(), rejected).written()
+        return DecisionRecord(self._numbering.anchors, self._accepted_voxels(), kept).written()
 
     def restore(self, mask: np.ndarray, decisions: Mapping[str, Iterable[Sequence[int]]]) -> None:
         """Go on with a review whose mask and decisions were kept; decisions whose lesion is gone are left out.
 
         Records of earlier versions hold no numbers: then lesions are numbered anew, rejected ones last.
         """
-        mask = self._checked(mask)
+        mask = self._mask.like(mask)
         kept = DecisionRecord.read(decisions, mask.shape)
         self._numbering = Numbering(kept.anchors)
         if not kept.anchors:
@@ -287,17 +310,10 @@ class Review:
     def _accepted_voxels(self) -> list[Voxel]:
         return [self._numbering.anchors[number] for number in self._accepted]
 
-    def _described(self) -> list[ReviewedLesion]:
-        labels = self.labels
-        peaks = {int(labels[peak]): peak for peak in self._components()[1].values()}
-        accepted = {int(labels[voxel]) for voxel in self._accepted_voxels()}
-        states = states_of(labels, list(peaks), self._states, self._default_state)
-        rows = [
-            ReviewedLesion(lesion, states[lesion.id], decision, peaks[lesion.id])
-            for lesion in self._table.describe(labels)
-            for decision in [ACCEPTED if lesion.id in accepted else OPEN]
-        ]
-        return rows + [self._rejected[number] for number in sorted(self._mask.rejected)]
+    def _outside(self) -> dict[int, np.ndarray]:
+        """Flat indices of the voxels of what is listed and not in the mask, by number."""
+        listed = {row.lesion.id for row in self.rows if row.decision == POSSIBLE}
+        return self._mask.rejected | {number: self._listing.candidates.voxels[number] for number in listed}
 
     def _row(self, number: int) -> ReviewedLesion:
         for row in self.rows:
@@ -313,38 +329,21 @@ class Review:
         components, peaks = self._components()
         followed = {n: voxels for n, voxels in before.items() if n not in self._mask.rejected}
         self._numbering.follow(followed, components, peaks)
-        touched = np.zeros(len(peaks) + 1, bool)
-        for number, voxels in followed.items():
-            if number not in self._rejected:
-                touched[components.ravel()[voxels]] = True
-        self._accepted |= {int(self.labels[peak]) for part, peak in peaks.items() if not touched[part]}
+        flat = components.ravel()
+        touched = [np.unique(flat[voxels]) for n, voxels in followed.items() if n not in self._rejected]
+        self._accepted |= {int(self.labels[peaks[part]]) for part in {*peaks}.difference(*touched)}
         self._rejected = {number: self._rejected[number] for number in self._mask.rejected}
 
     def _restore_rejected(self, mask: np.ndarray, kept: Sequence[KeptRejection]) -> None:
         found = self._mask.automatic > 0
         labels = rejected_labels(kept, found, mask, self.affine[:3, :3], self.rule.connectivity)
-        states = states_of(labels, range(1, len(kept) + 1), self._states, self._default_state)
+        places = {each.voxel: number for number, each in enumerate(kept, start=1)}
         self._rejected, self._mask.rejected = {}, {}
-        for lesion in self._table.describe(labels):
-            each = kept[lesion.id - 1]
-            number = each.number or self._numbering.new(each.voxel)
-            row = ReviewedLesion(replace(lesion, id=number), states[lesion.id], REJECTED, each.voxel)
-            self._rejected[number] = row
-            self._mask.rejected[number] = np.flatnonzero(labels == lesion.id)
-
-    def _checked(self, mask: np.ndarray) -> np.ndarray:
-        mask = np.asarray(mask) != 0
-        if mask.shape != self.mask.shape:
-            raise ValueError(f"the mask has shape {mask.shape}, the review {self.mask.shape}")
-        return mask
+        for row in self._listing.rejected(labels, kept, self._numbering):
+            self._rejected[row.lesion.id] = row
+            self._mask.rejected[row.lesion.id] = np.flatnonzero(labels == places[row.voxel])
 
     def _remember(self) -> None:
-        self._undo.append(
-            UndoStep(
-                self._mask.changes,
-                frozenset(self._accepted),
-                dict(self._rejected),
-                dict(self._numbering.anchors),
-            )
-        )
+        accepted, rejected = frozenset(self._accepted), dict(self._rejected)
+        self._undo.append(UndoStep(self._mask.changes, accepted, rejected, dict(self._numbering.anchors)))
         del self._undo[:-MOST_STEPS]

@@ -7,15 +7,20 @@ from pathlib import Path
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.lesions.table import CENTRE_COLUMNS, fixed, of_lesion, write_table
-from MSLesionSegLib.review.decisions import LESION, REJECTED, ReviewedLesion
+from MSLesionSegLib.review.decisions import IN_MASK, LESION, POSSIBLE, ReviewedLesion
 
 ORDERS = ("least certain first", "new first", "largest first")
 _NEW_FIRST = ("new", "enlarged", LESION, "shrunken", "vanished", "stable")
 
 
 def ordered(rows: Iterable[ReviewedLesion], order: str) -> list[ReviewedLesion]:
-    """Rows in one of :data:`ORDERS`; equal ones by volume, then by number."""
+    """Rows in one of :data:`ORDERS`, equal ones by volume, then by number; possible lesions last, as they are."""
+    rows = list(rows)
+    possible = [row for row in rows if row.decision == POSSIBLE]
+    return [*_ordered([row for row in rows if row.decision != POSSIBLE], order), *possible]
 
+
+def _ordered(rows: list[ReviewedLesion], order: str) -> list[ReviewedLesion]:
     def volume(row: ReviewedLesion) -> tuple[float, int]:
         return -row.lesion.volume_mm3, row.lesion.id
 
@@ -29,10 +34,10 @@ def ordered(rows: Iterable[ReviewedLesion], order: str) -> list[ReviewedLesion]:
 
 
 def totals_by_state(rows: Iterable[ReviewedLesion]) -> dict[str, dict[str, float]]:
-    """``{state: {"lesions": count, "volume_mm3": sum}}`` of the lesions that were not rejected."""
+    """``{state: {"lesions": count, "volume_mm3": sum}}`` of the lesions that are in the mask."""
     totals: dict[str, dict[str, float]] = {}
     for row in rows:
-        if row.decision != REJECTED:
+        if row.decision in IN_MASK:
             total = totals.setdefault(row.state, {"lesions": 0, "volume_mm3": 0.0})
             total["lesions"] += 1
             total["volume_mm3"] += row.lesion.volume_mm3

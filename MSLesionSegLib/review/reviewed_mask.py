@@ -85,6 +85,17 @@ class ReviewedMask:
         self.rejected, self._seen = dict(changes.rejected), dict(changes.seen)
         self._kept = None
 
+    def like(self, mask: np.ndarray) -> np.ndarray:
+        """A mask of others as this one is: bool, of the same shape.
+
+        Raises:
+            ValueError: it has another shape.
+        """
+        mask = np.asarray(mask) != 0
+        if mask.shape != self.array.shape:
+            raise ValueError(f"the mask has shape {mask.shape}, the review {self.array.shape}")
+        return mask
+
     def find(self, rule: LesionRule) -> None:
         """Look for lesions by another rule; :meth:`compose` makes the mask of it."""
         self.rule = rule
@@ -134,6 +145,10 @@ class ReviewedMask:
             # painted again in part: the rest of it stays away, now voxel by voxel
             rejected = self.rejected.pop(number)
             self._removed.ravel()[rejected[~flat[rejected]]] = True
+
+    def add_voxels(self, voxels: np.ndarray) -> None:
+        """As :meth:`add`, for flat indices."""
+        self.add(self._image(voxels))
 
     def reject(self, number: int, voxels: np.ndarray) -> None:
         """Leave a lesion out of the mask that :meth:`compose` makes; ``voxels`` are flat indices."""

@@ -14,6 +14,7 @@ from MSLesionSegLib.imaging.reading import InputWarning, read_mask, warnings_of
 from MSLesionSegLib.imaging.writing import save_image
 from MSLesionSegLib.lesions.components import find_lesions
 from MSLesionSegLib.lesions.flair_confirmation import mark_unconfirmed
+from MSLesionSegLib.lesions.possible import possible_lesions
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_lesion_table
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.manifest import count_lesions
@@ -53,17 +54,22 @@ def find_on_session(run: Run) -> Found:
     )
     inside = (np.asarray(session.brain.dataobj) > 0).astype(np.uint8)
     rule = lesion_rule(request, model.card)
-    labels, _ = find_lesions(found.probability, rule, float(np.prod(voxel_sizes(scan.affine))))
+    voxel_mm3 = float(np.prod(voxel_sizes(scan.affine)))
+    labels, _ = find_lesions(found.probability, rule, voxel_mm3)
+    maybe = possible_lesions(found.probability, labels, voxel_mm3, rule.connectivity)
 
     watch.stage(stages.REGIONS)
     seen = found.seen
     regions, unclear = (
-        find_regions(seen.channels[0], seen.brain, seen.affine, watch) if labels.any() else (None, ())
+        find_regions(seen.channels[0], seen.brain, seen.affine, watch)
+        if labels.any() or maybe.any()
+        else (None, ())
     )
-    lesions: tuple[Lesion, ...] = tuple(
-        lesion_table(
-            nib.Nifti1Image(labels, scan.affine), nib.Nifti1Image(found.probability, scan.affine), regions
-        )
+    probability = nib.Nifti1Image(found.probability, scan.affine)
+    lesions: tuple[Lesion, ...]
+    lesions, possible = (
+        tuple(lesion_table(nib.Nifti1Image(ids, scan.affine), probability, regions))
+        for ids in (labels, maybe)
     )
     if task.confirmed_on in images:
         z = zscore(np.asarray(images[task.confirmed_on].dataobj), inside, task.winsorise_percent)
@@ -80,12 +86,15 @@ def find_on_session(run: Run) -> Found:
     if regions is not None and not unclear:
         writers["regions"] = partial(save_image, np.asarray(regions.labels.dataobj), regions.labels)
     writers["table"] = partial(write_lesion_table, lesions)
+    if possible:
+        writers["possible"] = partial(save_image, smallest_type(maybe), scan)
+        writers["possible_table"] = partial(write_lesion_table, possible)
     others = {name: image for name, image in session.images.items() if name != task.reference}
 
     def write_page(path, manifest) -> None:
         from MSLesionSegLib.segmentation.report.report import write_report
 
-        write_report(path, manifest, scan, inside, labels, lesions, others)
+        write_report(path, manifest, scan, inside, labels, lesions, others, possible)
 
     return Found(
         lesions=lesions,
@@ -94,10 +103,12 @@ def find_on_session(run: Run) -> Found:
             stem_of(request.inputs[task.reference], task.reference),
             uncertainty="uncertainty" in writers,
             regions="regions" in writers,
+            possible="possible" in writers,
         ),
         writers=writers,
         write_page=write_page,
         remarks=(*remarks, *unclear),
+        facts={"possible_lesions": len(possible)},
     )
 
 

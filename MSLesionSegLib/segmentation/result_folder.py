@@ -38,7 +38,9 @@ def stem_of(path: Path, sequence: str = "flair") -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:_LONGEST_STEM] or sequence
 
 
-def output_names(stem: str, *, uncertainty: bool = False, regions: bool = False) -> dict[str, str]:
+def output_names(
+    stem: str, *, uncertainty: bool = False, regions: bool = False, possible: bool = False
+) -> dict[str, str]:
     """File names of one result, in the manner of BIDS derivatives. Only the regions lie on another grid (1 mm)."""
     names = {
         "mask": f"{stem}_label-lesion_mask.nii.gz",
@@ -50,6 +52,9 @@ def output_names(stem: str, *, uncertainty: bool = False, regions: bool = False)
         names["uncertainty"] = f"{stem}_label-lesion_desc-uncertainty_map.nii.gz"
     if regions:
         names["regions"] = f"{stem}_res-1mm_desc-regions_dseg.nii.gz"
+    if possible:
+        names["possible"] = f"{stem}_label-possible_dseg.nii.gz"
+        names["possible_table"] = "possible.csv"
     return names | {"table": "lesions.csv", "report": "report.html", "manifest": MANIFEST}
 
 

@@ -94,10 +94,14 @@ class Place:
             self.goTo(index)
 
     def nextOpen(self) -> int | None:
-        """Number of the lesion after this one that is not reviewed; from the end the table is begun again."""
+        """Number of the lesion after this one that is not reviewed; from the end the table is begun again.
+
+        Possible ones come when no other is left.
+        """
         index = -1 if self.index is None else self.index
         others = (*self.rows[index + 1 :], *self.rows[: max(index, 0)])
-        return next((row.lesion.id for row in others if row.decision == "open"), None)
+        undecided = [row for decision in ("open", "possible") for row in others if row.decision == decision]
+        return undecided[0].lesion.id if undecided else None
 
     def remember(self) -> None:
         """A step is taken here that can be undone."""

@@ -1,4 +1,4 @@
-"""The lesions of a review drawn one by one over its segments: the current one, accepted ones and rejected ones."""
+"""The lesions of a review drawn one by one over its segments: current, accepted, possible and rejected ones."""
 
 import numpy as np
 import slicer
@@ -11,13 +11,14 @@ _NAME = "MSLesionSeg marks"
 _LINES = {  # colour and opacity of the outline
     "current": ((0.0, 1.0, 1.0), 1.0),
     "accepted": ((0.4, 0.4, 0.2), 1.0),
+    "possible": ((0.9, 0.45, 0.9), 0.8),
     "rejected": ((0.75, 0.75, 0.75), 0.4),
 }
 _WIDTH = 3  # pixels: more than the segments below
 
 
 class LesionMarks:
-    """A segment for each lesion that is current or decided upon. Open ones look as the segments below do."""
+    """A segment for each lesion that is current, possible or decided upon. Open ones look as the segments do."""
 
     def __init__(self) -> None:
         self._node = None

@@ -198,15 +198,25 @@ def reviewOf(node, record: Mapping[str, Any]):
         codes[~np.isin(codes, [code for code, state in named.items() if state in reviewed])] = 0
         images = ({code: state for code, state in named.items() if state in reviewed}, codes)
     draft = node.GetNodeReference(DRAFT)
-    found = None
-    if draft is not None:
-        threshold, minimumMm3 = record["found_by"]
-        foundBy = replace(rule, threshold=threshold, minimum_mm3=minimumMm3)
-        found = (foundBy, np.array(volumes.voxelsOf(draft)) > 0)
+    threshold, minimumMm3 = record["found_by"]
+    foundBy = replace(rule, threshold=threshold, minimum_mm3=minimumMm3)
+    found = None if draft is None else (foundBy, np.array(volumes.voxelsOf(draft)) > 0)
     regionMap = None
     if regions is not None:
         regionMap = RegionMap(nib.Nifti1Image(volumes.voxelsOf(regions), volumes.affineOf(regions)))
     image = nib.Nifti1Image(
         np.array(volumes.voxelsOf(probability), np.float32), volumes.affineOf(probability)
     )
-    return Review(image, rule, regionMap, images, default_state=reviewed[0], found=found)
+    possible = None if TASKS[record["task"]].compares else _possible(image, foundBy, found)
+    return Review(image, rule, regionMap, images, reviewed[0], found, possible)
+
+
+def _possible(probability, rule: LesionRule, found):
+    """Labels of what the network sees beside the lesions that were found."""
+    from MSLesionSegLib.lesions.components import find_lesions
+    from MSLesionSegLib.lesions.possible import possible_lesions
+
+    values = np.asarray(probability.dataobj)
+    voxelMm3 = abs(float(np.linalg.det(probability.affine[:3, :3])))
+    certain = find_lesions(values, rule, voxelMm3)[0] if found is None else found[1]
+    return possible_lesions(values, certain, voxelMm3, rule.connectivity)

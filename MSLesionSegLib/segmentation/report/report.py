@@ -37,6 +37,7 @@ def write_report(
     labels: np.ndarray,
     lesions: Sequence[Lesion],
     others: Mapping[str, nib.Nifti1Image] | None = None,
+    possible: Sequence[Lesion] = (),
 ) -> None:
     """Write the page.
 
@@ -48,6 +49,7 @@ def write_report(
         labels: lesion ids on the same grid, 0 outside.
         lesions: rows of the lesion table.
         others: further scans of the session on that grid, by name of the input; lesions are then shown on all.
+        possible: what may be a lesion and is not counted, the most probable one first.
     """
     task = get_task(manifest["task"])
     near: list[CloseUp] = []
@@ -57,7 +59,7 @@ def write_report(
         scans = {**others, task.reference: image}
         shown = {scan.name: scans[scan.name] for scan in task.inputs if scan.name in scans}
         near = close_ups(shown, task.reference, brain, labels, lesions, colours)
-    page = render(manifest, lesions, pictures.slices(), pictures.projections(), near)
+    page = render(manifest, lesions, pictures.slices(), pictures.projections(), near, possible)
     path.write_text(page, encoding="utf-8")
 
 
@@ -72,6 +74,7 @@ def render(
     slices: Sequence[SlicePicture],
     projections: Sequence[Projection],
     near: Sequence[CloseUp] = (),
+    possible: Sequence[Lesion] = (),
 ) -> str:
     """Return the page as text. Everything that comes from outside is escaped."""
     counts = manifest["counts"]
@@ -85,6 +88,7 @@ def render(
         counts=counts,
         settings=manifest["settings"],
         lesions=lesions,
+        possible=possible,
         slices=slices,
         projections=projections,
         near=near,

@@ -1,0 +1,57 @@
+"""Possible lesions stand after the others in the table; a key makes one a lesion, and leaving it drops it."""
+
+from __future__ import annotations
+
+import pytest
+from MSLesionSegModule.jobs.caseCommands import addArguments
+from pressing import decisions, open_result, press, save_and_load
+
+from MSLesionSegLib.jobs.progress import Silent
+from MSLesionSegLib.segmentation.request import SegmentRequest
+from MSLesionSegLib.segmentation.segment import segment
+
+
+@pytest.fixture
+def found(panel, scan, tmp_path):
+    """A review of three lesions and a possible one."""
+    request = SegmentRequest(
+        "flair", {"flair": scan}, tmp_path / "result", model="bright", device="cpu", minimum_peak=0.95
+    )
+    segment(request, Silent())
+    open_result(panel, scan, tmp_path / "result")
+    return panel.review.session
+
+
+def taken(arguments: list[str]) -> str:
+    return arguments[arguments.index("--possible-taken") + 1]
+
+
+def test_it_is_offered_last_and_does_not_count(panel, found):
+    assert decisions(panel) == ["open"] * 3 + ["possible"]
+    assert "3 lesions" in panel.ui.countLabel.text
+    table = panel.ui.lesionTable
+    assert table.item(table.rowCount - 1, table.columnCount - 1).text() == "Possible"
+
+
+def test_o_goes_to_it_when_no_other_is_left_and_accepting_it_makes_it_a_lesion(panel, found, tmp_path):
+    for _ in range(3):
+        press(panel, "A")
+    assert panel.review.place.row.decision == "possible"
+    before = int(found.review.mask.sum())
+    press(panel, "A")
+    assert decisions(panel) == ["accepted"] * 4
+    assert int(found.review.mask.sum()) > before
+    assert "4 lesions" in panel.ui.countLabel.text
+    assert taken(addArguments(found, tmp_path / "set", tmp_path, "", None)) == "1"
+    press(panel, "U")
+    assert decisions(panel) == ["accepted"] * 3 + ["possible"]
+
+
+def test_leaving_it_drops_it_and_the_scene_keeps_what_was_decided(panel, found, tmp_path):
+    for _ in range(3):
+        press(panel, "A")
+    assert taken(addArguments(found, tmp_path / "set", tmp_path, "", None)) == "0"
+    press(panel, "C")
+    assert sorted(decisions(panel)) == ["accepted"] * 3 + ["rejected"]
+    save_and_load(tmp_path)
+    assert sorted(row.decision for row in panel.review.session.review.rows) == ["accepted"] * 3 + ["rejected"]
