@@ -77,6 +77,8 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from MSLesionSegModule.sections.scansSection import ScansSection
         from MSLesionSegModule.sections.searchSection import SearchSection
         from MSLesionSegModule.sections.trainingSetSection import TrainingSetSection
+        from MSLesionSegModule.storage.modelStore import ModelStore
+        from MSLesionSegModule.storage.trainingSet import TrainingSet
         from MSLesionSegModule.views.focus import Focus
         from MSLesionSegModule.views.sliceViews import Views
         from MSLesionSegModule.widgets.form import loadForm
@@ -92,13 +94,14 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         review, reviewUi = loadForm("Review")
         say = MessageLine(reviewUi.messageLabel)
         self.packages = PackagesSection(logic.packages, parameters, say)
-        self.models = ModelsSection(self.packages, say)
-        self.scans = ScansSection(logic.packages, self.models, parameters, reviewUi.nextScanButton)
+        self.modelStore, self.trainingSet = ModelStore(), TrainingSet()
+        self.models = ModelsSection(self.modelStore, self.packages, say)
+        self.scans = ScansSection(logic.packages, self.modelStore, parameters, reviewUi.nextScanButton)
         self.search = SearchSection(logic, self.scans, parameters, views, say)
         self.review = ReviewSection(review, reviewUi, parameters, views, self.search.ui, say)
-        self.cases = TrainingSetSection(logic, self.review, self.packages, say)
+        self.cases = TrainingSetSection(logic, self.trainingSet, self.review, self.packages, say)
         self.train = FineTuningSection(
-            logic, self.cases, self.models, parameters, self.search.ui.logText, say
+            logic, self.trainingSet, self.modelStore, parameters, self.search.ui.logText, say
         )
         self.mode = ReviewMode(
             (self.scans.ui.inputsCollapsibleButton, self.search.ui.segmentCollapsibleButton),
@@ -135,13 +138,15 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         ):
             self.addObserver(slicer.mrmlScene, event, action)
         self.initializeParameterNode()
-        self.models.refresh()
+        self.modelStore.look()
         self.timer.start()
 
     def cleanup(self):
         self.exit()  # Reload does not leave the module before it cleans up
         self.timer.stop()
         self.showLater.stop()
+        self.modelStore.stop()
+        self.trainingSet.stop()
         self.logic.cleanup()
         self.review.cleanup()
         self.removeObservers()
@@ -153,6 +158,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.focus.enter()
         self.showPair()
         self.packages.refresh()
+        self.trainingSet.look()
 
     def onReload(self):
         for name in [

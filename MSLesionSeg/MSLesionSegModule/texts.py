@@ -125,6 +125,11 @@ def openText(numbers: Sequence[int], total: int) -> str:
     )
 
 
+def readingText() -> str:
+    """Instead of numbers that are not known yet."""
+    return _("The training set is being read...")
+
+
 def casesText(cases: int, lesions: int, validation: int) -> str:
     """What a training set holds."""
     if cases == 0:

@@ -161,7 +161,7 @@ def test_the_chosen_models_are_kept_with_the_scene(panel):
     panel.enter()
     assert panel.scans._choice.name == "bright"
     assert panel.train._choice.name == "bright"
-    panel.models.refresh()
+    harness.diskRead(panel)
     assert panel.scans._choice.name == "bright", "a new list of models changes no choice"
     panel.ui.taskComboBox.currentIndex = 1
     assert panel.scans._choice.name == ""
@@ -197,10 +197,9 @@ def test_a_card_is_shown_as_often_as_one_likes(panel, monkeypatch):
 
 def test_a_task_without_a_model_says_so(panel, scan, monkeypatch):
     import scene as scenes
-    from MSLesionSegModule.sections import modelStore
 
-    monkeypatch.setattr(modelStore, "family", lambda: [])
-    panel.models.refresh()
+    monkeypatch.setattr("MSLesionSegLib.network.models.model_tree.list_family", lambda: [])
+    harness.diskRead(panel)
     scenes.loadVolume(scan)
     harness.wait(lambda: "no model" in panel.ui.segmentButton.toolTip)
     assert not panel.ui.segmentButton.enabled

@@ -82,6 +82,7 @@ def test_a_scan_is_segmented_reviewed_and_filed(panel, scan, tmp_path):
     panel.ui.addCaseButton.click()
     harness.wait(lambda: panel.cases.job is None)
     assert "added" in panel.ui.messageLabel.text, panel.ui.messageLabel.text
+    harness.diskRead(panel)
     assert panel.ui.casesLabel.text.startswith("1 case with 3 lesions")
 
     from MSLesionSegLib.cases.case_set import list_cases

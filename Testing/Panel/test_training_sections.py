@@ -26,6 +26,7 @@ def file_cases(panel, folder: Path) -> None:
         nib.save(nib.Nifti1Image(lesions.astype(np.uint8), image.affine, image.header), mask)
         add_case(AddRequest(folder / "cases", "flair", {"flair": scan}, mask, split=split))
     panel.ui.casesFolderButton.directory = str(folder / "cases")
+    harness.diskRead(panel)
 
 
 def start_training(panel) -> None:
@@ -40,13 +41,13 @@ def test_without_new_cases_nothing_can_be_trained(panel):
 
 
 def test_leave_one_out_is_offered_with_its_time_and_needs_no_new_case(panel, tmp_path):
-    from MSLesionSegModule.sections import trainingSet
+    from MSLesionSegModule.storage import trainingSet
 
     file_cases(panel, tmp_path)
     ui, started = panel.ui, []
     panel.parameters.node.minutes = 20
     assert "3 trainings, 60 min" in ui.leaveOneOutCheckBox.text
-    trainingSet.rememberTrained(trainingSet.casesFolder(), "flair")
+    trainingSet.rememberTrained(*panel.trainingSet.asTrained("flair"))
     panel.train.update()
     assert not ui.trainButton.enabled
     ui.leaveOneOutCheckBox.checked = True
@@ -57,10 +58,10 @@ def test_leave_one_out_is_offered_with_its_time_and_needs_no_new_case(panel, tmp
 
 
 def test_a_training_that_ends_while_the_person_is_elsewhere_changes_no_choice(panel, tmp_path):
-    from MSLesionSegModule.sections import trainingSet
+    from MSLesionSegModule.storage import trainingSet
 
     file_cases(panel, tmp_path)
-    trainingSet.rememberTrained(trainingSet.casesFolder(), "flair")
+    trainingSet.rememberTrained(*panel.trainingSet.asTrained("flair"))
     panel.parameters.node.minutes, panel.parameters.node.leaveOneOut = 20, True
     panel.exit()
     panel.train.update()
@@ -80,7 +81,7 @@ def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
     from MSLesionSegLib.network.models.model_in_use import model_in_use, use_model
 
     use_model("bright")
-    panel.models.refresh()
+    harness.diskRead(panel)
     file_cases(panel, tmp_path)
     assert "3 new corrected cases" in panel.ui.newCasesLabel.text
     start_training(panel)
@@ -89,6 +90,7 @@ def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
     assert panel.train.row.job is not None, "closing a scene does not stop training"
     harness.wait(lambda: panel.train.row.job is None, 500)
     assert slicer.harnessErrors == []
+    harness.diskRead(panel)
     assert panel.ui.gateLabel.text
     assert panel.ui.gateTable.rowCount >= 4
     assert panel.ui.newCasesLabel.text.startswith("0 new")
@@ -99,6 +101,7 @@ def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
     assert new in shown
     if model_in_use("flair") != new:
         panel.ui.useNewButton.click()
+    harness.diskRead(panel)
     assert model_in_use("flair") == new
     panel.ui.modelTable.selectRow(shown.index(new))
     panel.ui.rollbackButton.click()
@@ -168,7 +171,7 @@ def test_a_person_can_overrule_the_gate_and_go_back(panel):
     from MSLesionSegLib.network.models.model_in_use import model_in_use
 
     before = model_in_use("flair")
-    panel.train._trained = ("", "flair")
+    panel.train._task = "flair"
     panel.train._result = verdict()
     panel.train._showGate(panel.train._result)
     panel.ui.useNewButton.click()
@@ -179,7 +182,7 @@ def test_a_person_can_overrule_the_gate_and_go_back(panel):
 
 
 def test_a_choice_that_cannot_be_made_is_told(panel):
-    panel.train._trained = ("", "flair")
+    panel.train._task = "flair"
     panel.train._result = verdict(model="gone")
     panel.train._showGate(panel.train._result)
     panel.ui.useNewButton.click()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import panel as harness
 from pressing import open_result, press
 
 
@@ -15,7 +16,7 @@ def test_buttons_of_models_say_why_they_cannot_be_pressed(panel):
     assert ui.exportModelButton.enabled
     assert not ui.rollbackButton.enabled and "none before it" in ui.rollbackButton.toolTip
     use_model("bright")
-    panel.models.refresh()
+    harness.diskRead(panel)
     ui.modelTable.selectRow(names.index("bright"))
     assert ui.rollbackButton.enabled
     assert not ui.useModelButton.enabled and "in use" in ui.useModelButton.toolTip

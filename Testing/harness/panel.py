@@ -313,7 +313,16 @@ def openPanel():
     panel = MSLesionSeg.MSLesionSegWidget(parent)
     panel.setup()
     panel.enter()
+    diskRead(panel)
     return panel
+
+
+def diskRead(panel) -> None:
+    """Wait until the panel has read what lies on the disk now."""
+    stores = (panel.modelStore, panel.trainingSet)
+    for store in stores:
+        store.look()
+    wait(lambda: not any(store._background.reading for store in stores))
 
 
 def closePanel(panel) -> None:

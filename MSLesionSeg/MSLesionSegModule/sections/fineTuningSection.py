@@ -8,15 +8,14 @@ from .. import texts
 from ..jobs.job import CANCELLED, DONE
 from ..logic import MSLesionSegLogic
 from ..parameters import BoundParameters
+from ..storage.modelStore import ModelStore
+from ..storage.trainingSet import TrainingSet, casesFolder, rememberTrained
 from ..widgets.form import loadForm
 from ..widgets.jobRow import JobRow
 from ..widgets.say import Say
-from . import modelStore, trainingSet
 from .gateTable import showGate
 from .modelChoice import ModelChoice
-from .modelsSection import ModelsSection
 from .scorePlot import ScorePlot
-from .trainingSetSection import TrainingSetSection
 
 
 class FineTuningSection:
@@ -25,18 +24,19 @@ class FineTuningSection:
     def __init__(
         self,
         logic: MSLesionSegLogic,
-        cases: TrainingSetSection,
-        models: ModelsSection,
+        cases: TrainingSet,
+        models: ModelStore,
         parameters: BoundParameters,
         log,
         say: Say,
     ) -> None:
         self.widget, self.ui = loadForm("FineTuning")
         self._logic = logic
+        self._cases = cases
         self._models = models
         self._parameters = parameters
         self._say = say
-        self._result = self._trained = None
+        self._result = self._task = self._trained = None  # of the last training
         self._shown = None  # the choices that the texts and the button were made for
         ui = self.ui
         self._choice = ModelChoice(ui.startComboBox, parameters, "startModel")
@@ -53,12 +53,12 @@ class FineTuningSection:
 
     def start(self) -> None:
         """Fine-tune in the background."""
-        node, folder, task = self._parameters.node, trainingSet.casesFolder(), self._parameters.task
-        self._trained = (folder, task)
+        node, task = self._parameters.node, self._parameters.task
+        self._task, self._trained = task, self._cases.asTrained(task)
         self._showGate(None)
-        self._plot.begin(any(case["split"] == "validation" for case in trainingSet.listCases(folder, task)))
+        self._plot.begin(self._cases.hasValidation(task))
         job = self._logic.fineTune(
-            folder,
+            casesFolder(),
             task=task,
             start=self._choice.name or None,
             tune=node.tune.value,
@@ -80,11 +80,11 @@ class FineTuningSection:
 
     def keepOld(self, *_args) -> None:
         """Stay with the old model, or go back to it."""
-        from MSLesionSegLib.network.models.model_in_use import roll_back
+        from MSLesionSegLib.network.models.model_in_use import model_in_use, roll_back
 
         def keep() -> None:
-            if modelStore.inUse(self._trained[1]) == self._result["model"]:
-                roll_back(self._trained[1])
+            if model_in_use(self._task) == self._result["model"]:
+                roll_back(self._task)
 
         self._decide(keep, _("The old model stays in use; the new one is in the list of models."))
 
@@ -92,31 +92,31 @@ class FineTuningSection:
         """List the models to start from; the first entry is the one in use."""
         self._offerModels()
         self.update()
+        if self._result is not None and self._models.inUse(self._task) != self._result["in_use"]:
+            self._offerDecision(False)  # it was made elsewhere
 
     def update(self) -> None:
         """Show how many cases are new and whether training can start."""
-        node, task = self._parameters.node, self._parameters.task
+        node, task, cases = self._parameters.node, self._parameters.task, self._cases
         if node is None:
             self._shown = None  # all of it is shown when the panel is bound again
             return
-        folder = trainingSet.casesFolder()
-        new = len(trainingSet.newCases(folder, task))
-        self.ui.newCasesLabel.text = texts.newCasesText(new, len(trainingSet.listCases(folder, task)))
-        patients = trainingSet.patientsToLearnFrom(folder, task)
+        new, patients = len(cases.newCases(task)), cases.patientsToLearnFrom(task)
+        reading = texts.readingText() if cases.reading else ""
+        self.ui.newCasesLabel.text = reading or texts.newCasesText(new, len(cases.cases(task)))
         self.ui.leaveOneOutCheckBox.text = texts.leaveOneOutText(patients, node.minutes)
-        problem = texts.trainProblem(
+        problem = reading or texts.trainProblem(
             new,
             self._logic.packages.missing(task),
-            bool(self._choice.name or modelStore.inUse(task)),
+            self._models.reading or bool(self._choice.name or self._models.inUse(task)),
             patients if node.leaveOneOut else None,
         )
         self.row.offer(problem, _("Teach the model with the corrected cases, in the background."))
 
     def _offerModels(self) -> None:
         task = self._parameters.task
-        inUse = modelStore.inUse(task) or _("none")
-        names = [member.card.name for member in modelStore.modelsFor(task)]
-        self._choice.offer(_("The model in use ({model})").format(model=inUse), names)
+        inUse = self._models.inUse(task) or _("none")
+        self._choice.offer(_("The model in use ({model})").format(model=inUse), self._models.names(task))
 
     def _parametersChanged(self) -> None:
         """React to another task, which has its own models and cases, and to another model to start from."""
@@ -137,7 +137,7 @@ class FineTuningSection:
         details = self.row.end()
         if outcome.state == DONE:
             self._result = outcome.result
-            trainingSet.rememberTrained(*self._trained)
+            rememberTrained(*self._trained)
             self._say(_("Training has ended. See what the gate says about the new model."))
             self._showGate(outcome.result)
         elif outcome.state == CANCELLED:
@@ -145,7 +145,7 @@ class FineTuningSection:
         else:
             self._say(outcome.sentence, error=True, details=details)
         self.update()
-        self._models.refresh()
+        self._models.look()
 
     def _decide(self, action, sentence: str) -> None:
         try:
@@ -154,18 +154,21 @@ class FineTuningSection:
             self._say(str(error), error=True)
             return
         self._say(sentence)
-        self.ui.useNewButton.visible = self.ui.keepOldButton.visible = False
-        self._models.refresh()
+        self._offerDecision(False)
+        self._models.look()
 
     def _showGate(self, result) -> None:
+        """Show the verdict of a training and ask for the person's, or show none."""
         ui = self.ui
-        for widget in (ui.gateTable, ui.gateLabel, ui.useNewButton, ui.keepOldButton):
-            widget.visible = result is not None
+        ui.gateTable.visible = ui.gateLabel.visible = result is not None
+        self._offerDecision(result is not None)
         if result is None:
             return
         showGate(ui.gateTable, result["gate"])
         ui.gateLabel.text = result["gate"]["sentence"]
         promoted = result["in_use"] == result["model"]
-        ui.useNewButton.text = _("Use the new model") if promoted else _("Use the new model anyway")
+        ui.useNewButton.text = _("Keep the new model") if promoted else _("Use the new model anyway")
         ui.keepOldButton.text = _("Go back to the old model") if promoted else _("Keep the old model")
-        ui.useNewButton.visible = not promoted
+
+    def _offerDecision(self, offered: bool) -> None:
+        self.ui.useNewButton.visible = self.ui.keepOldButton.visible = offered

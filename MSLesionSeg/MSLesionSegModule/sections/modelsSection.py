@@ -8,21 +8,20 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
+from ..storage.modelStore import ModelStore, cardPage
 from ..widgets import tables
 from ..widgets.dialogs import fileToOpen, fileToSave
 from ..widgets.form import loadForm
 from ..widgets.say import Say
-from ..widgets.signals import Signal
-from . import modelStore
 from .packagesSection import PackagesSection
 
 
 class ModelsSection:
-    """``changed``: signal: the list, or the model in use, is another one."""
+    """Maps the models of this computer to widgets."""
 
-    def __init__(self, packages: PackagesSection, say: Say) -> None:
+    def __init__(self, models: ModelStore, packages: PackagesSection, say: Say) -> None:
         self.widget, self.ui = loadForm("Models")
-        self.changed = Signal()
+        self._models = models
         self._say = say
         self._members = []
         ui, table = self.ui, self.ui.modelTable
@@ -40,11 +39,12 @@ class ModelsSection:
             (ui.exportModelButton, self.exportModel),
         ):
             button.clicked.connect(action)
-        packages.changed.connect(self.refresh)
+        packages.changed.connect(models.look)
+        models.changed.connect(self.refresh)
 
     def refresh(self) -> None:
-        """Read the models again."""
-        self._members = [member for member in modelStore.family() if member.card.task != "brain"]
+        """Show the models that were read."""
+        self._members = [member for member in self._models.family if member.card.task != "brain"]
         table = self.ui.modelTable
         table.rowCount = len(self._members)
         for index, member in enumerate(self._members):
@@ -59,7 +59,6 @@ class ModelsSection:
                 item.setToolTip(member.card.description)
                 table.setItem(index, column, item)
         self._update()
-        self.changed.emit()
 
     def use(self, *_args) -> None:
         """Put the selected model in use."""
@@ -70,11 +69,11 @@ class ModelsSection:
 
     def rollBack(self, *_args) -> None:
         """Go back to the model that was in use before, for the task of the selected model."""
-        from MSLesionSegLib.network.models.model_in_use import roll_back
+        from MSLesionSegLib.network.models.model_in_use import model_in_use, roll_back
 
         task = self._selected().card.task
         if self._try(lambda: roll_back(task)):
-            self._say(_("{model} is in use again.").format(model=modelStore.inUse(task)))
+            self._say(_("{model} is in use again.").format(model=model_in_use(task)))
 
     def showCard(self, *_args) -> None:
         """Open the selected model's card."""
@@ -106,7 +105,7 @@ class ModelsSection:
         member, ui = self._selected(), self.ui
         nothing = _("Select a model first.") if member is None else ""
         inUse = _("This model is in use.") if member is not None and member.in_use else ""
-        first = member is not None and not modelStore.canRollBack(member.card.task)
+        first = member is not None and not self._models.canRollBack(member.card.task)
         for button, problem, tip in (
             (ui.useModelButton, nothing or inUse, _("Find lesions with the selected model from now on.")),
             (
@@ -132,14 +131,14 @@ class ModelsSection:
             return False
         if sentence:
             self._say(sentence)
-        self.refresh()
+        self._models.look()
         return True
 
 
 def openCard(name: str) -> None:
     """Open a model's card in the web browser; say why where it cannot be read."""
     try:
-        page = modelStore.cardPage(name)
+        page = cardPage(name)
     except (MSLesionSegError, OSError) as error:
         slicer.util.errorDisplay(str(error))
         return

@@ -11,12 +11,12 @@ from ..parameters import BoundParameters
 from ..scans.inputs import Inputs
 from ..scene.sceneLesions import lesionsInScene, scanOf, taskOf
 from ..setup.packages import Packages
+from ..storage.modelStore import ModelStore
 from ..widgets.form import loadForm
 from ..widgets.signals import Signal
 from ..widgets.timers import delayed
-from . import modelStore
 from .modelChoice import ModelChoice
-from .modelsSection import ModelsSection, openCard
+from .modelsSection import openCard
 
 
 class ScansSection:
@@ -28,16 +28,16 @@ class ScansSection:
     """
 
     def __init__(
-        self, packages: Packages, models: ModelsSection, parameters: BoundParameters, nextButton
+        self, packages: Packages, models: ModelStore, parameters: BoundParameters, nextButton
     ) -> None:
         self.widget, self.ui = loadForm("Scans")
         self.changed, self.chosen = Signal(), Signal()
         self._packages = packages
+        self._models = models
         self._parameters = parameters
         self._inputs = Inputs(parameters)
         self._choice = ModelChoice(self.ui.modelComboBox, parameters, "model")
         self._task = None  # the one that the models and the scans are shown for
-        self._inUse = ""
         self._proposing = delayed(0, self.propose)
         self._nextButton = nextButton
         nextButton.clicked.connect(self.takeNext)
@@ -60,7 +60,9 @@ class ScansSection:
             return _("The scene is being closed.")
         task = self._parameters.task
         missing = self._packages.missing(task)
-        return texts.segmentProblem(task, self.volumes(), missing, bool(self.model or self._inUse))
+        hasModel = self._models.reading or bool(self.model or self._models.inUse(task))
+        problem = texts.segmentProblem(task, self.volumes(), missing, hasModel)
+        return problem or (_("The models are being read.") if self._models.reading else "")
 
     def follow(self, volumes) -> None:
         """Ask for the scans of the patient whose volumes the views show."""
@@ -98,13 +100,13 @@ class ScansSection:
     def refreshModels(self) -> None:
         """List the models of the task; the first entry is the one in use."""
         task = self._parameters.task
-        self._inUse = modelStore.inUse(task)
-        names = [member.card.name for member in modelStore.modelsFor(task)]
-        self._choice.offer(_("In use: {model}").format(model=self._inUse or _("none")), names)
+        inUse = self._models.inUse(task) or _("none")
+        self._choice.offer(_("In use: {model}").format(model=inUse), self._models.names(task))
+        self.changed.emit()
 
     def showCard(self, *_args) -> None:
         """Show the card of the chosen model."""
-        name = self.model or self._inUse
+        name = self.model or self._models.inUse(self._parameters.task)
         if name:
             openCard(name)
 

@@ -11,10 +11,9 @@ from MSLesionSegLib.errors import MSLesionSegError
 from .. import texts
 from ..jobs.job import DONE
 from ..logic import MSLesionSegLogic
+from ..storage.trainingSet import TrainingSet, casesFolder, rememberReviewer, reviewer
 from ..widgets.form import loadForm
 from ..widgets.say import Say
-from ..widgets.signals import Signal
-from . import trainingSet
 from .packagesSection import PackagesSection
 
 _LONGEST_REVIEW_MIN = 24 * 60
@@ -33,26 +32,34 @@ class Review(Protocol):
 
 
 class TrainingSetSection:
-    """Maps the training set, and the case that would be added to it, to widgets. ``changed``: signal."""
+    """Maps the training set, and the case that would be added to it, to widgets."""
 
-    def __init__(self, logic: MSLesionSegLogic, review: Review, packages: PackagesSection, say: Say) -> None:
+    def __init__(
+        self,
+        logic: MSLesionSegLogic,
+        cases: TrainingSet,
+        review: Review,
+        packages: PackagesSection,
+        say: Say,
+    ) -> None:
         self.widget, self.ui = loadForm("TrainingSet")
-        self.changed = Signal()
         self.session = None
         self._logic = logic
+        self._cases = cases
         self._review = review
         self._say = say
         self._button = review.ui.addCaseButton
         self.job = None
         self._began = 0.0
         ui = self.ui
-        if trainingSet.casesFolder():
-            ui.casesFolderButton.directory = trainingSet.casesFolder()
-        ui.reviewerEdit.text = trainingSet.reviewer()
+        if casesFolder():
+            ui.casesFolderButton.directory = casesFolder()
+        ui.reviewerEdit.text = reviewer()
         ui.casesFolderButton.directoryChanged.connect(self._folderChanged)
         ui.reviewerEdit.editingFinished.connect(self._reviewerChanged)
         self._button.clicked.connect(self.add)
-        packages.changed.connect(self.update)
+        packages.changed.connect(cases.look)
+        cases.changed.connect(self.update)
         self.update()
 
     def setSession(self, session) -> None:
@@ -77,9 +84,7 @@ class TrainingSetSection:
             minutes if minutes < _LONGEST_REVIEW_MIN else None
         )  # nobody corrects for days: Slicer stood open
         try:
-            self.job = self._logic.startAddCase(
-                session, trainingSet.casesFolder(), trainingSet.reviewer(), minutes, self._added
-            )
+            self.job = self._logic.startAddCase(session, casesFolder(), reviewer(), minutes, self._added)
         except (MSLesionSegError, OSError) as error:
             self._say(str(error), error=True)
             return
@@ -88,13 +93,14 @@ class TrainingSetSection:
 
     def update(self) -> None:
         """Show how many cases there are and whether one can be added."""
-        cases = trainingSet.listCases(trainingSet.casesFolder(), None)
+        cases = self._cases.cases()
         lesions = sum(case["lesions"] for case in cases)
         validation = sum(case["split"] == "validation" for case in cases)
         # without a text of its own the button shows Slicer's working directory
-        self.ui.casesFolderButton.text = trainingSet.casesFolder() or _("Choose a folder...")
-        self.ui.casesLabel.text = texts.casesText(len(cases), lesions, validation)
-        problem = texts.addCaseProblem(self.session, trainingSet.casesFolder(), self.job is not None)
+        self.ui.casesFolderButton.text = casesFolder() or _("Choose a folder...")
+        counts = texts.casesText(len(cases), lesions, validation)
+        self.ui.casesLabel.text = texts.readingText() if self._cases.reading else counts
+        problem = texts.addCaseProblem(self.session, casesFolder(), self.job is not None)
         self._button.enabled = not problem
         self._button.toolTip = problem or _("Keep the scan and the corrected mask as a training case.")
 
@@ -117,12 +123,10 @@ class TrainingSetSection:
         else:
             self._say(outcome.sentence, error=True)
         self.update()
-        self.changed.emit()
+        self._cases.look()
 
     def _folderChanged(self, *_args) -> None:
-        trainingSet.rememberCasesFolder(str(self.ui.casesFolderButton.directory))
-        self.update()
-        self.changed.emit()
+        self._cases.choose(str(self.ui.casesFolderButton.directory))
 
     def _reviewerChanged(self, *_args) -> None:
-        trainingSet.rememberReviewer(self.ui.reviewerEdit.text.strip())
+        rememberReviewer(self.ui.reviewerEdit.text.strip())

@@ -4,7 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from ..sections import trainingSet
+from ..storage import trainingSet
 
 _HOMES = {"MSLESIONSEG_MODELS": "models", "MSLESIONSEG_REPLAY": "replay"}
 

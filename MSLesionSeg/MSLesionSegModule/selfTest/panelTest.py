@@ -46,6 +46,7 @@ def runPanelTest(test, panel, volume=None, model: str = "") -> None:
 def _search(test, panel) -> None:
     ui = panel.ui
     test.delayDisplay("Cancel a search, then find lesions")
+    _until(lambda: not panel.modelStore.reading)
     test.assertTrue(ui.segmentButton.enabled, ui.segmentButton.toolTip)
     nodes = slicer.mrmlScene.GetNumberOfNodes()
     ui.segmentButton.click()
@@ -119,7 +120,8 @@ def _paint(session) -> None:
 
 def _file(test, panel, folder: Path) -> None:
     test.delayDisplay("File the case")
-    panel.cases.update()
+    panel.trainingSet.look()
+    _until(lambda: not panel.trainingSet.reading)
     test.assertTrue(panel.ui.addCaseButton.enabled, panel.ui.addCaseButton.toolTip)
     with _allConfirmed():
         panel.ui.addCaseButton.click()

@@ -24,10 +24,11 @@ ALLOWED = {
 }
 
 BARE = """
-import importlib.util, sys
+import importlib, importlib.util, sys
 sys.path.insert(0, {harness!r})
 import panel as harness
 harness.start()
+importlib.import_module("__feature__").set_selection(2, "__main__")
 GONE = {{"torch", "monai", "nibabel", "cc3d", "platformdirs", "safetensors", "typer", "rich", "jinja2", "einops"}}
 
 class Block:
@@ -44,8 +45,8 @@ import slicer
 from slicer import packaging
 packaging.pip_check = lambda requirement: False
 panel = harness.openPanel()
-print(panel.ui.packagesLabel.text())
-print(panel.ui.segmentButton.isEnabled())
+print(panel.ui.packagesLabel.text)
+print(panel.ui.segmentButton.enabled)
 harness.closePanel(panel)
 """
 

@@ -1,0 +1,1 @@
+"""What lies on this computer's disks: the training set and the models, read beside the window."""
