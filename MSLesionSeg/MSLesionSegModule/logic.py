@@ -180,6 +180,16 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         job = self._started(arguments, onEvent=onEvent, onFinished=onFinished)
         return self._jobs.result(job) if wait else job
 
+    def importModel(self, path, name: str, onFinished=lambda outcome: None):
+        """Take over a model from a file under a name that is free; returns the job at once."""
+        arguments = ["models", "import", str(Path(path).absolute()), f"--name={name}"]
+        return self._started(arguments, onFinished=onFinished, stoppable=False)
+
+    def exportModel(self, name: str, path, onFinished=lambda outcome: None):
+        """Save a stored model as one file; returns the job at once."""
+        arguments = ["models", "export", name, "--output", str(Path(path).absolute())]
+        return self._started(arguments, onFinished=onFinished, stoppable=False)
+
     def poll(self) -> None:
         """Hand on what the running jobs have reported."""
         self._jobs.poll()

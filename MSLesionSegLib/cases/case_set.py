@@ -153,7 +153,7 @@ def require_set(folder: Path) -> None:
         version = read_json(folder / layout.DESCRIPTION)[FORMAT_KEY]
     except (OSError, ValueError, KeyError, TypeError):
         raise SettingsError(
-            f"{folder} holds no training cases. Check the path, or add a first case with: mslesionseg cases add"
+            f"{folder} holds no training cases. Check the path, or add a first case."
         ) from None
     if version > FORMAT:
         raise SettingsError(f"The cases in {folder} were made by a newer MSLesionSeg; update to use them.")

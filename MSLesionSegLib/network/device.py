@@ -28,5 +28,5 @@ def choose_device(wanted: str) -> str:
     check_device(wanted)
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
-        raise SettingsError("No usable NVIDIA GPU was found. Use --device cpu, or auto.")
+        raise SettingsError("No usable NVIDIA GPU was found. Choose CPU or auto as the device.")
     return "cuda" if available and wanted != "cpu" else "cpu"

@@ -73,7 +73,7 @@ def network_input(
     mask = np.asarray(inside.dataobj) >= 0.5
     box = bounding_box(mask, margin=MARGIN_VOXELS)
     if box is None:
-        raise ImageError("No brain was found in the scan. Give a brain mask with --brain-mask.")
+        raise ImageError("No brain was found in the scan. The command line takes a brain mask of your own.")
     channels = np.stack(
         [
             zscore(np.asarray(to_network_grid(image, spacing).dataobj), mask, winsorise_percent)[box]

@@ -8,9 +8,11 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
+from ..jobs.job import DONE
+from ..logic import MSLesionSegLogic
 from ..storage.modelStore import ModelStore, cardPage
 from ..widgets import tables
-from ..widgets.dialogs import fileToOpen, fileToSave
+from ..widgets.dialogs import fileToOpen, fileToSave, nameToGive
 from ..widgets.form import loadForm
 from ..widgets.say import Say
 from .packagesSection import PackagesSection
@@ -19,9 +21,13 @@ from .packagesSection import PackagesSection
 class ModelsSection:
     """Maps the models of this computer to widgets."""
 
-    def __init__(self, models: ModelStore, packages: PackagesSection, say: Say) -> None:
+    def __init__(
+        self, logic: MSLesionSegLogic, models: ModelStore, packages: PackagesSection, say: Say
+    ) -> None:
         self.widget, self.ui = loadForm("Models")
+        self._logic = logic
         self._models = models
+        self.job = None  # that imports or exports
         self._say = say
         self._members = []
         ui, table = self.ui, self.ui.modelTable
@@ -77,24 +83,45 @@ class ModelsSection:
 
     def showCard(self, *_args) -> None:
         """Open the selected model's card."""
-        openCard(self._selected().card.name)
+        openCard(self._selected().card.name, self._say)
 
     def importModel(self, *_args) -> None:
-        """Take over a model from a file."""
-        from MSLesionSegLib.network.models.import_export import import_model
+        """Take over a model from a file, under a name that the person may change."""
+        from MSLesionSegLib.network.models.import_export import proposed_name
 
         path = fileToOpen(_("Import model"), "MSLesionSeg (*.zip)")
-        if path:
-            self._try(lambda: import_model(Path(path)), _("The model was imported."))
+        if not path:
+            return
+        try:
+            proposed = proposed_name(Path(path))
+        except (MSLesionSegError, OSError) as error:
+            self._say(str(error), error=True)
+            return
+        name = nameToGive(_("Import model"), _("Name of the model on this computer:"), proposed)
+        if name:
+            done = _("The model was imported as {model}.").format(model=name)
+            self.job = self._logic.importModel(path, name, lambda outcome: self._ended(outcome, done))
+            self._begun(_("Importing the model..."))
 
     def exportModel(self, *_args) -> None:
         """Save the selected model as one file."""
-        from MSLesionSegLib.network.models.import_export import export_model
-
         name = self._selected().card.name
         path = fileToSave(_("Export model"), f"{name}.zip", "MSLesionSeg (*.zip)")
         if path:
-            self._try(lambda: export_model(name, Path(path)), _("The model was saved."))
+            done = _("The model was saved.")
+            self.job = self._logic.exportModel(name, path, lambda outcome: self._ended(outcome, done))
+            self._begun(_("Saving the model..."))
+
+    def _begun(self, sentence: str) -> None:
+        self._say(sentence)
+        self._update()
+
+    def _ended(self, outcome, sentence: str) -> None:
+        self.job = None
+        failed = outcome.state != DONE
+        self._say(outcome.sentence if failed else sentence, error=failed)
+        self._update()
+        self._models.look()
 
     def _selected(self):
         index = self.ui.modelTable.currentRow()
@@ -103,6 +130,7 @@ class ModelsSection:
     def _update(self) -> None:
         """Let buttons be pressed that can do something, and the others say why not."""
         member, ui = self._selected(), self.ui
+        busy = _("Wait until the running step has ended.") if self.job is not None else ""
         nothing = _("Select a model first.") if member is None else ""
         inUse = _("This model is in use.") if member is not None and member.in_use else ""
         first = member is not None and not self._models.canRollBack(member.card.task)
@@ -113,10 +141,15 @@ class ModelsSection:
                 nothing or (_("The shipped model is in use: there is none before it.") if first else ""),
                 _("Go back to the model that was used before."),
             ),
+            (
+                ui.importModelButton,
+                busy,
+                _("Take over a model from a file. Only safetensors weights are accepted."),
+            ),
             (ui.showCardButton, nothing, _("Show how the selected model was trained and measured.")),
             (
                 ui.exportModelButton,
-                nothing,
+                busy or nothing,
                 _("Save the selected model as one file, to give to another hospital."),
             ),
         ):
@@ -135,12 +168,12 @@ class ModelsSection:
         return True
 
 
-def openCard(name: str) -> None:
-    """Open a model's card in the web browser; say why where it cannot be read."""
+def openCard(name: str, say: Say) -> None:
+    """Open a model's card in the web browser; say where it lies if there is none, or why it cannot be read."""
     try:
         page = cardPage(name)
     except (MSLesionSegError, OSError) as error:
-        slicer.util.errorDisplay(str(error))
+        say(str(error), error=True)
         return
-    if not slicer.app.testingEnabled():
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page)))
+    if slicer.app.testingEnabled() or not qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(page))):
+        say(_("The card was written to {file}. Open it in a web browser.").format(file=page))

@@ -13,6 +13,7 @@ from ..scene.sceneLesions import lesionsInScene, scanOf, taskOf
 from ..setup.packages import Packages
 from ..storage.modelStore import ModelStore
 from ..widgets.form import loadForm
+from ..widgets.say import Say
 from ..widgets.signals import Signal
 from ..widgets.timers import delayed
 from .modelChoice import ModelChoice
@@ -28,12 +29,13 @@ class ScansSection:
     """
 
     def __init__(
-        self, packages: Packages, models: ModelStore, parameters: BoundParameters, nextButton
+        self, packages: Packages, models: ModelStore, parameters: BoundParameters, nextButton, say: Say
     ) -> None:
         self.widget, self.ui = loadForm("Scans")
         self.changed, self.chosen = Signal(), Signal()
         self._packages = packages
         self._models = models
+        self._say = say
         self._parameters = parameters
         self._inputs = Inputs(parameters)
         self._choice = ModelChoice(self.ui.modelComboBox, parameters, "model")
@@ -108,7 +110,7 @@ class ScansSection:
         """Show the card of the chosen model."""
         name = self.model or self._models.inUse(self._parameters.task)
         if name:
-            openCard(name)
+            openCard(name, self._say)
 
     def update(self) -> None:
         """Show which scans are asked for."""

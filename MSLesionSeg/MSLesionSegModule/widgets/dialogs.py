@@ -1,4 +1,4 @@
-"""Asking for a file."""
+"""Asking for a file, or for a name."""
 
 import qt
 import slicer
@@ -12,6 +12,15 @@ def fileToOpen(title: str, kinds: str) -> str:
 def fileToSave(title: str, name: str, kinds: str) -> str:
     """Where a person wants to save, ``name`` being proposed; empty if nowhere."""
     return _path(qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name, kinds))
+
+
+def nameToGive(title: str, question: str, proposed: str) -> str:
+    """The name that a person gives, ``proposed`` being offered; empty if none."""
+    window = slicer.util.mainWindow()
+    answer = qt.QInputDialog.getText(window, title, question, qt.QLineEdit.Normal, proposed)
+    # some versions of Qt's bindings tell separately whether the person has cancelled
+    name = (answer[0] if answer[1] else "") if isinstance(answer, tuple) else answer
+    return (name or "").strip()
 
 
 def _path(answer) -> str:

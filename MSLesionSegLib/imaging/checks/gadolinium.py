@@ -32,8 +32,8 @@ def check_different(pre: Scan, post: Scan) -> None:
     same = first.shape == second.shape and np.array_equal(first, second)
     if pre.sha256 == post.sha256 or same:
         raise ImageError(
-            f"{pre.path.name} and {post.path.name} are the same scan. Give the T1 before gadolinium with --pre and "
-            "the one after it with --post."
+            f"{pre.path.name} and {post.path.name} are the same scan. Give the T1 before gadolinium "
+            "and the one after it."
         )
 
 
@@ -54,7 +54,7 @@ def check_order(pre: nib.Nifti1Image, post: nib.Nifti1Image, brain: nib.Nifti1Im
     if ratio < _SWAPPED_BELOW:
         raise ImageError(
             "The scans before and after gadolinium seem to be swapped: vessels are brighter in the scan that was "
-            "given with --pre. Give that one with --post and the other one with --pre."
+            "given as the one before. Exchange them."
         )
     if ratio < _CLEAR_ABOVE:
         return [

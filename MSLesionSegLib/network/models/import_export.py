@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -66,40 +68,64 @@ def import_model(source: Path, name: str | None = None) -> Path:
             architecture that its weights do not fit, with weights that are not finite, or with a pickle in it.
         OutputError: the name is taken, or the store cannot be written.
     """
-    if not os.path.exists(source):
-        raise ModelError(f"There is no file or folder {source}. Check the path.")
-    if source.is_file() and not zipfile.is_zipfile(source):
-        raise ModelError(_no_model(source, [source.name]))
+    _require_source(source)
     root = user_models_folder()
     with output_errors(root):
         root.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".import-", dir=root) as temporary:
             folder = Path(temporary) / source.stem  # the name that sentences give
             folder.mkdir()
-            _copy(source, folder)
+            _copy(source, folder, NEEDED)
             card = load_model(folder).card
             card = replace(card, name=name or card.name)
-            try:
-                check_name(root, card.name)
-            except OutputError as error:
-                raise OutputError(f"{error} Give it with --name.") from None
+            check_name(root, card.name)
             write_card(folder, card)
             return folder.rename(root / card.name)
 
 
-def _copy(source: Path, folder: Path) -> None:
+def proposed_name(source: Path) -> str:
+    """The name of the model in a zip file or a folder, with a number behind it where it is taken.
+
+    Raises:
+        ModelError: not a model, as far as that can be told without its weights.
+    """
+    _require_source(source)
+    with tempfile.TemporaryDirectory(prefix="mslesionseg-") as temporary:
+        folder = Path(temporary) / source.stem
+        folder.mkdir()
+        _copy(source, folder, (CARD,))
+        name = read_card(folder).name
+    numbered = (f"{name}-{number}" for number in itertools.count(2))
+    return next(proposed for proposed in itertools.chain([name], numbered) if _is_free(proposed))
+
+
+def _is_free(name: str) -> bool:
+    try:
+        check_name(user_models_folder(), name)
+    except OutputError:
+        return False
+    return True
+
+
+def _require_source(source: Path) -> None:
+    if not os.path.exists(source):
+        raise ModelError(f"There is no file or folder {source}. Check the path.")
+    if source.is_file() and not zipfile.is_zipfile(source):
+        raise ModelError(_no_model(source, [source.name]))
+
+
+def _copy(source: Path, folder: Path, names: Sequence[str]) -> None:
+    """Copy some of a model's files, the card first, as far as they are what they should be."""
     if source.is_dir():
-        names = [path.name for path in source.iterdir() if not is_hidden_file(path.name)]
-        _require_only(source, names)
-        _check_size(source, CARD, (source / CARD).stat().st_size, MOST_CARD)
-        shutil.copyfile(source / CARD, folder / CARD)
-        _check_size(source, WEIGHTS, (source / WEIGHTS).stat().st_size, _most_weights(folder))
-        shutil.copyfile(source / WEIGHTS, folder / WEIGHTS)
+        _require_only(source, [path.name for path in source.iterdir() if not is_hidden_file(path.name)])
+        for name in names:
+            _check_size(source, name, (source / name).stat().st_size, _most(name, folder))
+            shutil.copyfile(source / name, folder / name)
         return
     with open_zip(source, ModelError) as archive:
         entries = _entries(source, archive)
-        for name in NEEDED:
-            most = MOST_CARD if name == CARD else _most_weights(folder)
+        for name in names:
+            most = _most(name, folder)
             _check_size(source, name, entries[name].file_size, most)
             extract(archive, entries[name], folder / name, most)
 
@@ -121,18 +147,20 @@ def _entries(source: Path, archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInf
     folders = sorted({str(path.parent) for path, _ in found})
     if len(folders) > 1 or len(by_name) < len(found):
         raise ModelError(
-            f"{source} holds more than one model, or one in several folders ({', '.join(folders[:4])}). Pack each "
-            "model into a zip file of its own (mslesionseg models export)."
+            f"{source} holds more than one model, or one in several folders ({', '.join(folders[:4])}). Export "
+            "each model into a zip file of its own."
         )
     return by_name
 
 
-def _most_weights(folder: Path) -> int:
-    """How many bytes the weights can have that belong to the card in a folder.
+def _most(name: str, folder: Path) -> int:
+    """How many bytes a file can have; weights those that belong to the card in a folder.
 
     Raises:
         ModelError: the card cannot be used, or does not say which weights it was written for.
     """
+    if name == CARD:
+        return MOST_CARD
     card = read_card(folder)
     if not card.weights_sha256:
         raise ModelError(f"The card of {card.name} holds no checksum of its weights: it cannot be checked.")
@@ -160,7 +188,7 @@ def _no_model(source: Path, names: list[str]) -> str:
     if pickles:
         return (
             f"{source} is refused: {pickles[0]} is a pickle, and opening such a file can run programs on this "
-            "computer. Ask for the model as safetensors (mslesionseg models export)."
+            "computer. Ask for the model as safetensors, as MSLesionSeg exports it."
         )
     return (
         f"{source} is not a model of MSLesionSeg: it must hold {' and '.join(NEEDED)} and nothing else "

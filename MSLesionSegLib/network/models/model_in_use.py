@@ -78,7 +78,7 @@ def warn_if_damaged(progress: Progress) -> None:
     if _read() is None:
         progress.warning(
             "choice-of-model",
-            f"{_file()} is damaged: the shipped models are in use. Choose again with: mslesionseg models use NAME",
+            f"{_file()} is damaged: the shipped models are in use. Choose the model to use again.",
         )
 
 

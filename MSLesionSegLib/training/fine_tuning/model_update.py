@@ -263,7 +263,7 @@ def _with_offer(verdict: Verdict, tuned: FineTuned) -> Verdict:
         return verdict
     minutes = tuned.card.recipe["minutes"]
     takes = f" about {(patients + 1) * minutes:.0f} minutes," if minutes else ""
-    offer = f" Leave-one-out takes{takes} {patients + 1} trainings (--leave-one-out, or Advanced in Slicer)."
+    offer = f" Leave-one-out takes{takes} {patients + 1} trainings; in Slicer it is under Advanced."
     return replace(verdict, sentence=verdict.sentence + offer)
 
 
