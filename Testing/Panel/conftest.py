@@ -41,7 +41,7 @@ else:
     harness.start()
     from slicer import packaging
 
-    for file in Path(__file__).parent.glob("test_*.py"):
+    for file in Path(__file__).parent.rglob("test_*.py"):
         importlib.import_module("__feature__").set_selection(2, file.stem)
 
     @pytest.fixture(autouse=True)

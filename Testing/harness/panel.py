@@ -19,7 +19,7 @@ from pathlib import Path
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 import layout
-import parameters
+import module_classes
 import sample_data
 import scene
 import slicer
@@ -87,7 +87,7 @@ def start() -> None:
     if os.environ.get("SLICER_PYTHON_DIR"):
         _slicersOwn(Path(os.environ["SLICER_PYTHON_DIR"]))
     else:
-        _modules()
+        module_classes.provide()
     sample_data.provide()
 
 
@@ -251,55 +251,6 @@ def _slicersOwn(folder: Path) -> None:
         feature.set_selection(_PROPERTIES, f"slicer.{name}")
     for name in ("parameterNodeWrapper", "ScriptedLoadableModule"):
         setattr(slicer, name, importlib.import_module(f"slicer.{name}"))
-
-
-def _modules() -> None:
-    wrapper = types.ModuleType("slicer.parameterNodeWrapper")
-    wrapper.parameterNodeWrapper = parameters.parameterNodeWrapper
-    wrapper.WithinRange = parameters.WithinRange
-    sys.modules["slicer.parameterNodeWrapper"] = slicer.parameterNodeWrapper = wrapper
-
-    class ScriptedLoadableModule:
-        def __init__(self, parent):
-            self.parent = parent
-
-    class ScriptedLoadableModuleWidget:
-        def __init__(self, parent=None):
-            self.moduleName = type(self).__name__.removesuffix("Widget")
-            self.parent = parent
-            self.layout = parent.layout()
-
-        def setup(self):
-            pass
-
-        def resourcePath(self, name):
-            return str(scene.MODULE / "Resources" / name)
-
-    class ScriptedLoadableModuleLogic:
-        def __init__(self):
-            self.moduleName = type(self).__name__.removesuffix("Logic")
-
-        def getParameterNode(self):
-            return parameters.parameterNodeOf(self.moduleName)
-
-    import unittest
-
-    class ScriptedLoadableModuleTest(unittest.TestCase):
-        def __init__(self):
-            super().__init__("runTest")
-
-        def delayDisplay(self, text, msec=0):
-            pass
-
-    module = types.ModuleType("slicer.ScriptedLoadableModule")
-    for kind in (
-        ScriptedLoadableModule,
-        ScriptedLoadableModuleWidget,
-        ScriptedLoadableModuleLogic,
-        ScriptedLoadableModuleTest,
-    ):
-        setattr(module, kind.__name__, kind)
-    sys.modules["slicer.ScriptedLoadableModule"] = slicer.ScriptedLoadableModule = module
 
 
 def openPanel():

@@ -78,7 +78,12 @@ def import_model(source: Path, name: str | None = None) -> Path:
             _copy(source, folder, NEEDED)
             card = load_model(folder).card
             card = replace(card, name=name or card.name)
-            check_name(root, card.name)
+            try:
+                check_name(root, card.name)
+            except OutputError as error:
+                if name is not None:
+                    raise
+                raise OutputError(f"{error} Give it with --name.") from None
             write_card(folder, card)
             return folder.rename(root / card.name)
 

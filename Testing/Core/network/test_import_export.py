@@ -12,7 +12,7 @@ import torch
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
-from MSLesionSegLib.network.models.import_export import export_model, import_model
+from MSLesionSegLib.network.models.import_export import export_model, import_model, proposed_name
 from MSLesionSegLib.network.models.store import load_model, read_card, save_model, write_card
 
 TINY = Architecture(feature_maps=4, levels=3)
@@ -62,8 +62,16 @@ def test_a_folder_can_be_imported_and_renamed(exported, tmp_path):
 @pytest.mark.parametrize("name", ["mine", "flair-ms"])
 def test_a_taken_name_is_refused(exported, name):
     import_model(exported)
-    with pytest.raises(OutputError, match="--name"):
+    with pytest.raises(OutputError, match="choose another name"):
         import_model(exported, name=name)
+    with pytest.raises(OutputError, match="--name"):
+        import_model(exported)
+
+
+def test_a_name_is_proposed_that_is_free(exported):
+    assert proposed_name(exported) == "mine"
+    import_model(exported)
+    assert proposed_name(exported) == "mine-2"
 
 
 def test_what_a_mac_leaves_in_a_zip_and_a_folder_does_not_matter(exported, tmp_path):
