@@ -25,7 +25,7 @@ LESION_FREE_SEED = 1  # another texture than that which training saw
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredScan:
     """One scan with the model that may judge it.
 
     Attributes:
@@ -45,17 +45,17 @@ class Measured:
         return self.scan.name
 
 
-def rotation_scans(data: Path, models: Path) -> Iterator[Measured]:
+def rotation_scans(data: Path, models: Path) -> Iterator[MeasuredScan]:
     """Which model of the rotation is measured on which scan; ``models``: where they lie, each by its stage's name."""
     for site in REAL_MS:
         for scan in find_scans(data / site):
             subject = scan.name.split("_")[0]
             for k, group in enumerate(ROTATION, start=1):
                 if subject in group:
-                    yield Measured("rotation", models / f"rotation-{k}", scan)
-                    yield Measured(LESION_FREE, models / f"rotation-{k}", scan, lesion_free=True)
-            yield Measured("other-hospital", models / f"without-{site.removesuffix('_cross')}", scan)
-            yield Measured("base", models / "flair-base", scan)
+                    yield MeasuredScan("rotation", models / f"rotation-{k}", scan)
+                    yield MeasuredScan(LESION_FREE, models / f"rotation-{k}", scan, lesion_free=True)
+            yield MeasuredScan("other-hospital", models / f"without-{site.removesuffix('_cross')}", scan)
+            yield MeasuredScan("base", models / "flair-base", scan)
 
 
 def measure_rotation(data: Path, work: Path, progress: Progress) -> None:
@@ -63,7 +63,7 @@ def measure_rotation(data: Path, work: Path, progress: Progress) -> None:
     measure(rotation_scans(data, work / "models"), work, progress)
 
 
-def scans_for(model: Path, data: Path, datasets: Sequence[str]) -> Iterator[Measured]:
+def scans_for(model: Path, data: Path, datasets: Sequence[str]) -> Iterator[MeasuredScan]:
     """Every scan of these datasets, and its lesion-free twin, for one model; the groups are called after the model.
 
     Raises:
@@ -74,11 +74,11 @@ def scans_for(model: Path, data: Path, datasets: Sequence[str]) -> Iterator[Meas
         if not scans:
             raise SettingsError(f"{data / dataset} has no FLAIR with a mask of lesions.")
         for scan in scans:
-            yield Measured(model.name, model, scan)
-            yield Measured(f"{model.name}-{LESION_FREE}", model, scan, lesion_free=True)
+            yield MeasuredScan(model.name, model, scan)
+            yield MeasuredScan(f"{model.name}-{LESION_FREE}", model, scan, lesion_free=True)
 
 
-def measure(scans: Iterable[Measured], work: Path, progress: Progress) -> None:
+def measure(scans: Iterable[MeasuredScan], work: Path, progress: Progress) -> None:
     """Write probability map, reference mask and regions of every measured scan below ``work/measured/<group>``.
 
     A finished map is kept as long as the model is the same; models that are not trained yet are passed over. Brain
@@ -99,7 +99,7 @@ def measure(scans: Iterable[Measured], work: Path, progress: Progress) -> None:
         made_by.write_text(weights)
 
 
-def _measure_scan(measured: Measured, model: Model, target: Path, work: Path) -> None:
+def _measure_scan(measured: MeasuredScan, model: Model, target: Path, work: Path) -> None:
     image = read_scan(measured.scan.image).image
     mask = read_mask(measured.scan.mask, image)
     brain = kept_brain(work / "measured" / "brains" / f"{measured.name}.nii.gz", image, find=brain_mask)

@@ -25,7 +25,7 @@ from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS, register
 from MSLesionSegLib.imaging.subtraction import subtract
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import label_components, smallest_voxel_count
-from MSLesionSegLib.lesions.lesion_states import Tracked
+from MSLesionSegLib.lesions.lesion_states import TrackedLesions
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import Model, load_model
@@ -166,7 +166,7 @@ def measure_real(bench: Bench, data: Path, progress: Progress) -> list[dict[str,
     return rows
 
 
-def _plain_rule(change: LesionChange, settings: ChangeSettings, limit: float) -> Tracked:
+def _plain_rule(change: LesionChange, settings: ChangeSettings, limit: float) -> TrackedLesions:
     """What differs by ``limit`` z where the FLAIR model supports it, and nothing else."""
     pair = change.subtraction
     appeared, gone = (((sign * pair.difference > limit) & pair.brain).astype(np.float32) for sign in (1, -1))

@@ -19,22 +19,22 @@ _YEARS = range(1800, 2100)  # of a run of digits; what is shifted to protect pat
 
 
 @dataclass(frozen=True)
-class Span:
+class TimeSpan:
     """From the earliest to the latest time that something written can mean."""
 
     first: datetime
     last: datetime
 
-    def joined(self, other: Span) -> Span:
+    def joined(self, other: TimeSpan) -> TimeSpan:
         """Both together: what two statements about one thing can mean."""
-        return Span(min(self.first, other.first), max(self.last, other.last))
+        return TimeSpan(min(self.first, other.first), max(self.last, other.last))
 
-    def before(self, other: Span) -> bool:
+    def before(self, other: TimeSpan) -> bool:
         """Whether it was earlier, whichever of its meanings is right."""
         return self.last < other.first
 
 
-def span_of(text: str) -> Span | None:
+def span_of(text: str) -> TimeSpan | None:
     """What a date can mean, with or without a time of the day; None if it is none.
 
     ``2020-05-01``, ``2020/5/1``, ``1.5.2020``, ``20200501`` have one meaning; ``05/01/2020`` and ``05012020`` have
@@ -57,8 +57,8 @@ def span_of(text: str) -> Span | None:
         hours = _hours(clock)
         if hours is None or any(day.last - day.first >= timedelta(days=1) for day in days):
             return None
-        days = [Span(day.first + hours, day.first + hours) for day in days]
-    return Span(min(day.first for day in days), max(day.last for day in days))
+        days = [TimeSpan(day.first + hours, day.first + hours) for day in days]
+    return TimeSpan(min(day.first for day in days), max(day.last for day in days))
 
 
 def _hours(clock: re.Match[str]) -> timedelta | None:
@@ -72,7 +72,7 @@ def _hours(clock: re.Match[str]) -> timedelta | None:
     return timedelta(hours=hour, minutes=minute, seconds=second)
 
 
-def _with_separators(text: str) -> Iterator[Span]:
+def _with_separators(text: str) -> Iterator[TimeSpan]:
     match = _DATE.fullmatch(text)
     if match is None:
         return
@@ -90,13 +90,13 @@ def _with_separators(text: str) -> Iterator[Span]:
         yield from _day(_century(int(a)), b, c)
 
 
-def _from_digits(digits: str) -> Iterator[Span]:
+def _from_digits(digits: str) -> Iterator[TimeSpan]:
     if len(digits) > 8:  # with a time: the year comes first
         clock = _TIME.fullmatch(":".join(re.findall("..", digits[8:])))
         hours = None if clock is None else _hours(clock)
         if hours is not None and int(digits[:4]) in _YEARS:
             for day in _day(int(digits[:4]), digits[4:6], digits[6:8]):
-                yield Span(day.first + hours, day.first + hours)
+                yield TimeSpan(day.first + hours, day.first + hours)
         return
     for length in (4, 2):
         for year, rest, first in (
@@ -109,7 +109,7 @@ def _from_digits(digits: str) -> Iterator[Span]:
             if length == 4 and len(rest) == 2 and 1 <= int(rest) <= 12:  # a month
                 start = datetime(number, int(rest), 1)
                 end = start.replace(day=calendar.monthrange(number, int(rest))[1])
-                yield Span(start, datetime.combine(end, time.max))
+                yield TimeSpan(start, datetime.combine(end, time.max))
             for cut in range(1, len(rest)):
                 left, right = rest[:cut], rest[cut:]
                 if max(len(left), len(right)) > 2:
@@ -119,12 +119,12 @@ def _from_digits(digits: str) -> Iterator[Span]:
                     yield from _day(number, right, left)
 
 
-def _day(year: int, month: str, day: str) -> Iterator[Span]:
+def _day(year: int, month: str, day: str) -> Iterator[TimeSpan]:
     try:
         start = datetime(year, int(month), int(day))
     except ValueError:
         return
-    yield Span(start, datetime.combine(start, time.max))
+    yield TimeSpan(start, datetime.combine(start, time.max))
 
 
 def _century(year: int) -> int:

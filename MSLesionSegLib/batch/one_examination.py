@@ -17,7 +17,7 @@ STOP = ".stop"  # its presence in the derivatives tells all workers to leave off
 
 
 @dataclass(frozen=True)
-class Ended:
+class ExaminationEnd:
     """How the work on one examination ended.
 
     Attributes:
@@ -29,7 +29,7 @@ class Ended:
     cancelled: bool = False
 
 
-def work_on(request: SegmentRequest, stop: Path, threads: int) -> Ended:
+def work_on(request: SegmentRequest, stop: Path, threads: int) -> ExaminationEnd:
     """Do what is asked, with ``threads`` threads. What goes wrong is told, never raised: the others shall go on."""
     import torch
 
@@ -37,15 +37,15 @@ def work_on(request: SegmentRequest, stop: Path, threads: int) -> Ended:
     try:
         carry_out(request, StopProgress(stop))
     except Cancelled:
-        return Ended(cancelled=True)
+        return ExaminationEnd(cancelled=True)
     except MSLesionSegError as error:
-        return Ended(str(error))
+        return ExaminationEnd(str(error))
     except Exception as error:
         if out_of_memory(error):
-            return Ended(MEMORY_SENTENCE)
+            return ExaminationEnd(MEMORY_SENTENCE)
         traceback.print_exc(file=sys.stderr)
-        return Ended(f"Internal error ({type(error).__name__}: {error}). Please report it.")
-    return Ended()
+        return ExaminationEnd(f"Internal error ({type(error).__name__}: {error}). Please report it.")
+    return ExaminationEnd()
 
 
 class StopProgress(Silent):

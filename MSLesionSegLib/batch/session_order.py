@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from MSLesionSegLib.batch.date_parsing import Span, span_of
+from MSLesionSegLib.batch.date_parsing import TimeSpan, span_of
 from MSLesionSegLib.batch.session_times import session_times
 
 _RUN = re.compile(r"[0-9]+")
@@ -54,7 +54,7 @@ def in_order_of_time(subject: Path, scans: Mapping[Path, Path]) -> tuple[list[Pa
     )
 
 
-def _by_spans(times: Mapping[Path, Span], source: str) -> tuple[list[Path], str]:
+def _by_spans(times: Mapping[Path, TimeSpan], source: str) -> tuple[list[Path], str]:
     ordered = sorted(times, key=lambda folder: times[folder].first)
     for one, other in pairwise(ordered):
         if not times[one].before(times[other]):
@@ -65,7 +65,7 @@ def _by_spans(times: Mapping[Path, Span], source: str) -> tuple[list[Path], str]
     return ordered, ""
 
 
-def _date(label: str) -> Span | None:
+def _date(label: str) -> TimeSpan | None:
     """The date that is a session's name, beside the same letters or none."""
     runs = [run for run in _RUN.findall(label) if len(run) > _LONGEST_NUMBER]
     return span_of(label) or (span_of(runs[0]) if len(runs) == 1 else None)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from MSLesionSegLib.batch.date_parsing import Span, span_of
+from MSLesionSegLib.batch.date_parsing import TimeSpan, span_of
 from MSLesionSegLib.files.foreign_tables import ForeignTableError, MissingColumnError, Row, read_table
 
 TIME = "acq_time"
@@ -18,7 +18,7 @@ _SESSIONS = re.compile(r"([a-z0-9].*_)?session" + _ENDING, re.IGNORECASE)
 _SCANS = re.compile(r"([a-z0-9].*_)?scan" + _ENDING, re.IGNORECASE)
 
 
-def session_times(subject: Path, scans: Mapping[Path, Path]) -> tuple[dict[Path, Span] | None, str]:
+def session_times(subject: Path, scans: Mapping[Path, Path]) -> tuple[dict[Path, TimeSpan] | None, str]:
     """Times of a participant's sessions from ``*_sessions.tsv`` and ``*_scans.tsv`` (BIDS).
 
     Args:
@@ -76,7 +76,7 @@ def _rows(table: Path, key: str) -> list[Row]:
         raise
 
 
-def _joined(texts: Iterable[str]) -> Span | None:
+def _joined(texts: Iterable[str]) -> TimeSpan | None:
     """What several statements about one session can mean together; None where one of them is no time."""
     joined = None
     for text in filter(None, texts):

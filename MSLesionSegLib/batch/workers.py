@@ -14,7 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from MSLesionSegLib.batch.one_examination import Ended, work_on
+from MSLesionSegLib.batch.one_examination import ExaminationEnd, work_on
 from MSLesionSegLib.jobs.cluster import as_they_end, cluster_client, told_to_stop
 from MSLesionSegLib.jobs.own_process import take_process
 from MSLesionSegLib.segmentation.request import SegmentRequest
@@ -37,7 +37,7 @@ def run_here(
     workers: int,
     threads: int,
     tick: Tick,
-) -> Generator[tuple[str, Ended], None, None]:
+) -> Generator[tuple[str, ExaminationEnd], None, None]:
     """Names of the requests and how they ended, in the order in which they end.
 
     ``after`` names, for some requests, an earlier one that must have ended before.
@@ -48,7 +48,7 @@ def run_here(
     """
     waiting = dict(requests)
     free = [_new_worker() for _ in range(min(workers, len(waiting)))]
-    busy: dict[Future[Ended], tuple[str, ProcessPoolExecutor]] = {}
+    busy: dict[Future[ExaminationEnd], tuple[str, ProcessPoolExecutor]] = {}
     try:
         while waiting or busy:
             going = [name for name, _ in busy.values()]
@@ -62,7 +62,7 @@ def run_here(
                     ended = future.result()
                 except BrokenProcessPool:
                     worker.shutdown()
-                    ended, worker = Ended(KILLED), _new_worker()
+                    ended, worker = ExaminationEnd(KILLED), _new_worker()
                 free.append(worker)
                 yield name, ended
     except BaseException:
@@ -81,7 +81,7 @@ def run_on_cluster(
     executor: str,
     threads: int,
     tick: Tick,
-) -> Generator[tuple[str, Ended], None, None]:
+) -> Generator[tuple[str, ExaminationEnd], None, None]:
     """As :func:`run_here`, on the workers of a Dask cluster, which must reach all files under the same paths.
 
     Raises:
@@ -102,7 +102,7 @@ def run_on_cluster(
             try:
                 ended = future.result()
             except KilledWorker:
-                ended = Ended(KILLED)
+                ended = ExaminationEnd(KILLED)
             yield going.pop(future), ended
 
 

@@ -68,7 +68,7 @@ class AddRequest:
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedCase:
     """What came of it.
 
     Attributes:
@@ -82,7 +82,7 @@ class Added:
     findings: tuple[InputWarning, ...] = ()
 
 
-def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
+def add_case(request: AddRequest, progress: Progress | None = None) -> AddedCase:
     """Add a corrected examination: the scans as they are but without header text, the masks, and a record.
 
     Scans that are in the set already, under whatever name, are not stored again. With the same scans a changed mask
@@ -108,7 +108,7 @@ def add_case(request: AddRequest, progress: Progress | None = None) -> Added:
         progress.stage(STORE, 1.0)  # the last moment to cancel
     record = request.folder / written.record
     case = read_record(request.folder, record, read_register(request.folder))
-    return Added(case, written.stored, findings)
+    return AddedCase(case, written.stored, findings)
 
 
 def remove_case(folder: Path, name: str) -> Case:

@@ -68,7 +68,7 @@ class NewCase:
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenCase:
     """The record of a case below the set; whether it is new; what the person should know."""
 
     record: str
@@ -93,7 +93,7 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
+def write_case(folder: Path, new: NewCase, change: Transaction) -> WrittenCase:
     """Put what the set in ``folder`` does not hold yet into ``change``.
 
     Raises:
@@ -115,7 +115,7 @@ def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
         record = layout.record_name(latest.mask.relative_to(folder).as_posix())
         if latest.contents["mask"] == content_hash(new.mask):
             text = f"These scans with this mask are in the set already: {latest.case_id}. Nothing was added."
-            return Written(record, False, (InputWarning("case-known", text),))
+            return WrittenCase(record, False, (InputWarning("case-known", text),))
         session = latest.session
         version = _highest_version(folder, subject, session, new.task.label) + 1
         text = f"These scans are in the set already: {latest.case_id}. The mask becomes version {version}."
@@ -125,7 +125,7 @@ def write_case(folder: Path, new: NewCase, change: Transaction) -> Written:
     if not same:
         session, version = free_session, 1
     mask = _write_masks(subject, session, version, scans, new, change)
-    return Written(layout.record_name(mask), True, tuple(findings))
+    return WrittenCase(layout.record_name(mask), True, tuple(findings))
 
 
 def take_out(folder: Path, case: Case, change: Transaction) -> None:

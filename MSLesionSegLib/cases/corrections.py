@@ -15,7 +15,7 @@ ADDED, REJECTED = 1, 2
 
 
 @dataclass(frozen=True)
-class Changes:
+class Correction:
     """How a corrected mask differs from its draft; lesions are 26-connected.
 
     Attributes:
@@ -31,13 +31,13 @@ class Changes:
     voxels_removed: int
 
 
-def compare_with_draft(mask: np.ndarray, draft: np.ndarray) -> Changes:
+def compare_with_draft(mask: np.ndarray, draft: np.ndarray) -> Correction:
     """Compare a corrected mask with its draft, both (X, Y, Z) and nonzero inside."""
     mask, draft = np.asarray(mask) > 0, np.asarray(draft) > 0
     added, lesions_added = _untouched(mask, draft)
     rejected, lesions_rejected = _untouched(draft, mask)
     regions = np.where(added, ADDED, np.where(rejected, REJECTED, 0)).astype(np.uint8)
-    return Changes(
+    return Correction(
         regions,
         lesions_added,
         lesions_rejected,

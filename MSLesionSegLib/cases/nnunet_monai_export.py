@@ -28,7 +28,7 @@ _LABELS = {"background": 0, "lesion": 1}
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedSet:
     """What was written: where, how many cases of each side, and what was left out."""
 
     path: Path
@@ -39,7 +39,7 @@ class Exported:
 
 def export_nnunet(
     folder: Path, to: Path, *, task: str = "flair", strip_face: bool = False, progress: Progress | None = None
-) -> Exported:
+) -> ExportedSet:
     """Write nnU-Net's raw layout (https://github.com/MIC-DKFZ/nnUNet, documentation/dataset_format.md).
 
     Training cases go into imagesTr and labelsTr, validation cases into imagesTs and labelsTs. All scans of a case
@@ -80,7 +80,7 @@ def export_nnunet(
 
 def export_monai(
     folder: Path, to: Path, *, task: str = "flair", strip_face: bool = False, progress: Progress | None = None
-) -> Exported:
+) -> ExportedSet:
     """Write images, labels and ``datalist.json`` with the lists ``training`` and ``validation``.
 
     ``monai.data.load_decathlon_datalist`` reads it; paths are relative to it. Arguments, grids and errors as for
@@ -119,7 +119,7 @@ def _export(
     write: Callable[[Case, Mapping[str, nib.Nifti1Image], nib.Nifti1Image, Path], None],
     conclude: Callable[[list[Case], Path], None],
     progress: Progress,
-) -> Exported:
+) -> ExportedSet:
     check_new(to)
     found = read_cases(folder, task)
     findings, written = list(found.findings), []
@@ -141,7 +141,7 @@ def _export(
             progress.warning(finding.code, finding.sentence)
         progress.stage(EXPORT, 1.0)  # the last moment to cancel
     sides = [case.split for case in written]
-    return Exported(to, sides.count("training"), sides.count("validation"), tuple(findings))
+    return ExportedSet(to, sides.count("training"), sides.count("validation"), tuple(findings))
 
 
 def _on_one_grid(

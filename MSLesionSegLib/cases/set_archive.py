@@ -19,7 +19,7 @@ from MSLesionSegLib.cases.bids_writing import (
 )
 from MSLesionSegLib.cases.case_set import all_versions, left_out, list_cases, read_cases, require_set
 from MSLesionSegLib.cases.defacing import save_without_face
-from MSLesionSegLib.cases.nnunet_monai_export import EXPORT, Exported
+from MSLesionSegLib.cases.nnunet_monai_export import EXPORT, ExportedSet
 from MSLesionSegLib.cases.record import Case, check_files, read_record
 from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
@@ -39,7 +39,7 @@ IMPORT = "import cases"
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedSet:
     """What an import brought: cases that are new, cases that were there already, and what was left out."""
 
     added: tuple[Case, ...]
@@ -54,7 +54,7 @@ def export_archive(
     task: str | None = None,
     strip_face: bool = False,
     progress: Progress | None = None,
-) -> Exported:
+) -> ExportedSet:
     """Write all versions of the good cases of a set into one zip file with hashes.
 
     Args:
@@ -99,10 +99,10 @@ def export_archive(
         progress.stage(EXPORT, 1.0)  # the last moment to cancel
         pack_folder(Path(temporary), to, KIND, {"face_removed": strip_face})
     sides = [case.split for case in good.values()]
-    return Exported(to, sides.count("training"), sides.count("validation"), tuple(findings))
+    return ExportedSet(to, sides.count("training"), sides.count("validation"), tuple(findings))
 
 
-def import_archive(folder: Path, archive: Path, progress: Progress | None = None) -> Imported:
+def import_archive(folder: Path, archive: Path, progress: Progress | None = None) -> ImportedSet:
     """Add the cases of a zip file to a set, which is made if it does not exist.
 
     The file is checked as a whole before anything is added. Then each case comes in whole or not at all; repeating a
@@ -144,7 +144,7 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
                     added[brought.case_id] = brought
     progress.stage(IMPORT, 1.0)
     told = tuple(replace(f, sentence=_in_archive(f.sentence, source, archive)) for f in findings)
-    return Imported(tuple(added.values()), known, told)
+    return ImportedSet(tuple(added.values()), known, told)
 
 
 def _versions(source: Path, archive: Path) -> list[Case]:

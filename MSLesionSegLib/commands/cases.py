@@ -13,12 +13,12 @@ from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
-    from MSLesionSegLib.cases.adding import Added
+    from MSLesionSegLib.cases.adding import AddedCase
     from MSLesionSegLib.cases.case_set import CaseSet
     from MSLesionSegLib.cases.checking import CaseWarning
-    from MSLesionSegLib.cases.nnunet_monai_export import Exported
+    from MSLesionSegLib.cases.nnunet_monai_export import ExportedSet
     from MSLesionSegLib.cases.record import Case
-    from MSLesionSegLib.cases.set_archive import Imported
+    from MSLesionSegLib.cases.set_archive import ImportedSet
 
 app = typer.Typer(
     no_args_is_help=True, help="Training cases: corrected examinations in a folder of their own."
@@ -65,7 +65,7 @@ def cases_add(
     """Add a corrected examination, without names; a second correction of the same scans becomes a new version."""
     given = {"flair": flair, "baseline": baseline, "followup": followup, "pre": pre, "post": post}
 
-    def work(job: Job) -> Added:
+    def work(job: Job) -> AddedCase:
         from MSLesionSegLib.cases.adding import AddRequest, add_case
 
         request = AddRequest(
@@ -86,13 +86,13 @@ def cases_add(
         )
         return add_case(request, job)
 
-    def describe(added: Added) -> dict[str, Any]:
+    def describe(added: AddedCase) -> dict[str, Any]:
         return {**added.case.summary(), "stored": added.stored}
 
     run("cases add", work, {"read files": 0.6, "store case": 0.4}, describe, options, show=_print_added)
 
 
-def _print_added(added: Added) -> None:
+def _print_added(added: AddedCase) -> None:
     case = added.case
     if added.stored:
         typer.echo(
@@ -224,7 +224,7 @@ def cases_export(
 ) -> None:
     """Write the cases for another computer or for another training program."""
 
-    def work(job: Job) -> Exported:
+    def work(job: Job) -> ExportedSet:
         if not strip_face:
             job.warning("faces", "Scans with a skull show the face. For other hospitals use --strip-face.")
         if layout == "zip":
@@ -236,7 +236,7 @@ def cases_export(
         write = {"nnunet": export_nnunet, "monai": export_monai}[layout]
         return write(cases, to, task=task or "flair", strip_face=strip_face, progress=job)
 
-    def describe(exported: Exported) -> dict[str, Any]:
+    def describe(exported: ExportedSet) -> dict[str, Any]:
         return {
             "path": str(exported.path),
             "training": exported.training,
@@ -244,7 +244,7 @@ def cases_export(
             "face_removed": strip_face,
         }
 
-    def show(exported: Exported) -> None:
+    def show(exported: ExportedSet) -> None:
         typer.echo(
             f"{exported.path}: {exported.training} cases for training, {exported.validation} for validation"
         )
@@ -261,7 +261,7 @@ def cases_import(
 ) -> None:
     """Add the cases of another set; what is there already is recognized."""
 
-    def work(job: Job) -> Imported:
+    def work(job: Job) -> ImportedSet:
         from MSLesionSegLib.cases.set_archive import import_archive
 
         imported = import_archive(cases, archive, job)
@@ -269,14 +269,14 @@ def cases_import(
             job.warning(finding.code, finding.sentence)
         return imported
 
-    def describe(imported: Imported) -> dict[str, Any]:
+    def describe(imported: ImportedSet) -> dict[str, Any]:
         return {
             "added": [case.summary() for case in imported.added],
             "known": imported.known,
             "findings": [finding.sentence for finding in imported.findings],
         }
 
-    def show(imported: Imported) -> None:
+    def show(imported: ImportedSet) -> None:
         typer.echo(f"{len(imported.added)} cases added; {imported.known} masks were in the set already")
 
     cancelled = "Cancelled. Cases that were added stay; the same command adds the rest."

@@ -25,9 +25,9 @@ Stored = Annotated[str, typer.Argument(help="Name of a stored model.")]
 def models_list(events: Events = False) -> None:
     """The models on this computer as a family tree: shipped ones and your own; * marks those in use."""
     from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
-    from MSLesionSegLib.network.models.model_tree import Member, list_family
+    from MSLesionSegLib.network.models.model_tree import ModelInTree, list_family
 
-    def work(job: Job) -> list[Member]:
+    def work(job: Job) -> list[ModelInTree]:
         warn_if_damaged(job)
         return list_family()
 

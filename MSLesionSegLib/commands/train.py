@@ -14,7 +14,7 @@ from MSLesionSegLib.commands.running import or_exit, run
 
 if TYPE_CHECKING:
     from MSLesionSegLib.jobs.progress import Progress
-    from MSLesionSegLib.training.fine_tuning.model_update import Trained
+    from MSLesionSegLib.training.fine_tuning.model_update import TrainedModel
 
 
 @takes_options
@@ -76,7 +76,7 @@ def train(
     budget = [] if minutes is None else [f"minutes={minutes}"]
     chosen = or_exit(lambda: with_settings(get_recipe(recipe), [*(settings or []), *budget]))
 
-    def work(job: Progress) -> Trained:
+    def work(job: Progress) -> TrainedModel:
         job.stage(LOAD)
         from MSLesionSegLib.network.device import choose_device
         from MSLesionSegLib.training.fine_tuning.gate_cases import buffer_for
@@ -109,12 +109,12 @@ def train(
     run("train", work, stages, lambda trained: trained.as_dict(), options, cancelled, show=_print_trained)
 
 
-def _print_trained(trained: Trained) -> None:
+def _print_trained(trained: TrainedModel) -> None:
     print_verdict(trained.verdict)
     typer.echo(f"Model:  {trained.folder}\nIn use: {trained.in_use}")
 
 
-def _follow(work: Callable[[Progress], Trained]) -> None:
+def _follow(work: Callable[[Progress], TrainedModel]) -> None:
     """Take part in a training that another process leads, without a word."""
     from MSLesionSegLib.jobs.progress import Silent
 

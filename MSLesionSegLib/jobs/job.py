@@ -206,7 +206,7 @@ def _position(stages: Mapping[str, float], name: str, fraction: float) -> float 
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[T]):
+class JobOutcome(Generic[T]):
     """How a job ended: the exit code, and what the work returned if it ended well."""
 
     code: ExitCode
@@ -222,7 +222,7 @@ def run_job(
     events: bool = False,
     stop_file: Path | None = None,
     cancelled: str = NOTHING_WRITTEN,
-) -> Outcome[T]:
+) -> JobOutcome[T]:
     """Run ``work`` as a job and turn every way it can end into events and an exit code.
 
     ``describe`` gives the content of the ``result`` event (JSON types). With ``events`` the lines go to
@@ -237,20 +237,20 @@ def run_job(
                 job.start()
                 value = work(job)
                 job.result(**describe(value))
-                return Outcome(ExitCode.DONE, value)
+                return JobOutcome(ExitCode.DONE, value)
             except Cancelled:
                 job.error(Cancelled.code, cancelled)
-                return Outcome(ExitCode.CANCELLED)
+                return JobOutcome(ExitCode.CANCELLED)
             except MSLesionSegError as error:
                 job.error(error.code, str(error))
-                return Outcome(ExitCode.USER_ERROR)
+                return JobOutcome(ExitCode.USER_ERROR)
             except Exception as error:
                 if out_of_memory(error):
                     job.error("memory", MEMORY_SENTENCE)
-                    return Outcome(ExitCode.USER_ERROR)
+                    return JobOutcome(ExitCode.USER_ERROR)
                 traceback.print_exc(file=sys.stderr)
                 job.error("bug", f"Internal error ({type(error).__name__}: {error}). Please report it.")
-                return Outcome(ExitCode.BUG)
+                return JobOutcome(ExitCode.BUG)
 
 
 MEMORY_SENTENCE = "The computer ran out of memory. Close other programs, or choose the CPU if a GPU was used."

@@ -9,7 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.lesions.lesion_states import STATES, Tracked
+from MSLesionSegLib.lesions.lesion_states import STATES, TrackedLesions
 from MSLesionSegLib.lesions.regions import REGIONS, UNDETERMINED, RegionMap
 from MSLesionSegLib.lesions.table import (
     CENTRE_COLUMNS,
@@ -44,7 +44,7 @@ class FollowedLesion:
 
 
 def follow_table(
-    tracked: Tracked, change: np.ndarray, affine: np.ndarray, regions: RegionMap | None
+    tracked: TrackedLesions, change: np.ndarray, affine: np.ndarray, regions: RegionMap | None
 ) -> list[FollowedLesion]:
     """Describe each lesion, ordered by id.
 

@@ -24,7 +24,7 @@ STATE_RULE = (
 
 
 @dataclass(frozen=True, eq=False)
-class Tracked:
+class TrackedLesions:
     """Lesions of two timepoints on one grid.
 
     Attributes:
@@ -54,7 +54,7 @@ def track_lesions(
     minimum_mm3: float = 3.0,
     previous: np.ndarray | None = None,
     highest_id: int = 0,
-) -> Tracked:
+) -> TrackedLesions:
     """Follow lesions from baseline to follow-up by :data:`STATE_RULE`.
 
     Args:
@@ -93,7 +93,7 @@ def track_lesions(
         before[box] |= rest | went
         after[box] |= rest | came
         states[number] = _state(int(rest.sum()), int(came.sum()), int(went.sum()))
-    tracked = Tracked(labels, before, after, states, max(count, highest_id))
+    tracked = TrackedLesions(labels, before, after, states, max(count, highest_id))
     return tracked if previous is None else _renumbered(tracked, previous, highest_id)
 
 
@@ -107,7 +107,7 @@ def _state(rest: int, came: int, went: int) -> str:
     return SHRUNKEN if went > came else STABLE
 
 
-def _renumbered(tracked: Tracked, previous: np.ndarray, highest_id: int) -> Tracked:
+def _renumbered(tracked: TrackedLesions, previous: np.ndarray, highest_id: int) -> TrackedLesions:
     following = max(int(previous.max()), highest_id) + 1
     new_ids, taken = {}, set()
     for number in tracked.states:
@@ -124,6 +124,6 @@ def _renumbered(tracked: Tracked, previous: np.ndarray, highest_id: int) -> Trac
     for number, kept in new_ids.items():
         table[number] = kept
     states = {kept: tracked.states[number] for number, kept in new_ids.items()}
-    return Tracked(
+    return TrackedLesions(
         table[tracked.labels], tracked.before, tracked.after, dict(sorted(states.items())), following - 1
     )

@@ -21,11 +21,11 @@ from MSLesionSegLib.segmentation.manifest import count_lesions
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.segmentation.request import lesion_rule
 from MSLesionSegLib.segmentation.result_folder import output_names, stem_of
-from MSLesionSegLib.segmentation.run import Found, Run, find_regions, smallest_type
+from MSLesionSegLib.segmentation.run import FoundLesions, Run, find_regions, smallest_type
 from MSLesionSegLib.segmentation.session import coregister, correct_bias
 
 
-def find_on_session(run: Run) -> Found:
+def find_on_session(run: Run) -> FoundLesions:
     """Find lesions on scans of one session, in the space of the task's reference.
 
     Raises:
@@ -96,7 +96,7 @@ def find_on_session(run: Run) -> Found:
 
         write_report(path, manifest, scan, inside, labels, lesions, others, possible)
 
-    return Found(
+    return FoundLesions(
         lesions=lesions,
         counts=count_lesions(lesions, inside, scan.affine),
         names=output_names(

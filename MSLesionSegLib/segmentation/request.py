@@ -15,7 +15,7 @@ from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.longitudinal.change_filter import Limits
+from MSLesionSegLib.segmentation.longitudinal.change_filter import ChangeLimits
 from MSLesionSegLib.tasks import Task, get_task
 
 CONNECTIVITY = 26
@@ -136,7 +136,7 @@ def settings_of(request: SegmentRequest, cards: Mapping[str, ModelCard], device:
     return shared | {
         "flair_threshold": cards["flair_model"].threshold,
         "flair_minimum_mm3": cards["flair_model"].minimum_mm3,
-        "limits": asdict(Limits()),
+        "limits": asdict(ChangeLimits()),
         "registration": request.registration,
         "flips": bool(request.mirroring),
         "force": request.force,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.imaging.checks.comparability import Check
+from MSLesionSegLib.imaging.checks.comparability import ComparabilityCheck
 from MSLesionSegLib.imaging.reading import InputWarning, Scan
 from MSLesionSegLib.lesions.regions import RegionMap, fit_atlas
 from MSLesionSegLib.segmentation import stages
@@ -42,7 +42,7 @@ class Run:
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FoundLesions:
     """What was found, ready to be written.
 
     Attributes:
@@ -63,7 +63,7 @@ class Found:
     write_page: Callable[[Path, Mapping[str, Any]], None]
     remarks: tuple[InputWarning, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ComparabilityCheck, ...] = ()
 
 
 def find_regions(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.imaging.checks.comparability import Check, overall
+from MSLesionSegLib.imaging.checks.comparability import ComparabilityCheck, overall
 from MSLesionSegLib.imaging.reading import InputWarning, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.device import choose_device
@@ -16,7 +16,7 @@ from MSLesionSegLib.segmentation.longitudinal.new_lesions import find_between_vi
 from MSLesionSegLib.segmentation.manifest import make_manifest
 from MSLesionSegLib.segmentation.one_session import find_on_session
 from MSLesionSegLib.segmentation.request import SegmentRequest, check_request, find_models, settings_of
-from MSLesionSegLib.segmentation.run import Found, Run
+from MSLesionSegLib.segmentation.run import FoundLesions, Run
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SegmentationResult:
     model: str
     findings: tuple[InputWarning, ...]
     timings: dict[str, float]
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ComparabilityCheck, ...] = ()
 
     @property
     def light(self) -> str:
@@ -90,7 +90,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     return _write(run, found)
 
 
-def _write(run: Run, found: Found) -> SegmentationResult:
+def _write(run: Run, found: FoundLesions) -> SegmentationResult:
     request, task, watch = run.request, run.task, run.watch
     manifest = make_manifest(
         task=task.name,

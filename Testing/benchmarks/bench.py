@@ -38,7 +38,7 @@ STANDARD = ("flair 1 mm", "flair thick slices")
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredScan:
     """One run: seconds in all and by stage, CPU seconds, peak resident memory."""
 
     wall_s: float
@@ -47,7 +47,7 @@ class Measured:
     stages: dict[str, float]
 
 
-def measure(arguments: list[str], out: Path) -> Measured:
+def measure(arguments: list[str], out: Path) -> MeasuredScan:
     """Run the command once."""
     command = [sys.executable, "-m", "MSLesionSegLib", *arguments, "-o", str(out), "--events"]
     begin = time.perf_counter()
@@ -60,7 +60,7 @@ def measure(arguments: list[str], out: Path) -> Measured:
         raise SystemExit(f"{' '.join(command)} failed: {last}")
     stages = json.loads((out / "result.json").read_text(encoding="utf-8"))["timings_s"]
     per_gib = 2**30 if sys.platform == "darwin" else 2**20
-    return Measured(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / per_gib, stages)
+    return MeasuredScan(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / per_gib, stages)
 
 
 def make_scan(folder: Path, spacing: tuple[float, float, float]) -> Path:
@@ -122,7 +122,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no row {unknown[0]}")
 
-    results: dict[str, Measured] = {}
+    results: dict[str, MeasuredScan] = {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for name in names:
@@ -134,7 +134,7 @@ def main() -> None:
     print_table(results)
 
 
-def print_table(results: dict[str, Measured]) -> None:
+def print_table(results: dict[str, MeasuredScan]) -> None:
     """Print a Markdown table: a line per measured thing, a column per row."""
     stages = list(dict.fromkeys(stage for r in results.values() for stage in r.stages if stage != "total"))
     lines = [["seconds", *results]]

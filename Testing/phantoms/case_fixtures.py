@@ -10,7 +10,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.cases.adding import Added, AddRequest, add_case
+from MSLesionSegLib.cases.adding import AddedCase, AddRequest, add_case
 from MSLesionSegLib.files.zip_archive import MANIFEST
 from phantoms.phantom import Head, centred, make_head
 
@@ -34,7 +34,7 @@ def save_like(image: nib.Nifti1Image, data: np.ndarray, path: Path) -> Path:
     return path
 
 
-def add_flair(cases: Path, folder: Path, seed: int, **settings: object) -> Added:
+def add_flair(cases: Path, folder: Path, seed: int, **settings: object) -> AddedCase:
     """Add the examination of a seed to a set."""
     flair, mask, _ = examination(folder, seed)
     return add_case(AddRequest(cases, "flair", {"flair": flair}, mask, **settings))

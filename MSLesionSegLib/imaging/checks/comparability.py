@@ -28,7 +28,7 @@ _FINE_MM = 1.5
 
 
 @dataclass(frozen=True)
-class Check:
+class ComparabilityCheck:
     """One aspect of comparability. ``value``: what was measured; ``sentence``: what it means."""
 
     name: str
@@ -42,7 +42,7 @@ def check_pair(
     followup: nib.Nifti1Image,
     registration: Registration,
     subtraction: Subtraction,
-) -> tuple[Check, ...]:
+) -> tuple[ComparabilityCheck, ...]:
     """Judge slice thickness, coverage, contrast and registration of a pair.
 
     Args:
@@ -58,26 +58,26 @@ def check_pair(
     )
 
 
-def overall(checks: Sequence[Check]) -> Light:
+def overall(checks: Sequence[ComparabilityCheck]) -> Light:
     """The worst light of all checks; green if there are none."""
     return max((check.light for check in checks), key=LIGHTS.index, default="green")
 
 
-def check_thickness(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Check:
+def check_thickness(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> ComparabilityCheck:
     """Compare the coarsest voxel edges; below 1.5 mm they count as 1.5 mm. Above 5 mm the light is never green."""
     edges = [float(voxel_sizes(image.affine).max()) for image in (baseline, followup)]
     ratio = max(max(edges), _FINE_MM) / max(min(edges), _FINE_MM)
     light = _light(ratio, _THICKNESS_RATIO)
     both = f"slices of {edges[0]:.1f} mm at baseline and {edges[1]:.1f} mm at follow-up"
     if light == "green" and max(edges) > THICK_MM:
-        return Check(
+        return ComparabilityCheck(
             "slice thickness",
             "amber",
             ratio,
             f"The scans have {both}: across slices of more than {THICK_MM:g} mm partial volume alone can make a "
             "small lesion look new or vanish.",
         )
-    return Check(
+    return ComparabilityCheck(
         "slice thickness",
         light,
         ratio,
@@ -89,11 +89,11 @@ def check_thickness(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Che
     )
 
 
-def check_coverage(covered: float) -> Check:
+def check_coverage(covered: float) -> ComparabilityCheck:
     """Judge which part of the brain both scans show, 0 to 1."""
     light = _light(-covered, tuple(-limit for limit in _COVERED))
     share = f"{100 * covered:.0f} % of the brain"
-    return Check(
+    return ComparabilityCheck(
         "coverage",
         light,
         covered,
@@ -105,16 +105,16 @@ def check_coverage(covered: float) -> Check:
     )
 
 
-def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Check:
+def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> ComparabilityCheck:
     """Compare deep with superficial tissue on two scans: see :mod:`~MSLesionSegLib.imaging.checks.sequence_guess`."""
     before, after = contrast_features(baseline), contrast_features(followup)
     if before is None or after is None:
-        return Check(
+        return ComparabilityCheck(
             "contrast", "amber", float("nan"), "The contrast of the two scans could not be compared."
         )
     difference = abs(before[0] - after[0])
     light = _light(difference, _CONTRAST)
-    return Check(
+    return ComparabilityCheck(
         "contrast",
         light,
         difference,
@@ -126,11 +126,11 @@ def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Chec
     )
 
 
-def check_correlation(correlation: float) -> Check:
+def check_correlation(correlation: float) -> ComparabilityCheck:
     """Judge how well the aligned scans agree within the brain, -1 to 1."""
     light: Light = "red" if np.isnan(correlation) else _light(-correlation, tuple(-v for v in _CORRELATION))
     value = f"correlation {correlation:.2f} within the brain"
-    return Check(
+    return ComparabilityCheck(
         "registration",
         light,
         correlation,
@@ -142,11 +142,11 @@ def check_correlation(correlation: float) -> Check:
     )
 
 
-def check_deformation(largest_jacobian: float) -> Check:
+def check_deformation(largest_jacobian: float) -> ComparabilityCheck:
     """Judge how strongly the registration bent the follow-up; 1 is not at all."""
     light = _light(largest_jacobian, _JACOBIAN)
     value = f"largest change of volume by a factor of {largest_jacobian:.1f}"
-    return Check(
+    return ComparabilityCheck(
         "deformation",
         light,
         largest_jacobian,

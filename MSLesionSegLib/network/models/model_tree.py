@@ -11,7 +11,7 @@ from MSLesionSegLib.tasks import TASKS
 
 
 @dataclass(frozen=True)
-class Member:
+class ModelInTree:
     """A model and its place in the family.
 
     Attributes:
@@ -27,7 +27,7 @@ class Member:
     in_use: bool
 
 
-def list_family() -> list[Member]:
+def list_family() -> list[ModelInTree]:
     """All models, each followed by those that were trained from it."""
     cards = {card.name: card for card in list_models()}
     shipped = {file.parent.name for file in SHIPPED.glob("*/card.json")}
@@ -36,11 +36,11 @@ def list_family() -> list[Member]:
     for card in cards.values():
         parent = card.parent if card.parent in cards and card.parent != card.name else None
         children.setdefault(parent, []).append(card)
-    found: list[Member] = []
+    found: list[ModelInTree] = []
 
     def add(parent: str | None, depth: int) -> None:
         for card in children.pop(parent, []):
-            found.append(Member(card, depth, card.name in shipped, card.name in in_use))
+            found.append(ModelInTree(card, depth, card.name in shipped, card.name in in_use))
             add(card.name, depth + 1)
 
     add(None, 0)

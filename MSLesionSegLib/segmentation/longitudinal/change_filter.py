@@ -11,7 +11,7 @@ from MSLesionSegLib.imaging.checks.comparability import THICK_MM
 
 
 @dataclass(frozen=True)
-class Limits:
+class ChangeLimits:
     """What a change must show to count. Brightness is the mean over the change, in standard deviations of tissue.
 
     The network of change normalises what it sees, so where nothing differs it marks differences of a few hundredths:
@@ -40,7 +40,7 @@ class Limits:
 
 
 @dataclass(frozen=True, eq=False)
-class Direction:
+class DirectedChange:
     """Change in one direction, all (X, Y, Z) on one grid.
 
     Attributes:
@@ -58,7 +58,7 @@ class Direction:
 
 
 def accepted_change(
-    direction: Direction, depth: np.ndarray, voxel_mm3: float, slice_mm: float, limits: Limits
+    direction: DirectedChange, depth: np.ndarray, voxel_mm3: float, slice_mm: float, limits: ChangeLimits
 ) -> np.ndarray:
     """Mask of the changes that count, bool (X, Y, Z).
 

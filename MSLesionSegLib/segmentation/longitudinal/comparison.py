@@ -10,16 +10,20 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
-from MSLesionSegLib.imaging.checks.comparability import Check, check_pair
+from MSLesionSegLib.imaging.checks.comparability import ComparabilityCheck, check_pair
 from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.registration import Registration, register
 from MSLesionSegLib.imaging.subtraction import Subtraction, subtract
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
-from MSLesionSegLib.lesions.lesion_states import Tracked, track_lesions
+from MSLesionSegLib.lesions.lesion_states import TrackedLesions, track_lesions
 from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.longitudinal.change_filter import Direction, Limits, accepted_change
+from MSLesionSegLib.segmentation.longitudinal.change_filter import (
+    ChangeLimits,
+    DirectedChange,
+    accepted_change,
+)
 from MSLesionSegLib.segmentation.longitudinal.earlier_ids import EarlierIds
 from MSLesionSegLib.segmentation.probability import lesion_probability
 
@@ -53,7 +57,7 @@ class ChangeSettings:
 
     rule: LesionRule
     flair_rule: LesionRule
-    limits: Limits = field(default_factory=Limits)
+    limits: ChangeLimits = field(default_factory=ChangeLimits)
     registration: str = "rigid"
     device: str = "cpu"
     mirroring: bool = False
@@ -78,8 +82,8 @@ class LesionChange:
     gone: np.ndarray
     lesions_before: np.ndarray
     lesions_after: np.ndarray
-    tracked: Tracked
-    checks: tuple[Check, ...]
+    tracked: TrackedLesions
+    checks: tuple[ComparabilityCheck, ...]
 
 
 def with_lesions(
@@ -175,7 +179,7 @@ def judge_change(
     pair: Subtraction,
     settings: ChangeSettings,
     previous: EarlierIds | None = None,
-) -> Tracked:
+) -> TrackedLesions:
     """From probabilities of change and of lesion to lesions with states.
 
     Args:
@@ -189,7 +193,7 @@ def judge_change(
     depth = ndimage.distance_transform_edt(pair.brain, sampling=sizes)
     came, went = (
         accepted_change(
-            Direction(*find_lesions(probability, settings.rule, voxel_mm3), lesion, there, absent),
+            DirectedChange(*find_lesions(probability, settings.rule, voxel_mm3), lesion, there, absent),
             depth,
             voxel_mm3,
             pair.slice_mm,

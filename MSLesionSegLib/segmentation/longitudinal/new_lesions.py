@@ -10,7 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from MSLesionSegLib.imaging.checks.comparability import Check, overall
+from MSLesionSegLib.imaging.checks.comparability import ComparabilityCheck, overall
 from MSLesionSegLib.imaging.dicom import acquisition_date
 from MSLesionSegLib.imaging.reading import InputWarning, Scan
 from MSLesionSegLib.imaging.registration import Registration
@@ -37,10 +37,10 @@ from MSLesionSegLib.segmentation.longitudinal.earlier_ids import (
 from MSLesionSegLib.segmentation.longitudinal.native_space import ids_on, map_on
 from MSLesionSegLib.segmentation.request import CONNECTIVITY, SegmentRequest, lesion_rule
 from MSLesionSegLib.segmentation.result_folder import MANIFEST
-from MSLesionSegLib.segmentation.run import Found, Run, find_regions, smallest_type
+from MSLesionSegLib.segmentation.run import FoundLesions, Run, find_regions, smallest_type
 
 
-def find_between_visits(run: Run) -> Found:
+def find_between_visits(run: Run) -> FoundLesions:
     """Compare two FLAIRs of one patient.
 
     Raises:
@@ -71,7 +71,7 @@ def find_between_visits(run: Run) -> Found:
 
         write_pair_report(path, manifest, change, rows)
 
-    return Found(
+    return FoundLesions(
         lesions=rows,
         counts=None if withheld else count_followed(rows),
         names=names,
@@ -231,6 +231,6 @@ def _writers(
     return {role: write for role, write in writers.items() if role in names}
 
 
-def _as_json(check: Check) -> dict[str, Any]:
+def _as_json(check: ComparabilityCheck) -> dict[str, Any]:
     value = None if np.isnan(check.value) else round(check.value, 4)
     return {"name": check.name, "light": check.light, "value": value, "sentence": check.sentence}

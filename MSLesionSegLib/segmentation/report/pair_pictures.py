@@ -11,7 +11,7 @@ import numpy as np
 from MSLesionSegLib.imaging.subtraction import Subtraction
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.lesions.followup_table import FollowedLesion
-from MSLesionSegLib.lesions.lesion_states import Tracked
+from MSLesionSegLib.lesions.lesion_states import TrackedLesions
 from MSLesionSegLib.segmentation.report.pictures import Colour, data_url, resize
 
 _HALF_MM = 45
@@ -22,7 +22,7 @@ _DIFFERENCE_RANGE = (-3.0, 3.0)
 
 
 @dataclass(frozen=True)
-class Triple:
+class PictureTriple:
     """One place as three pictures of ``_PIXELS`` squared (data URLs), the patient's right on the left."""
 
     baseline: str
@@ -32,8 +32,8 @@ class Triple:
 
 
 def lesion_triples(
-    pair: Subtraction, tracked: Tracked, rows: Sequence[FollowedLesion], colours: Mapping[str, Colour]
-) -> list[Triple]:
+    pair: Subtraction, tracked: TrackedLesions, rows: Sequence[FollowedLesion], colours: Mapping[str, Colour]
+) -> list[PictureTriple]:
     """The most certain new lesions (then enlarged ones), each on the axial slice where it is largest."""
     order = {"new": 0, "enlarged": 1}
     shown = sorted(
@@ -43,7 +43,7 @@ def lesion_triples(
     return [_triple(pair, tracked, row, colours[row.state]) for row in shown[:_MOST]]
 
 
-def overview_triples(pair: Subtraction) -> list[Triple]:
+def overview_triples(pair: Subtraction) -> list[PictureTriple]:
     """Whole axial slices through the middle of the brain, for a look at the alignment."""
     filled = np.flatnonzero(pair.brain.any((0, 1)))
     heights = np.quantile(filled, np.linspace(0.35, 0.75, _MOST)).astype(int)
@@ -60,7 +60,7 @@ def overview_triples(pair: Subtraction) -> list[Triple]:
                 (pair.difference, _DIFFERENCE_RANGE),
             )
         )
-        triples.append(Triple(baseline, followup, difference, _height(pair.affine, centre)))
+        triples.append(PictureTriple(baseline, followup, difference, _height(pair.affine, centre)))
     return triples
 
 
@@ -69,7 +69,7 @@ def _extent(brain: np.ndarray) -> list[tuple[int, int]]:
     return [(p.start, p.stop) for p in (bounding_box(brain) or (slice(0, 1),) * 3)[:2]]
 
 
-def _triple(pair: Subtraction, tracked: Tracked, row: FollowedLesion, colour: Colour) -> Triple:
+def _triple(pair: Subtraction, tracked: TrackedLesions, row: FollowedLesion, colour: Colour) -> PictureTriple:
     own = tracked.labels == row.lesion.id
     height = int(np.argmax(own.sum((0, 1))))
     inside = np.argwhere(own[:, :, height])
@@ -84,7 +84,7 @@ def _triple(pair: Subtraction, tracked: Tracked, row: FollowedLesion, colour: Co
     followup = np.repeat(grey[1][..., None], 3, axis=2)
     followup[outline] = colour
     caption = f"No. {row.lesion.id}, {row.state}, {row.followup_mm3:.0f} mm³, {row.lesion.region}"
-    return Triple(
+    return PictureTriple(
         data_url(grey[0]),
         data_url(followup),
         data_url(difference),

@@ -10,7 +10,7 @@ from MSLesionSegLib.lesions.followup_table import FollowedLesion
 from MSLesionSegLib.lesions.lesion_states import ENLARGED, NEW, SHRUNKEN, STABLE, STATE_RULE, STATES, VANISHED
 from MSLesionSegLib.pages import fill_page
 from MSLesionSegLib.segmentation.longitudinal.comparison import LesionChange
-from MSLesionSegLib.segmentation.report.pair_pictures import Triple, lesion_triples, overview_triples
+from MSLesionSegLib.segmentation.report.pair_pictures import PictureTriple, lesion_triples, overview_triples
 from MSLesionSegLib.segmentation.report.pictures import Colour
 
 _TEMPLATE = Path(__file__).with_name("pair.html")
@@ -44,8 +44,8 @@ def write_pair_report(
 def render(
     manifest: Mapping[str, Any],
     rows: Sequence[FollowedLesion],
-    triples: Sequence[Triple],
-    overview: Sequence[Triple],
+    triples: Sequence[PictureTriple],
+    overview: Sequence[PictureTriple],
 ) -> str:
     """Return the page as text. Everything that comes from outside is escaped."""
     by_state = sorted(rows, key=lambda row: (STATES.index(row.state), row.lesion.id))

@@ -11,19 +11,19 @@ import numpy as np
 from MSLesionSegLib.evaluation.mask_pairs import average
 from MSLesionSegLib.studies.continual.backward_transfer import backward_transfer, zero_shot
 from MSLesionSegLib.studies.continual.cells import MULTI, REPLAY, SEQUENTIAL, SINGLE
-from MSLesionSegLib.studies.engine.cells import Cell, Finished
+from MSLesionSegLib.studies.engine.cells import Cell, FinishedCell
 from MSLesionSegLib.studies.engine.centres import Centre
 from MSLesionSegLib.studies.engine.record import write_csv
 from MSLesionSegLib.studies.report.figures import curve_figure, heat_map_figure, save_figure
 from MSLesionSegLib.studies.report.page import Picture, Section, Table, shown, shown_with_error, write_page
 
-Row = dict[str, float]
+DiceByCentre = dict[str, float]
 
 
 def write_continual_report(
     folder: Path,
     cells: Sequence[Cell],
-    done: Mapping[str, Finished],
+    done: Mapping[str, FinishedCell],
     centres: Sequence[Centre],
     orders: Sequence[Sequence[int]],
     seeds: Sequence[int],
@@ -58,7 +58,7 @@ def write_continual_report(
     return write_page(folder, "Continual learning across centres", lead, sections, record)
 
 
-def _row(finished: Finished) -> Row:
+def _row(finished: FinishedCell) -> DiceByCentre:
     """Mean test Dice by centre."""
     values: dict[str, list[float]] = {}
     for scan in finished.results["scans"]:
@@ -68,7 +68,7 @@ def _row(finished: Finished) -> Row:
 
 
 def _matrix(
-    rows: Mapping[str, Row], experiment: str, names: Sequence[str], order: int, seed: int
+    rows: Mapping[str, DiceByCentre], experiment: str, names: Sequence[str], order: int, seed: int
 ) -> np.ndarray:
     """(K, K) test Dice, rows and columns in the order of training."""
     matrix = []
@@ -172,7 +172,7 @@ def _write_matrices(
     write_csv(folder / "matrices.csv", ["experiment", "order", "seed", "after", "tested_on", "dice"], lines)
 
 
-def _write_scans(cells: Sequence[Cell], done: Mapping[str, Finished], path: Path) -> None:
+def _write_scans(cells: Sequence[Cell], done: Mapping[str, FinishedCell], path: Path) -> None:
     lines = []
     for cell in cells:
         what = cell.settings["what"]

@@ -11,17 +11,17 @@ import numpy as np
 from MSLesionSegLib.evaluation.mask_pairs import average
 from MSLesionSegLib.studies.dynamics.cells import FROZEN, RANDOM, TRANSFER
 from MSLesionSegLib.studies.dynamics.layers import LAYERS
-from MSLesionSegLib.studies.engine.cells import Finished
+from MSLesionSegLib.studies.engine.cells import FinishedCell
 from MSLesionSegLib.studies.engine.record import write_csv
 from MSLesionSegLib.studies.report.figures import curve_figure, filter_figure, save_figure
 from MSLesionSegLib.studies.report.page import Picture, Section, Table, shown, shown_with_error, write_page
 
 TITLES = {RANDOM: "random weights", TRANSFER: "transfer", FROZEN: "frozen random encoder"}
-Runs = Mapping[str, Sequence[Finished]]
+Runs = Mapping[str, Sequence[FinishedCell]]
 
 
 def write_dynamics_report(
-    folder: Path, done: Mapping[str, Finished], seeds: Sequence[int], record: Mapping[str, Any]
+    folder: Path, done: Mapping[str, FinishedCell], seeds: Sequence[int], record: Mapping[str, Any]
 ) -> Path:
     """Write the CSV files, the figures and the page; returns the page."""
     runs = {kind: [done[f"{kind}.seed{seed}"] for seed in seeds] for kind in TITLES}

@@ -84,7 +84,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedCell:
     """A computed cell: its results (equal for equal keys on the same machine), and the seconds that it took.
 
     The seconds of interrupted attempts count, those of a killed one but for its last few.
@@ -108,7 +108,7 @@ def keys_of(cells: Sequence[Cell]) -> dict[str, str]:
     return keys
 
 
-def read_finished(cell: Cell, key: str, root: Path) -> Finished | None:
+def read_finished(cell: Cell, key: str, root: Path) -> FinishedCell | None:
     """The cell's result below ``root``, or None where it was not computed, or with other settings."""
     folder = root / "cells" / cell.name
     try:
@@ -117,10 +117,10 @@ def read_finished(cell: Cell, key: str, root: Path) -> Finished | None:
         return None
     if content.get("key") != key:
         return None
-    return Finished(cell.name, folder, content["findings"], content["seconds"])
+    return FinishedCell(cell.name, folder, content["findings"], content["seconds"])
 
 
-def compute(cell: Cell, key: str, root: Path, threads: int, progress: Progress) -> Finished:
+def compute(cell: Cell, key: str, root: Path, threads: int, progress: Progress) -> FinishedCell:
     """Compute a cell unless it is finished; the result takes its place in one step.
 
     A process computes one cell at a time, with ``threads`` threads: the order of sums depends on their number.
@@ -147,7 +147,7 @@ def compute(cell: Cell, key: str, root: Path, threads: int, progress: Progress) 
         finally:
             timed.note()
         shutil.rmtree(scratch, ignore_errors=True)
-    return Finished(cell.name, target, json.loads(text)["findings"], seconds)
+    return FinishedCell(cell.name, target, json.loads(text)["findings"], seconds)
 
 
 class _Timed(Relay):

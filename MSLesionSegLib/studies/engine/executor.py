@@ -13,7 +13,7 @@ from MSLesionSegLib.studies.engine.cells import (
     STOP,
     Cell,
     CellProgress,
-    Finished,
+    FinishedCell,
     compute,
     keys_of,
     read_finished,
@@ -24,7 +24,7 @@ STAGE = "train and test"
 
 def run_cells(
     cells: Sequence[Cell], root: Path, *, executor: str, threads: int, progress: Progress
-) -> dict[str, Finished]:
+) -> dict[str, FinishedCell]:
     """Compute all cells that are not finished below ``root`` yet.
 
     Args:
@@ -65,7 +65,7 @@ def _run_on_cluster(
     root: Path,
     executor: str,
     threads: int,
-    done: dict[str, Finished],
+    done: dict[str, FinishedCell],
     count: int,
     progress: Progress,
 ) -> None:
@@ -96,7 +96,7 @@ def _run_on_cluster(
 
 
 def _compute_remotely(
-    cell: Cell, key: str, root: str, threads: int, waited_for: Sequence[Finished]
-) -> Finished:
+    cell: Cell, key: str, root: str, threads: int, waited_for: Sequence[FinishedCell]
+) -> FinishedCell:
     stop = Path(root) / STOP
     return compute(cell, key, Path(root), threads, CellProgress(Silent(), STAGE, 0, 1, cell.name, stop))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.studies.engine.cells import Finished
+from MSLesionSegLib.studies.engine.cells import FinishedCell
 from MSLesionSegLib.studies.engine.record import write_csv
 from MSLesionSegLib.studies.gate.cells import LESSONS, RIGHT
 from MSLesionSegLib.studies.report.page import Section, Table, shown, write_page
@@ -14,7 +14,7 @@ from MSLesionSegLib.studies.report.page import Section, Table, shown, write_page
 _SHOWN = ("f1", "dice", "sensitivity", "ppv")
 
 
-def write_gate_report(folder: Path, done: Mapping[str, Finished], record: Mapping[str, Any]) -> Path:
+def write_gate_report(folder: Path, done: Mapping[str, FinishedCell], record: Mapping[str, Any]) -> Path:
     """Write ``gate.csv`` and the page; returns the page."""
     rows, lines, sentences = [], [], []
     for lesson, finished in done.items():

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.studies.engine.cells import Cell, Finished
+from MSLesionSegLib.studies.engine.cells import Cell, FinishedCell
 from MSLesionSegLib.studies.engine.protocols import DE_NOVO, PRE_TRAINED, ROTATION, TRANSFER
 from MSLesionSegLib.studies.engine.record import write_csv
 from MSLesionSegLib.studies.engine.study_cases import NativeCase
@@ -44,7 +44,7 @@ def write_pretraining_report(
     folder: Path,
     settings: PretrainingSettings,
     cells: Sequence[Cell],
-    done: Mapping[str, Finished],
+    done: Mapping[str, FinishedCell],
     cases: Sequence[NativeCase],
     record: Mapping[str, Any],
 ) -> Path:
@@ -73,7 +73,7 @@ def write_pretraining_report(
     return write_page(folder, "Pre-training on scans without masks", LEAD, sections, record)
 
 
-def _encoders(folder: Path, settings: PretrainingSettings, curves: Mapping[str, Finished]) -> Section:
+def _encoders(folder: Path, settings: PretrainingSettings, curves: Mapping[str, FinishedCell]) -> Section:
     """The pre-trainings: their curves and times."""
     rows, lines, written = [], {}, []
     for name, finished in curves.items():
@@ -96,7 +96,7 @@ def _gain(
     methods: Mapping[str, Sequence[Method]],
     others: Mapping[str, Sequence[Method]],
     tests: Mapping[str, Sequence[Comparison]],
-    curves: Mapping[str, Finished],
+    curves: Mapping[str, FinishedCell],
 ) -> Section:
     """The table of the paper (its Table III): start, number of masks, scores and times.
 

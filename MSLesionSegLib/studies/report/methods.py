@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.evaluation.mask_pairs import Average, average
-from MSLesionSegLib.studies.engine.cells import Cell, Finished
+from MSLesionSegLib.studies.engine.cells import Cell, FinishedCell
 from MSLesionSegLib.studies.engine.protocols import DE_NOVO, DEFAULT, SECOND
 from MSLesionSegLib.studies.engine.record import write_csv
 from MSLesionSegLib.studies.report.page import Table, shown, shown_p, shown_with_error
@@ -52,10 +52,10 @@ class Method:
 
 
 def gather_methods(
-    cells: Sequence[Cell], done: Mapping[str, Finished], network: str, protocol: str
+    cells: Sequence[Cell], done: Mapping[str, FinishedCell], network: str, protocol: str
 ) -> list[Method]:
     """The methods of a network under a protocol, in the order of their cells."""
-    groups: dict[tuple[str, int], list[Finished]] = {}
+    groups: dict[tuple[str, int], list[FinishedCell]] = {}
     for cell in cells:
         what = cell.settings["what"]
         if (what["network"], what["protocol"]) == (network, protocol):
@@ -153,7 +153,7 @@ def _equals(p: float | None) -> str:
     return text if text.startswith("<") else f"= {text}"
 
 
-def write_scans(cells: Sequence[Cell], done: Mapping[str, Finished], path: Path) -> None:
+def write_scans(cells: Sequence[Cell], done: Mapping[str, FinishedCell], path: Path) -> None:
     """Write the numbers of every scan under every method."""
     rows, names = [], ()
     for cell in cells:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.studies.engine.cells import Cell, Finished
+from MSLesionSegLib.studies.engine.cells import Cell, FinishedCell
 from MSLesionSegLib.studies.engine.protocols import EXTERNAL, LEAVE_ONE_OUT, ROTATION
 from MSLesionSegLib.studies.engine.study_cases import NativeCase
 from MSLesionSegLib.studies.report.method_pictures import bars_picture, slices_picture
@@ -28,7 +28,7 @@ from MSLesionSegLib.studies.report.statistics import Comparison
 def write_transfer_report(
     folder: Path,
     cells: Sequence[Cell],
-    done: Mapping[str, Finished],
+    done: Mapping[str, FinishedCell],
     cases: Sequence[NativeCase],
     record: Mapping[str, Any],
 ) -> Path:
@@ -61,7 +61,7 @@ def write_transfer_report(
     return write_page(folder, "Transfer learning with few cases", lead, sections, record)
 
 
-def _outside(cells: Sequence[Cell], done: Mapping[str, Finished], network: str) -> Section | None:
+def _outside(cells: Sequence[Cell], done: Mapping[str, FinishedCell], network: str) -> Section | None:
     rows = [
         [
             m.label,

@@ -12,7 +12,7 @@ from MSLesionSegLib.network.models.store import find_model, load_model, read_car
 from MSLesionSegLib.training.examples.known_patients import nearest_untouched, patient
 from MSLesionSegLib.training.fine_tuning.request import FineTuning, training_key
 from MSLesionSegLib.training.fine_tuning.run import fine_tune
-from MSLesionSegLib.training.fine_tuning.scores import LeftOut, Score, score
+from MSLesionSegLib.training.fine_tuning.scores import LeftOutScores, Score, score
 from MSLesionSegLib.training.loop.distributed import ProcessGroup
 from MSLesionSegLib.training.loop.stages import GATE, LEAVE_ONE_OUT, TRAINING
 
@@ -42,7 +42,7 @@ class _Turn(Within):
 
 def leave_one_out(
     tuning: FineTuning, in_use: Path, folder: Path, default: str, progress: Progress, group: ProcessGroup
-) -> LeftOut:
+) -> LeftOutScores:
     """Train once more without each patient, and score that patient's cases.
 
     A model that was trained on a patient is no fair opponent on this patient's cases, nor a fair start.
@@ -88,4 +88,4 @@ def leave_one_out(
             fine_tune(replace(apart, name=name, work=folder / f"run-{name}"), turn, group)
         for found, model in zip(scores, (old, load_model(folder / name)), strict=True):
             found += score(model, members, device=tuning.device)
-    return LeftOut(*scores, remark)
+    return LeftOutScores(*scores, remark)

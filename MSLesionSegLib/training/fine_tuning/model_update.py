@@ -35,7 +35,7 @@ from MSLesionSegLib.training.fine_tuning.leave_one_out import leave_one_out
 from MSLesionSegLib.training.fine_tuning.promotion_gate import FEWEST_CASES, Verdict, judge_candidate
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
 from MSLesionSegLib.training.fine_tuning.request import FineTuning
-from MSLesionSegLib.training.fine_tuning.run import FineTuned, fine_tune
+from MSLesionSegLib.training.fine_tuning.run import FineTunedModel, fine_tune
 from MSLesionSegLib.training.fine_tuning.scores import NOTHING_LEFT_OUT, seconds_to_score
 from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
 from MSLesionSegLib.training.loop.run_folder import RunFolder, held_run
@@ -76,7 +76,7 @@ class TrainRequest:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """What came out.
 
     Attributes:
@@ -84,7 +84,7 @@ class Trained:
         folder: where it is stored.
         in_use: name of the model that the task takes from now on.
         verdict: of the gate.
-        history: see :class:`~MSLesionSegLib.training.fine_tuning.run.FineTuned`.
+        history: see :class:`~MSLesionSegLib.training.fine_tuning.run.FineTunedModel`.
     """
 
     model: str
@@ -104,7 +104,9 @@ class Trained:
         }
 
 
-def train(request: TrainRequest, progress: Progress | None = None, group: ProcessGroup = ALONE) -> Trained:
+def train(
+    request: TrainRequest, progress: Progress | None = None, group: ProcessGroup = ALONE
+) -> TrainedModel:
     """Fine-tune on a case set, let the gate compare the result with the model in use, and promote it if it may.
 
     The new model is always stored. It takes the place of the model in use only with the verdict ``promote``. A run
@@ -153,7 +155,7 @@ def _run(
     began: float,
     progress: Progress,
     group: ProcessGroup,
-) -> Trained:
+) -> TrainedModel:
     """The run itself, in its folder."""
     device = choose_device(request.device)
     training, validation = _prepared(request, cases, run.examples, progress, group)
@@ -184,7 +186,7 @@ def _run(
         left_out = leave_one_out(tuning, old.folder, run.left_out, task.default_model, progress, group)
         tuning = replace(tuning, began=None)
     if group.broadcast(run.model.exists()):
-        tuned = FineTuned(run.model, read_card(run.model), ())
+        tuned = FineTunedModel(run.model, read_card(run.model), ())
     else:
         tuned = fine_tune(tuning, progress, group)
     progress.stage(GATE)
@@ -201,7 +203,7 @@ def _run(
         _conclude(tuned, old.card.name, verdict)
         run.clear()
     group.barrier()
-    return Trained(run.name, tuned.folder, model_in_use(task.name), verdict, tuned.history)
+    return TrainedModel(run.name, tuned.folder, model_in_use(task.name), verdict, tuned.history)
 
 
 def _prepared(
@@ -257,7 +259,7 @@ def _waits_for_gate(model: Path, key: str) -> bool:
     return card.training.get("run") == key and "gate" not in card.results
 
 
-def _with_offer(verdict: Verdict, tuned: FineTuned) -> Verdict:
+def _with_offer(verdict: Verdict, tuned: FineTunedModel) -> Verdict:
     patients = len(tuned.card.training["patients"])
     if verdict.verdict != "undecided" or verdict.cases >= FEWEST_CASES or patients < 2:
         return verdict
@@ -267,7 +269,7 @@ def _with_offer(verdict: Verdict, tuned: FineTuned) -> Verdict:
     return replace(verdict, sentence=verdict.sentence + offer)
 
 
-def _conclude(tuned: FineTuned, in_use: str, verdict: Verdict) -> None:
+def _conclude(tuned: FineTunedModel, in_use: str, verdict: Verdict) -> None:
     card = read_card(tuned.folder)
     results = {**card.results, "gate": {"compared with": in_use, **verdict.as_dict()}}
     write_card(tuned.folder, replace(card, results=results))

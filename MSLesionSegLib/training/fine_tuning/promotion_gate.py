@@ -17,7 +17,14 @@ from MSLesionSegLib.evaluation.size_groups import resampled
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.training.examples.example import Example
-from MSLesionSegLib.training.fine_tuning.scores import METRICS, NOTHING_LEFT_OUT, LeftOut, Score, means, score
+from MSLesionSegLib.training.fine_tuning.scores import (
+    METRICS,
+    NOTHING_LEFT_OUT,
+    LeftOutScores,
+    Score,
+    means,
+    score,
+)
 
 FEWEST_CASES = 3
 LARGEST_FALL = 0.02  # of the mean Dice, at this site and at any earlier one
@@ -95,7 +102,7 @@ def judge_candidate(
     validation: Sequence[Example],
     earlier: Sequence[Example],
     *,
-    left_out: LeftOut = NOTHING_LEFT_OUT,
+    left_out: LeftOutScores = NOTHING_LEFT_OUT,
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> Verdict:

@@ -30,7 +30,7 @@ from MSLesionSegLib.training.patches.interleaving import InterleavedSource
 
 
 @dataclass(frozen=True)
-class FineTuned:
+class FineTunedModel:
     """A new model.
 
     Attributes:
@@ -47,7 +47,7 @@ class FineTuned:
 
 def fine_tune(
     request: FineTuning, progress: Progress | None = None, group: ProcessGroup = ALONE
-) -> FineTuned:
+) -> FineTunedModel:
     """Fine-tune a model and store the result, which takes nobody's place by that.
 
     A run that was killed goes on from its last checkpoint when it is asked for again, to the same result. One that
@@ -116,7 +116,7 @@ def fine_tune(
         shutil.rmtree(work, ignore_errors=True)
     group.barrier()
     folder = request.models / request.name
-    return FineTuned(folder, read_card(folder), tuple(history))
+    return FineTunedModel(folder, read_card(folder), tuple(history))
 
 
 def _start(request: FineTuning) -> Model:

@@ -41,7 +41,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class LeftOutScores:
     """What leave-one-out measured.
 
     Attributes:
@@ -55,7 +55,7 @@ class LeftOut:
     remark: str = ""
 
 
-NOTHING_LEFT_OUT = LeftOut()
+NOTHING_LEFT_OUT = LeftOutScores()
 
 
 def score(

@@ -59,7 +59,7 @@ class Validation:
 
 
 @dataclass(frozen=True)
-class Course:
+class TrainingCourse:
     """How a training went.
 
     Attributes:
@@ -116,7 +116,7 @@ def optimise(
     progress: Progress | None = None,
     validation: Validation | None = None,
     group: ProcessGroup = ALONE,
-) -> Course:
+) -> TrainingCourse:
     """Train those weights of a network that are not frozen, in place; it is in evaluation mode at the end.
 
     A resumed run equals an unbroken one bit for bit on the same CPU.
@@ -154,7 +154,7 @@ def optimise(
         raise
     run.end()
     progress.stage(TRAINING, 1.0)
-    return Course(run.losses, run.clock.seconds)
+    return TrainingCourse(run.losses, run.clock.seconds)
 
 
 class _Run:

@@ -54,7 +54,7 @@ class PretrainingRecipe(Recipe):
 
 
 @dataclass(frozen=True)
-class Pretrained:
+class PretrainedEncoder:
     """A pre-trained model's folder, and what its training was like.
 
     Attributes:
@@ -120,7 +120,7 @@ def pretrain(
     checkpoint: Path,
     device: str = "cpu",
     progress: Progress | None = None,
-) -> Pretrained:
+) -> PretrainedEncoder:
     """Pre-train an encoder and store it, with a fresh decoder, as a base model to fine-tune.
 
     Args:
@@ -166,7 +166,7 @@ def pretrain(
     )
     saved = save_model(models, network.cpu(), card)
     checkpoint.unlink(missing_ok=True)
-    return Pretrained(saved, course.losses, course.seconds)
+    return PretrainedEncoder(saved, course.losses, course.seconds)
 
 
 def check_pretraining(architecture: Architecture, recipe: PretrainingRecipe) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks import comparability
-from MSLesionSegLib.imaging.checks.comparability import Check, overall
+from MSLesionSegLib.imaging.checks.comparability import ComparabilityCheck, overall
 from MSLesionSegLib.imaging.normalization import tissue_scale
 from MSLesionSegLib.imaging.registration import register
 from MSLesionSegLib.imaging.subtraction import as_coarse_as, linear_match, relative_field, subtract
@@ -176,7 +176,7 @@ def test_an_inverted_contrast_is_no_follow_up():
 
 
 def test_the_worst_light_counts():
-    checks = [Check("a", light, 0.0, "") for light in ("green", "red", "amber")]
+    checks = [ComparabilityCheck("a", light, 0.0, "") for light in ("green", "red", "amber")]
     assert overall(checks) == "red"
     assert overall(checks[:1]) == "green"
     assert overall([]) == "green"

@@ -5,10 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from MSLesionSegLib.segmentation.longitudinal.change_filter import Direction, Limits, accepted_change
+from MSLesionSegLib.segmentation.longitudinal.change_filter import (
+    ChangeLimits,
+    DirectedChange,
+    accepted_change,
+)
 
 ONE, OTHER = (slice(2, 6),) * 3, (slice(12, 16),) * 3
-LIMITS = Limits()
+LIMITS = ChangeLimits()
 THIN_MM, SLICES_MM = 3.0, 7.0
 
 
@@ -26,7 +30,7 @@ def counts(
         volumes[name][OTHER] = value
     places = np.flatnonzero(change == 2)
     volumes["lesion"].flat[places[: max(1, round(share * len(places)))]] = lesion
-    direction = Direction(change, 2, volumes["lesion"], volumes["there"], volumes["absent"])
+    direction = DirectedChange(change, 2, volumes["lesion"], volumes["there"], volumes["absent"])
     mask = accepted_change(direction, volumes["depth"], voxel_mm3, slice_mm, LIMITS)
     assert not mask[ONE].any()
     assert mask[OTHER].all() == mask[OTHER].any()
@@ -80,5 +84,5 @@ def test_across_thick_slices_small_changes_do_not_count():
 
 def test_no_change_is_no_change():
     nothing = np.zeros((4, 4, 4))
-    direction = Direction(nothing.astype(np.int32), 0, nothing, nothing, nothing)
+    direction = DirectedChange(nothing.astype(np.int32), 0, nothing, nothing, nothing)
     assert not accepted_change(direction, nothing, 1.0, THIN_MM, LIMITS).any()

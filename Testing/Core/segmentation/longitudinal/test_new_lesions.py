@@ -177,7 +177,7 @@ def test_scans_that_cannot_be_compared_get_pictures_but_no_counts(tmp_path, stan
 def test_page_and_manifest_name_every_limit_by_which_change_counts(tmp_path, stand_ins):
     result = compare(tmp_path, scan("baseline"), scan("followup", NEW_AT))
     told = json.loads((result.folder / "result.json").read_text(encoding="utf-8"))["settings"]["limits"]
-    assert told == asdict(change.Limits())
+    assert told == asdict(change.ChangeLimits())
     page = " ".join(result.files["report"].read_text(encoding="utf-8").split())
     footnote = page[page.index("Change counts from") : page.index("Volumes are measured")]
     for value in told.values():
