@@ -95,13 +95,13 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         say = MessageLine(reviewUi.messageLabel)
         self.packages = PackagesSection(logic.packages, parameters, say)
         self.modelStore, self.trainingSet = ModelStore(), TrainingSet()
-        self.models = ModelsSection(logic, self.modelStore, self.packages, say)
+        self.models = ModelsSection(logic, self.modelStore, self.packages)
         self.scans = ScansSection(logic.packages, self.modelStore, parameters, reviewUi.nextScanButton, say)
         self.search = SearchSection(logic, self.scans, parameters, views, say)
         self.review = ReviewSection(review, reviewUi, parameters, views, self.search.ui, say)
         self.cases = TrainingSetSection(logic, self.trainingSet, self.review, self.packages, say)
         self.train = FineTuningSection(
-            logic, self.trainingSet, self.modelStore, parameters, self.search.ui.logText, say
+            logic, self.trainingSet, self.modelStore, parameters, self.search.ui.logText
         )
         self.mode = ReviewMode(
             (self.scans.ui.inputsCollapsibleButton, self.search.ui.segmentCollapsibleButton),

@@ -12,7 +12,7 @@ from ..storage.modelStore import ModelStore
 from ..storage.trainingSet import TrainingSet, casesFolder, rememberTrained
 from ..widgets.form import loadForm
 from ..widgets.jobRow import JobRow
-from ..widgets.say import Say
+from ..widgets.messageLine import MessageLine
 from .gateTable import showGate
 from .modelChoice import ModelChoice
 from .scorePlot import ScorePlot
@@ -28,21 +28,20 @@ class FineTuningSection:
         models: ModelStore,
         parameters: BoundParameters,
         log,
-        say: Say,
     ) -> None:
         self.widget, self.ui = loadForm("FineTuning")
         self._logic = logic
         self._cases = cases
         self._models = models
         self._parameters = parameters
-        self._say = say
+        self._say = MessageLine(self.ui.trainMessageLabel)
         self._result = self._task = self._trained = None  # of the last training
         self._shown = None  # the choices that the texts and the button were made for
         ui = self.ui
         self._choice = ModelChoice(ui.startComboBox, parameters, "startModel")
         self._plot = ScorePlot()
         layout = ui.trainCollapsibleButton.layout()
-        layout.insertWidget(layout.indexOf(ui.gateTable), self._plot)
+        layout.insertWidget(layout.indexOf(ui.trainMessageLabel), self._plot)
         self.row = JobRow(ui.trainButton, ui.trainProgressBar, ui.trainStageLabel, log, self.start)
         ui.useNewButton.clicked.connect(self.useNew)
         ui.keepOldButton.clicked.connect(self.keepOld)

@@ -14,6 +14,7 @@ from ..storage.modelStore import ModelStore, cardPage
 from ..widgets import tables
 from ..widgets.dialogs import fileToOpen, fileToSave, nameToGive
 from ..widgets.form import loadForm
+from ..widgets.messageLine import MessageLine
 from ..widgets.say import Say
 from .packagesSection import PackagesSection
 
@@ -21,20 +22,17 @@ from .packagesSection import PackagesSection
 class ModelsSection:
     """Maps the models of this computer to widgets."""
 
-    def __init__(
-        self, logic: MSLesionSegLogic, models: ModelStore, packages: PackagesSection, say: Say
-    ) -> None:
+    def __init__(self, logic: MSLesionSegLogic, models: ModelStore, packages: PackagesSection) -> None:
         self.widget, self.ui = loadForm("Models")
         self._logic = logic
         self._models = models
         self.job = None  # that imports or exports
-        self._say = say
+        self._say = MessageLine(self.ui.modelsMessageLabel)
         self._members = []
         ui, table = self.ui, self.ui.modelTable
-        columns = [_("Model"), _("Task"), _("In use"), _("Date")]
-        tables.prepare(table, columns)
-        for column, width in {1: 76, 2: 56, 3: 84}.items():
-            table.setColumnWidth(column, width)
+        tables.prepare(table, [_("Model"), _("Task"), _("In use"), _("Date")])
+        for column in (1, 2, 3):
+            tables.fit(table, column)
         tables.stretch(table, 0)
         table.itemSelectionChanged.connect(self._update)
         for button, action in (
@@ -62,7 +60,7 @@ class ModelsSection:
             )
             for column, text in enumerate(cells):
                 item = qt.QTableWidgetItem(text)
-                item.setToolTip(member.card.description)
+                item.setToolTip(f"{member.card.name}: {member.card.description}")
                 table.setItem(index, column, item)
         self._update()
 

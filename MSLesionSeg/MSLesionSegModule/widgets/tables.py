@@ -19,6 +19,11 @@ def stretch(table, column: int) -> None:
     table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.Stretch)
 
 
+def fit(table, column: int) -> None:
+    """Let a column be as wide as what stands in it."""
+    table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
+
+
 def showAtLeast(table, rows: int) -> None:
     """Let a table be so high that this many rows are seen without scrolling."""
     frame = 2 * table.frameWidth

@@ -42,12 +42,12 @@ def test_a_model_is_saved_and_imported_under_a_name_that_is_free(panel, answers,
     panel.ui.exportModelButton.click()
     assert not panel.ui.importModelButton.enabled and "Wait" in panel.ui.importModelButton.toolTip
     harness.wait(lambda: panel.models.job is None)
-    assert panel.ui.messageLabel.text == "The model was saved."
+    assert panel.ui.modelsMessageLabel.text == "The model was saved."
 
     panel.ui.importModelButton.click()
     assert answers["proposed"] == "bright-2"
     assert "bright-2" in listed(panel)
-    assert panel.ui.messageLabel.text == "The model was imported as bright-2."
+    assert panel.ui.modelsMessageLabel.text == "The model was imported as bright-2."
     answers["name"] = "hospital-b"
     panel.ui.importModelButton.click()
     assert answers["proposed"] == "bright-3"
@@ -62,7 +62,9 @@ def test_a_name_that_is_taken_is_refused_without_words_of_the_command_line(panel
     answers["name"] = "bright"
     panel.ui.importModelButton.click()
     harness.wait(lambda: panel.models.job is None)
-    assert "exists already" in panel.ui.messageLabel.text and "--" not in panel.ui.messageLabel.text
+    assert (
+        "exists already" in panel.ui.modelsMessageLabel.text and "--" not in panel.ui.modelsMessageLabel.text
+    )
 
 
 def test_what_is_no_model_is_refused_before_a_name_is_asked_for(panel, answers, tmp_path):
@@ -70,11 +72,11 @@ def test_what_is_no_model_is_refused_before_a_name_is_asked_for(panel, answers, 
     answers["file"] = str(tmp_path / "notes.zip")
     panel.ui.importModelButton.click()
     assert panel.models.job is None and "proposed" not in answers
-    assert "not a model" in panel.ui.messageLabel.text
+    assert "not a model" in panel.ui.modelsMessageLabel.text
 
 
 def test_where_no_browser_opens_the_panel_says_where_the_card_lies(panel):
     select(panel, "bright")
     panel.ui.showCardButton.click()
     (page,) = Path(slicer.app.temporaryPath).glob("MSLesionSeg-bright.html")
-    assert str(page) in panel.ui.messageLabel.text
+    assert str(page) in panel.ui.modelsMessageLabel.text

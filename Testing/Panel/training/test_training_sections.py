@@ -106,7 +106,7 @@ def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
     panel.ui.modelTable.selectRow(shown.index(new))
     panel.ui.rollbackButton.click()
     assert model_in_use("flair") == "bright"
-    assert "bright" in panel.ui.messageLabel.text
+    assert "bright" in panel.ui.modelsMessageLabel.text
 
 
 @pytest.mark.slow
@@ -186,7 +186,7 @@ def test_a_choice_that_cannot_be_made_is_told(panel):
     panel.train._result = verdict(model="gone")
     panel.train._showGate(panel.train._result)
     panel.ui.useNewButton.click()
-    assert "gone" in panel.ui.messageLabel.text
+    assert "gone" in panel.ui.trainMessageLabel.text
 
 
 def test_another_task_has_other_cases_and_models_to_start_from(panel, tmp_path):
