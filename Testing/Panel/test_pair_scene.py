@@ -8,7 +8,7 @@ import pytest
 import scene as scenes
 import slicer
 from MSLesionSegModule.jobs.job import Job
-from MSLesionSegModule.views.pairLayout import PAIR_LAYOUT, PAIR_VIEWS
+from MSLesionSegModule.views.layouts import PAIR_LAYOUT, PAIR_VIEWS
 from pressing import choosing, press, save_and_load
 
 from phantoms.comparison import compared

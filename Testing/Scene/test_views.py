@@ -8,8 +8,8 @@ import layout as layouts
 import pytest
 import scene as harness
 import slicer
-from MSLesionSegModule.views import pairLayout
-from MSLesionSegModule.views.pairLayout import PAIR_LAYOUT
+from MSLesionSegModule.views import layouts as viewLayouts
+from MSLesionSegModule.views.layouts import PAIR_LAYOUT
 from MSLesionSegModule.views.sliceViews import Views, pointedRAS
 
 from phantoms.hospital import save_patient
@@ -182,7 +182,7 @@ def forgetful(manager) -> None:
 
 def test_what_the_layout_looks_like_is_told_also_when_a_scene_has_asked_for_it_before(layout):
     forgetful(layout)
-    pairLayout.describe()
+    viewLayouts.describe()
     assert sorted(layout.shown()) == sorted(NAMES)
 
 

@@ -8,7 +8,7 @@ import slicer
 
 from ..scene import volumes
 from ..setup.sampleData import addSyntheticPatient
-from ..views.pairLayout import PAIR_LAYOUT, description
+from ..views.layouts import PAIR_LAYOUT, description
 
 _OTHER_LAYOUTS = (
     slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView,

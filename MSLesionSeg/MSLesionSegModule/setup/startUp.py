@@ -21,11 +21,11 @@ def _offerSampleData() -> None:
 def _describeLayout() -> None:
     import slicer
 
-    from ..views import pairLayout
+    from ..views import layouts
 
-    pairLayout.describe()
+    layouts.describe()
     # also of a scene that was loaded, and is closed again, without the panel
-    slicer.mrmlScene.AddObserver(slicer.mrmlScene.StartCloseEvent, lambda *_: pairLayout.leave())
+    slicer.mrmlScene.AddObserver(slicer.mrmlScene.StartCloseEvent, lambda *_: layouts.leave())
 
 
 def _removeLeftovers() -> None:

@@ -6,8 +6,8 @@ import slicer
 
 from MSLesionSegLib.tasks import TASKS
 
-from . import pairLayout
-from .pairLayout import BEFORE, PAIR_VIEWS
+from . import layouts
+from .layouts import BEFORE, PAIR_VIEWS
 from .zoom import OWN_MARKS, Zoom, crosshairNode
 
 
@@ -63,7 +63,7 @@ class Views:
 
     def restore(self) -> None:
         """Give back the layout, the links and the crosshair that the person had."""
-        pairLayout.leave()
+        layouts.leave()
         for composite in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode"):
             linked = _forget(composite)
             if linked is not None:
@@ -77,7 +77,7 @@ class Views:
         self._pair, self._flickering = {}, False
 
     def _showPair(self, volumes: Mapping[str, str]) -> None:
-        pairLayout.show()
+        layouts.show()
         self._pair = {scan: volumes[scan] for scan in PAIR_VIEWS if volumes.get(scan)}
         self._flickering = False
         for scan, volume in self._pair.items():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import slicer
 
-from .pairLayout import BEFORE
+from .layouts import BEFORE
 
 _FIELD_MM = 60.0  # shown around a small lesion
 _MARGIN = 2.5  # of larger ones: times their length

@@ -9,7 +9,7 @@ import slicer
 from MSLesionSegModule.jobs import workFolder
 from MSLesionSegModule.setup import sampleData, torchExtension
 from MSLesionSegModule.setup.startUp import startUp
-from MSLesionSegModule.views import pairLayout
+from MSLesionSegModule.views import layouts as viewLayouts
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_slicer_comes_back_to_the_module_after_the_restart_and_only_then(started
 
 
 @pytest.mark.parametrize(
-    "broken", [(sampleData, "register"), (pairLayout, "describe"), (workFolder, "removeLeftovers")]
+    "broken", [(sampleData, "register"), (viewLayouts, "describe"), (workFolder, "removeLeftovers")]
 )
 def test_a_step_that_fails_keeps_no_other_from_being_taken(started, monkeypatch, caplog, broken):
     def fail(*_args):
