@@ -128,7 +128,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.timer = qt.QTimer()
         self.timer.interval = POLL_MS
         self.timer.timeout.connect(logic.poll)
-        self.showLater = delayed(0, self.showPair)
+        self.showLater = delayed(0, self.showSession)
         for event, action in (
             (slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose),
             (slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose),
@@ -156,7 +156,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.review.enter(slicer.util.mainWindow() or self.parent)
         self.mode.enter(self.review.session)
         self.focus.enter()
-        self.showPair()
+        self.showSession()
         self.packages.refresh()
         self.trainingSet.look()
 
@@ -176,11 +176,13 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.focus.exit()
         self.parameters.bind(None)
 
-    def showPair(self):
-        """Show both scans of a comparison that is under review."""
+    def showSession(self):
+        """Show the scans under review in a layout that suits them, where they need one."""
+        from MSLesionSegModule.views.layouts import layoutFor
+
         session = self.review.session
-        if self.parameters.node and session is not None and session.task.compares:
-            self.views.show(session.task.name, session.volumeIds())
+        if self.parameters.node and session is not None and layoutFor(session.task.name, session.viewIds()):
+            self.views.show(session.task.name, session.viewIds())
             self.review.showCurrent()
 
     def onSceneStartClose(self, caller, event):

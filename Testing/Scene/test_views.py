@@ -9,7 +9,7 @@ import pytest
 import scene as harness
 import slicer
 from MSLesionSegModule.views import layouts as viewLayouts
-from MSLesionSegModule.views.layouts import PAIR_LAYOUT
+from MSLesionSegModule.views.layouts import PAIR
 from MSLesionSegModule.views.sliceViews import Views, pointedRAS
 
 from phantoms.hospital import save_patient
@@ -24,8 +24,8 @@ def layout(scene, monkeypatch):
     manager = layouts.manager()
     node = manager.layoutLogic().GetLayoutNode()
     manager.setLayout(FOUR_UP)
-    if node.IsLayoutDescription(PAIR_LAYOUT):
-        node.SetLayoutDescription(PAIR_LAYOUT, "")
+    if node.IsLayoutDescription(PAIR.number):
+        node.SetLayoutDescription(PAIR.number, "")
     manager.fitted = 0
     monkeypatch.setattr(slicer.app, "layoutManager", lambda: manager)
     return manager
@@ -56,7 +56,7 @@ def links() -> list[bool]:
 def test_two_scans_are_shown_side_by_side_linked_and_fitted(layout, pair):
     views = Views()
     views.show("new", pair)
-    assert layout.layout == PAIR_LAYOUT and layout.fitted == 1
+    assert layout.layout == PAIR.number and layout.fitted == 1
     assert [shown()[name] for name in NAMES] == [pair["baseline"]] * 2 + [pair["followup"]] * 2
     assert shown()["Red"] is None
     assert links() == [True] * 4
@@ -169,15 +169,15 @@ def test_a_scene_that_was_saved_in_the_pair_s_layout_shows_its_views_again(layou
     file = save(tmp_path)
     layout.setLayout(CONVENTIONAL)
     load(file)
-    assert layout.layout == PAIR_LAYOUT
+    assert layout.layout == PAIR.number
     assert sorted(layout.shown()) == sorted(NAMES)
 
 
 def forgetful(manager) -> None:
     """As a Slicer that has not met the layout: its number is current, and nothing is shown."""
     node = manager.layoutLogic().GetLayoutNode()
-    node.SetViewArrangement(PAIR_LAYOUT)
-    assert manager.layout == PAIR_LAYOUT and manager.shown() == []
+    node.SetViewArrangement(PAIR.number)
+    assert manager.layout == PAIR.number and manager.shown() == []
 
 
 def test_what_the_layout_looks_like_is_told_also_when_a_scene_has_asked_for_it_before(layout):

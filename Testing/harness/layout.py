@@ -51,16 +51,20 @@ class LayoutManager:
     def layoutLogic(self):
         return self._logic
 
+    def sliceWidget(self, name: str) -> None:
+        """None: nothing is drawn."""
+
     def resetSliceViews(self) -> None:
         self.fitted += 1
         for logic in self._sliceLogics.values():
             logic.FitSliceToBackground(True)
 
     def shown(self) -> list[str]:
-        """Not of the real one: names of the views that a person sees now."""
+        """Not of the real one: names of the slice views that a person sees now."""
         views = self._logic.GetViewNodes()
         nodes = [views.GetItemAsObject(i) for i in range(views.GetNumberOfItems())]
-        return [node.GetLayoutName() for node in nodes] if self._node.GetCurrentLayoutDescription() else []
+        names = [node.GetLayoutName() for node in nodes if node.IsA("vtkMRMLSliceNode")]
+        return names if self._node.GetCurrentLayoutDescription() else []
 
     @property
     def _node(self):

@@ -36,6 +36,7 @@ def compared(folder: Path, *, withheld: bool = False, regions: bool = False) -> 
         "followup_probability": "probability.nii.gz",
         "followup_mask": "mask.nii.gz",
         "followup_states": "states.nii.gz",
+        "baseline_lesions": "baseline_lesions.nii.gz",
         "subtraction": "subtraction.nii.gz",
         "transform": "transform.tfm",
     }
@@ -45,6 +46,11 @@ def compared(folder: Path, *, withheld: bool = False, regions: bool = False) -> 
     save_image((labels == 1).astype(np.uint8), grid, result / names["followup_mask"])
     save_image(states, grid, result / names["followup_states"])
     save_image(np.zeros(labels.shape, np.float32), nib.load(files["baseline"]), result / names["subtraction"])
+    save_image(
+        (lesions["baseline"] > 0).astype(np.uint8),
+        nib.load(files["baseline"]),
+        result / names["baseline_lesions"],
+    )
     if regions:
         names["regions"] = "regions.nii.gz"
         labels = np.full((60, 60, 60), WHITE_MATTER, np.uint8)

@@ -10,7 +10,7 @@ from ..scene.segments import stateTitle
 from ..widgets import tables
 
 _STATE, _REGION = 1, 2  # columns
-_ROWS = 15  # that are seen at once
+_ROWS, _ROWS_OF_PAIR = 15, 13  # that are seen at once; pairs need room for more buttons
 
 
 _KEYS = (  # of rows, by column: what a click on its header sorts by
@@ -55,7 +55,6 @@ class LesionTable:
         for column, width in {0: 34, _STATE: 62, 3: 48, 4: 40, 5: 40, 6: 68}.items():
             widget.setColumnWidth(column, width)
         tables.stretch(widget, _REGION)
-        tables.showAtLeast(widget, _ROWS)
         widget.itemSelectionChanged.connect(self._selected)
         widget.cellClicked.connect(lambda row, _column: onSelected(row))
         widget.horizontalHeader().sectionClicked.connect(lambda column: onSorted(_KEYS[column]))
@@ -72,6 +71,7 @@ class LesionTable:
                 for column, item in enumerate(_items(row)):
                     self._widget.setItem(index, column, item)
             self._widget.setColumnHidden(_STATE, not withStates)
+            tables.showAtLeast(self._widget, _ROWS_OF_PAIR if withStates else _ROWS)
             if current is None:
                 self._widget.clearSelection()
                 self._widget.setCurrentCell(-1, -1)

@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import MSLesionSegError
 
 from ..parameters import BoundParameters
+from ..scene.earlierLesions import EarlierLesions
 from ..scene.lesionMarks import LesionMarks
 from ..views.inView import isInView
 from ..views.sliceViews import Views, pointedRAS
@@ -19,6 +20,7 @@ from .counts import showCounts
 from .editing import Editing
 from .exportRow import ExportRow
 from .keys import Keys
+from .legend import legend
 from .lesionTable import LesionTable
 from .place import Place
 from .ruleSliders import RuleSliders
@@ -48,6 +50,7 @@ class ReviewSection:
         following = Steps()  # of the table, after the mask
         self._table = LesionTable(self.ui.lesionTable, self.place.goTo, self.place.sortBy)
         self._marks = LesionMarks()
+        self._earlier = EarlierLesions()
         self._clock = Clock(ui.secondsLabel)
         self._editing = Editing(self.ui, self.place, following)
         self.rule = RuleSliders(parameters, self.place, self._editing, following)
@@ -100,6 +103,7 @@ class ReviewSection:
         self._jumpLater.stop()
         self.rule.apply()
         self._marks.clear()
+        self._earlier.clear()
         self._editing.exit()
         self._keys.stop()
         self._clock.pause()
@@ -169,6 +173,7 @@ class ReviewSection:
         for slider in (self._search.thresholdSlider, self._search.minimumSlider):
             slider.enabled = session is not None
         self._marks.show(session, place.number)
+        self._earlier.show(session)
         self._table.fill(place.rows, place.index, isPair)
         for button in (ui.nextButton, ui.previousButton):
             button.enabled = bool(place.rows)
@@ -182,6 +187,8 @@ class ReviewSection:
         ui.remarksLabel.visible = bool(ui.remarksLabel.text)
         ui.flickerButton.visible = ui.subtractionButton.visible = isPair
         ui.subtractionButton.enabled = isPair and session.subtraction() is not None
+        ui.legendLabel.visible = isPair
+        ui.legendLabel.text = legend(session.task) if isPair else ""
         showCounts(ui, None if session is None else session.review)
 
     def _actions(self) -> dict:

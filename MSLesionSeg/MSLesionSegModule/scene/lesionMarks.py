@@ -6,8 +6,8 @@ import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
 from . import volumes
+from .overlay import addOverlay, draw
 
-_NAME = "MSLesionSeg marks"
 _LINES = {  # colour and opacity of the outline
     "current": ((0.0, 1.0, 1.0), 1.0),
     "accepted": ((0.4, 0.4, 0.2), 1.0),
@@ -37,16 +37,18 @@ class LesionMarks:
         if not wanted and self._node is None:
             return
         if self._node is None:
-            self._node = _addNode(session)
+            self._node = addOverlay(_WIDTH)
         self._node.SetAndObserveTransformNodeID(session.volume.GetTransformNodeID())
         display = self._node.GetDisplayNode()
         with slicer.util.NodeModify(self._node), slicer.util.NodeModify(display):
-            for number in set(self._drawn) - set(wanted):
+            for number in set(self._drawn) - set(looks):
                 self._node.GetSegmentation().RemoveSegment(str(number))
                 del self._drawn[number]
+            for number in set(self._drawn) - set(wanted):
+                display.SetSegmentVisibility(str(number), False)
             for number, row in wanted.items():
                 if self._drawn.get(number) != row.lesion:
-                    self._draw(session, number)
+                    draw(self._node, str(number), _labelmap(session, number))
                     self._drawn[number] = row.lesion
                 self._colour(display, str(number), _LINES[looks[number][1]])
             display.SetVisibility(session.visible)
@@ -60,19 +62,10 @@ class LesionMarks:
     def _inScene(self) -> bool:
         return self._node is not None and slicer.mrmlScene.IsNodePresent(self._node)
 
-    def _draw(self, session, number: int) -> None:
-        segmentation = self._node.GetSegmentation()
-        segment = slicer.vtkSegment()
-        segment.SetName(str(number))
-        name = slicer.vtkSegmentationConverter.GetSegmentationBinaryLabelmapRepresentationName()
-        segment.AddRepresentation(name, _labelmap(session, number))
-        if segmentation.GetSegment(str(number)) is not None:
-            segmentation.RemoveSegment(str(number))
-        segmentation.AddSegment(segment, str(number))
-
     def _colour(self, display, name: str, line) -> None:
         colour, opacity = line
         self._node.GetSegmentation().GetSegment(name).SetColor(*colour)
+        display.SetSegmentVisibility(name, True)
         display.SetSegmentOpacity2DOutline(name, opacity)
 
 
@@ -80,20 +73,6 @@ def _lookOf(row, current: int | None) -> str | None:
     if row.lesion.id == current:
         return "current"
     return row.decision if row.decision in _LINES else None
-
-
-def _addNode(session):
-    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", _NAME)
-    node.SetHideFromEditors(True)
-    node.SetSaveWithScene(False)
-    node.CreateDefaultDisplayNodes()
-    display = node.GetDisplayNode()
-    display.SetSaveWithScene(False)
-    display.SetAllSegmentsVisibility2DFill(False)
-    display.SetVisibility2DFill(False)
-    display.SetVisibility3D(False)
-    display.SetSliceIntersectionThickness(_WIDTH)
-    return node
 
 
 def _labelmap(session, number: int):

@@ -16,7 +16,17 @@ from MSLesionSegLib.tasks import TASKS
 from . import baselineTransform, segments, volumes
 from .distortion import refuseDistorted
 from .resultRecord import recordOf, refuseIncomparable
-from .reviewSession import DRAFT, INPUT, PROBABILITY, REGIONS, STATES, SUBTRACTION, ReviewSession, reviewOf
+from .reviewSession import (
+    DRAFT,
+    EARLIER,
+    INPUT,
+    PROBABILITY,
+    REGIONS,
+    STATES,
+    SUBTRACTION,
+    ReviewSession,
+    reviewOf,
+)
 
 _NEEDED = (
     "scipy.linalg",
@@ -63,7 +73,7 @@ def loading(
     places = {node: node.GetTransformNodeID() for node in nodes.values()}
     matrix = baselineTransform.linearMatrix(files["transform"]) if "transform" in files else None
     # of what lies in the baseline's space it could not be told where it is
-    left = (REGIONS, SUBTRACTION) if "transform" in files and matrix is None else ()
+    left = (REGIONS, SUBTRACTION, EARLIER) if "transform" in files and matrix is None else ()
     try:
         references = {}
         for reference, role, title in (
@@ -71,6 +81,7 @@ def loading(
             (STATES, task.reviewed_file("states"), _("{volume} lesion states")),
             (REGIONS, "regions", _("{volume} brain regions")),
             (SUBTRACTION, "subtraction", _("{volume} subtraction")),
+            (EARLIER, "baseline_lesions", _("{volume} earlier lesions")),
         ):
             if role in files and reference not in left:
                 voxels, affine = _read(
@@ -176,6 +187,8 @@ def _align(matrix: np.ndarray, volumeNode, baselineNode, references: Mapping[str
     shown = baselineNode if baselineNode is not None else subtraction
     transform = baselineTransform.addPlacing(matrix, "" if shown is None else shown.GetName())
     baselineTransform.place(transform, baselineNode, volumeNode)
-    if subtraction is not None:
-        subtraction.SetAndObserveTransformNodeID(transform.GetID())
+    for reference in (SUBTRACTION, EARLIER):
+        volume = slicer.mrmlScene.GetNodeByID(references.get(reference, ""))
+        if volume is not None:
+            volume.SetAndObserveTransformNodeID(transform.GetID())
     return transform

@@ -21,6 +21,7 @@ STATES = "MSLesionSeg.States"
 REGIONS = "MSLesionSeg.Regions"
 SUBTRACTION = "MSLesionSeg.Subtraction"
 DRAFT = "MSLesionSeg.Draft"
+EARLIER = "MSLesionSeg.Earlier"  # lesions of the baseline
 INPUT = "MSLesionSeg.Input."
 
 
@@ -87,6 +88,11 @@ class ReviewSession:
         """The volumes that were segmented, by input name, as far as they are still in the scene."""
         nodes = {name: self.node.GetNodeReference(INPUT + name) for name in self.task.names}
         return {name: node.GetID() for name, node in nodes.items() if node is not None}
+
+    def viewIds(self) -> dict[str, str]:
+        """The volumes to look at side by side: what was segmented, and what contrast has changed."""
+        subtraction = self.subtraction() if self.task.before_after else None
+        return self.volumeIds() | ({} if subtraction is None else {"subtraction": subtraction.GetID()})
 
     def setRule(self, threshold: float, minimumMm3: float) -> None:
         """Threshold the probability anew and show the mask; what the person changed stays."""

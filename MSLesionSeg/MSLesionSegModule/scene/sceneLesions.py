@@ -9,9 +9,9 @@ from MSLesionSegLib.files.foreign_json import parse_json
 from MSLesionSegLib.tasks import TASKS
 
 from ..scans.sceneScans import sameExamination
-from .reviewSession import DRAFT, INPUT, PROBABILITY, RECORD, REGIONS, STATES, SUBTRACTION
+from .reviewSession import DRAFT, EARLIER, INPUT, PROBABILITY, RECORD, REGIONS, STATES, SUBTRACTION
 
-_PARTS = (PROBABILITY, STATES, REGIONS, SUBTRACTION, DRAFT)
+_PARTS = (PROBABILITY, STATES, REGIONS, SUBTRACTION, DRAFT, EARLIER)
 
 
 def lesionsInScene() -> list:

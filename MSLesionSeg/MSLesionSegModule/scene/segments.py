@@ -84,7 +84,7 @@ def setMask(node, volumeNode, masks: Mapping[str, np.ndarray]) -> None:
         for state, mask in masks.items():
             name = vtk.vtkStringArray()
             name.InsertNextValue(state)
-            image = _labelmap(mask, volumeNode)
+            image = labelmap(mask, volumeNode)
             if not logic.ImportLabelmapToSegmentationNode(image, node, name, _between(volumeNode, node)):
                 raise RuntimeError(_("The lesions could not be put into the scene."))
     finally:
@@ -122,7 +122,7 @@ def _isEmpty(node, segmentId: str) -> bool:
     return voxels is None or not np.any(vtk_to_numpy(voxels) == value)
 
 
-def _labelmap(mask: np.ndarray, volumeNode):
+def labelmap(mask: np.ndarray, volumeNode):
     """The part of a mask (i, j, k) that holds lesions, in its place; a single empty voxel where there are none."""
     box = bounding_box(mask) or (slice(0, 1),) * 3
     image = slicer.vtkOrientedImageData()

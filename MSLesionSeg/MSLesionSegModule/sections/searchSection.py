@@ -142,5 +142,5 @@ class SearchSection:
 
     def _show(self, session) -> None:
         if self._parameters.node is not None:  # else the person is in another module, and its views stay
-            self._views.show(session.record["task"], session.volumeIds())
+            self._views.show(session.record["task"], session.viewIds())
         self.found.emit(session)

@@ -8,7 +8,7 @@ import slicer
 
 from ..scene import volumes
 from ..setup.sampleData import addSyntheticPatient
-from ..views.layouts import PAIR_LAYOUT, description
+from ..views.layouts import PAIR
 
 _OTHER_LAYOUTS = (
     slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView,
@@ -27,7 +27,7 @@ def runStartTest(test, panel) -> None:
     test.delayDisplay("Layouts and scenes without a review")
     test.assertTrue(panel.logic.coreVersion())
     test.assertTrue(panel.ui.versionLabel.text)
-    test.assertIn("BaselineAxial", description())
+    test.assertIn("BaselineAxial", PAIR.xml)
     changeLayouts()
     slicer.mrmlScene.Clear()
     changeLayouts()
@@ -80,6 +80,6 @@ def changeLayouts() -> None:
     if manager is None:
         return
     before = manager.layout
-    for layout in (*_OTHER_LAYOUTS, PAIR_LAYOUT, before):
+    for layout in (*_OTHER_LAYOUTS, PAIR.number, before):
         manager.setLayout(layout)
         slicer.app.processEvents()

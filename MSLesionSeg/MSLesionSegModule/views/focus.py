@@ -130,7 +130,7 @@ class Focus:
         self._watch()
         volumes, before = shownVolumes(), self._review.session
         self._lookAt(volumes)
-        if self._review.session is not before and _isPair(before) | _isPair(self._review.session):
+        if self._review.session is not before and _isBeside(before) | _isBeside(self._review.session):
             self._show(volumes[0])  # in the layout that it needs
             self._review.showCurrent()
 
@@ -198,7 +198,7 @@ class Focus:
         if session is None:
             self._views.show("flair", {"flair": volume.GetID()})
             return
-        self._views.show(session.record["task"], session.volumeIds())
+        self._views.show(session.record["task"], session.viewIds())
         self._scans.askFor(session)
 
     def _kept(self, node) -> ReviewSession | None:
@@ -230,8 +230,9 @@ class Focus:
         self._review.showScan(text)
 
 
-def _isPair(session: ReviewSession | None) -> bool:
-    return session is not None and session.task.compares
+def _isBeside(session: ReviewSession | None) -> bool:
+    """Whether scans are looked at side by side."""
+    return session is not None and session.task.registers
 
 
 def shownVolumes() -> list:
