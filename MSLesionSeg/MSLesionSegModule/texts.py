@@ -78,6 +78,15 @@ def ruleText(rule) -> str:
     )
 
 
+def remarksText(session) -> str:
+    """What to know about the scans of a review and its model, a line each."""
+    caution = _(
+        "The model draws your attention to places and never excludes activity. "
+        "Vessels, dura and plexus can look alike."
+    )
+    return "\n".join([*([caution] if session.task.before_after else []), *session.record["remarks"]])
+
+
 def countText(review) -> str:
     """Number and volume of the lesions in the mask, and that changes by hand are kept."""
     lesions = review.lesions

@@ -9,7 +9,7 @@ import pytest
 import scene as harness
 import slicer
 from MSLesionSegModule.views import layouts as viewLayouts
-from MSLesionSegModule.views.layouts import PAIR
+from MSLesionSegModule.views.layouts import PAIR, THICK
 from MSLesionSegModule.views.sliceViews import Views, pointedRAS
 
 from phantoms.hospital import save_patient
@@ -239,3 +239,34 @@ def test_without_a_window_a_pair_needs_no_layout(scene, pair, monkeypatch):
     views = Views()
     views.show("new", pair)
     views.restore()
+
+
+def flat(scan: str, thickness: float) -> None:
+    """Give a scan of the scene slices of another thickness, in mm."""
+    node = slicer.mrmlScene.GetNodeByID(scan)
+    node.SetSpacing(*node.GetSpacing()[:2], thickness)
+
+
+def test_thick_slices_are_shown_large_and_the_layout_of_before_comes_back(layout, pair):
+    flat(pair["baseline"], 20.0)
+    views = Views()
+    views.show("flair", {"flair": pair["baseline"]})
+    assert layout.layout == THICK.number and layout.fitted == 1
+    assert sorted(layout.shown()) == ["Green", "Red", "Yellow"]
+    assert shown()["Red"] == pair["baseline"]
+    views.show("flair", {"flair": pair["followup"]})
+    assert layout.layout == FOUR_UP and shown()["Red"] == pair["followup"]
+
+
+def test_before_and_after_contrast_are_side_by_side_with_what_else_there_is(layout, pair):
+    scans = {"pre": pair["baseline"], "post": pair["followup"]}
+    views = Views()
+    views.show("enhancing", scans)
+    assert layout.shown() == ["ContrastPre", "ContrastPost"]
+    assert [shown()[name] for name in layout.shown()] == [*scans.values()]
+    assert views.flicker()
+    assert [shown()[name] for name in layout.shown()] == [*reversed(scans.values())]
+    views.show("enhancing", scans | {"subtraction": pair["baseline"], "flair": pair["followup"]})
+    assert layout.shown() == ["ContrastPre", "ContrastPost", "ContrastSubtraction", "ContrastFlair"]
+    views.restore()
+    assert layout.layout == FOUR_UP

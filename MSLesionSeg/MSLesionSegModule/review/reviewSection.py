@@ -5,6 +5,7 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
 
+from .. import texts
 from ..parameters import BoundParameters
 from ..scene.earlierLesions import EarlierLesions
 from ..scene.lesionMarks import LesionMarks
@@ -183,7 +184,7 @@ class ReviewSection:
             button.enabled = session is not None
         ui.undoButton.enabled = session is not None and session.review.can_undo
         ui.visibleButton.text = _("Hide (H)") if session is None or session.visible else _("Show (H)")
-        ui.remarksLabel.text = "" if session is None else "\n".join(session.record["remarks"])
+        ui.remarksLabel.text = "" if session is None else texts.remarksText(session)
         ui.remarksLabel.visible = bool(ui.remarksLabel.text)
         ui.flickerButton.visible = ui.subtractionButton.visible = isPair
         ui.subtractionButton.enabled = isPair and session.subtraction() is not None

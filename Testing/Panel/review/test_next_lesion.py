@@ -182,7 +182,8 @@ def marked(name: str = "MSLesionSeg marks") -> dict[str, tuple[float, ...]]:
     """Colours of the lesions that are drawn one by one, by their number."""
     node = slicer.mrmlScene.GetFirstNodeByName(name)
     parts = [] if node is None else node.GetSegmentation().GetSegmentIDs()
-    return {part: node.GetSegmentation().GetSegment(part).GetColor() for part in parts}
+    seen = [part for part in parts if node.GetDisplayNode().GetSegmentVisibility(part)]
+    return {part: node.GetSegmentation().GetSegment(part).GetColor() for part in seen}
 
 
 def test_the_current_lesion_has_a_colour_of_its_own_and_decided_ones_are_drawn_too(panel, found):
