@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -15,10 +14,12 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
+from model_development.pair_bench import Bench, Scanned
+from model_development.visits import measure_visits
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.evaluation.metrics import compare_masks
 from MSLesionSegLib.evaluation.selfcheck import CONTRAST, insert_known, score_inserted
-from MSLesionSegLib.files.atomic import atomic_file, write_text
+from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.imaging.checks.comparability import overall
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS, register
@@ -27,18 +28,13 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.components import label_components, smallest_voxel_count
 from MSLesionSegLib.lesions.lesion_states import TrackedLesions
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.network.models.model_in_use import model_in_use
-from MSLesionSegLib.network.models.store import Model, load_model
 from MSLesionSegLib.segmentation.longitudinal.comparison import (
     ChangeSettings,
     LesionChange,
     Timepoint,
     find_change,
     judge_change,
-    with_lesions,
 )
-from MSLesionSegLib.segmentation.longitudinal.new_lesions import change_settings
-from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.synthesis.reacquire import scan_again
 
 SMALLEST_MM3 = 3.0
@@ -46,9 +42,6 @@ PLAIN_RULE_Z = (1.0, 1.5, 2.0)
 FAINT = 1.2  # brightness of the lesions that rules are chosen by, in standard deviations of the brain
 THRESHOLDS, PEAKS, SUPPORTS = (0.2, 0.35, 0.5, 0.65), (0.0, 0.7, 0.85), (0.0, 0.1, 0.3)
 DATASETS = ("openms_long", "ms3seg", "openms_cross", "brats")
-
-
-Scanned = tuple[nib.Nifti1Image, nib.Nifti1Image]  # a FLAIR and its brain mask
 
 
 @dataclass(frozen=True)
@@ -72,47 +65,6 @@ def real_pairs(dataset: Path) -> Iterator[RealPair]:
         common = dataset / "derivatives" / "common" / name / f"{name}_ses-1_space-common_FLAIR.nii.gz"
         if all(file.exists() for file in (before, after, common)):
             yield RealPair(name, before, after, common, mask)
-
-
-class Bench:
-    """The models, and what was computed with them once, below ``work``."""
-
-    def __init__(self, work: Path, model: str | None, flair_model: str | None) -> None:
-        self.work = work
-        self.model: Model = load_model(model or model_in_use("new"), task="new")
-        self.flair_model: Model = load_model(flair_model or model_in_use("flair"), task="flair")
-        cards = {"model": self.model.card, "flair_model": self.flair_model.card}
-        request = SegmentRequest("new", {}, Path())
-        self.settings: ChangeSettings = change_settings(request, cards, "cpu")
-
-    @property
-    def key(self) -> str:
-        """Tells models and settings from others."""
-        weights = self.model.card.weights_sha256, self.flair_model.card.weights_sha256
-        return hashlib.sha256(json.dumps([asdict(self.settings), weights]).encode()).hexdigest()[:12]
-
-    def scan(self, file: Path) -> Scanned:
-        """A scan with its brain mask, which is kept on disk."""
-        image = read_scan(file).image
-        return image, read_mask(self._kept(file, "brain", lambda: brain_mask(image)), image)
-
-    def with_lesions(self, scanned: Scanned) -> Timepoint:
-        """The scan with its lesion probability."""
-        return with_lesions(*scanned, self.flair_model, self.settings)
-
-    def timepoint(self, file: Path) -> Timepoint:
-        """A scan with brain mask and lesion probability; both are kept on disk."""
-        scanned = self.scan(file)
-        weights = self.flair_model.card.weights_sha256[:12]
-        found = self._kept(file, weights, lambda: self.with_lesions(scanned).lesions)
-        return Timepoint(*scanned, nib.Nifti1Image.from_filename(found))
-
-    def _kept(self, scan: Path, name: str, make: Callable[[], nib.Nifti1Image]) -> Path:
-        file = self.work / "timepoints" / f"{scan.name.removesuffix('.nii.gz')}_{name}.nii.gz"
-        if not file.exists():
-            with atomic_file(file) as partial:
-                nib.save(make(), partial)
-        return file
 
 
 def measure_real(bench: Bench, data: Path, progress: Progress) -> list[dict[str, Any]]:
@@ -305,6 +257,7 @@ PARTS = {
     "pairs": measure_real,
     "unchanged": measure_unchanged,
     "registrations": measure_registrations,
+    "visits": measure_visits,
 }
 
 
