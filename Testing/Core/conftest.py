@@ -68,6 +68,18 @@ def short_trials(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"MSLesionSegLib.training.fine_tuning.budget.{name}", 1)
 
 
+@pytest.fixture
+def small_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks look at cubes of 48 voxels, into which the examples of the tests fit, instead of 96."""
+    monkeypatch.setattr("MSLesionSegLib.network.architectures.WINDOW", 48)
+
+
+@pytest.fixture
+def small_patients(small_window: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The brains of ``write_centre``, which fit into such a cube, are large enough to be brains."""
+    monkeypatch.setattr("MSLesionSegLib.network.brain_extraction.SMALLEST_BRAIN_ML", 30)
+
+
 @pytest.fixture(autouse=True)
 def no_replay_buffers(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user has no replay buffers, and the shipped one is not unpacked into the user's data folder."""

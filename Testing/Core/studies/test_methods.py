@@ -59,6 +59,7 @@ def test_the_legend_says_which_mark_is_which(methods, tmp_path):
     assert "default model" not in (tmp_path / "figures" / "bars-alone.svg").read_text()
 
 
+@pytest.mark.usefixtures("small_patients")
 def test_cases_of_the_same_name_at_two_sites_keep_their_own_masks_and_slices(models, tmp_path):
     sites = [write_centre(tmp_path / "data" / name, 1, seed=k) for k, name in enumerate(("one", "two"))]
     for folder in sites:  # both call their patient sub-a

@@ -27,9 +27,11 @@ from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_examples
 
+pytestmark = pytest.mark.usefixtures("small_window")
+
 QUICK = TrainingRecipe(
-    steps=25,
-    patch=32,
+    steps=30,
+    patch=16,
     batch=1,
     warm_up=1,
     insertion=0,

@@ -21,6 +21,8 @@ from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_examples
 
+pytestmark = pytest.mark.usefixtures("small_window")
+
 QUICK = TrainingRecipe(steps=6, patch=32, batch=1, warm_up=1, insertion=0, thick_slices=0, learning_rate=3e-3)
 
 

@@ -12,7 +12,6 @@ from scipy.ndimage import distance_transform_edt
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import save_model
@@ -22,9 +21,9 @@ from MSLesionSegLib.studies.engine.study_cases import StudyCase
 from MSLesionSegLib.studies.gate.cells import LESSONS, OTHER_CONTRAST, RIGHT, SHIFTED, SURROUNDINGS, taught
 from MSLesionSegLib.studies.gate.settings import GateData, GateSettings
 from MSLesionSegLib.studies.gate.study import run_gate, split
-from phantoms.study_phantoms import write_centre
+from phantoms.study_phantoms import VOXEL_MM, write_centre
 
-pytestmark = pytest.mark.usefixtures("short_trials")
+pytestmark = pytest.mark.usefixtures("short_trials", "small_patients")
 
 QUICK = study_recipe("quick", ["steps=2", "minutes=0", "patch=16", "adapt=false", "batch=1", "validations=1"])
 TINY = Architecture(feature_maps=4, levels=3)
@@ -52,7 +51,6 @@ def start(tmp_path):
 def test_each_lesson_is_learnt_and_judged_and_ones_own_models_are_left_alone(
     centre, start, models, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(architectures, "WINDOW", 40)
     before = {path.name: path.read_bytes() for path in models.rglob("*") if path.is_file()}
     settings = GateSettings(str(start), train=1, validate=("sub-centre01",), recipe=QUICK.as_dict())
     page = run_gate(settings, GateData(str(centre)), tmp_path / "study", "local", Silent())
@@ -87,7 +85,7 @@ def test_a_wrong_lesson_is_wrong_in_the_way_that_it_says(centre):
     shifted = lessons[SHIFTED][1] > 0
     assert shifted.sum() == right.sum()
     apart = np.argwhere(shifted).mean(0) - np.argwhere(right).mean(0)
-    assert np.linalg.norm(apart * 3.2) == pytest.approx(12, abs=1.7)
+    assert np.linalg.norm(apart * VOXEL_MM) == pytest.approx(12, abs=1.7)
     around = lessons[SURROUNDINGS][1] > 0
     assert not (around & right).any() and not (around & (head == 0)).any()
     assert around.sum() == pytest.approx(0.1 * (head > 0).sum(), rel=0.01)

@@ -31,6 +31,8 @@ from MSLesionSegLib.training.examples.unlabelled import prepare_unlabelled
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_centre, write_examples
 
+pytestmark = pytest.mark.usefixtures("small_patients")
+
 QUICK = TrainingRecipe(steps=1, patch=16, batch=1, insertion=0, thick_slices=0)
 
 

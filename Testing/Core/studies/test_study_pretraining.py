@@ -13,7 +13,9 @@ from typer.testing import CliRunner
 from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
+from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.rotation import make_subsets
 from MSLesionSegLib.studies.engine.study_cases import native_centre, unlabelled_centre
 from MSLesionSegLib.studies.pretraining.cells import pretraining_cells
@@ -24,6 +26,8 @@ from MSLesionSegLib.studies.rerun import rerun
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from MSLesionSegLib.training.pretraining.run import PretrainingRecipe
 from phantoms.study_phantoms import write_centre, write_examples
+
+pytestmark = pytest.mark.usefixtures("small_patients")
 
 QUICK = TrainingRecipe(steps=1, patch=32, batch=2, warm_up=1, insertion=0, thick_slices=0)
 SHORT = PretrainingRecipe(steps=3, batch=2, patch=32)
@@ -97,11 +101,17 @@ def test_a_whole_study_writes_table_curve_and_page_and_a_rerun_gives_the_same(
 
 
 @pytest.mark.slow
-def test_a_swin_unetr_goes_through_the_study_as_well(hospital, settings, tmp_path):
+def test_the_cells_of_a_swin_unetr_are_computed_as_well(hospital, settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(architectures, "WINDOW", 64)  # the least that it can take
     chosen = replace(settings, networks=SWIN, recipe=QUICK.but(patch=64, batch=1).as_dict())
-    data = PretrainingData((hospital["scans"],), (hospital["cases"],))
-    run_pretraining(chosen, data, tmp_path / "out", "local", Silent())
-    assert {row["start"] for row in rows_of(tmp_path / "out" / "masks.csv")} == {"pre-trained", "de novo"}
+    scans = unlabelled_centre(Path(hospital["scans"]), tmp_path, Silent())
+    subsets = make_subsets(native_centre(Path(hospital["cases"]), tmp_path, Silent()), 1, 0)
+    names = ("encoder", "pre-trained.n1.fold0", "de-novo.n1.fold0")
+    every = {cell.name: cell for cell in pretraining_cells(chosen, scans, subsets)}
+    cells = [every[f"swinunetr.{name}"] for name in names]
+    done = run_cells(cells, tmp_path / "out", executor="local", threads=1, progress=Silent())
+    assert len(done["swinunetr.encoder"].results["curve"]) == 1
+    assert all(len(done[cell.name].results["scans"]) == 1 for cell in cells[1:])
 
 
 def test_pre_trained_networks_start_from_their_own_encoder_and_de_novo_from_nothing(

@@ -29,6 +29,8 @@ from MSLesionSegLib.training.examples.known_patients import patient_codes
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_centre, write_examples
 
+pytestmark = pytest.mark.usefixtures("small_patients")
+
 QUICK = TrainingRecipe(steps=2, patch=16, batch=1, warm_up=1, insertion=0, thick_slices=0)
 
 
