@@ -6,9 +6,9 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import MSLesionSegError
 
 from .. import texts
+from ..drawing.earlierLesions import EarlierLesions
+from ..drawing.lesionMarks import LesionMarks
 from ..parameters import BoundParameters
-from ..scene.earlierLesions import EarlierLesions
-from ..scene.lesionMarks import LesionMarks
 from ..views.inView import isInView
 from ..views.sliceViews import Views, pointedRAS
 from ..views.windowing import nextWindow

@@ -5,7 +5,7 @@ import slicer
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from . import volumes
+from ..scene import volumes
 from .overlay import addOverlay, draw
 
 _LINES = {  # colour and opacity of the outline

@@ -3,10 +3,10 @@
 import numpy as np
 import slicer
 
-from . import volumes
+from ..scene import volumes
+from ..scene.reviewSession import EARLIER
+from ..scene.segments import labelmap
 from .overlay import addOverlay, draw
-from .reviewSession import EARLIER
-from .segments import labelmap
 
 _COLOUR = (1.0, 1.0, 1.0)
 _WIDTH = 1  # pixels: less than the lesions of now
