@@ -25,6 +25,7 @@ class LayoutManager:
     def __init__(self, scene, applicationLogic) -> None:
         self.onLayoutChanged: list[Callable[[int], None]] = []
         self.fitted = 0
+        self.threeDViewCount = 0  # nothing is drawn
         self._scene = scene
         self._application = applicationLogic
         self._sliceLogics: dict[str, object] = {}

@@ -8,8 +8,9 @@ from vtk.util.numpy_support import vtk_to_numpy
 from ..scene import volumes
 from .overlay import addOverlay, draw
 
+CURRENT_COLOUR = (0.0, 1.0, 1.0)
 _LINES = {  # colour and opacity of the outline
-    "current": ((0.0, 1.0, 1.0), 1.0),
+    "current": (CURRENT_COLOUR, 1.0),
     "accepted": ((0.4, 0.4, 0.2), 1.0),
     "possible": ((0.9, 0.45, 0.9), 0.8),
     "rejected": ((0.75, 0.75, 0.75), 0.4),

@@ -22,6 +22,7 @@ def listed() -> dict[str, str]:
         "S": _("erase with the brush"),
         "M": _("missed here: marks the lesion that the mouse points at"),
         "H": _("hide the lesions as long as it is held; a short tap hides or shows them"),
+        "L": _("lesions in 3D: shows or hides their surfaces; a click on one goes to it"),
         "Space": _("show the whole brain, or the lesion from near again"),
         "W": _("window: all of the brain, what is bright, Slicer's own"),
         "X": _("exchange baseline and follow-up in the views"),

@@ -6,6 +6,7 @@ import qt
 from slicer.i18n import tr as _
 
 from .. import texts
+from ..drawing.lesionSurfaces import colourOf
 from ..scene.segments import stateTitle
 from ..widgets import tables
 
@@ -68,7 +69,7 @@ class LesionTable:
             for index, row in enumerate(rows):
                 if index < len(before) and before[index] == row:
                     continue  # most lesions are as they were
-                for column, item in enumerate(_items(row)):
+                for column, item in enumerate(_items(row, withStates)):
                     self._widget.setItem(index, column, item)
             self._widget.setColumnHidden(_STATE, not withStates)
             tables.showAtLeast(self._widget, _ROWS_OF_PAIR if withStates else _ROWS)
@@ -86,7 +87,7 @@ class LesionTable:
             self._onSelected(row)
 
 
-def _items(row) -> list:
+def _items(row, withStates: bool) -> list:
     lesion = row.lesion
     cells = (
         str(lesion.id),
@@ -99,6 +100,8 @@ def _items(row) -> list:
     )
     items = [qt.QTableWidgetItem(text) for text in cells]
     items[_REGION].setToolTip(lesion.region_rule)
+    colour = qt.QColor(*(round(255 * part) for part in colourOf(row, withStates)))  # as in 3D
+    items[_STATE if withStates else _REGION].setData(qt.Qt.DecorationRole, colour)
     if row.decision == "rejected":
         for item in items:
             font = item.font()

@@ -8,9 +8,11 @@ from MSLesionSegLib.errors import MSLesionSegError
 from .. import texts
 from ..drawing.earlierLesions import EarlierLesions
 from ..drawing.lesionMarks import LesionMarks
+from ..drawing.lesionSurfaces import LesionSurfaces
 from ..parameters import BoundParameters
 from ..views.inView import isInView
 from ..views.sliceViews import Views, pointedRAS
+from ..views.surfaceViews import SurfaceClicks, lookAt, surfaceViews
 from ..views.windowing import nextWindow
 from ..widgets.clock import Clock
 from ..widgets.heldKey import HeldKey
@@ -52,6 +54,9 @@ class ReviewSection:
         self._table = LesionTable(self.ui.lesionTable, self.place.goTo, self.place.sortBy)
         self._marks = LesionMarks()
         self._earlier = EarlierLesions()
+        self._surfaces = LesionSurfaces()
+        self._clicks = SurfaceClicks(self._clickOn)
+        self._fitLater = delayed(0, lambda: lookAt(self._surfaces.bounds()))
         self._clock = Clock(ui.secondsLabel)
         self._editing = Editing(self.ui, self.place, following)
         self.rule = RuleSliders(parameters, self.place, self._editing, following)
@@ -105,6 +110,9 @@ class ReviewSection:
         self.rule.apply()
         self._marks.clear()
         self._earlier.clear()
+        self._fitLater.stop()
+        self._surfaces.clear()
+        self._clicks.stop()
         self._editing.exit()
         self._keys.stop()
         self._clock.pause()
@@ -175,6 +183,7 @@ class ReviewSection:
             slider.enabled = session is not None
         self._marks.show(session, place.number)
         self._earlier.show(session)
+        self._showSurfaces()
         self._table.fill(place.rows, place.index, isPair)
         for button in (ui.nextButton, ui.previousButton):
             button.enabled = bool(place.rows)
@@ -202,6 +211,7 @@ class ReviewSection:
             "C": self.reject,
             "M": self.missed,
             "H": self._hiding.press,
+            "L": self._toggleSurfaces,
             "Space": self._views.toggleZoom,
             "W": self._window,
             "X": self._views.flicker,
@@ -253,6 +263,25 @@ class ReviewSection:
     def _window(self) -> None:
         ids = self.session.volumeIds().values()
         nextWindow([slicer.mrmlScene.GetNodeByID(volume) for volume in ids])
+
+    def _showSurfaces(self) -> None:
+        """Draw the lesions in 3D where a view shows them."""
+        if not surfaceViews():
+            return
+        self._clicks.listen()
+        if self._surfaces.show(self.session, self.place.number):
+            self._fitLater.start()
+
+    def _toggleSurfaces(self) -> None:
+        self._surfaces.toggle()
+        self._showSurfaces()
+
+    def _clickOn(self, start, end) -> None:
+        """Go to the lesion whose surface was clicked."""
+        number = self._surfaces.numberAt(start, end)
+        if number is not None:
+            self.rule.finish()
+            self.place.put(number)
 
     def _jump(self) -> None:
         """Show the current lesion in the views, without a brush in the hand."""
