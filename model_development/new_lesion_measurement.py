@@ -80,41 +80,35 @@ def measure_real(bench: Bench, data: Path, progress: Progress) -> list[dict[str,
     pairs = list(real_pairs(data / "openms_long"))
     for k, pair in enumerate(pairs):
         progress.stage("real pairs", k / len(pairs))
-        baseline, followup = bench.timepoint(pair.baseline), bench.timepoint(pair.followup)
-        change = find_change(baseline, followup, bench.model, bench.settings)
-        common = read_scan(pair.common).image
-        mask = read_mask(pair.change)
-        truth = _at_least(np.asarray(mask.dataobj) > 0, mask.affine)
-        to_common = register(
-            baseline.flair, common, moving_mask=baseline.brain, fixed_mask=brain_mask(common)
-        )
+        rows += _compared(bench, pair)
+    return rows
 
-        def there(
-            volume: np.ndarray, image: nib.Nifti1Image = common, fit=to_common, grid=change
-        ) -> np.ndarray:
-            whole = nib.Nifti1Image(volume.astype(np.float32), grid.subtraction.affine)
-            return np.asarray(fit.apply(whole, image).dataobj)
 
-        brighter = _brighter(truth, there(change.subtraction.difference))
-        methods = {"network": change.tracked}
-        for limit in PLAIN_RULE_Z:
-            methods[f"subtraction above {limit:g}"] = _plain_rule(change, bench.settings, limit)
-        for method, tracked in methods.items():
-            came = _at_least(there(tracked.after & ~tracked.before) >= 0.5, common.affine)
-            went = _at_least(there(tracked.before & ~tracked.after) >= 0.5, common.affine)
-            both = {"any change": (came | went, truth), "brighter": (_off(came, truth & ~brighter), brighter)}
-            for reference, (found, wanted) in both.items():
-                agreement = compare_masks(found, wanted, nib.affines.voxel_sizes(common.affine))
-                rows.append(
-                    {
-                        "pair": pair.name,
-                        "method": method,
-                        "reference": reference,
-                        "correlation": change.subtraction.correlation,
-                        "light": overall(change.checks),
-                        **asdict(agreement),
-                    }
-                )
+def _compared(bench: Bench, pair: RealPair) -> list[dict[str, Any]]:
+    baseline, followup = bench.timepoint(pair.baseline), bench.timepoint(pair.followup)
+    change = find_change(baseline, followup, bench.model, bench.settings)
+    common = read_scan(pair.common).image
+    mask = read_mask(pair.change)
+    truth = _at_least(np.asarray(mask.dataobj) > 0, mask.affine)
+    to_common = register(baseline.flair, common, moving_mask=baseline.brain, fixed_mask=brain_mask(common))
+
+    def there(volume: np.ndarray) -> np.ndarray:
+        whole = nib.Nifti1Image(volume.astype(np.float32), change.subtraction.affine)
+        return np.asarray(to_common.apply(whole, common).dataobj)
+
+    brighter = _brighter(truth, there(change.subtraction.difference))
+    methods = {"network": change.tracked}
+    for limit in PLAIN_RULE_Z:
+        methods[f"subtraction above {limit:g}"] = _plain_rule(change, bench.settings, limit)
+    rows = []
+    for method, tracked in methods.items():
+        came = _at_least(there(tracked.after & ~tracked.before) >= 0.5, common.affine)
+        went = _at_least(there(tracked.before & ~tracked.after) >= 0.5, common.affine)
+        both = {"any change": (came | went, truth), "brighter": (_off(came, truth & ~brighter), brighter)}
+        for reference, (found, wanted) in both.items():
+            facts = {"correlation": change.subtraction.correlation, "light": overall(change.checks)}
+            agreement = asdict(compare_masks(found, wanted, nib.affines.voxel_sizes(common.affine)))
+            rows.append({"pair": pair.name, "method": method, "reference": reference, **facts, **agreement})
     return rows
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 # The field is smooth over centimetres, so 5 mm voxels carry it at a small part of the cost.
 _WORKING_EDGE_MM = 5.0
@@ -86,7 +91,7 @@ def bias_field(image: nib.Nifti1Image, mask: nib.Nifti1Image) -> np.ndarray:
     return field * (np.median(data[inside] / field[inside]) / np.median(data[inside]))
 
 
-def _to_itk(array: np.ndarray, spacing: np.ndarray):
+def _to_itk(array: np.ndarray, spacing: np.ndarray) -> sitk.Image:
     """The array as a SimpleITK image, without orientation: the field depends on distances only."""
     import SimpleITK as sitk
 

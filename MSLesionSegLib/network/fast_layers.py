@@ -11,6 +11,7 @@ read as one voxel with several times as many maps, they fill the processor, and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 _LAYOUT = torch.channels_last_3d
 _AT_ONCE = 16  # float32 numbers in a register of AVX-512
 _FILLS = 2 * _AT_ONCE  # bfloat16 numbers
+_Edges = Sequence[int]  # along the three axes
 
 
 def side_by_side(maps: torch.Tensor, voxels: int) -> torch.Tensor:
@@ -40,6 +42,8 @@ def apart(maps: torch.Tensor, voxels: int) -> torch.Tensor:
 
 class Conv(torch.nn.Conv3d):
     """``torch.nn.Conv3d`` that oneDNN computes: same parameters, same sums, and the channels stay where they are."""
+
+    padding: tuple[int, ...]  # never a word
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
         """(N, C, X, Y, Z) to (N, out_channels, X', Y', Z')."""
@@ -133,7 +137,13 @@ def _convolve_pairs(maps: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
 
 
 def _convolve(
-    maps, weight, bias=None, stride=(1, 1, 1), padding=(1, 1, 1), dilation=(1, 1, 1), groups: int = 1
+    maps: torch.Tensor,
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    stride: _Edges = (1, 1, 1),
+    padding: _Edges = (1, 1, 1),
+    dilation: _Edges = (1, 1, 1),
+    groups: int = 1,
 ) -> torch.Tensor:
     if maps.dtype is torch.float32 and _has_onednn(maps):
         return torch.ops.aten.mkldnn_convolution(maps, weight, bias, padding, stride, dilation, groups)
@@ -145,7 +155,9 @@ def _kernel_of_pairs(weight: torch.Tensor) -> torch.Tensor:
     return torch.cat([F.pad(weight, (0, 1)), F.pad(weight, (1, 0))]).contiguous(memory_format=_LAYOUT)
 
 
-def _normalised(scan, weight, bias, eps: float, voxels: int) -> torch.Tensor:
+def _normalised(
+    scan: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float, voxels: int
+) -> torch.Tensor:
     """Batch normalisation of one scan, several voxels side by side; it has no gradient."""
     wide = side_by_side(scan, voxels)
     mean_before, variance_before = weight.new_zeros(2, wide.shape[1])  # not used, but for their number format

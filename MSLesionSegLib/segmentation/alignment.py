@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
@@ -13,6 +14,9 @@ from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.reading import Scan
 from MSLesionSegLib.jobs.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 STILL_MM = 0.25  # patients move more than this between two scans; less is not worth the blur of resampling
 LEAST_SHARE = 0.5
@@ -116,7 +120,7 @@ def _same_grid(one: nib.Nifti1Image, other: nib.Nifti1Image) -> bool:
     return bool(np.abs(one.affine - other.affine).max() < 0.01 * min(voxel_sizes(other.affine)))
 
 
-def _largest_shift(transform, brain: nib.Nifti1Image) -> float:
+def _largest_shift(transform: sitk.Transform, brain: nib.Nifti1Image) -> float:
     """Largest distance in mm that a rigid transform moves a corner of the brain's box."""
     voxels = np.argwhere(np.asarray(brain.dataobj) > 0)
     corners = list(product(*zip(voxels.min(0), voxels.max(0), strict=True)))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import nibabel as nib
@@ -91,7 +93,7 @@ def find_on_session(run: Run) -> FoundLesions:
         writers["possible_table"] = partial(write_lesion_table, possible)
     others = {name: image for name, image in session.images.items() if name != task.reference}
 
-    def write_page(path, manifest) -> None:
+    def write_page(path: Path, manifest: Mapping[str, Any]) -> None:
         from MSLesionSegLib.segmentation.report.report import write_report
 
         write_report(path, manifest, scan, inside, labels, lesions, others, possible)

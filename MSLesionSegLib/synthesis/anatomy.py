@@ -53,7 +53,7 @@ def template_anatomy() -> Anatomy:
     margin = 22
     corners = np.argwhere(brain > 0)
     start, stop = corners.min(0) - margin, corners.max(0) + margin + 1
-    window, affine = _window(brain.shape, start, stop, affine)
+    window, affine = _window(start, stop, affine)
     white, grey, fluid, brain, ventricles = (
         _cut(a, start, stop, window) for a in (white, grey, fluid, brain, ventricles)
     )
@@ -72,13 +72,13 @@ def _ventricles(fluid: np.ndarray, brain: np.ndarray) -> np.ndarray:
     return np.isin(labels, keep).astype(np.float32)
 
 
-def _window(shape, start, stop, affine):
+def _window(start: np.ndarray, stop: np.ndarray, affine: np.ndarray) -> tuple[tuple[int, ...], np.ndarray]:
     shifted = affine.copy()
     shifted[:3, 3] = affine[:3, :3] @ start + affine[:3, 3]
     return tuple(int(b - a) for a, b in zip(start, stop, strict=True)), shifted
 
 
-def _cut(array, start, stop, window):
+def _cut(array: np.ndarray, start: np.ndarray, stop: np.ndarray, window: tuple[int, ...]) -> np.ndarray:
     out = np.zeros(window, dtype=np.float32)
     source = tuple(slice(max(a, 0), min(b, n)) for a, b, n in zip(start, stop, array.shape, strict=True))
     target = tuple(slice(s.start - a, s.stop - a) for s, a in zip(source, start, strict=True))

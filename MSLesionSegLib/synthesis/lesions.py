@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,7 +153,9 @@ def remove_lesions(
     return (flair * (1 - blend) + (fill + 1.5 * grain) * blend).astype(np.float32)
 
 
-def overlap(shape, size, centre):
+def overlap(
+    shape: Sequence[int], size: Sequence[int], centre: Iterable[float]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     target, source = [], []
     for n, s, c in zip(shape, size, centre, strict=True):
         start = int(c) - s // 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.formats.nrrd_header import check_header, check_voxel_file, damaged, read_header
 from MSLesionSegLib.imaging.formats.stored import StoredVolume
+
+if TYPE_CHECKING:
+    import SimpleITK as sitk
 
 
 def open_nrrd(path: Path) -> StoredVolume:
@@ -42,7 +46,7 @@ def open_nrrd(path: Path) -> StoredVolume:
     return StoredVolume(stored, 1.0, 0.0, affine, None, digest, tuple(findings))
 
 
-def _check_itk_header(name: str, reader) -> None:
+def _check_itk_header(name: str, reader: sitk.ImageFileReader) -> None:
     """Check shape and kind of voxels in a SimpleITK reader that has read the header only."""
     import SimpleITK as sitk
 
@@ -53,7 +57,7 @@ def _check_itk_header(name: str, reader) -> None:
     scan_checks.check_shape(name, tuple(reader.GetSize()))
 
 
-def _from_itk(image) -> tuple[np.ndarray, np.ndarray]:
+def _from_itk(image: sitk.Image) -> tuple[np.ndarray, np.ndarray]:
     """Voxels (X, Y, Z) and RAS affine of an LPS SimpleITK image; a fourth axis of length 1 is dropped."""
     import SimpleITK as sitk
 

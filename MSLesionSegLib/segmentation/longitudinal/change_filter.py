@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,7 +72,7 @@ def accepted_change(
     """
     numbers = np.arange(direction.count + 1)
 
-    def over_each(statistic, volume: np.ndarray) -> np.ndarray:
+    def over_each(statistic: Callable[..., np.ndarray], volume: np.ndarray) -> np.ndarray:
         return np.asarray(statistic(volume, direction.change, numbers))
 
     there, absent = (over_each(ndimage.mean, scan) for scan in (direction.there, direction.absent))

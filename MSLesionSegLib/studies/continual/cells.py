@@ -38,7 +38,13 @@ def continual_cells(settings: ContinualSettings, centres: Sequence[Centre]) -> l
     test = [case for centre in centres for case in centre.test]
     architecture, start, base = _beginning(settings)
 
-    def add(name: str, what: dict[str, Any], train, buffer=(), parent: str | None = None) -> None:
+    def add(
+        name: str,
+        what: dict[str, Any],
+        train: Sequence[StudyCase],
+        buffer: Sequence[StudyCase] = (),
+        parent: str | None = None,
+    ) -> None:
         recipe = {**with_length(settings.recipe, len(train)), "seed": what["seed"]}
         if buffer:
             recipe["batch"] *= 2

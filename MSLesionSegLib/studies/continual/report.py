@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from MSLesionSegLib.studies.engine.centres import Centre
 from MSLesionSegLib.studies.engine.record import write_csv
 from MSLesionSegLib.studies.report.figures import curve_figure, heat_map_figure, save_figure
 from MSLesionSegLib.studies.report.page import Picture, Section, Table, shown, shown_with_error, write_page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 DiceByCentre = dict[str, float]
 
@@ -142,7 +145,7 @@ def _pictures(orders: int, seeds: int) -> list[Section]:
     return [Section("Test Dice after each centre", (), (), [heat]), Section("Zero-shot", (), (), [curve])]
 
 
-def _curve(every: Mapping[tuple[str, int, int], np.ndarray], pooled: np.ndarray):
+def _curve(every: Mapping[tuple[str, int, int], np.ndarray], pooled: np.ndarray) -> Figure:
     lines = {}
     for experiment in (SINGLE, SEQUENTIAL, REPLAY):
         curves = np.array([zero_shot(matrix) for (name, *_), matrix in every.items() if name == experiment])

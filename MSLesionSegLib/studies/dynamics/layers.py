@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -39,7 +39,7 @@ def activations(network: nn.Module, patches: Sequence[torch.Tensor], samples: in
     """
     seen: dict[str, list[np.ndarray]] = {name: [] for name in LAYERS}
 
-    def catcher(name: str):
+    def catcher(name: str) -> Callable[[nn.Module, object, torch.Tensor], None]:
         def catch(module: nn.Module, inputs: object, output: torch.Tensor) -> None:
             flat = output[0].flatten(1).T.numpy()
             count = min(-(-samples // len(patches)), len(flat))

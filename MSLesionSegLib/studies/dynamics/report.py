@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from MSLesionSegLib.studies.engine.cells import FinishedCell
 from MSLesionSegLib.studies.engine.record import write_csv
 from MSLesionSegLib.studies.report.figures import curve_figure, filter_figure, save_figure
 from MSLesionSegLib.studies.report.page import Picture, Section, Table, shown, shown_with_error, write_page
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 TITLES = {RANDOM: "random weights", TRANSFER: "transfer", FROZEN: "frozen random encoder"}
 Runs = Mapping[str, Sequence[FinishedCell]]
@@ -118,7 +121,7 @@ def _change(runs: Runs, found: Mapping[str, Any]) -> Table:
     return Table("Norm of the change of a filter, relative to its norm at the start", ["", *LAYERS], rows)
 
 
-def _along(runs: Runs, found: Mapping[str, Any]):
+def _along(runs: Runs, found: Mapping[str, Any]) -> Figure:
     panels = {}
     for kind in (RANDOM, TRANSFER):
         steps = [p["step"] for p in runs[kind][0].results["points"]]
@@ -129,7 +132,7 @@ def _along(runs: Runs, found: Mapping[str, Any]):
     return curve_figure(panels, "step", "RSIM with convergence")
 
 
-def _learning(runs: Runs):
+def _learning(runs: Runs) -> Figure:
     by_step, by_time = {}, {}
     for kind, finished in runs.items():
         dices = [[p["dice"] or 0.0 for p in f.results["points"]] for f in finished]
@@ -148,7 +151,7 @@ def _mean_and_error(curves: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.n
     return values.mean(0), error
 
 
-def _filters(stored: Mapping[str, np.ndarray], cell: str):
+def _filters(stored: Mapping[str, np.ndarray], cell: str) -> Figure:
     rows = {}
     for name in ("encoder-1", "encoder-3", "decoder-1", "decoder-3"):
         before, after = stored[f"{cell}/{name}"]

@@ -19,6 +19,7 @@ from MSLesionSegLib.network.models.store import Model, check_name, load_model, r
 from MSLesionSegLib.training.fine_tuning.budget import check_patch
 from MSLesionSegLib.training.fine_tuning.encoder_features import FeatureSource
 from MSLesionSegLib.training.fine_tuning.new_model import new_card, store_model
+from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
 from MSLesionSegLib.training.fine_tuning.request import FineTuning, training_key
 from MSLesionSegLib.training.fine_tuning.run_plan import plan_length, plan_sizes, read_plan
 from MSLesionSegLib.training.fine_tuning.scores import METRICS, means, score
@@ -134,7 +135,14 @@ def _start(request: FineTuning) -> Model:
     return model
 
 
-def _prepare_source(request, recipe, model, work, progress, group):
+def _prepare_source(
+    request: FineTuning,
+    recipe: FineTuningRecipe,
+    model: Model,
+    work: Path,
+    progress: Progress,
+    group: ProcessGroup,
+) -> tuple[torch.nn.Module, InterleavedSource | FeatureSource]:
     """What is trained and what it draws from: the whole network, or its late layers on stored features."""
     cases = InterleavedSource(request.training, recipe, request.replay, group=group)
     parts = cut(model.network, model.card.architecture, request.tune)
@@ -146,7 +154,9 @@ def _prepare_source(request, recipe, model, work, progress, group):
     return rest, FeatureSource(cases, begin, pool, size, request.device, progress)
 
 
-def _validation(request, recipe, model, progress) -> Validation:
+def _validation(
+    request: FineTuning, recipe: FineTuningRecipe, model: Model, progress: Progress
+) -> Validation:
     share = recipe.replay_share if request.replay else 0.0
     per_epoch = len(request.training) * recipe.patches / (recipe.batch * (1 - share))
     judged = replace(model, card=replace(model.card, activation=recipe.activation))

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -143,8 +144,7 @@ def optimise(
     run = _Run(network, source, recipe, objective, checkpoint, device, progress, validation, group)
     try:
         while True:
-            if run.is_due():
-                run.validate()
+            run.validate()
             if run.step >= recipe.steps or run.is_hopeless():
                 break
             progress.stage(TRAINING, run.step / recipe.steps)
@@ -161,7 +161,16 @@ class _Run:
     """The state of one training run."""
 
     def __init__(
-        self, network, source, recipe, objective, checkpoint, device, progress, validation, group
+        self,
+        network: torch.nn.Module,
+        source: Source,
+        recipe: Recipe,
+        objective: Objective,
+        checkpoint: Path | None,
+        device: str,
+        progress: Progress,
+        validation: Validation | None,
+        group: ProcessGroup,
     ) -> None:
         # thin layers at full resolution are almost twice as fast with the channels last
         self.network = network.to(device, memory_format=torch.channels_last_3d).train()
@@ -198,7 +207,7 @@ class _Run:
             output = self.forward(inputs)
         parts = self.objective(output, label)
         self.optimiser.zero_grad(set_to_none=True)
-        sum(parts.values()).backward()
+        reduce(torch.add, parts.values()).backward()
         steepness = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0))
         self.optimiser.step()
         told = next(iter(parts.values()))
@@ -214,17 +223,15 @@ class _Run:
         if time.monotonic() - self.saved > CHECKPOINT_SECONDS:
             self.save()
 
-    def is_due(self) -> bool:
-        if self.validation is None:
-            return False
-        scored = self.scores[-1]["step"] if self.scores else -1
-        return scored < self.step and (
-            self.step % self.validation.interval == 0 or self.step == self.recipe.steps
-        )
-
     def validate(self) -> None:
+        """Score the network, where that is due."""
+        scored = self.scores[-1]["step"] if self.scores else -1
+        if self.validation is None or scored >= self.step:
+            return
+        if self.step % self.validation.interval and self.step != self.recipe.steps:
+            return
         self.network.eval()
-        numbers = self.group.broadcast(self.validation.score(self.step) if self.group.leads else {})
+        numbers = self.group.broadcast(self.validation.score(self.step) if self.group.leads else None)
         self.network.train()
         self.scores.append({"step": self.step, **numbers})
         if self.step and (self.best is None or numbers["score"] > self.best["score"]):

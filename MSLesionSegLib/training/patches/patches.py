@@ -73,7 +73,9 @@ class PatchSource:
         places = patch_places(example, self.recipe, rng)
         return near(places[rng.integers(len(places))], label.shape, self.recipe.patch, rng)
 
-    def _insert(self, picture, target, rng):
+    def _insert(
+        self, picture: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         flair = picture[0].numpy()
         allowed = (flair > -0.8) & (flair < 1.2) & (flair != 0) & (target[0].numpy() < 0.05)
         if allowed.sum() < 1000:
