@@ -195,11 +195,13 @@ def build_flair(gm: np.ndarray, wm: np.ndarray, brain: np.ndarray, ventricles: n
 def main() -> None:
     """Write both files of the atlas beside this script."""
     data = files("nilearn.datasets") / "data"
-    template = nib.load(str(data / "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"))
+    template = nib.Nifti1Image.from_filename(str(data / "mni_icbm152_t1_tal_nlin_sym_09a_converted.nii.gz"))
     t1 = np.asarray(template.dataobj, dtype=np.float32)
     gm, wm = (
         np.asarray(
-            nib.load(str(data / f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz")).dataobj,
+            nib.Nifti1Image.from_filename(
+                str(data / f"mni_icbm152_{tissue}_tal_nlin_sym_09a_converted.nii.gz")
+            ).dataobj,
             np.float32,
         )
         for tissue in ("gm", "wm")

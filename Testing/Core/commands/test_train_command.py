@@ -24,7 +24,7 @@ from MSLesionSegLib.network.models.store import load_model, read_card, save_mode
 from MSLesionSegLib.training.examples.case_examples import prepare_case
 from MSLesionSegLib.training.examples.example import fingerprint, read_examples
 from MSLesionSegLib.training.fine_tuning import model_update as module
-from MSLesionSegLib.training.fine_tuning.gate_cases import share_out
+from MSLesionSegLib.training.fine_tuning.gate_cases import hold_out
 from phantoms.case_fixtures import add_flair
 from phantoms.lesion_examples import add_example
 
@@ -86,7 +86,7 @@ def test_a_case_becomes_a_stored_model_with_the_gates_verdict(case_set, store, t
     assert {"step", "epoch"} <= set(metrics["validation_f1"])
     card = read_card(store / "new")
     assert card.results["gate"]["compared with"] == "start" and card.parent == "start"
-    trained_on = share_out(read_examples(buffer))[0]
+    trained_on = hold_out(read_examples(buffer))[0]
     assert card.training["replay_examples"] == {"earlier": len(trained_on)}
     assert sorted(p.name for p in (store / ".runs").iterdir()) == []
     progress = [e for e in events if e["event"] == "progress"]
@@ -178,13 +178,13 @@ def test_two_models_are_compared_on_the_validation_cases(case_set, store):
     assert gate["verdict"] == "undecided" and gate["cases"] == 1
 
 
-def test_the_buffer_is_shared_out_the_same_way_however_it_grows(tmp_path):
+def test_the_same_examples_are_held_out_however_the_buffer_grows(tmp_path):
     members = [add_example(tmp_path, f"old{k:02d}", seed=k, lesions=1) for k in range(12)]
-    trained, kept = share_out(members)
+    trained, kept = hold_out(members)
     assert sorted(e.name for e in (*trained, *kept)) == [e.name for e in members]
     assert 1 <= len(kept) <= 8
-    assert set(share_out(members[:10])[1]) <= set(kept)
-    assert share_out(members[:1]) == (members[:1], [])
+    assert set(hold_out(members[:10])[1]) <= set(kept)
+    assert hold_out(members[:1]) == (members[:1], [])
 
 
 def test_too_few_cases_to_split_are_measured_by_leaving_one_out(case_set, store):

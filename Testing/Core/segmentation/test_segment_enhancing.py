@@ -171,7 +171,7 @@ def test_a_focus_without_flair_signal_is_kept_and_marked(pair, bright, threshold
 
 
 def test_swapped_scans_are_refused_with_the_way_out(pair, bright, tmp_path):
-    with pytest.raises(ImageError, match=r"swapped.*--pre.*--post"):
+    with pytest.raises(ImageError, match=r"swapped.*Exchange them"):
         run({"pre": pair.post, "post": pair.pre}, tmp_path / "out", bright)
     assert not (tmp_path / "out").exists()
 
