@@ -97,7 +97,7 @@ def measure(
     """Let any model judge all scans of a dataset that it never saw, and their lesion-free twins."""
 
     def judge(job: Job) -> Path:
-        from model_development.measurement import measure, scans_for
+        from model_development.measuring.flair import measure, scans_for
 
         measure(scans_for(model, data, dataset), work, job)
         return work
@@ -109,7 +109,7 @@ def measure(
 @takes_options
 def results(options: TableOptions) -> None:
     """Write the measured numbers of the models of all lesions as tables."""
-    from model_development.results import write_results
+    from model_development.measuring.results import write_results
 
     typer.echo(str(or_exit(lambda: write_results(options.work, options.rule))))
 
@@ -137,7 +137,7 @@ def new_lesions(
     """Measure the comparison of two FLAIRs: inserted lesions, real pairs, pairs without change, registrations."""
 
     def go_through(job: Job) -> Path:
-        from model_development.new_lesion_measurement import measure
+        from model_development.measuring.new_lesions import measure
 
         return measure(data, work, part or [], job, model=model)
 
@@ -159,7 +159,7 @@ def enhancing_model(options: StepOptions) -> None:
 @takes_options
 def enhancing_results(options: TableOptions) -> None:
     """Write the measured numbers of the model of enhancing lesions as tables."""
-    from model_development.enhancing_measurement import write_enhancing_results
+    from model_development.measuring.enhancing import write_enhancing_results
 
     typer.echo(str(or_exit(lambda: write_enhancing_results(options.work, options.rule))))
 

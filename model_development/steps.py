@@ -10,8 +10,8 @@ from pathlib import Path
 from model_development import default_models, enhancing_model, new_lesion_models
 from model_development.brain_model import train_brain_model
 from model_development.enhancing_examples import prepare_enhancing
-from model_development.enhancing_measurement import measure_enhancing
-from model_development.measurement import measure_rotation
+from model_development.measuring.enhancing import measure_enhancing
+from model_development.measuring.flair import measure_rotation
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress, Within
 

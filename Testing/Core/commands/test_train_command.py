@@ -278,4 +278,4 @@ def test_a_run_that_ends_early_keeps_its_checkpoint_and_no_brains(case_set, stor
 def test_leave_one_out_is_offered_with_its_time_when_there_are_too_few_cases(case_set, store):
     code, events, errors = train(case_set, "--set", "minutes=5")
     assert code == 0, errors
-    assert "about 15 minutes, 3 trainings (--leave-one-out" in events[-1]["gate"]["sentence"]
+    assert "Leave-one-out takes about 15 minutes, 3 trainings" in events[-1]["gate"]["sentence"]

@@ -9,11 +9,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from model_development import enhancing_measurement, enhancing_model
+from model_development import enhancing_model
 from model_development.default_models import stage_examples
 from model_development.enhancing_examples import prepare_enhancing
-from model_development.enhancing_measurement import measured_pairs, with_foci, write_enhancing_results
 from model_development.enhancing_model import STAGES
+from model_development.measuring import enhancing as enhancing_measurement
+from model_development.measuring.enhancing import measured_pairs, with_foci, write_enhancing_results
 from model_development.steps import ENHANCING_STEPS, run_steps
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent

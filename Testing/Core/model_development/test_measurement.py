@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from model_development.default_models import ROTATION, STAGES
-from model_development.measurement import measure, rotation_scans, scans_for
-from model_development.results import write_results
+from model_development.measuring.flair import measure, rotation_scans, scans_for
+from model_development.measuring.results import write_results
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.lesions.components import LesionRule

@@ -9,8 +9,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from model_development import new_lesion_measurement as measurement
-from model_development.new_lesion_measurement import measure
+from model_development.measuring import new_lesions as measurement
+from model_development.measuring.new_lesions import measure
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.evaluation import selfcheck
 from MSLesionSegLib.jobs.progress import Silent

@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from model_development.results import binarise, write_results
+from model_development.measuring.results import binarise, write_results
 from model_development.steps import FLAIR_STEPS, run_steps
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent

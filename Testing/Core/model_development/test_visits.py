@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from model_development.new_lesion_measurement import measure
+from model_development.measuring.new_lesions import measure
 from MSLesionSegLib.jobs.progress import Silent
 from phantoms.followup_phantom import GONE_AT, NEW_AT, scan, use_stand_ins
 

@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
-from model_development.measurement import LESION_FREE, regions_file
+from model_development.measuring.flair import LESION_FREE, regions_file
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.evaluation.mask_pairs import average, evaluate_pairs, to_markdown, write_case_table
 from MSLesionSegLib.evaluation.metrics import MATCH_RULES, judge_lesions

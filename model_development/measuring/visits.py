@@ -10,7 +10,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
-from model_development.pair_bench import Bench
+from model_development.measuring.pair_bench import Bench
 from MSLesionSegLib.imaging.checks.comparability import overall
 from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.reading import read_mask

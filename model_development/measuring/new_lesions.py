@@ -14,8 +14,8 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from model_development.pair_bench import Bench, Scanned
-from model_development.visits import measure_visits
+from model_development.measuring.pair_bench import Bench, Scanned
+from model_development.measuring.visits import measure_visits
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.evaluation.metrics import compare_masks
 from MSLesionSegLib.evaluation.selfcheck import CONTRAST, insert_known, score_inserted

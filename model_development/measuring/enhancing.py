@@ -10,8 +10,8 @@ import nibabel as nib
 import numpy as np
 
 from model_development.enhancing_examples import T1Pair, brain_of_both, find_pairs
-from model_development.measurement import kept_brain
-from model_development.results import binarise, false_positive_table
+from model_development.measuring.flair import kept_brain
+from model_development.measuring.results import binarise, false_positive_table
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.evaluation.mask_pairs import evaluate_pairs, to_markdown
 from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT, zscore

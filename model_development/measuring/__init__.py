@@ -1,0 +1,1 @@
+"""How the models' results were measured, and the tables of them."""
