@@ -85,6 +85,12 @@ def find_on_session(run: Run) -> FoundLesions:
     }
     if found.uncertainty is not None:
         writers["uncertainty"] = partial(save_image, found.uncertainty, scan)
+    if task.before_after:
+        before, after = (
+            zscore(np.asarray(images[name].dataobj), inside, task.winsorise_percent)
+            for name in task.before_after
+        )
+        writers["subtraction"] = partial(save_image, after - before, scan)
     if regions is not None and not unclear:
         writers["regions"] = partial(save_image, np.asarray(regions.labels.dataobj), regions.labels)
     writers["table"] = partial(write_lesion_table, lesions)
@@ -104,6 +110,7 @@ def find_on_session(run: Run) -> FoundLesions:
         names=output_names(
             stem_of(request.inputs[task.reference], task.reference),
             uncertainty="uncertainty" in writers,
+            subtraction="subtraction" in writers,
             regions="regions" in writers,
             possible="possible" in writers,
         ),

@@ -39,7 +39,12 @@ def stem_of(path: Path, sequence: str = "flair") -> str:
 
 
 def output_names(
-    stem: str, *, uncertainty: bool = False, regions: bool = False, possible: bool = False
+    stem: str,
+    *,
+    uncertainty: bool = False,
+    subtraction: bool = False,
+    regions: bool = False,
+    possible: bool = False,
 ) -> dict[str, str]:
     """File names of one result, in the manner of BIDS derivatives. Only the regions lie on another grid (1 mm)."""
     names = {
@@ -50,6 +55,8 @@ def output_names(
     }
     if uncertainty:
         names["uncertainty"] = f"{stem}_label-lesion_desc-uncertainty_map.nii.gz"
+    if subtraction:
+        names["subtraction"] = f"{stem}_desc-subtraction_map.nii.gz"
     if regions:
         names["regions"] = f"{stem}_res-1mm_desc-regions_dseg.nii.gz"
     if possible:

@@ -94,6 +94,10 @@ def loading(
                 yield None
         if SUBTRACTION in references:
             added.append(_withDisplay(references[SUBTRACTION]))
+            # in the scan's own space, unless a registration puts it elsewhere
+            slicer.mrmlScene.GetNodeByID(references[SUBTRACTION]).SetAndObserveTransformNodeID(
+                volumeNode.GetTransformNodeID()
+            )
         if matrix is not None:
             added.append(_align(matrix, volumeNode, nodes.get("baseline"), references))
         node = segments.addSegmentation(volumeNode, task.name)

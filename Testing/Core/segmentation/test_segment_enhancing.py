@@ -149,6 +149,19 @@ def test_foci_are_found_at_their_places_on_the_grid_of_the_scan_after_gadolinium
     assert page.count('alt="lesion 1"') == 2  # before and after, side by side
 
 
+def test_the_subtraction_is_bright_where_a_focus_enhances_and_empty_where_nothing_changes(
+    pair, bright, threshold_model, tmp_path
+):
+    result = run(pair.scans, tmp_path / "out", bright)
+    image = nib.load(result.files["subtraction"])
+    assert image.shape == SHAPE and np.abs(image.affine - pair.affine).max() < 1e-4
+    change, brain = array(result.files["subtraction"]), array(result.files["brain"]) > 0
+    for place in FOCI:
+        voxel = tuple(np.round(nib.affines.apply_affine(np.linalg.inv(image.affine), place)).astype(int))
+        assert change[voxel] > 2.0
+    assert abs(np.median(change[brain])) < 0.3 and not change[~brain].any()
+
+
 def test_without_alignment_the_edges_of_the_brain_would_be_called_lesions(
     pair, bright, threshold_model, tmp_path
 ):
