@@ -28,7 +28,7 @@ from MSLesionSegLib.training.fine_tuning.scores import Score
 from MSLesionSegLib.training.loop.loop import Validation, train_network
 from phantoms.lesion_examples import add_example
 
-pytestmark = pytest.mark.usefixtures("short_trials")
+pytestmark = pytest.mark.usefixtures("short_trials", "small_window")
 
 TINY = Architecture(feature_maps=4, levels=3)
 RECIPE = FineTuningRecipe(
@@ -172,6 +172,7 @@ CHILD = textwrap.dedent("""
     import sys
     from dataclasses import replace
     from pathlib import Path
+    from MSLesionSegLib.network import architectures
     from MSLesionSegLib.training.loop import loop
     from MSLesionSegLib.training.examples.example import read_examples
     from MSLesionSegLib.training.fine_tuning.request import FineTuning
@@ -179,6 +180,7 @@ CHILD = textwrap.dedent("""
     from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
     from MSLesionSegLib.jobs.progress import Silent
     import test_fine_tuning_run
+    architectures.WINDOW = 48
     loop.CHECKPOINT_SECONDS = 0
     root, tune = Path(sys.argv[1]), sys.argv[2]
 

@@ -16,6 +16,7 @@ from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.model_in_use import model_in_use, use_model
 from MSLesionSegLib.network.models.store import load_model, save_model
 from MSLesionSegLib.training.examples.example import Example, write_example
+from MSLesionSegLib.training.fine_tuning import budget
 from MSLesionSegLib.training.fine_tuning import model_update as module
 from MSLesionSegLib.training.fine_tuning.model_update import TrainRequest, train
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
@@ -39,9 +40,11 @@ RECIPE = FineTuningRecipe(
 
 @pytest.fixture(scope="module", autouse=True)
 def small_windows():
-    """The examples are small: no need to look at them in cubes of 96 voxels."""
+    """The examples are small: no need to look at them in cubes of 96 voxels; and few steps are timed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(architectures, "WINDOW", 40)
+        for name in ("_WARM", "_TIMED"):
+            patch.setattr(budget, name, 1)
         yield
 
 
@@ -87,7 +90,7 @@ def test_the_gate_refuses_and_the_model_in_use_stays(trained, tmp_path, monkeypa
     monkeypatch.setattr(module, "_prepared", lambda *_: (training, validation))
     buffer = tuple(replace(example, site="earlier") for example in buffer)
     trained_model = train(
-        TrainRequest(tmp_path / "set", RECIPE.but(steps=30), name="bad", buffer=buffer, replay=False),
+        TrainRequest(tmp_path / "set", RECIPE.but(steps=20), name="bad", buffer=buffer, replay=False),
         Silent(),
     )
     assert trained_model.verdict.verdict == "refuse", trained_model.verdict.sentence
