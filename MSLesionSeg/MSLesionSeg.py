@@ -190,6 +190,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.cancelSegmenting()
         self.search.abandoned()
         self.focus.forget()
+        self.scans.forget()
         self.parameters.bind(None)
 
     def onSceneEndClose(self, caller, event):

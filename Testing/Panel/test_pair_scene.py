@@ -9,7 +9,7 @@ import scene as scenes
 import slicer
 from MSLesionSegModule.jobs.job import Job
 from MSLesionSegModule.views.layouts import PAIR
-from pressing import choosing, press, save_and_load
+from pressing import choose_task, choosing, press, save_and_load, settle
 
 from phantoms.comparison import compared
 
@@ -170,3 +170,21 @@ def test_a_search_that_is_cancelled_leaves_the_warnings_about_the_scans_under_re
     pair.search.row.end()
     assert pair.ui.segmentStageLabel.text == ""
     assert pair.ui.remarksLabel.text == "The slices are too thick."
+
+
+def test_another_task_hides_the_comparison_and_its_own_brings_it_back(pair, layout):
+    node = pair.review.session.node
+    press(pair, "A")
+    choose_task(pair, "flair")
+    settle(pair)
+    assert pair.review.session is None and pair.ui.lesionTable.rowCount == 0
+    assert not node.GetDisplayNode().GetVisibility()
+    assert layout.layout == FOUR_UP
+    pair.exit()
+    pair.enter()
+    assert pair.review.session is None
+    choose_task(pair, "new")
+    settle(pair)
+    assert pair.review.session.node is node and pair.review.session.review.progress[0] == 1
+    assert node.GetDisplayNode().GetVisibility()
+    assert layout.layout == PAIR.number

@@ -13,7 +13,7 @@ import qt
 import scene as scenes
 import slicer
 from MSLesionSegModule.scene import volumes
-from pressing import choose_model, decisions, find_lesions, open_result, press
+from pressing import choose_model, decisions, find_lesions, open_result, press, settle
 
 
 def test_without_a_scan_the_button_says_what_is_missing(panel):
@@ -53,6 +53,22 @@ def test_scans_are_proposed_by_name_and_inputs_follow_the_task(panel, scan):
     assert panel.ui.flairSelector.isHidden() and not panel.ui.followupSelector.isHidden()
     assert not panel.ui.segmentButton.enabled
     panel.ui.taskComboBox.currentIndex = 0
+    assert panel.ui.segmentButton.enabled
+
+
+def test_a_selector_that_was_cleared_stays_so(panel, load):
+    flair = load("sub-01_FLAIR")
+    selector = panel.ui.flairSelector
+    harness.wait(lambda: selector.currentNode() is flair)
+    selector.setCurrentNode(None)
+    load("sub-01_T1w")
+    settle(panel)
+    panel.exit()
+    panel.enter()
+    panel.focus.look()
+    assert selector.currentNode() is None
+    assert "Choose the FLAIR" in panel.ui.segmentButton.toolTip
+    selector.setCurrentNode(flair)
     assert panel.ui.segmentButton.enabled
 
 

@@ -20,6 +20,8 @@ from typing import Any
 
 from slicer.i18n import tr as _
 
+from MSLesionSegLib.errors import MSLesionSegError
+
 RUNNING, CANCELLING, DONE, FAILED, CANCELLED = "running", "cancelling", "done", "failed", "cancelled"
 _LOG_LINES = 500
 _STEPS_S = 0.02  # for steps of a completion in one poll; one that has begun is not broken off
@@ -229,7 +231,8 @@ class Job:
         except StopIteration:
             self._finish(JobOutcome(DONE, self._last))
         except Exception as error:
-            self.log.extend(traceback.format_exc().splitlines())
+            if not isinstance(error, MSLesionSegError):  # whose sentence says it all
+                self.log.extend(traceback.format_exc().splitlines())
             self._finish(JobOutcome(FAILED, {}, str(error)))
 
     def _finish(self, outcome: JobOutcome) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import slicer
 from slicer.i18n import tr as _
 
+from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.tasks import TASKS
 
 from ..scene import volumes
@@ -80,6 +81,6 @@ class Segmenting:
 
     def _requireScan(self) -> None:
         if slicer.mrmlScene.GetNodeByID(self._ids[TASKS[self._task].reviewed_on]) is None:
-            raise RuntimeError(
+            raise MSLesionSegError(
                 _("The scan was removed from the scene meanwhile, so its lesions cannot be shown.")
             )

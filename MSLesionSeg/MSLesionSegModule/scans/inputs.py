@@ -23,6 +23,7 @@ class Inputs:
     def __init__(self, parameters: BoundParameters) -> None:
         self._parameters = parameters
         self._own: set[str] = set()  # inputs that a person chose
+        self._cleared: dict[str, str] = {}  # volume ID by input that a person wants to leave empty
         self._before: dict[str, str] = {}  # volume ID by input when it was looked at last
         parameters.bound.connect(self._bound)
 
@@ -40,10 +41,15 @@ class Inputs:
         """Choose volumes, or none (IDs by input name), without a person having chosen them."""
         for name, volume in volumes.items():
             self._own.discard(name)
+            self._cleared.pop(name, None)
             self._before.pop(name, None)
             if volume is not None:
                 self._before[name] = volume
             setattr(self._parameters.node, f"{name}Volume", slicer.mrmlScene.GetNodeByID(volume or ""))
+
+    def forget(self) -> None:
+        """The scene goes, and with it what a person wanted to leave empty."""
+        self._cleared.clear()
 
     def byPerson(self) -> list[Any]:
         """Volumes that a person has chosen for the task since this was asked last."""
@@ -51,21 +57,25 @@ class Inputs:
         new = [name for name, volume in now.items() if volume != before.get(name)]
         self._before = now
         self._own = {name for name in (*self._own, *new) if name in now}
-        return [node for name, node in self.chosen().items() if name in new]
+        chosen = [node for name, node in self.chosen().items() if name in new]
+        emptied = {**self._cleared, **{name: v for name, v in before.items() if name not in now}}
+        self._cleared = {n: v for n, v in emptied.items() if n not in now and self._staysEmpty(v, chosen)}
+        return chosen
 
     def propose(self) -> None:
         """Fill what is empty with scans that look right, of the patient of those that are chosen.
 
-        While scans are missing, what was proposed may change; what a person chose stays.
+        While scans are missing, what was proposed may change; what a person chose or cleared stays.
         """
         given = self._ids(self._row.names)
-        missing = [name for name in self.chosen() if name not in given]
+        missing = [name for name in self.chosen() if name not in given and name not in self._cleared]
         if not missing:
             return
         optional = not set(missing) & {*self._row.required}
         fixed = {name: given[name] for name in given if optional or name in self._own}
         proposed = self._proposal([*fixed.values(), *given.values()])
-        new = {name: volume for name, volume in proposed.items() if name not in fixed}
+        left = {*fixed, *self._cleared}
+        new = {name: volume for name, volume in proposed.items() if name not in left}
         kept = [given[name] for name in given if name not in new]
         self.take({name: volume for name, volume in new.items() if volume not in kept})
 
@@ -73,7 +83,9 @@ class Inputs:
         """Choose the scans of the patient that the views show, unless what is chosen belongs to him."""
         lead = next((node for node in shown if node in scansInScene()), None)
         chosen = [node for node in self.chosen().values() if node is not None]
-        if lead is None or any(node in shown or sameExamination(node, lead) for node in chosen):
+        cleared = [slicer.mrmlScene.GetNodeByID(volume) for volume in self._cleared.values()]
+        known = [*chosen, *(node for node in cleared if node is not None)]
+        if lead is None or any(node in shown or sameExamination(node, lead) for node in known):
             return
         proposed = self._proposal([lead.GetID()])
         if lead.GetID() in proposed.values() and self._asksFor(lead):
@@ -97,6 +109,11 @@ class Inputs:
     def _bound(self) -> None:
         self._own.clear()
         self._before = self._ids(ALL_INPUTS)
+
+    def _staysEmpty(self, volume: str, chosen: Sequence[Any]) -> bool:
+        """Whether a volume that was there can be taken for cleared by a person, who turns to no other patient."""
+        node = slicer.mrmlScene.GetNodeByID(volume)
+        return node is not None and not any(patientsApart(originOf(node), originOf(c)) for c in chosen)
 
     def _asksFor(self, node) -> bool:
         return self._row.scan(self._row.reviewed_on).sequence != "FLAIR" or not isNoFlair(node.GetName())

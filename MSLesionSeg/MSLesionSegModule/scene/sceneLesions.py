@@ -38,11 +38,10 @@ def belongsTo(node, volume) -> bool:
 
 
 def lesionsOn(volumes: Sequence[Any], task: str):
-    """The lesions that belong to one of the volumes, or None: of the task, on its own voxels and the newest first."""
-    fitting = [node for node in lesionsInScene() if any(belongsTo(node, volume) for volume in volumes)]
-    order = [
-        (taskOf(node) == task, any(scanOf(node) is v for v in volumes), n) for n, node in enumerate(fitting)
-    ]
+    """The lesions of a task that belong to one of the volumes, or None: on its own voxels and the newest first."""
+    ofTask = [node for node in lesionsInScene() if taskOf(node) == task]
+    fitting = [node for node in ofTask if any(belongsTo(node, volume) for volume in volumes)]
+    order = [(any(scanOf(node) is v for v in volumes), n) for n, node in enumerate(fitting)]
     return fitting[max(order)[-1]] if order else None
 
 

@@ -76,6 +76,10 @@ class ScansSection:
         if session.record["task"] == self._parameters.task:
             self._take(session.volumeIds())
 
+    def forget(self) -> None:
+        """Forget choices, as the scene goes."""
+        self._inputs.forget()
+
     def next(self) -> dict[str, str]:
         """The inputs (volume IDs by name) of a scan on which lesions were not looked for yet; empty if none."""
         task = self._parameters.task

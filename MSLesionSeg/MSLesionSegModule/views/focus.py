@@ -86,12 +86,15 @@ class Focus:
         self._scans = scans
         self._search = search
         self._soon = delayed(0, self.look)
+        self._task = parameters.task
         self._observed: dict[str, tuple[Any, int]] = {}
         self._left: list | None = None  # what the views showed when the module was left in a review
         self._reviews: dict[str, ReviewSession] = {}  # by ID of their segmentation
         review.acting.connect(self.look)
         scans.chosen.connect(self.choose)
         search.found.connect(self.turnTo)
+        parameters.bound.connect(self._bound)
+        parameters.changed.connect(self._followTask)
         search.searching.connect(self.search)
 
     @property
@@ -148,8 +151,12 @@ class Focus:
             self.choose(volume)
 
     def restore(self, node) -> None:
-        """Review the lesions of a segmentation node, such as one of a scene that was loaded, or none."""
-        self.turnTo(self._kept(node) or self._logic.sessionOf(node))
+        """Review the lesions of a segmentation node, such as one of a scene that was loaded, or none.
+
+        Those of another task are not shown as long as that task is not chosen.
+        """
+        session = self._kept(node) or self._logic.sessionOf(node)
+        self.turnTo(session if session is not None and self._isAskedFor(session) else None)
 
     def turnTo(self, session: ReviewSession | None) -> None:
         """Turn to a review, or to none; the one of before is kept while it is in the scene."""
@@ -183,15 +190,30 @@ class Focus:
         self._reviews.clear()
 
     def _lookAt(self, volumes: Sequence[Any]) -> None:
-        if not volumes:
-            return
         found = self._review.session
-        if found is None or not any(belongsTo(found.node, volume) for volume in volumes):
+        if not volumes and (found is None or self._isAskedFor(found)):
+            return
+        belongs = found is not None and any(belongsTo(found.node, volume) for volume in volumes)
+        if not belongs or not self._isAskedFor(found):
             node = lesionsOn(volumes, self._parameters.task)
             showOnly(node)
             self.restore(node)
+        if not volumes:
+            return
         self._scans.follow(volumes)
         self._tell(volumes)
+
+    def _isAskedFor(self, session: ReviewSession) -> bool:
+        return session.task.name == self._parameters.task
+
+    def _followTask(self) -> None:
+        """Look again once another task is chosen: what was found for one is not reviewed under another."""
+        before, self._task = self._task, self._parameters.task
+        if self._parameters.node is not None and self._task != before:
+            self.lookSoon()
+
+    def _bound(self) -> None:
+        self._task = self._parameters.task
 
     def _show(self, volume) -> None:
         session = self._review.session
