@@ -99,7 +99,7 @@ def test_in_the_whole_brain_a_small_crosshair_marks_the_lesion_until_the_person_
     assert crosshair.GetCrosshairMode() == crosshair.NoCrosshair, "nothing covers it from near"
     views.toggleZoom()
     views.jumpTo((4.0, 5.0, 6.0), 5.0)
-    assert crosshair.GetCrosshairMode() == crosshair.ShowSmallIntersection
+    assert crosshair.GetCrosshairMode() == crosshair.ShowSmallBasic
     assert crosshair.GetCrosshairRAS() == (4.0, 5.0, 6.0)
     views.restore()
     assert crosshair.GetCrosshairMode() == crosshair.NoCrosshair

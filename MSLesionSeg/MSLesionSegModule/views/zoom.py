@@ -8,7 +8,7 @@ from .layouts import BEFORE
 
 _FIELD_MM = 60.0  # shown around a small lesion
 _MARGIN = 2.5  # of larger ones: times their length
-_MARK = slicer.vtkMRMLCrosshairNode.ShowSmallIntersection
+_MARK = slicer.vtkMRMLCrosshairNode.ShowSmallBasic
 _NO_MARK = slicer.vtkMRMLCrosshairNode.NoCrosshair
 OWN_MARKS = (_MARK, _NO_MARK)
 
