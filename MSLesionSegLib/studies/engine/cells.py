@@ -41,6 +41,9 @@ class CellContext:
     progress: Progress
 
 
+Function = Callable[[dict[str, Any], dict[str, str], CellContext], dict[str, Any]]
+
+
 class Work(Protocol):
     """A function of a module that :func:`known_as` has named: returns a cell's results (JSON types)."""
 
@@ -51,12 +54,10 @@ class Work(Protocol):
     ) -> dict[str, Any]: ...
 
 
-def known_as(
-    name: str,
-) -> Callable[[Callable[[dict[str, Any], dict[str, str], CellContext], dict[str, Any]]], Work]:
+def known_as(name: str) -> Callable[[Function], Work]:
     """Give work the name that its finished cells are found by: it stays when the function moves or is renamed."""
 
-    def named(function: Callable[[dict[str, Any], dict[str, str], CellContext], dict[str, Any]]) -> Work:
+    def named(function: Function) -> Work:
         work = cast(Work, function)
         work.known_as = name
         return work
