@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 import qt
+import slicer
 from slicer.i18n import tr as _
 
 # Slicer's slice views take B, F, G, R, T and V, markups S; what effects of the editor take is left to them meanwhile
@@ -35,6 +36,7 @@ def listed() -> dict[str, str]:
         "5": _("Islands"),
         "6": _("Smoothing"),
         "Esc": _("put the tool away"),
+        "?": _("show these keys"),
     }
 
 
@@ -42,6 +44,11 @@ def helpText() -> str:
     """All keys as a list (HTML)."""
     lines = "".join(f"<li><b>{key}</b>: {does}</li>" for key, does in listed().items())
     return "<p>" + _("Keys while this module is open:") + f"</p><ul>{lines}</ul>"
+
+
+def showKeys(*_args) -> None:
+    """Show all keys to the person."""
+    slicer.util.infoDisplay(helpText())
 
 
 class Keys:

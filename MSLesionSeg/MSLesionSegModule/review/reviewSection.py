@@ -22,7 +22,7 @@ from ..widgets.timers import Steps, delayed
 from .counts import showCounts
 from .editing import Editing
 from .exportRow import ExportRow
-from .keys import Keys
+from .keys import Keys, showKeys
 from .legend import legend
 from .lesionTable import LesionTable
 from .place import Place
@@ -62,7 +62,9 @@ class ReviewSection:
         self.rule = RuleSliders(parameters, self.place, self._editing, following)
         self._exports = ExportRow(self.ui, self, say)
         self._hiding = HeldKey("H", self.toggleVisible)
-        self._keys = Keys({key: self._onDisplay(action) for key, action in self._actions().items()})
+        actions = {key: self._onDisplay(action) for key, action in self._actions().items()}
+        self._keys = Keys({**actions, "?": showKeys})
+        ui.keysButton.clicked.connect(showKeys)
         self._editing.effectChanged.connect(self._keys.giveWay)
         for button, action in self._buttons():
             button.clicked.connect(self._onDisplay(action))

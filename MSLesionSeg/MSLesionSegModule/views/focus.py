@@ -133,7 +133,11 @@ class Focus:
         self._watch()
         volumes, before = shownVolumes(), self._review.session
         self._lookAt(volumes)
-        if self._review.session is not before and _isBeside(before) | _isBeside(self._review.session):
+        if (
+            volumes
+            and self._review.session is not before
+            and _isBeside(before) | _isBeside(self._review.session)
+        ):
             self._show(volumes[0])  # in the layout that it needs
             self._review.showCurrent()
 
