@@ -24,7 +24,7 @@ class LesionMarks:
     def __init__(self) -> None:
         self._node = None
         self._drawn: dict[int, object] = {}  # lesions by number, as they were drawn
-        self._session = None
+        self._session = self._mask = None  # that the marks were drawn over
 
     def show(self, session, current: int | None) -> None:
         """Draw the lesions of a review, or of none; ``current``: number of the one that the person is at."""
@@ -42,6 +42,9 @@ class LesionMarks:
         self._node.SetAndObserveTransformNodeID(session.volume.GetTransformNodeID())
         display = self._node.GetDisplayNode()
         with slicer.util.NodeModify(self._node), slicer.util.NodeModify(display):
+            if session.review.mask is not self._mask:  # its segments, drawn anew, would lie over the marks
+                self._node.GetSegmentation().RemoveAllSegments()
+                self._drawn, self._mask = {}, session.review.mask
             for number in set(self._drawn) - set(looks):
                 self._node.GetSegmentation().RemoveSegment(str(number))
                 del self._drawn[number]
@@ -58,7 +61,7 @@ class LesionMarks:
         """Take everything away that was drawn."""
         if self._inScene():
             volumes.remove(self._node)
-        self._node, self._drawn, self._session = None, {}, None
+        self._node, self._drawn, self._session, self._mask = None, {}, None, None
 
     def _inScene(self) -> bool:
         return self._node is not None and slicer.mrmlScene.IsNodePresent(self._node)
