@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from MSLesionSegLib.synthesis.patient import SyntheticPatient
 from phantoms.phantom import Head, centred, make_head
+from phantoms.synthetic_heads import THICK, shared_patient
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +18,18 @@ def head() -> Head:
     """The phantom on 3 mm RAS voxels."""
     shape = (40, 46, 38)
     return make_head(centred((3, 3, 3), np.eye(3), shape), shape)
+
+
+@pytest.fixture(scope="session")
+def synthetic_head(tmp_path_factory: pytest.TempPathFactory) -> SyntheticPatient:
+    """A synthetic patient of full size with skull, on 1 mm voxels."""
+    return shared_patient(tmp_path_factory.getbasetemp(), (1.0, 1.0, 1.0))
+
+
+@pytest.fixture(scope="session")
+def thick_head(tmp_path_factory: pytest.TempPathFactory) -> SyntheticPatient:
+    """The same patient on thick slices."""
+    return shared_patient(tmp_path_factory.getbasetemp(), THICK)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from MSLesionSegLib.imaging.checks.air_level import AT_ZERO, above_air, measure_
 from MSLesionSegLib.imaging.deidentification import content_hash
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.network.brain_extraction import brain_mask
-from MSLesionSegLib.synthesis.patient import synthetic_patient
 from phantoms.phantom import Head
 
 SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -27,10 +26,10 @@ SCALES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-@pytest.fixture(scope="module")
-def scanned() -> nib.Nifti1Image:
+@pytest.fixture
+def scanned(thick_head) -> nib.Nifti1Image:
     """A head with skull and noise on thick slices."""
-    return synthetic_patient(7, lesions=4, spacing=(2.0, 2.0, 4.0)).flair
+    return thick_head.flair
 
 
 def values(image: nib.Nifti1Image) -> np.ndarray:

@@ -9,16 +9,15 @@ from scipy import ndimage
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.network.brain_extraction import brain_mask, looks_stripped, normalise_head, without_fat
-from MSLesionSegLib.synthesis.patient import synthetic_patient
 
 
 def dice(a: np.ndarray, b: np.ndarray) -> float:
     return 2 * float((a & b).sum()) / float(a.sum() + b.sum())
 
 
-@pytest.fixture(scope="module", params=[(1.0, 1.0, 1.0), (0.9, 0.9, 6.0)], ids=["3D", "thick slices"])
+@pytest.fixture(params=["synthetic_head", "thick_head"], ids=["3D", "thick slices"])
 def head(request):
-    return synthetic_patient(101, lesions=5, spacing=request.param)
+    return request.getfixturevalue(request.param)
 
 
 def test_the_brain_is_found_in_a_head(head):

@@ -10,11 +10,12 @@ from MSLesionSegLib.synthesis import dataset
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, blob, insert_lesions, remove_lesions
 from MSLesionSegLib.synthesis.patient import SyntheticPatient, synthetic_patient
 from MSLesionSegLib.synthesis.shapes import shapes_from_file
+from phantoms.synthetic_heads import LESIONS, SEED, THICK
 
 
-@pytest.fixture(scope="module")
-def patient():
-    return synthetic_patient(3, lesions=20)
+@pytest.fixture
+def patient(synthetic_head):
+    return synthetic_head
 
 
 def test_a_patient_has_a_brain_of_human_size_and_bright_lesions_inside_it(patient):
@@ -37,15 +38,15 @@ def test_the_head_around_the_brain_is_there_only_with_a_skull(patient):
 
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_patient_bit_for_bit(patient):
-    again = synthetic_patient(3, lesions=20)
+    again = synthetic_patient(SEED, lesions=LESIONS)
     np.testing.assert_array_equal(np.asarray(again.flair.dataobj), np.asarray(patient.flair.dataobj))
     np.testing.assert_array_equal(np.asarray(again.mask.dataobj), np.asarray(patient.mask.dataobj))
 
 
 @pytest.mark.slow
-def test_thick_slices_show_the_same_patient_at_the_same_place(patient):
-    thick = synthetic_patient(3, lesions=20, spacing=(0.9, 0.9, 5.0))
-    np.testing.assert_allclose(nib.affines.voxel_sizes(thick.flair.affine), [0.9, 0.9, 5.0])
+def test_thick_slices_show_the_same_patient_at_the_same_place(patient, thick_head):
+    thick = thick_head
+    np.testing.assert_allclose(nib.affines.voxel_sizes(thick.flair.affine), THICK)
     centres = []
     for image in (patient.brain, thick.brain):
         voxels = np.argwhere(np.asarray(image.dataobj) > 0)
