@@ -2,7 +2,7 @@
 
 import qt
 
-_ROW_HEIGHT = 17  # pixels
+_AROUND_PX = 2  # above and below the letters of a row, which a large screen or font makes higher
 
 
 def prepare(table, titles) -> None:
@@ -10,8 +10,8 @@ def prepare(table, titles) -> None:
     table.columnCount = len(titles)
     table.setHorizontalHeaderLabels(list(titles))
     table.verticalHeader().visible = False
-    table.verticalHeader().minimumSectionSize = _ROW_HEIGHT  # some styles want more
-    table.verticalHeader().defaultSectionSize = _ROW_HEIGHT
+    table.verticalHeader().minimumSectionSize = _rowHeight(table)  # some styles want more
+    table.verticalHeader().defaultSectionSize = _rowHeight(table)
 
 
 def stretch(table, column: int) -> None:
@@ -27,4 +27,8 @@ def fit(table, column: int) -> None:
 def showAtLeast(table, rows: int) -> None:
     """Let a table be so high that this many rows are seen without scrolling."""
     frame = 2 * table.frameWidth
-    table.minimumHeight = table.horizontalHeader().sizeHint.height() + rows * _ROW_HEIGHT + frame
+    table.minimumHeight = table.horizontalHeader().sizeHint.height() + rows * _rowHeight(table) + frame
+
+
+def _rowHeight(table) -> int:
+    return table.fontMetrics().height() + _AROUND_PX
