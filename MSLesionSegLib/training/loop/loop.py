@@ -75,43 +75,9 @@ class TrainingCourse:
 def train_network(
     network: torch.nn.Module,
     source: Source,
-    recipe: TrainingRecipe,
-    *,
-    checkpoint: Path | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
-    validation: Validation | None = None,
-    group: ProcessGroup = ALONE,
-) -> torch.nn.Module:
-    """Train a network to segment, by the loss of its recipe; the arguments are those of :func:`optimise`.
-
-    Args:
-        network: maps what ``source`` gives to one logit map (N, 1, X, Y, Z).
-
-    Returns:
-        The network, in evaluation mode.
-    """
-    loss = get_loss(recipe.loss, recipe.activation)
-    optimise(
-        network,
-        source,
-        recipe,
-        lambda logits, label: {"loss": loss(logits.float(), label)},
-        checkpoint=checkpoint,
-        device=device,
-        progress=progress,
-        validation=validation,
-        group=group,
-    )
-    return network
-
-
-def optimise(
-    network: torch.nn.Module,
-    source: Source,
     recipe: Recipe,
-    objective: Objective,
     *,
+    objective: Objective | None = None,
     checkpoint: Path | None = None,
     device: str = "cpu",
     progress: Progress | None = None,
@@ -123,10 +89,10 @@ def optimise(
     A resumed run equals an unbroken one bit for bit on the same CPU.
 
     Args:
-        network: maps what ``source`` gives to what ``objective`` takes.
+        network: maps what ``source`` gives to what ``objective`` takes: by default one logit map (N, 1, X, Y, Z).
         source: draws the batches.
         recipe: length, rates and optimiser.
-        objective: what is made small.
+        objective: what is made small; by default the loss of a :class:`TrainingRecipe`.
         checkpoint: file that is written about every minute and after each validation (atomically) and resumed from
             when it belongs to this very run: the same recipe, cases and starting weights. One of another run is
             replaced, with a warning.
@@ -141,6 +107,7 @@ def optimise(
         Cancelled: the person stopped it. The best state so far is in the network then, if there is one.
     """
     progress = progress or Silent()
+    objective = objective or _segmentation(recipe)
     run = _Run(network, source, recipe, objective, checkpoint, device, progress, validation, group)
     try:
         while True:
@@ -155,6 +122,12 @@ def optimise(
     run.end()
     progress.stage(TRAINING, 1.0)
     return TrainingCourse(run.losses, run.clock.seconds)
+
+
+def _segmentation(recipe: Recipe) -> Objective:
+    assert isinstance(recipe, TrainingRecipe)
+    loss = get_loss(recipe.loss, recipe.activation)
+    return lambda logits, label: {"loss": loss(logits.float(), label)}
 
 
 class _Run:

@@ -15,7 +15,7 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import save_model
 from MSLesionSegLib.training.examples.example import Example, fingerprint
-from MSLesionSegLib.training.loop.loop import optimise
+from MSLesionSegLib.training.loop.loop import train_network
 from MSLesionSegLib.training.loop.recipe import Recipe, TrainingRecipe
 from MSLesionSegLib.training.patches.patches import PatchSource
 from MSLesionSegLib.training.pretraining.pretext import UNETR_ALONE, build_pretext
@@ -129,7 +129,7 @@ def pretrain(
         recipe: length, masking and rates.
         examples: prepared scans; their labels are not looked at.
         models: folder of the model store.
-        checkpoint: see :func:`~MSLesionSegLib.training.loop.loop.optimise`.
+        checkpoint: see :func:`~MSLesionSegLib.training.loop.loop.train_network`.
 
     Raises:
         SettingsError: a patch that the network cannot take, no scans, or a loss that is no number any more.
@@ -141,11 +141,11 @@ def pretrain(
     torch.manual_seed(recipe.seed)
     network = build(architecture)
     settings = {name: getattr(recipe, name) for name in ("masked", "cube", "rotation", "contrastive")}
-    course = optimise(
+    course = train_network(
         build_pretext(network, architecture, **settings),
         _Scans(examples, _patches(recipe)),
         recipe,
-        lambda losses, _: losses,
+        objective=lambda losses, _: losses,
         checkpoint=checkpoint,
         device=device,
         progress=progress,

@@ -40,6 +40,12 @@ def tiny():
     return build(Architecture(feature_maps=4, levels=3))
 
 
+def trained_tiny(source, recipe, **settings):
+    network = tiny()
+    loop.train_network(network, source, recipe, **settings)
+    return network
+
+
 def test_examples_come_back_in_order_with_half_precision_images_and_soft_labels(examples):
     assert [e.name for e in examples] == ["case0", "case1", "case2"]
     assert examples[0].array("image").dtype == np.float16
@@ -118,7 +124,7 @@ def test_training_learns_to_find_the_lesions(examples):
     source = PatchSource(examples[:2], recipe)
     image, label = source.batch(1000)
     untrained = float(dice_cross_entropy(tiny()(image), label).detach())
-    network = loop.train_network(tiny(), source, recipe)
+    network = trained_tiny(source, recipe)
     with torch.no_grad():
         trained = float(dice_cross_entropy(network(image), label))
     assert trained < 0.5 * untrained
@@ -139,7 +145,7 @@ def test_a_training_that_diverges_is_told_and_stores_nothing(examples, tmp_path,
 def test_a_run_that_was_killed_resumes_to_the_result_of_an_unbroken_one(examples, tmp_path, monkeypatch):
     recipe = QUICK.but(patch=32)
     source = PatchSource(examples, recipe)
-    unbroken = loop.train_network(tiny(), source, recipe)
+    unbroken = trained_tiny(source, recipe)
     monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0)
 
     class Killed(Exception):
@@ -161,7 +167,7 @@ def test_a_run_that_was_killed_resumes_to_the_result_of_an_unbroken_one(examples
         def stage(self, name, fraction=0.0):
             fractions.append(fraction)
 
-    resumed = loop.train_network(tiny(), source, recipe, checkpoint=tmp_path / "c.pt", progress=Listener())
+    resumed = trained_tiny(source, recipe, checkpoint=tmp_path / "c.pt", progress=Listener())
     assert fractions[0] >= 3 / 6
     for a, b in zip(unbroken.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
@@ -179,8 +185,8 @@ def test_a_checkpoint_of_another_run_is_not_continued(examples, tmp_path):
 
     for other, cases in ((recipe.but(seed=3), examples), (recipe, examples[:2])):
         source = PatchSource(cases, other)
-        fresh = loop.train_network(tiny(), source, other)
-        trained = loop.train_network(tiny(), source, other, checkpoint=checkpoint, progress=Listener())
+        fresh = trained_tiny(source, other)
+        trained = trained_tiny(source, other, checkpoint=checkpoint, progress=Listener())
         for a, b in zip(fresh.parameters(), trained.parameters(), strict=True):
             torch.testing.assert_close(a, b, rtol=0, atol=0)
     assert told == ["other-checkpoint"] * 2
@@ -190,7 +196,7 @@ def test_a_checkpoint_of_a_version_that_kept_no_time_is_resumed(examples, tmp_pa
     recipe = QUICK.but(patch=32)
     checkpoint = tmp_path / "c.pt"
     source = PatchSource(examples, recipe)
-    whole = loop.train_network(tiny(), source, recipe)
+    whole = trained_tiny(source, recipe)
 
     class StopAtStep4(Silent):
         def stage(self, name, fraction=0.0):
@@ -202,7 +208,7 @@ def test_a_checkpoint_of_a_version_that_kept_no_time_is_resumed(examples, tmp_pa
     state = torch.load(checkpoint, weights_only=True)
     assert state["step"] == 4 and state.pop("seconds") > 0
     torch.save(state, checkpoint)
-    resumed = loop.train_network(tiny(), source, recipe, checkpoint=checkpoint)
+    resumed = trained_tiny(source, recipe, checkpoint=checkpoint)
     for a, b in zip(whole.parameters(), resumed.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
