@@ -21,7 +21,7 @@ from MSLesionSegLib.cases.known_scans import StoredScan, find_stored, known_turn
 from MSLesionSegLib.cases.record import Case, CaseReview
 from MSLesionSegLib.cases.splits import Split, SplitRegister, read_register
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.files.hidden_files import is_hidden_file
+from MSLesionSegLib.files.file_names import is_hidden_file
 from MSLesionSegLib.files.transaction import Transaction
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.deidentification import content_hash, save_scrubbed

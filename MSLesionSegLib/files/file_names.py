@@ -1,4 +1,4 @@
-"""Names of files to make: what is wrong with them is told before hours of work, not at their end."""
+"""Names of files: what is wrong with those to make is told before hours of work, and which ones say nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from MSLesionSegLib.errors import OutputError
 
 MOST_BYTES = 255  # of a name, in the file systems of Linux, macOS and Windows
 HIDDEN = 32  # bytes that the name of a folder or a file has more while it is written
+_LEFT_BY_FILE_MANAGERS = {".DS_Store", "Thumbs.db", "desktop.ini"}
 
 
 def check_name_length(path: Path) -> None:
@@ -53,3 +54,8 @@ def absolute(path: Path) -> Path:
         return Path(os.path.realpath(Path(path).expanduser()))
     except RuntimeError as error:
         raise OutputError(f"{path}: {error}") from error
+
+
+def is_hidden_file(name: str) -> bool:
+    """Whether a file of this name says nothing: left by a file manager, or beside each file by a Mac (``._name``)."""
+    return name in _LEFT_BY_FILE_MANAGERS or name.startswith("._")

@@ -11,9 +11,8 @@ from typing import Any
 
 from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.files.atomic import atomic_folder, hidden_beside, output_errors, recover
-from MSLesionSegLib.files.file_names import absolute, check_name_length
+from MSLesionSegLib.files.file_names import absolute, check_name_length, is_hidden_file
 from MSLesionSegLib.files.foreign_json import read_json
-from MSLesionSegLib.files.hidden_files import is_hidden_file
 from MSLesionSegLib.imaging.formats import without_ending
 
 MANIFEST = "result.json"

@@ -13,8 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from MSLesionSegLib.errors import ModelError, OutputError
 from MSLesionSegLib.files.atomic import output_errors
-from MSLesionSegLib.files.file_names import check_new
-from MSLesionSegLib.files.hidden_files import is_hidden_file
+from MSLesionSegLib.files.file_names import check_new, is_hidden_file
 from MSLesionSegLib.files.zip_archive import extract, open_zip, write_zip
 from MSLesionSegLib.network.models.card_page import card_html
 from MSLesionSegLib.network.models.store import (
