@@ -53,22 +53,26 @@ def read_cases(folder: Path, task: str = "flair") -> CaseSet:
     get_task(task)
     listed = list_cases(folder)
     twice = repeated(listed.cases)
-    good, findings = [], list(listed.findings)
+    single, findings = [], list(listed.findings)
     for case in listed.cases:
-        if case.task != task:
-            continue
-        if case.case_id in twice:
-            findings.append(
-                InputWarning("case-repeated", f"{case.case_id} is left out: {twice[case.case_id]}")
-            )
-            continue
+        if case.task == task and case.case_id in twice:
+            text = f"{case.case_id} is left out: {twice[case.case_id]}"
+            findings.append(InputWarning("case-repeated", text))
+        elif case.task == task:
+            single.append(case)
+    return CaseSet(folder, tuple(usable(single, findings)), tuple(findings))
+
+
+def usable(cases: Iterable[Case], findings: list[InputWarning]) -> list[Case]:
+    """The cases whose files are good; the others get a finding."""
+    good = []
+    for case in cases:
         try:
             check_files(case)
+            good.append(case)
         except MSLesionSegError as error:
             findings.append(left_out(case, error))
-        else:
-            good.append(case)
-    return CaseSet(folder, tuple(good), tuple(findings))
+    return good
 
 
 def left_out(case: Case, error: MSLesionSegError) -> InputWarning:

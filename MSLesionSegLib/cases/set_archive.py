@@ -17,7 +17,7 @@ from MSLesionSegLib.cases.bids_writing import (
     write_descriptions,
     write_register,
 )
-from MSLesionSegLib.cases.case_set import all_versions, left_out, list_cases, read_cases, require_set
+from MSLesionSegLib.cases.case_set import all_versions, left_out, list_cases, read_cases, require_set, usable
 from MSLesionSegLib.cases.defacing import save_without_face
 from MSLesionSegLib.cases.nnunet_monai_export import EXPORT, ExportedSet
 from MSLesionSegLib.cases.record import Case, check_files, read_record
@@ -129,7 +129,7 @@ def import_archive(folder: Path, archive: Path, progress: Progress | None = None
             cases.setdefault(case.case_id, []).append(case)
         for k, history in enumerate(cases.values()):
             progress.stage(IMPORT, k / len(cases))
-            good = _usable(history, findings)
+            good = usable(history, findings)
             missing = _missing(folder, good)
             known += len(good) - len(missing)
             for case in missing:
@@ -175,19 +175,6 @@ def _beside(to: Path) -> Iterator[str]:
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".export-", dir=to.parent) as temporary:
             yield temporary
-
-
-def _usable(history: Sequence[Case], findings: list[InputWarning]) -> list[Case]:
-    """The versions whose files are good; the others get a finding."""
-    good = []
-    for case in history:
-        try:
-            check_files(case)
-        except MSLesionSegError as error:
-            findings.append(left_out(case, error))
-        else:
-            good.append(case)
-    return good
 
 
 def _missing(folder: Path, history: Sequence[Case]) -> Sequence[Case]:

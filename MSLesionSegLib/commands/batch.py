@@ -86,7 +86,7 @@ def batch(
         from MSLesionSegLib.segmentation.request import DEFAULT_REGISTRATION, SegmentRequest
 
         registration = options.registration or DEFAULT_REGISTRATION
-        settings = SegmentRequest(task, {}, **options.settings | {"registration": registration})
+        settings = SegmentRequest(task, {}, **options.given | {"registration": registration})
         request = BatchRequest(
             dataset=dataset,
             output=options.output,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -29,38 +30,44 @@ Name = Annotated[str, typer.Argument(help="Case, such as sub-k3m9x2qa_ses-01_fla
 _LIST = {"read records": 1.0}
 
 
+@dataclass(frozen=True, kw_only=True)
+class AddOptions(JobOptions):
+    """Options of ``cases add``, but the scans; named as in an ``AddRequest``."""
+
+    mask: Annotated[Path, typer.Option(help="Corrected mask on the grid of the scan; may be empty.")]
+    task: Annotated[str, typer.Option(help="flair, new or enhancing.")] = "flair"
+    draft: Annotated[Path | None, typer.Option(help="Draft mask of the model, on the same grid.")] = None
+    lesion_label: LesionLabel = None
+    model: Annotated[str, typer.Option(help="Name of the model that made the draft.")] = ""
+    reviewer: Annotated[str, typer.Option(help="Code of the person who corrected it, not a name.")] = ""
+    minutes: Annotated[float | None, typer.Option(help="Minutes that the correction took.")] = None
+    possible_taken: Annotated[
+        int | None,
+        typer.Option(min=0, help="How many of the draft's possible lesions are lesions in the mask."),
+    ] = None
+    segmentation: Annotated[
+        Path | None, typer.Option(help="The mask as 3D Slicer's .seg.nrrd, kept for further editing.")
+    ] = None
+    site: Annotated[str | None, typer.Option(help="Code of the hospital (default: the set's).")] = None
+    subject: Annotated[
+        str | None, typer.Option(help="Patient of the set whose further examination this is.")
+    ] = None
+    split: Annotated[
+        Literal["training", "validation"] | None,
+        typer.Option(help="Side of a new patient (default: by chance, one patient in four for validation)."),
+    ] = None
+
+
 @app.command("add")
 @takes_options
 def cases_add(
-    options: JobOptions,
+    options: AddOptions,
     cases: Cases,
-    mask: Annotated[Path, typer.Option(help="Corrected mask on the grid of the scan; may be empty.")],
-    task: Annotated[str, typer.Option(help="flair, new or enhancing.")] = "flair",
     flair: Annotated[Path | None, typer.Option(help="FLAIR.")] = None,
     baseline: Annotated[Path | None, typer.Option(help="Baseline FLAIR (new).")] = None,
     followup: Annotated[Path | None, typer.Option(help="Follow-up FLAIR (new).")] = None,
     pre: Annotated[Path | None, typer.Option(help="T1 before gadolinium (enhancing).")] = None,
     post: Annotated[Path | None, typer.Option(help="T1 after gadolinium (enhancing).")] = None,
-    draft: Annotated[Path | None, typer.Option(help="Draft mask of the model, on the same grid.")] = None,
-    lesion_label: LesionLabel = None,
-    model: Annotated[str, typer.Option(help="Name of the model that made the draft.")] = "",
-    reviewer: Annotated[str, typer.Option(help="Code of the person who corrected it, not a name.")] = "",
-    minutes: Annotated[float | None, typer.Option(help="Minutes that the correction took.")] = None,
-    possible_taken: Annotated[
-        int | None,
-        typer.Option(min=0, help="How many of the draft's possible lesions are lesions in the mask."),
-    ] = None,
-    segmentation: Annotated[
-        Path | None, typer.Option(help="The mask as 3D Slicer's .seg.nrrd, kept for further editing.")
-    ] = None,
-    site: Annotated[str | None, typer.Option(help="Code of the hospital (default: the set's).")] = None,
-    subject: Annotated[
-        str | None, typer.Option(help="Patient of the set whose further examination this is.")
-    ] = None,
-    split: Annotated[
-        Literal["training", "validation"] | None,
-        typer.Option(help="Side of a new patient (default: by chance, one patient in four for validation)."),
-    ] = None,
 ) -> None:
     """Add a corrected examination, without names; a second correction of the same scans becomes a new version."""
     given = {"flair": flair, "baseline": baseline, "followup": followup, "pre": pre, "post": post}
@@ -68,23 +75,8 @@ def cases_add(
     def work(job: Job) -> AddedCase:
         from MSLesionSegLib.cases.adding import AddRequest, add_case
 
-        request = AddRequest(
-            folder=cases,
-            task=task,
-            images={name: path for name, path in given.items() if path is not None},
-            mask=mask,
-            draft=draft,
-            lesion_label=lesion_label,
-            model=model,
-            reviewer=reviewer,
-            minutes=minutes,
-            possible_taken=possible_taken,
-            segmentation=segmentation,
-            site=site,
-            subject=subject,
-            split=split,
-        )
-        return add_case(request, job)
+        images = {name: path for name, path in given.items() if path is not None}
+        return add_case(AddRequest(folder=cases, images=images, **options.given), job)
 
     def describe(added: AddedCase) -> dict[str, Any]:
         return {**added.case.summary(), "stored": added.stored}

@@ -68,6 +68,11 @@ class JobOptions:
     events: Events = False
     stop_file: StopFile = None
 
+    @property
+    def given(self) -> dict[str, Any]:
+        """What else is among the options, by name."""
+        return {name: value for name, value in vars(self).items() if not hasattr(JobOptions, name)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentOptions(JobOptions):
@@ -81,11 +86,6 @@ class SegmentOptions(JobOptions):
     minimum_peak: MinPeak = None
     n4: N4 = False
     overwrite: Overwrite = False
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What a ``SegmentRequest`` takes over."""
-        return {name: value for name, value in vars(self).items() if not hasattr(JobOptions, name)}
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:

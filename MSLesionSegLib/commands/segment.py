@@ -67,7 +67,7 @@ def run_task(
     from MSLesionSegLib.segmentation.request import SegmentRequest, expected_stages
 
     given = {name: path for name, path in inputs.items() if path is not None}
-    request = SegmentRequest(task, given, **options.settings)
+    request = SegmentRequest(task, given, **options.given)
 
     def work(job: Job) -> SegmentationResult:
         from MSLesionSegLib.segmentation.segment import segment

@@ -32,7 +32,6 @@ class Subtraction:
         covered: part of the baseline's brain that the follow-up shows, 0 to 1.
         covered_followup: part of the follow-up's brain that the baseline shows, 0 to 1.
         correlation: of both scans within ``brain``, after all matching.
-        noise: robust standard deviation of the difference within ``brain``, in z.
         slice_mm: coarsest voxel edge of the two scans.
     """
 
@@ -43,7 +42,6 @@ class Subtraction:
     covered: float
     covered_followup: float
     correlation: float
-    noise: float
     slice_mm: float
 
     @property
@@ -102,7 +100,6 @@ def subtract(
     before, after = (
         np.where(brain, volume, 0).astype(np.float32) for volume in (before, gain * after + shift)
     )
-    difference = (after - before)[brain]
     outside = _share_shown(registration, baseline, followup, followup_brain)
     return Subtraction(
         baseline=before,
@@ -112,7 +109,6 @@ def subtract(
         covered=float((first & seen).sum() / max(first.sum(), 1)),
         covered_followup=outside,
         correlation=correlation(after[brain], before[brain]),
-        noise=1.4826 * float(np.median(np.abs(difference - np.median(difference)))),
         slice_mm=float(max(voxel_sizes(image.affine).max() for image in (baseline, followup))),
     )
 

@@ -31,14 +31,12 @@ class AlignedScan:
         image: float32 (X, Y, Z), 0 where the scan shows nothing.
         seen: bool (X, Y, Z), where it shows something.
         brain: uint8 mask of its own brain on that grid.
-        moved_mm: largest distance that a voxel of the brain was moved.
         findings: what a person should know about the fit.
     """
 
     image: nib.Nifti1Image
     seen: np.ndarray
     brain: nib.Nifti1Image
-    moved_mm: float
     findings: tuple[InputWarning, ...]
 
 
@@ -72,8 +70,7 @@ def align(
         scan.image, reference.image, preset="rigid", moving_mask=own, fixed_mask=brain, progress=progress
     )
     fixed = reference.image
-    moved = _largest_shift(found.forward, brain)
-    if moved < STILL_MM and _same_grid(scan.image, fixed):
+    if _largest_shift(found.forward, brain) < STILL_MM and _same_grid(scan.image, fixed):
         image, inside, seen = scan.image, own, np.ones(fixed.shape[:3], dtype=bool)
     else:
         image = found.apply(scan.image, fixed)
@@ -94,7 +91,7 @@ def align(
                 f"The {title} shows only {100 * share:.0f} % of the brain. Lesions in the rest cannot be found.",
             ),
         )
-    return AlignedScan(image, seen, inside, moved, (*judge_brain_of(title, own), *findings))
+    return AlignedScan(image, seen, inside, (*judge_brain_of(title, own), *findings))
 
 
 def _check_overlap(scan: Scan, title: str, reference: Scan) -> None:

@@ -36,44 +36,40 @@ SLIT_BELOW = 165
 OUTSIDE_MM = 12
 CORD_MM = 40
 
+Point = tuple[int, int, int]
+
+
+def both_sides(*points: Point) -> list[Point]:
+    """Points on the right and on the left."""
+    return [(side * x, y, z) for side in (-1, 1) for x, y, z in points]
+
+
 VENTRICLE_POINTS = [
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 9, 18, 6), (s * 9, 5, 18), (s * 15, -15, 22)]],
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 18, -30, 20), (s * 26, -45, 10), (s * 26, -55, 8)]],
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 34, -38, -3), (s * 36, -22, -15), (s * 31, -8, -24)]],
+    *both_sides((9, 18, 6), (9, 5, 18), (15, -15, 22), (18, -30, 20), (26, -45, 10), (26, -55, 8)),
+    *both_sides((34, -38, -3), (36, -22, -15), (31, -8, -24)),
     *[(0, -2, -8), (0, -10, -4), (0, -20, 2)],
 ]
 CISTERN_POINTS = [
-    *[
-        (0, -40, 0),
-        (0, -36, -10),
-        (0, -46, 6),
-        (0, 2, -16),
-        (0, -12, -20),
-        (0, 6, -20),
-        (0, 5, 38),
-        (0, -48, 16),
-    ],
+    *[(0, -40, 0), (0, -36, -10), (0, -46, 6), (0, 2, -16), (0, -12, -20), (0, 6, -20)],
+    *[(0, 5, 38), (0, -48, 16)],
     # velum interpositum: CSF above the third ventricle that is no ventricle
     *[(0, -28, 13), (0, -24, 14), (0, -32, 7), (0, -28, 8), (-7, -32, 11), (7, -32, 11)],
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 14, -34, -8), (s * 18, -26, -14), (s * 12, -36, 2)]],
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 20, -34, -4), (s * 38, 5, -4), (s * 22, 2, -20)]],
+    *both_sides((14, -34, -8), (18, -26, -14), (12, -36, 2), (20, -34, -4), (38, 5, -4), (22, 2, -20)),
 ]
 POSTERIOR_FOSSA_POINTS = [
     *[(0, -26, -32), (0, -32, -50), (0, -60, -22), (0, -62, -35), (0, -24, -18), (0, -22, -12)],
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 25, -62, -36), (s * 40, -60, -40), (s * 20, -75, -40)]],
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 18, -55, -22), (s * 10, -20, -14), (s * 12, -50, -50)]],
+    *both_sides(
+        (25, -62, -36), (40, -60, -40), (20, -75, -40), (18, -55, -22), (10, -20, -14), (12, -50, -50)
+    ),
 ]
 PONS = (0, -26, -32)
 DEEP_GREY_POINTS = [
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 10, -18, 8), (s * 14, -26, 8), (s * 6, -10, 4)]],
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 13, 12, 8), (s * 15, 2, 18), (s * 26, 4, 2)]],
-    *[(x, y, z) for s in (-1, 1) for x, y, z in [(s * 29, -10, 2), (s * 20, -4, 0), (s * 10, 10, -8)]],
+    *both_sides((10, -18, 8), (14, -26, 8), (6, -10, 4), (13, 12, 8), (15, 2, 18), (26, 4, 2)),
+    *both_sides((29, -10, 2), (20, -4, 0), (10, 10, -8)),
 ]
 
 
-def points_as_markers(
-    points: list[tuple[int, int, int]], shape: tuple[int, ...], radius: int = 1
-) -> np.ndarray:
+def points_as_markers(points: list[Point], shape: tuple[int, ...], radius: int = 1) -> np.ndarray:
     """Return a bool array with a small cube around every point."""
     markers = np.zeros(shape, dtype=bool)
     for point in points:

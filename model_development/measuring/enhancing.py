@@ -11,7 +11,7 @@ import numpy as np
 
 from model_development.enhancing_examples import T1Pair, brain_of_both, find_pairs
 from model_development.measuring.flair import kept_brain
-from model_development.measuring.results import binarise, false_positive_table
+from model_development.measuring.results import binarise, false_positive_table, heading
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.evaluation.mask_pairs import evaluate_pairs, to_markdown
 from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT, zscore
@@ -22,7 +22,6 @@ from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.models.store import load_model
 from MSLesionSegLib.segmentation.probability import lesion_probability
 from MSLesionSegLib.synthesis.gadolinium_enhancement import insert_foci
-from MSLesionSegLib.tasks import get_task
 
 MODEL = "enhancing-ms"
 DATASET = "openms_cross"  # no stage trains on a pair of it
@@ -122,12 +121,7 @@ def write_enhancing_results(work: Path, rule: LesionRule) -> Path:
         SettingsError: nothing was measured yet.
     """
     groups = binarise(work / "measured-enhancing", rule)
-    if not groups:
-        raise SettingsError(f"Nothing was measured in {work}: run the step 'measure' first.")
-    parts = [
-        f"Task: {get_task('enhancing').title}. Threshold {rule.threshold:g}, lesions below {rule.minimum_mm3:g} mm3 "
-        f"or with a peak probability below {rule.minimum_peak:g} dropped, {rule.connectivity}-connected.\n"
-    ]
+    parts = [heading("enhancing", rule)]
     parts.append(f"## {FOCI} synthetic foci in each pair\n\n{to_markdown(evaluate_pairs(groups['foci']))}")
     parts.append(f"## The pairs as they are\n\n{false_positive_table(groups['plain'])}")
     target = work / "results-enhancing.md"

@@ -128,10 +128,8 @@ def _brighter(truth: np.ndarray, difference: np.ndarray) -> np.ndarray:
 
 def _off(found: np.ndarray, other: np.ndarray) -> np.ndarray:
     """A mask without the components that touch another mask."""
-    labels, count = label_components(found)
-    keep = np.ones(count + 1, bool)
-    keep[np.append(np.unique(labels[other]), 0)] = False
-    return keep[labels]
+    labels, _ = label_components(found)
+    return found & ~np.isin(labels, labels[other & found])
 
 
 def measure_unchanged(bench: Bench, data: Path, progress: Progress) -> list[dict[str, Any]]:
@@ -289,8 +287,6 @@ def measure(
 
 def _at_least(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """The mask without components below 3 mm3."""
-    labels, count = label_components(mask)
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    keep = sizes >= smallest_voxel_count(abs(float(np.linalg.det(affine[:3, :3]))), SMALLEST_MM3)
-    keep[0] = False
-    return keep[labels]
+    labels, _ = label_components(mask)
+    smallest = smallest_voxel_count(abs(float(np.linalg.det(affine[:3, :3]))), SMALLEST_MM3)
+    return (labels > 0) & (np.bincount(labels.ravel()) >= smallest)[labels]

@@ -37,12 +37,7 @@ def write_results(work: Path, rule: LesionRule) -> Path:
         SettingsError: nothing was measured yet.
     """
     groups = binarise(work / "measured", rule)
-    if not groups:
-        raise SettingsError(f"Nothing was measured in {work}: run the step 'measure' first.")
-    parts = [
-        f"Task: {get_task('flair').title}. Threshold {rule.threshold:g}, lesions below {rule.minimum_mm3:g} mm3 or "
-        f"with a peak probability below {rule.minimum_peak:g} dropped, {rule.connectivity}-connected.\n"
-    ]
+    parts = [heading("flair", rule)]
     for group, pairs in groups.items():
         if group.endswith(LESION_FREE):
             parts.append(f"## {_lesion_free_title(group)}\n\n{false_positive_table(pairs)}")
@@ -63,8 +58,20 @@ def _lesion_free_title(group: str) -> str:
     return f"Lesion-free scans judged by {model}" if model else "Lesion-free scans"
 
 
+def heading(task: str, rule: LesionRule) -> str:
+    """What the tables of a task are about, and what counts as a lesion in them."""
+    return (
+        f"Task: {get_task(task).title}. Threshold {rule.threshold:g}, lesions below {rule.minimum_mm3:g} mm3 or "
+        f"with a peak probability below {rule.minimum_peak:g} dropped, {rule.connectivity}-connected.\n"
+    )
+
+
 def binarise(measured: Path, rule: LesionRule) -> dict[str, list[Pair]]:
-    """Masks from the measured probability maps: (name, prediction, reference) of each group."""
+    """Masks from the measured probability maps: (name, prediction, reference) of each group.
+
+    Raises:
+        SettingsError: there are no maps.
+    """
     pairs: dict[str, list[Pair]] = {}
     for file in sorted(measured.glob("*/*_probseg.nii.gz")):
         image = nib.Nifti1Image.from_filename(file)
@@ -76,6 +83,8 @@ def binarise(measured: Path, rule: LesionRule) -> dict[str, list[Pair]]:
         pairs.setdefault(file.parent.name, []).append(
             (name, target, file.with_name(f"{name}_reference.nii.gz"))
         )
+    if not pairs:
+        raise SettingsError(f"Nothing was measured in {measured.parent}: run the step 'measure' first.")
     return pairs
 
 

@@ -1,9 +1,9 @@
 """The panel driven as a person does it, from the search to another model."""
 
-import contextlib
 import tempfile
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import slicer
@@ -123,7 +123,9 @@ def _file(test, panel, folder: Path) -> None:
     panel.trainingSet.look()
     _until(lambda: not panel.trainingSet.reading)
     test.assertTrue(panel.ui.addCaseButton.enabled, panel.ui.addCaseButton.toolTip)
-    with _allConfirmed():
+    with mock.patch.object(
+        slicer.util, "confirmYesNoDisplay", return_value=True
+    ):  # nobody is there to answer
         panel.ui.addCaseButton.click()
     _until(lambda: panel.cases.job is None)
     test.assertTrue(list((folder / "cases").rglob("*_mask.nii.gz")), panel.ui.messageLabel.text)
@@ -167,17 +169,6 @@ def _modelFolder(name: str) -> str | None:
     from MSLesionSegLib.network.models.store import find_model
 
     return str(find_model(name)) if name else None
-
-
-@contextlib.contextmanager
-def _allConfirmed():
-    """Nobody is there to answer: every question is taken as yes."""
-    before = slicer.util.confirmYesNoDisplay
-    slicer.util.confirmYesNoDisplay = lambda *_texts, **_options: True
-    try:
-        yield
-    finally:
-        slicer.util.confirmYesNoDisplay = before
 
 
 def _until(condition) -> None:

@@ -68,40 +68,29 @@ def check_thickness(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Com
     edges = [float(voxel_sizes(image.affine).max()) for image in (baseline, followup)]
     ratio = max(max(edges), _FINE_MM) / max(min(edges), _FINE_MM)
     light = _light(ratio, _THICKNESS_RATIO)
-    both = f"slices of {edges[0]:.1f} mm at baseline and {edges[1]:.1f} mm at follow-up"
+    both = f"The scans have slices of {edges[0]:.1f} mm at baseline and {edges[1]:.1f} mm at follow-up"
+    amber = f"{both}: partial volume differs, so small lesions can look new or vanish."
     if light == "green" and max(edges) > THICK_MM:
-        return ComparabilityCheck(
-            "slice thickness",
-            "amber",
-            ratio,
-            f"The scans have {both}: across slices of more than {THICK_MM:g} mm partial volume alone can make a "
-            "small lesion look new or vanish.",
+        light = "amber"
+        amber = (
+            f"{both}: across slices of more than {THICK_MM:g} mm partial volume alone can make a small lesion look "
+            "new or vanish."
         )
-    return ComparabilityCheck(
-        "slice thickness",
-        light,
-        ratio,
-        {
-            "green": f"The scans have {both}.",
-            "amber": f"The scans have {both}: partial volume differs, so small lesions can look new or vanish.",
-            "red": f"The scans have {both}: too different to compare small lesions.",
-        }[light],
-    )
+    red = f"{both}: too different to compare small lesions."
+    return _check("slice thickness", ratio, light, green=f"{both}.", amber=amber, red=red)
 
 
 def check_coverage(covered: float) -> ComparabilityCheck:
     """Judge which part of the brain both scans show, 0 to 1."""
     light = _light(-covered, tuple(-limit for limit in _COVERED))
     share = f"{100 * covered:.0f} % of the brain"
-    return ComparabilityCheck(
+    return _check(
         "coverage",
-        light,
         covered,
-        {
-            "green": f"Both scans show {share}.",
-            "amber": f"Only {share} is seen on both scans. Lesions elsewhere are not counted.",
-            "red": f"Only {share} is seen on both scans, too little for a count.",
-        }[light],
+        light,
+        green=f"Both scans show {share}.",
+        amber=f"Only {share} is seen on both scans. Lesions elsewhere are not counted.",
+        red=f"Only {share} is seen on both scans, too little for a count.",
     )
 
 
@@ -113,16 +102,13 @@ def check_contrast(baseline: nib.Nifti1Image, followup: nib.Nifti1Image) -> Comp
             "contrast", "amber", float("nan"), "The contrast of the two scans could not be compared."
         )
     difference = abs(before[0] - after[0])
-    light = _light(difference, _CONTRAST)
-    return ComparabilityCheck(
+    return _check(
         "contrast",
-        light,
         difference,
-        {
-            "green": "Gray and white matter have about the same contrast on both scans.",
-            "amber": "Gray and white matter differ in contrast between the two scans (another scanner or protocol).",
-            "red": "The two scans have so different a contrast that they may not be the same sequence.",
-        }[light],
+        _light(difference, _CONTRAST),
+        green="Gray and white matter have about the same contrast on both scans.",
+        amber="Gray and white matter differ in contrast between the two scans (another scanner or protocol).",
+        red="The two scans have so different a contrast that they may not be the same sequence.",
     )
 
 
@@ -130,32 +116,31 @@ def check_correlation(correlation: float) -> ComparabilityCheck:
     """Judge how well the aligned scans agree within the brain, -1 to 1."""
     light: Light = "red" if np.isnan(correlation) else _light(-correlation, tuple(-v for v in _CORRELATION))
     value = f"correlation {correlation:.2f} within the brain"
-    return ComparabilityCheck(
+    return _check(
         "registration",
-        light,
         correlation,
-        {
-            "green": f"The scans are well aligned ({value}).",
-            "amber": f"The scans agree only in part ({value}): check the alignment in the pictures.",
-            "red": f"The scans are not aligned, or differ too much ({value}).",
-        }[light],
+        light,
+        green=f"The scans are well aligned ({value}).",
+        amber=f"The scans agree only in part ({value}): check the alignment in the pictures.",
+        red=f"The scans are not aligned, or differ too much ({value}).",
     )
 
 
 def check_deformation(largest_jacobian: float) -> ComparabilityCheck:
     """Judge how strongly the registration bent the follow-up; 1 is not at all."""
-    light = _light(largest_jacobian, _JACOBIAN)
     value = f"largest change of volume by a factor of {largest_jacobian:.1f}"
-    return ComparabilityCheck(
+    return _check(
         "deformation",
-        light,
         largest_jacobian,
-        {
-            "green": f"The registration hardly deformed the scan ({value}).",
-            "amber": f"The registration deformed the scan ({value}): lesions may have been stretched or squeezed.",
-            "red": f"The registration deformed the scan implausibly ({value}).",
-        }[light],
+        _light(largest_jacobian, _JACOBIAN),
+        green=f"The registration hardly deformed the scan ({value}).",
+        amber=f"The registration deformed the scan ({value}): lesions may have been stretched or squeezed.",
+        red=f"The registration deformed the scan implausibly ({value}).",
     )
+
+
+def _check(name: str, value: float, light: Light, *, green: str, amber: str, red: str) -> ComparabilityCheck:
+    return ComparabilityCheck(name, light, value, {"green": green, "amber": amber, "red": red}[light])
 
 
 def _light(value: float, limits: tuple[float, ...]) -> Light:

@@ -7,7 +7,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.position import corners, largest_distance
-from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning, times
 
 _SAME_MM = 1e-3
 _SAME_VOXELS = 0.1
@@ -79,15 +79,11 @@ def elsewhere(
     wanted = reference.shape[:3]
     if shape != wanted:
         return ImageError(
-            f"The mask {name} has {_times(shape)} voxels but the image that it must match has "
-            f"{_times(wanted)}. {_WAY_OUT}"
+            f"The mask {name} has {times(shape)} voxels but the image that it must match has "
+            f"{times(wanted)}. {_WAY_OUT}"
         )
     distance = largest_distance(affine, reference.affine, wanted)
     return ImageError(
         f"The mask {name} lies up to {distance:.3g} mm away from the image that it must match although both "
-        f"have {_times(wanted)} voxels. {_WAY_OUT}"
+        f"have {times(wanted)} voxels. {_WAY_OUT}"
     )
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(str(size) for size in shape)

@@ -32,7 +32,7 @@ class InputWarning:
 def check_shape(name: str, shape: tuple[int, ...]) -> None:
     """Refuse all but a 3D volume of several slices; axes of length 1 after the third are harmless."""
     if 0 in shape:
-        raise ImageError(f"{name} holds no voxels ({_times(shape)}). Export the scan again.")
+        raise ImageError(f"{name} holds no voxels ({times(shape)}). Export the scan again.")
     spatial, extra = shape[:3], shape[3:]
     volumes = int(np.prod(extra, dtype=np.int64))
     if len(spatial) == 3 and len(extra) > 1 and extra[0] == 1 and volumes > 1:
@@ -44,11 +44,11 @@ def check_shape(name: str, shape: tuple[int, ...]) -> None:
         )
     if len(spatial) < 3 or min(spatial) < 2:
         raise ImageError(
-            f"{name} is a single 2D slice ({_times(shape)}). Give the whole 3D scan with all its slices."
+            f"{name} is a single 2D slice ({times(shape)}). Give the whole 3D scan with all its slices."
         )
     if np.prod(spatial, dtype=np.int64) > _MOST_VOXELS:
         raise ImageError(
-            f"{name} is too large ({_times(spatial)} voxels). Resample it to voxels of about 1 mm and try "
+            f"{name} is too large ({times(spatial)} voxels). Resample it to voxels of about 1 mm and try "
             "again."
         )
 
@@ -245,7 +245,8 @@ def check_sequence(name: str, image: nib.Nifti1Image, sequence: str | None) -> l
     ]
 
 
-def _times(shape: tuple[int, ...]) -> str:
+def times(shape: tuple[int, ...]) -> str:
+    """A shape for people: ``256 x 256 x 40``."""
     return " x ".join(str(size) for size in shape)
 
 

@@ -11,7 +11,7 @@ from nibabel.processing import resample_from_to
 
 from MSLesionSegLib.imaging.normalization import PAIR_WINSORISE_PERCENT, zscore
 from MSLesionSegLib.lesions.table import Lesion
-from MSLesionSegLib.segmentation.report.pictures import Colour, data_url, resize
+from MSLesionSegLib.segmentation.report.pictures import Colour, axial_place, data_url, grey, outline
 
 _HALF_MM = 30
 _PIXELS = 230
@@ -63,23 +63,17 @@ def _close_up(
     lesion: Lesion, scans: Mapping[str, nib.Nifti1Image], outlined: str, labels: np.ndarray, colour: Colour
 ) -> CloseUp:
     grid = _plane(lesion.centre_ras)
-    low, high = _GREY_RANGE
-    views = []
-    for image in scans.values():
-        view = resize(_sample(image, grid), (_PIXELS, _PIXELS), smooth=True)
-        views.append(data_url((255 * np.clip((view - low) / (high - low), 0, 1)).astype(np.uint8)))
+    views = [data_url(grey(_sample(image, grid), _GREY_RANGE, _PIXELS)) for image in scans.values()]
     own = nib.Nifti1Image((labels == lesion.id).astype(np.float32), scans[outlined].affine)
     overlay = np.zeros((_PIXELS, _PIXELS, 4), np.uint8)
-    overlay[_outline(_sample(own, grid))] = (*colour, 255)
-    height = lesion.centre_ras[2]
-    place = f"axial {'S' if height >= 0 else 'I'} {abs(height):.0f} mm"
+    overlay[outline(_sample(own, grid), _PIXELS, gap=2)] = (*colour, 255)
     remark = f", {lesion.remark}" if lesion.remark else ""
     return CloseUp(
         lesion=lesion.id,
         views=tuple(views),
         overlay=data_url(overlay),
         outlined=list(scans).index(outlined),
-        caption=f"No. {lesion.id}, {lesion.volume_mm3:.0f} mm³{remark} · {place}",
+        caption=f"No. {lesion.id}, {lesion.volume_mm3:.0f} mm³{remark} · {axial_place(lesion.centre_ras[2])}",
     )
 
 
@@ -94,10 +88,3 @@ def _sample(image: nib.Nifti1Image, grid: tuple[tuple[int, int, int], np.ndarray
     """Rows of the picture: what lies in front is at the top."""
     plane = resample_from_to(image, grid, order=1, mode="constant", cval=0.0)
     return np.asarray(plane.dataobj, dtype=np.float32)[:, :, 0].T
-
-
-def _outline(plane: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import binary_dilation
-
-    inside = resize(plane, (_PIXELS, _PIXELS), smooth=True) > 0.5
-    return binary_dilation(inside, iterations=4) & ~binary_dilation(inside, iterations=2)

@@ -12,7 +12,7 @@ from MSLesionSegLib.imaging.subtraction import Subtraction
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.lesions.followup_table import FollowedLesion
 from MSLesionSegLib.lesions.lesion_states import TrackedLesions
-from MSLesionSegLib.segmentation.report.pictures import Colour, data_url, resize
+from MSLesionSegLib.segmentation.report.pictures import Colour, axial_place, data_url, grey, outline
 
 _HALF_MM = 45
 _PIXELS = 300
@@ -53,7 +53,7 @@ def overview_triples(pair: Subtraction) -> list[PictureTriple]:
     for height in heights:
         centre = np.array([middle[0], middle[1], height]).astype(int)
         baseline, followup, difference = (
-            data_url(_grey(_cut(volume, centre, half), limits))
+            data_url(grey(_cut(volume, centre, half), limits, _PIXELS))
             for volume, limits in (
                 (_on_black(pair.baseline, pair.brain), _GREY_RANGE),
                 (_on_black(pair.followup, pair.brain), _GREY_RANGE),
@@ -75,17 +75,17 @@ def _triple(pair: Subtraction, tracked: TrackedLesions, row: FollowedLesion, col
     inside = np.argwhere(own[:, :, height])
     centre = np.array([*inside.mean(0).round().astype(int), height])
     half = round(_HALF_MM / float(nib.affines.voxel_sizes(pair.affine)[0]))
-    grey = [
-        _grey(_cut(_on_black(volume, pair.brain), centre, half), _GREY_RANGE)
+    before, after = (
+        grey(_cut(_on_black(volume, pair.brain), centre, half), _GREY_RANGE, _PIXELS)
         for volume in (pair.baseline, pair.followup)
-    ]
-    difference = _grey(_cut(pair.difference, centre, half), _DIFFERENCE_RANGE)
-    outline = _outline(_cut((own & tracked.after).astype(np.float32), centre, half))
-    followup = np.repeat(grey[1][..., None], 3, axis=2)
-    followup[outline] = colour
+    )
+    difference = grey(_cut(pair.difference, centre, half), _DIFFERENCE_RANGE, _PIXELS)
+    shape = _cut((own & tracked.after).astype(np.float32), centre, half)
+    followup = np.repeat(after[..., None], 3, axis=2)
+    followup[outline(shape, _PIXELS, gap=1)] = colour
     caption = f"No. {row.lesion.id}, {row.state}, {row.followup_mm3:.0f} mm³, {row.lesion.region}"
     return PictureTriple(
-        data_url(grey[0]),
+        data_url(before),
         data_url(followup),
         data_url(difference),
         f"{caption} · {_height(pair.affine, centre)}",
@@ -103,19 +103,5 @@ def _cut(volume: np.ndarray, centre: np.ndarray, half: int) -> np.ndarray:
     return padded[x : x + 2 * half, y : y + 2 * half].T[::-1, ::-1]
 
 
-def _grey(plane: np.ndarray, limits: tuple[float, float]) -> np.ndarray:
-    low, high = limits
-    smooth = resize(plane, (_PIXELS, _PIXELS), smooth=True)
-    return (255 * np.clip((smooth - low) / (high - low), 0, 1)).astype(np.uint8)
-
-
-def _outline(plane: np.ndarray) -> np.ndarray:
-    from scipy.ndimage import binary_dilation
-
-    inside = resize(plane, (_PIXELS, _PIXELS), smooth=True) > 0.5
-    return binary_dilation(inside, iterations=3) & ~binary_dilation(inside)
-
-
 def _height(affine: np.ndarray, voxel: np.ndarray) -> str:
-    z = float(nib.affines.apply_affine(affine, voxel)[2])
-    return f"axial {'S' if z >= 0 else 'I'} {abs(z):.0f} mm"
+    return axial_place(float(nib.affines.apply_affine(affine, voxel)[2]))

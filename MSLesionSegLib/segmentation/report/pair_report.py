@@ -11,7 +11,7 @@ from MSLesionSegLib.lesions.lesion_states import ENLARGED, NEW, SHRUNKEN, STABLE
 from MSLesionSegLib.pages import fill_page
 from MSLesionSegLib.segmentation.longitudinal.comparison import LesionChange
 from MSLesionSegLib.segmentation.report.pair_pictures import PictureTriple, lesion_triples, overview_triples
-from MSLesionSegLib.segmentation.report.pictures import Colour
+from MSLesionSegLib.segmentation.report.pictures import Colour, css
 
 _TEMPLATE = Path(__file__).with_name("pair.html")
 
@@ -51,7 +51,7 @@ def render(
     by_state = sorted(rows, key=lambda row: (STATES.index(row.state), row.lesion.id))
     return fill_page(
         _TEMPLATE,
-        {"colour": lambda state: "#{:02x}{:02x}{:02x}".format(*STATE_COLOURS[state])},
+        {"colour": lambda state: css(STATE_COLOURS[state])},
         manifest=manifest,
         counts=manifest["counts"],
         settings=manifest["settings"],

@@ -198,6 +198,31 @@ def _nearest_label(labels: np.ndarray, axis: int) -> np.ndarray:
     return np.take_along_axis(planes, first[None], axis=0)[0]
 
 
+def css(colour: Colour) -> str:
+    """A colour for a page."""
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def axial_place(height_mm: float) -> str:
+    """Where an axial slice lies, by its height in RAS."""
+    return f"axial {'S' if height_mm >= 0 else 'I'} {abs(height_mm):.0f} mm"
+
+
+def grey(plane: np.ndarray, limits: tuple[float, float], pixels: int) -> np.ndarray:
+    """A square grey picture (uint8) of a plane, black and white at the limits."""
+    low, high = limits
+    smooth = resize(plane, (pixels, pixels), smooth=True)
+    return (255 * np.clip((smooth - low) / (high - low), 0, 1)).astype(np.uint8)
+
+
+def outline(plane: np.ndarray, pixels: int, gap: int, width: int = 2) -> np.ndarray:
+    """The line around a mask's plane on such a picture, ``gap`` pixels away and ``width`` pixels wide."""
+    from scipy.ndimage import binary_dilation
+
+    inside = resize(plane, (pixels, pixels), smooth=True) > 0.5
+    return binary_dilation(inside, iterations=gap + width) & ~binary_dilation(inside, iterations=gap)
+
+
 def resize(plane: np.ndarray, size: tuple[int, int], *, smooth: bool) -> np.ndarray:
     """Scale a picture (rows, columns) to a size (width, height); nearest neighbour where it is not smooth."""
     from PIL import Image

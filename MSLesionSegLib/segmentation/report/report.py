@@ -14,7 +14,7 @@ from MSLesionSegLib.lesions.regions import REGION_RULE
 from MSLesionSegLib.lesions.table import Lesion, dictation
 from MSLesionSegLib.pages import fill_page
 from MSLesionSegLib.segmentation.report.close_ups import CloseUp, close_ups
-from MSLesionSegLib.segmentation.report.pictures import Colour, Pictures, Projection, SlicePicture
+from MSLesionSegLib.segmentation.report.pictures import Colour, Pictures, Projection, SlicePicture, css
 from MSLesionSegLib.tasks import get_task
 
 _TEMPLATE = Path(__file__).with_name("report.html")
@@ -82,7 +82,12 @@ def render(
     shown = {lesion for picture in slices for lesion in picture.lesions}
     return fill_page(
         _TEMPLATE,
-        {"colour": _css, "number": _number, "place": _place, "spacing": _spacing},
+        {
+            "colour": lambda region: css(region_colour(region)),
+            "number": _number,
+            "place": _place,
+            "spacing": _spacing,
+        },
         manifest=manifest,
         task=task,
         counts=counts,
@@ -103,10 +108,6 @@ def render(
             kind=task.kind,
         ),
     )
-
-
-def _css(region: str | None) -> str:
-    return "#{:02x}{:02x}{:02x}".format(*region_colour(region))
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -16,6 +16,7 @@ from MSLesionSegLib.studies.engine.centres import Centre
 from MSLesionSegLib.studies.engine.record import write_csv
 from MSLesionSegLib.studies.report.figures import curve_figure, heat_map_figure, save_figure
 from MSLesionSegLib.studies.report.page import Picture, Section, Table, shown, shown_with_error, write_page
+from MSLesionSegLib.studies.report.statistics import mean_and_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -148,13 +149,12 @@ def _pictures(orders: int, seeds: int) -> list[Section]:
 def _curve(every: Mapping[tuple[str, int, int], np.ndarray], pooled: np.ndarray) -> Figure:
     lines = {}
     for experiment in (SINGLE, SEQUENTIAL, REPLAY):
-        curves = np.array([zero_shot(matrix) for (name, *_), matrix in every.items() if name == experiment])
-        error = curves.std(0, ddof=1) / np.sqrt(len(curves)) if len(curves) > 1 else None
-        lines[experiment] = (range(1, curves.shape[1] + 1), curves.mean(0), error)
+        mean, error = mean_and_error([zero_shot(m) for (name, *_), m in every.items() if name == experiment])
+        lines[experiment] = (range(1, len(mean) + 1), mean, error)
     figure = curve_figure({"Centres not seen yet": lines}, "centres learnt", "mean test Dice")
     ax = figure.axes[0]
     ax.axhline(float(np.nanmean(pooled)), color="#333333", linestyle=":", label=MULTI)
-    ax.set_xticks(range(1, curves.shape[1] + 1))
+    ax.set_xticks(range(1, len(mean) + 1))
     ax.legend(frameon=False, fontsize=8)
     return figure
 

@@ -15,6 +15,7 @@ from MSLesionSegLib.studies.engine.cells import FinishedCell
 from MSLesionSegLib.studies.engine.record import write_csv
 from MSLesionSegLib.studies.report.figures import curve_figure, filter_figure, save_figure
 from MSLesionSegLib.studies.report.page import Picture, Section, Table, shown, shown_with_error, write_page
+from MSLesionSegLib.studies.report.statistics import mean_and_error
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -126,7 +127,7 @@ def _along(runs: Runs, found: Mapping[str, Any]) -> Figure:
     for kind in (RANDOM, TRANSFER):
         steps = [p["step"] for p in runs[kind][0].results["points"]]
         panels[TITLES[kind]] = {
-            name: (steps, *_mean_and_error([found["along"][f.name][name] for f in runs[kind]]))
+            name: (steps, *mean_and_error([found["along"][f.name][name] for f in runs[kind]]))
             for name in LAYERS
         }
     return curve_figure(panels, "step", "RSIM with convergence")
@@ -138,17 +139,11 @@ def _learning(runs: Runs) -> Figure:
         dices = [[p["dice"] or 0.0 for p in f.results["points"]] for f in finished]
         seconds = np.mean([f.results["seconds_at_points"] for f in finished], 0)
         steps = [p["step"] for p in finished[0].results["points"]]
-        by_step[TITLES[kind]] = (steps, *_mean_and_error(dices))
-        by_time[TITLES[kind]] = (list(seconds), *_mean_and_error(dices))
+        by_step[TITLES[kind]] = (steps, *mean_and_error(dices))
+        by_time[TITLES[kind]] = (list(seconds), *mean_and_error(dices))
     figure = curve_figure({"by step": by_step, "by time": by_time}, "step", "test Dice")
     figure.axes[1].set_xlabel("seconds of training")
     return figure
-
-
-def _mean_and_error(curves: Sequence[Sequence[float]]) -> tuple[np.ndarray, np.ndarray | None]:
-    values = np.array(curves)
-    error = values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
-    return values.mean(0), error
 
 
 def _filters(stored: Mapping[str, np.ndarray], cell: str) -> Figure:

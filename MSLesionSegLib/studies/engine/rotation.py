@@ -39,6 +39,18 @@ def rotation(subsets: int, training: int) -> list[Fold]:
     ]
 
 
+def check_subsets(size: int, training: Sequence[int]) -> None:
+    """Refuse numbers of training patients that are not those of whole subsets of ``size``.
+
+    Raises:
+        SettingsError: with what would be right.
+    """
+    if size < 1 or not training:
+        raise SettingsError("Subsets need at least one patient, and --n at least one number.")
+    if any(n < size or n % size for n in training):
+        raise SettingsError(f"The numbers of training patients must be multiples of the subset, {size}.")
+
+
 def make_subsets(cases: Sequence[AnyCase], size: int, seed: int) -> list[list[AnyCase]]:
     """Patients, with all their scans, in random order in subsets of ``size``; those that fill no subset are left out.
 

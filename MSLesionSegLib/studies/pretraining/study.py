@@ -18,7 +18,7 @@ from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import PREPARED, check_study_folder, open_study
-from MSLesionSegLib.studies.engine.rotation import make_subsets
+from MSLesionSegLib.studies.engine.rotation import check_subsets, make_subsets
 from MSLesionSegLib.studies.engine.study_cases import (
     PREPARE,
     StudyCase,
@@ -99,9 +99,4 @@ def _check(settings: PretrainingSettings, data: PretrainingData) -> None:
         architectures.append(read_card(find_model(settings.base)).architecture)
     for architecture in architectures:
         refuse_patch(settings.recipe["patch"], architecture)
-    if settings.subset < 1 or not settings.sizes:
-        raise SettingsError("Subsets need at least one patient, and --n at least one number.")
-    if any(n < settings.subset or n % settings.subset for n in settings.sizes):
-        raise SettingsError(
-            f"The numbers of training patients must be multiples of the subset, {settings.subset}."
-        )
+    check_subsets(settings.subset, settings.sizes)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,13 @@ def repeated_measures_anova(metric: str, methods: Mapping[str, Values]) -> Anova
         int(error),
         p if defined else None,
     )
+
+
+def mean_and_error(curves: ArrayLike) -> tuple[np.ndarray, np.ndarray | None]:
+    """Mean of equally long curves at each place, and its standard error, which one curve has not."""
+    values = np.array(curves)
+    error = values.std(0, ddof=1) / np.sqrt(len(values)) if len(values) > 1 else None
+    return values.mean(0), error
 
 
 def stars(p: float | None) -> str:

@@ -16,7 +16,7 @@ from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.studies.engine.base_models import check_base_models
 from MSLesionSegLib.studies.engine.executor import run_cells
 from MSLesionSegLib.studies.engine.record import PREPARED, check_study_folder, open_study
-from MSLesionSegLib.studies.engine.rotation import make_subsets
+from MSLesionSegLib.studies.engine.rotation import check_subsets, make_subsets
 from MSLesionSegLib.studies.engine.study_cases import PREPARE, check_names, native_centre, prepared_centre
 from MSLesionSegLib.studies.transfer.cells import transfer_cells
 from MSLesionSegLib.studies.transfer.report import write_transfer_report
@@ -61,9 +61,4 @@ def _check(settings: TransferSettings, data: TransferData) -> None:
         raise SettingsError("Give at least one --base model, or --levels with --base-cases.")
     if settings.levels and not data.base_cases:
         raise SettingsError("--levels needs --base-cases: the base of these networks is trained on them.")
-    if settings.subset < 1 or not settings.sizes:
-        raise SettingsError("Subsets need at least one patient, and --n at least one number.")
-    if any(n < settings.subset or n % settings.subset for n in settings.sizes):
-        raise SettingsError(
-            f"The numbers of training patients must be multiples of the subset, {settings.subset}."
-        )
+    check_subsets(settings.subset, settings.sizes)
