@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import random
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -107,12 +105,8 @@ class SplitRegister:
 
     def participants_tsv(self) -> str:
         """The content of BIDS' ``participants.tsv``."""
-        text = io.StringIO()
-        writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for person in self.participants.values():
-            writer.writerow((person.subject, person.site, person.split))
-        return text.getvalue()
+        people = ((person.subject, person.site, person.split) for person in self.participants.values())
+        return "".join("\t".join(row) + "\n" for row in (_COLUMNS, *people))  # codes, which need no quotes
 
     def splits_json(self) -> dict[str, object]:
         """The content of ``splits.json``."""
