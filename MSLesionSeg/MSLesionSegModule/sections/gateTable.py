@@ -18,12 +18,14 @@ def showGate(table, gate) -> None:
     if gate["lesion_free"] is not None:
         values = (gate["lesion_free"][name] for name in ("old", "new"))
         rows.append((_("False lesions per lesion-free scan"), *values))
-    tables.prepare(table, ["", _("Old model"), _("New model")])
+    tables.prepare(table, ["", _("Old"), _("New")])
     table.rowCount = len(rows)
     for index, (title, *values) in enumerate(rows):
         table.setItem(index, 0, qt.QTableWidgetItem(title))
         for column, value in enumerate(values, start=1):
             table.setItem(index, column, qt.QTableWidgetItem("-" if value is None else f"{value:.2f}"))
+    for column in (1, 2):
+        tables.fit(table, column)
     tables.stretch(table, 0)
 
 

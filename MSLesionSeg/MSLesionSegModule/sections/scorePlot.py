@@ -49,8 +49,8 @@ class ScorePlot(qt.QWidget):
     def numbers(self) -> list[str]:
         """The newest score of each kind, as it stands above the curves."""
         return [
-            _("{metric}: {score}").format(
-                metric=metricTitles()[name], score=f"{self._points[name][-1][1]:.2f}"
+            _("{score} {metric}").format(
+                score=f"{self._points[name][-1][1]:.2f}", metric=metricTitles()[name]
             )
             for name in _COLOURS
             if name in self._points

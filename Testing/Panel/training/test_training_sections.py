@@ -136,11 +136,11 @@ def test_the_plot_is_there_before_any_score_and_draws_a_single_one(panel):
 def test_the_plot_names_its_scores_as_the_gate_does(panel):
     for name, value in {"dice": 0.7, "f1": 0.65, "sensitivity": 0.5, "ppv": 0.6}.items():
         panel.train._event({"event": "metric", "name": f"validation_{name}", "step": 0, "value": value})
-    assert all(text in panel.train._plot.numbers() for text in ("Overlap (Dice): 0.70", "Lesion F1: 0.65"))
+    assert all(text in panel.train._plot.numbers() for text in ("0.70 Overlap (Dice)", "0.65 Lesion F1"))
     panel.train._showGate(verdict())
     table = panel.ui.gateTable
     titles = {table.item(i, 0).text() for i in range(table.rowCount)}
-    assert {text.split(":")[0] for text in panel.train._plot.numbers()} <= titles
+    assert {text[5:] for text in panel.train._plot.numbers()} <= titles
 
 
 def verdict(**changed) -> dict:
