@@ -10,6 +10,9 @@ from scipy import ndimage
 
 from MSLesionSegLib.imaging.checks.comparability import THICK_MM
 
+_AROUND_VOXELS = 8
+_SMALLEST_SPREAD = 1e-6
+
 
 @dataclass(frozen=True)
 class ChangeLimits:
@@ -24,8 +27,10 @@ class ChangeLimits:
             ``thick_mm``, across which partial volume changes much.
         tissue_z: at least this bright on the other scan: tissue and no CSF, where no lesion can arise.
         support, mean_support: highest and mean probability of lesion at the timepoint that shows it.
-        bright_z, depth_mm: instead of support, for a lesion that the FLAIR model overlooks: at least this bright, and
-            reaching this far below the surface of the brain. Not where slices are thick.
+        bright_z, depth_mm, local_contrast: instead of support, for a lesion that the FLAIR model overlooks: at least
+            this bright, reaching this far below the surface of the brain, and standing out from the difference of
+            the scans around it (2 to 8 voxels away) by so many times its spread there, so that what registration
+            and coil leave over is no lesion. Not where slices are thick.
         thick_mm: slices above this are thick.
     """
 
@@ -37,6 +42,7 @@ class ChangeLimits:
     mean_support: float = 0.05
     bright_z: float = 0.3
     depth_mm: float = 6.0
+    local_contrast: float = 3.5
     thick_mm: float = THICK_MM
 
 
@@ -84,8 +90,45 @@ def accepted_change(
         shown &= sizes * voxel_mm3 >= limits.thick_mm3
     seen = over_each(ndimage.maximum, direction.lesion) >= limits.support
     seen &= over_each(ndimage.mean, direction.lesion) >= limits.mean_support
-    if not thick:
-        seen |= (there >= limits.bright_z) & (over_each(ndimage.maximum, depth) >= limits.depth_mm)
     keep = shown & seen
+    if not thick:
+        deep = over_each(ndimage.maximum, depth) >= limits.depth_mm
+        overlooked = shown & ~seen & deep & (there >= limits.bright_z)
+        overlooked[0] = False
+        contrast = local_contrast(direction, depth > 0, np.flatnonzero(overlooked))
+        keep |= overlooked & (contrast >= limits.local_contrast)
     keep[0] = False
     return keep[direction.change]
+
+
+def local_contrast(direction: DirectedChange, brain: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """How far changes stand out from what surrounds them, as a contrast-to-noise ratio; 0 for the others.
+
+    The mean difference of the two scans over a change, less the median difference 2 to 8 voxels around it, divided by
+    the spread there (1.4826 times the median absolute deviation). Other changes and what is no brain do not count.
+
+    Args:
+        direction: the changes.
+        brain: bool (X, Y, Z).
+        numbers: of the changes to look at.
+
+    Returns:
+        One value per number from 0 to ``direction.count``.
+    """
+    contrast = np.zeros(direction.count + 1)
+    places = ndimage.find_objects(direction.change)
+    for number in numbers:
+        around = tuple(
+            slice(max(part.start - _AROUND_VOXELS, 0), part.stop + _AROUND_VOXELS)
+            for part in places[number - 1]
+        )
+        change = direction.change[around]
+        own = change == number
+        ring = ndimage.binary_dilation(own, iterations=_AROUND_VOXELS) & ~ndimage.binary_dilation(own)
+        ring &= brain[around] & (change == 0)
+        difference = direction.there[around] - direction.absent[around]
+        if ring.any():
+            middle = np.median(difference[ring])
+            spread = 1.4826 * np.median(np.abs(difference[ring] - middle))
+            contrast[number] = (difference[own].mean() - middle) / max(float(spread), _SMALLEST_SPREAD)
+    return contrast

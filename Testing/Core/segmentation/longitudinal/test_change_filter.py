@@ -9,6 +9,7 @@ from MSLesionSegLib.segmentation.longitudinal.change_filter import (
     ChangeLimits,
     DirectedChange,
     accepted_change,
+    local_contrast,
 )
 
 ONE, OTHER = (slice(2, 6),) * 3, (slice(12, 16),) * 3
@@ -17,15 +18,18 @@ THIN_MM, SLICES_MM = 3.0, 7.0
 
 
 def counts(
-    *, there=1.0, absent=0.0, lesion=0.0, share=1.0, depth_mm=9.0, slice_mm=THIN_MM, voxel_mm3=1.0
+    *, there=1.0, absent=0.0, lesion=0.0, share=1.0, depth_mm=9.0, slice_mm=THIN_MM, voxel_mm3=1.0, noise=0.05
 ) -> bool:
     """Whether a change of 64 voxels counts, beside another one that shows nothing.
 
-    ``lesion``: probability by the FLAIR model in the part ``share`` of the change.
+    ``lesion``: probability by the FLAIR model in the part ``share`` of the change. ``noise``: standard deviation of
+    the difference of the scans around.
     """
     change = np.zeros((20, 20, 20), np.int32)
     change[ONE], change[OTHER] = 1, 2
     volumes = {name: np.zeros(change.shape) for name in ("lesion", "there", "absent", "depth")}
+    volumes["there"][:] = np.random.default_rng(0).normal(0.0, noise, change.shape)
+    volumes["depth"][:] = 1.0
     for name, value in {"there": there, "absent": absent, "depth": depth_mm}.items():
         volumes[name][OTHER] = value
     places = np.flatnonzero(change == 2)
@@ -86,3 +90,21 @@ def test_no_change_is_no_change():
     nothing = np.zeros((4, 4, 4))
     direction = DirectedChange(nothing.astype(np.int32), 0, nothing, nothing, nothing)
     assert not accepted_change(direction, nothing, 1.0, THIN_MM, LIMITS).any()
+
+
+def test_what_hardly_stands_out_from_the_difference_around_counts_only_if_the_model_sees_it():
+    assert counts(there=1.0, noise=0.1)
+    assert not counts(there=1.0, noise=0.4)
+    assert counts(there=1.0, noise=0.4, lesion=0.9)
+
+
+def test_contrast_is_measured_against_the_surroundings_and_not_against_zero():
+    change = np.zeros((24, 24, 24), np.int32)
+    change[10:14, 10:14, 10:14] = 1
+    rng = np.random.default_rng(1)
+    drift = rng.normal(0.6, 0.2, change.shape)
+    lesion = np.where(change > 0, 1.6, drift)
+    absent, brain = np.zeros(change.shape), np.ones(change.shape, bool)
+    measured = local_contrast(DirectedChange(change, 1, absent, lesion, absent), brain, np.array([1]))
+    assert measured[0] == 0.0
+    assert measured[1] == pytest.approx((1.6 - 0.6) / 0.2, rel=0.1)
