@@ -82,10 +82,17 @@ def test_a_model_is_trained_judged_used_and_rolled_back(panel, tmp_path):
 
     use_model("bright")
     harness.diskRead(panel)
+    fine_tune, wished = panel.logic.fineTune, []
+
+    def in_no_time(*arguments, minutes, **options):
+        wished.append(minutes)
+        return fine_tune(*arguments, minutes=0.1, **options)
+
+    panel.logic.fineTune = in_no_time
     file_cases(panel, tmp_path)
     assert "3 new corrected cases" in panel.ui.newCasesLabel.text
     start_training(panel)
-    assert panel.ui.trainButton.text == "Cancel"
+    assert panel.ui.trainButton.text == "Cancel" and wished == [1]
     scenes.clear()
     assert panel.train.row.job is not None, "closing a scene does not stop training"
     harness.wait(lambda: panel.train.row.job is None, 500)
