@@ -74,6 +74,7 @@ def draw(harness, folder: Path) -> None:
     ui.addCaseButton.click()
     harness.wait(lambda: panel.cases.job is None)
     only("cases")
+    harness.diskRead(panel)
     ui.casesFolderButton.text = "/data/training-set"
     picture("training-set")
 
@@ -81,9 +82,7 @@ def draw(harness, folder: Path) -> None:
     panel.parameters.node.minutes = 1
     ui.startComboBox.currentIndex = ui.startComboBox.findData("bright")
     ui.trainButton.click()
-    harness.wait(
-        lambda: len(panel.train._plot._points.get("validation_dice", ())) > 2 or panel.train.row.job is None
-    )
+    harness.wait(lambda: len(panel.train._plot._points.get("dice", ())) > 2 or panel.train.row.job is None)
     picture("training")
     harness.wait(lambda: panel.train.row.job is None, 600)
     picture("gate")

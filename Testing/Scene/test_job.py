@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from MSLesionSegModule.jobs.job import CANCELLED, DONE, FAILED, Job, coreEnvironment
 
+from MSLesionSegLib.errors import ImageError
+
 STUBBORN = """
 import json, subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
@@ -140,6 +142,17 @@ def test_a_failure_in_what_remains_fails_the_job_and_its_place_is_in_the_log(tmp
     outcome = job.wait()
     assert (outcome.state, outcome.sentence) == (FAILED, "The scene is full.")
     assert any("in completion" in line for line in job.log)
+
+
+def test_a_refusal_that_is_expected_leaves_no_traceback_in_the_log(tmp_path):
+    def completion():
+        yield
+        raise ImageError("The scan is empty.")
+
+    job = Job([], tmp_path, environment=program(tmp_path, RESULT), completion=completion)
+    outcome = job.wait()
+    assert (outcome.state, outcome.sentence) == (FAILED, "The scan is empty.")
+    assert not job.log
 
 
 def test_packages_of_the_module_s_own_folder_never_hide_those_of_this_python(tmp_path):

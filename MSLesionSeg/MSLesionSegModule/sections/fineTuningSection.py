@@ -164,6 +164,7 @@ class FineTuningSection:
         if result is None:
             return
         showGate(ui.gateTable, result["gate"])
+        self._plot.end(result["gate"]["new"])
         ui.gateLabel.text = result["gate"]["sentence"]
         promoted = result["in_use"] == result["model"]
         ui.useNewButton.text = _("Keep the new model") if promoted else _("Use the new model anyway")

@@ -1,6 +1,7 @@
 """Scores during training as a plot: its axes are there from the start, with a sentence while it holds nothing."""
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
 
 import qt
@@ -22,6 +23,7 @@ class ScorePlot(qt.QWidget):
     def __init__(self) -> None:
         qt.QWidget.__init__(self)
         self._points: dict[str, list[tuple[float, float]]] = {}  # step and score, by metric
+        self._kept: Mapping[str, float | None] = {}
         self._sentence = ""
         self.toolTip = _(
             "Scores on the cases that are kept for checking, while the model learns: higher is better."
@@ -31,7 +33,7 @@ class ScorePlot(qt.QWidget):
 
     def begin(self, validation: bool = True) -> None:
         """Begin a new plot; ``validation``: whether there are cases to check the model with."""
-        self._points = {}
+        self._points, self._kept = {}, {}
         self._sentence = (
             _("Scores are drawn here during the training.")
             if validation
@@ -46,12 +48,17 @@ class ScorePlot(qt.QWidget):
             self._points.setdefault(name, []).append((step, value))
             self.update()
 
+    def end(self, scores: Mapping[str, float | None]) -> None:
+        """Let the numbers above the curves be those of the state that was kept, by metric."""
+        self._kept = scores
+        self.update()
+
     def numbers(self) -> list[str]:
-        """The newest score of each kind, as it stands above the curves."""
+        """The newest score of each kind, or that of the state that was kept, as it stands above the curves."""
+        newest = {name: points[-1][1] for name, points in self._points.items()}
+        shown = newest | {name: value for name, value in self._kept.items() if value is not None}
         return [
-            _("{score} {metric}").format(
-                score=f"{self._points[name][-1][1]:.2f}", metric=metricTitles()[name]
-            )
+            _("{score} {metric}").format(score=f"{shown[name]:.2f}", metric=metricTitles()[name])
             for name in _COLOURS
             if name in self._points
         ]

@@ -145,6 +145,8 @@ def test_the_plot_names_its_scores_as_the_gate_does(panel):
         panel.train._event({"event": "metric", "name": f"validation_{name}", "step": 0, "value": value})
     assert all(text in panel.train._plot.numbers() for text in ("0.70 Overlap (Dice)", "0.65 Lesion F1"))
     panel.train._showGate(verdict())
+    assert "0.65 Lesion F1" in panel.train._plot.numbers()
+    assert "0.60 Found lesions that are true (PPV)" in panel.train._plot.numbers(), "the gate has none"
     table = panel.ui.gateTable
     titles = {table.item(i, 0).text() for i in range(table.rowCount)}
     assert {text[5:] for text in panel.train._plot.numbers()} <= titles
