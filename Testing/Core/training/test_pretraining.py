@@ -247,6 +247,7 @@ def test_patches_that_the_network_cannot_take_are_refused(scans, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.usefixtures("small_patients")
 def test_masks_are_not_taken_for_scans_and_a_broken_scan_is_left_out(tmp_path):
     centre = write_centre(tmp_path / "centre", 2)
     broken = centre / "sub-broken" / "anat" / "sub-broken_FLAIR.nii.gz"
