@@ -23,7 +23,7 @@ def head() -> Head:
 @pytest.fixture(scope="session")
 def synthetic_head(tmp_path_factory: pytest.TempPathFactory) -> SyntheticPatient:
     """A synthetic patient of full size with skull, on 1 mm voxels."""
-    return shared_patient(tmp_path_factory.getbasetemp(), (1.0, 1.0, 1.0))
+    return shared_patient(tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session")

@@ -10,12 +10,14 @@ import nibabel as nib
 from MSLesionSegLib.files.lock import lock
 from MSLesionSegLib.synthesis.patient import SyntheticPatient, synthetic_patient
 
-SEED, LESIONS = 3, 20
+SEED, LESIONS = 7, 14  # those of the demo and of Slicer's sample data
 THICK = (0.9, 0.9, 5.0)
 PARTS = ("flair", "mask", "brain")
 
 
-def shared_patient(own_folder: Path, spacing: tuple[float, float, float]) -> SyntheticPatient:
+def shared_patient(
+    own_folder: Path, spacing: tuple[float, float, float] = (1.0, 1.0, 1.0)
+) -> SyntheticPatient:
     """The patient on voxels of ``spacing`` mm, made by the process that asks first.
 
     Args:

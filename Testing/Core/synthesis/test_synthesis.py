@@ -31,7 +31,7 @@ def test_a_patient_has_a_brain_of_human_size_and_bright_lesions_inside_it(patien
 def test_the_head_around_the_brain_is_there_only_with_a_skull(patient):
     outside = np.asarray(patient.brain.dataobj) == 0
     assert np.asarray(patient.flair.dataobj)[outside].max() > 100
-    stripped = synthetic_patient(3, lesions=0, skull=False)
+    stripped = synthetic_patient(SEED, lesions=0, skull=False)
     outside = np.asarray(stripped.brain.dataobj) == 0
     assert not np.asarray(stripped.flair.dataobj)[outside].any()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import qt
 import SampleData
@@ -10,6 +11,8 @@ from MSLesionSegModule.jobs import workFolder
 from MSLesionSegModule.setup import sampleData, torchExtension
 from MSLesionSegModule.setup.startUp import startUp
 from MSLesionSegModule.views import layouts as viewLayouts
+
+from phantoms.synthetic_heads import LESIONS, SEED, shared_patient
 
 
 @pytest.fixture
@@ -36,12 +39,24 @@ def test_slicer_s_sample_data_take_what_the_module_offers(started):
     assert offered() == ["MSSyntheticPatient", "MSCrossSectional", "MSBaselineAndFollowup"]
 
 
-def test_the_synthetic_patient_is_made_when_a_person_asks_for_it(started):
+@pytest.fixture
+def made_before(tmp_path_factory, monkeypatch):
+    """The patient of Slicer's sample data, which the tests of the synthesis make: the same seed gives it again."""
+    patient = shared_patient(tmp_path_factory.getbasetemp())
+    known = {(SEED, LESIONS): patient}
+    module = "MSLesionSegLib.synthesis.patient.synthetic_patient"
+    monkeypatch.setattr(module, lambda seed, *, lesions: known[seed, lesions])
+    return patient
+
+
+def test_the_synthetic_patient_is_made_when_a_person_asks_for_it(started, made_before):
     started()
     source = SampleData.SampleDataLogic.sampleDataSourcesByCategory("MS Lesion Segmentation")[0]
     node = source.customDownloader(source)
     assert node.GetName() == source.nodeNames[0]
-    assert node.GetImageData().GetDimensions()[0] > 100
+    voxels = slicer.util.arrayFromVolume(node).transpose()
+    assert voxels.shape[0] > 100
+    np.testing.assert_array_equal(voxels, made_before.flair.get_fdata(dtype="float32"))
     shown = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     assert {view.GetBackgroundVolumeID() for view in shown} == {node.GetID()}, "it is seen at once"
 
