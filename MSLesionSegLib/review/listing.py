@@ -10,10 +10,10 @@ import numpy as np
 
 from MSLesionSegLib.lesions.components import Voxel
 from MSLesionSegLib.lesions.regions import RegionMap
-from MSLesionSegLib.review.candidates import Candidates
 from MSLesionSegLib.review.decision_record import KeptRejection
 from MSLesionSegLib.review.decisions import ACCEPTED, OPEN, REJECTED, ReviewedLesion, states_of
 from MSLesionSegLib.review.numbering import Numbering
+from MSLesionSegLib.review.possible_lesions import Candidates
 from MSLesionSegLib.review.table_cache import RememberedTable
 
 

@@ -99,13 +99,13 @@ def lesion_probability(
         images: one per channel of the model, in its order, on one grid.
         brain: mask on that grid.
         winsorise_percent: see :func:`network_input`.
-        device, mirroring: see :func:`~MSLesionSegLib.network.inference.predict`.
+        device, mirroring: see :func:`~MSLesionSegLib.network.sliding_window.predict`.
         progress: told the stages ``PREPARE``, ``NETWORK`` and ``NATIVE``.
 
     Raises:
         ImageError: the brain mask is empty, or a scan is constant inside it.
     """
-    from MSLesionSegLib.network.inference import predict
+    from MSLesionSegLib.network.sliding_window import predict
 
     progress = progress or Silent()
     progress.stage(stages.PREPARE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from MSLesionSegLib.jobs.progress import Progress, Relay, Within
-from MSLesionSegLib.network.inference import MIRROR_AXES
+from MSLesionSegLib.network.sliding_window import MIRROR_AXES
 
 SYNTHESIS = "make a patient"
 READ = "read scan"

@@ -45,7 +45,7 @@ def measure(tune: str, model: str, steps: int, patch: int, batch: int) -> dict[s
     from MSLesionSegLib.training.fine_tuning.encoder_features import FeatureSource
     from MSLesionSegLib.training.fine_tuning.recipes import get_recipe
     from MSLesionSegLib.training.loop.loop import train_network
-    from MSLesionSegLib.training.patches.interleaving import InterleavedSource
+    from MSLesionSegLib.training.patches.replay_interleaving import InterleavedSource
 
     loaded = load_model(model)
     network, architecture = loaded.network, loaded.card.architecture

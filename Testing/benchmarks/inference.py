@@ -74,7 +74,7 @@ def make_brain(scan: Path | None) -> Brain:
 def cut_to_brain(brain: Brain) -> tuple[Brain, tuple[slice, ...]]:
     """The brain's bounding box, and where it lies."""
     from MSLesionSegLib.lesions.components import bounding_box
-    from MSLesionSegLib.network.inference import MARGIN
+    from MSLesionSegLib.network.sliding_window import MARGIN
 
     box = bounding_box(brain.mask, MARGIN)
     return Brain(np.ascontiguousarray(brain.channels[(slice(None), *box)]), brain.mask[box]), box
@@ -126,7 +126,7 @@ def whole(run: Callable[[torch.Tensor], torch.Tensor], brain: Brain, multiple: i
 
 def ours(model: Model, brain: Brain, *, mirroring: bool = False, device: str = "cpu") -> np.ndarray:
     """The program's own way."""
-    from MSLesionSegLib.network.inference import predict
+    from MSLesionSegLib.network.sliding_window import predict
 
     return predict(model, brain.channels, brain.mask, mirroring=mirroring, device=device).probability
 

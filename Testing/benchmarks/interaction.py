@@ -42,7 +42,7 @@ IMPORTS = {
         "pass",
         "import MSLesionSegLib.cli, MSLesionSegLib.segmentation.segment as s\n"
         "from MSLesionSegLib.network.models.store import load_model\nload_model('flair-ms')\n"
-        "import MSLesionSegLib.network.inference, MSLesionSegLib.segmentation.report.report, monai.data.utils",
+        "import MSLesionSegLib.network.sliding_window, MSLesionSegLib.segmentation.report.report, monai.data.utils",
     ),
 }
 

@@ -129,7 +129,7 @@ def speed(steps: int, cases: int) -> dict[str, tuple[float, float]]:
     from MSLesionSegLib.training.fine_tuning.recipes import get_recipe
     from MSLesionSegLib.training.fine_tuning.scores import means, score
     from MSLesionSegLib.training.loop.loop import train_network
-    from MSLesionSegLib.training.patches.interleaving import InterleavedSource
+    from MSLesionSegLib.training.patches.replay_interleaving import InterleavedSource
 
     rows = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -170,7 +170,7 @@ def drawing_gib(way: str, folder: Path) -> float:
     from MSLesionSegLib.jobs.memory import keep_freed_memory
     from MSLesionSegLib.training.examples.example import read_examples
     from MSLesionSegLib.training.fine_tuning.recipes import get_recipe
-    from MSLesionSegLib.training.patches.interleaving import InterleavedSource
+    from MSLesionSegLib.training.patches.replay_interleaving import InterleavedSource
 
     examples = read_examples(folder)
     if way == "plain":

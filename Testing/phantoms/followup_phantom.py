@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.inference import Prediction
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import save_model
+from MSLesionSegLib.network.sliding_window import Prediction
 from MSLesionSegLib.segmentation.longitudinal import comparison as change
 from MSLesionSegLib.segmentation.probability import LesionProbability
 from phantoms.phantom import Head, centred, make_head

@@ -8,7 +8,7 @@ from typing import Any
 from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.network.models.card import ModelCard
-from MSLesionSegLib.pages import fill_page
+from MSLesionSegLib.page_template import fill_page
 
 _TEMPLATE = Path(__file__).with_name("card.html")
 _METRICS = {

@@ -17,7 +17,7 @@ from MSLesionSegLib.imaging.subtraction import Subtraction, subtract
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
 from MSLesionSegLib.lesions.lesion_states import TrackedLesions, track_lesions
-from MSLesionSegLib.network.inference import predict
+from MSLesionSegLib.network.sliding_window import predict
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.longitudinal.change_filter import (
     ChangeLimits,
@@ -52,7 +52,7 @@ class ChangeSettings:
         flair_rule: what counts as a lesion in the probability of lesion.
         limits: what change must show to count.
         registration: preset.
-        device, mirroring: see :func:`~MSLesionSegLib.network.inference.predict`.
+        device, mirroring: see :func:`~MSLesionSegLib.network.sliding_window.predict`.
     """
 
     rule: LesionRule

@@ -8,7 +8,7 @@ from typing import Any
 
 from MSLesionSegLib.lesions.followup_table import FollowedLesion
 from MSLesionSegLib.lesions.lesion_states import ENLARGED, NEW, SHRUNKEN, STABLE, STATE_RULE, STATES, VANISHED
-from MSLesionSegLib.pages import fill_page
+from MSLesionSegLib.page_template import fill_page
 from MSLesionSegLib.segmentation.longitudinal.comparison import LesionChange
 from MSLesionSegLib.segmentation.report.pair_pictures import PictureTriple, lesion_triples, overview_triples
 from MSLesionSegLib.segmentation.report.pictures import Colour, css

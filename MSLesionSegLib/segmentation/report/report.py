@@ -12,7 +12,7 @@ import numpy as np
 from MSLesionSegLib.lesions import regions
 from MSLesionSegLib.lesions.regions import REGION_RULE
 from MSLesionSegLib.lesions.table import Lesion, dictation
-from MSLesionSegLib.pages import fill_page
+from MSLesionSegLib.page_template import fill_page
 from MSLesionSegLib.segmentation.report.close_ups import CloseUp, close_ups
 from MSLesionSegLib.segmentation.report.pictures import Colour, Pictures, Projection, SlicePicture, css
 from MSLesionSegLib.tasks import get_task

@@ -12,16 +12,16 @@ import torch
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import Model, load_model, save_model
+from MSLesionSegLib.network.sliding_window import predict
 from MSLesionSegLib.studies.engine.cells import CellContext
 from MSLesionSegLib.training.examples.example import Example, read_examples
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
 from MSLesionSegLib.training.loop.loop import train_network
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
-from MSLesionSegLib.training.patches.interleaving import InterleavedSource
 from MSLesionSegLib.training.patches.patches import PatchSource
+from MSLesionSegLib.training.patches.replay_interleaving import InterleavedSource
 
 NETWORK = "network"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.files.atomic import write_text
-from MSLesionSegLib.pages import fill_page
+from MSLesionSegLib.page_template import fill_page
 
 _TEMPLATE = Path(__file__).with_name("study.html")
 

@@ -13,7 +13,7 @@ from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.number_format import has_fast_bfloat16
 from MSLesionSegLib.training.loop.stages import FROZEN
-from MSLesionSegLib.training.patches.interleaving import InterleavedSource
+from MSLesionSegLib.training.patches.replay_interleaving import InterleavedSource
 
 
 class FeatureSource:

@@ -27,7 +27,7 @@ from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
 from MSLesionSegLib.training.loop.loop import Validation, train_network
 from MSLesionSegLib.training.loop.run_folder import RUNS
 from MSLesionSegLib.training.loop.stages import GATE, MEASURE, TRAINING
-from MSLesionSegLib.training.patches.interleaving import InterleavedSource
+from MSLesionSegLib.training.patches.replay_interleaving import InterleavedSource
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from MSLesionSegLib.evaluation.mask_pairs import average
 from MSLesionSegLib.evaluation.metrics import compare_masks
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import LesionRule, find_lesions
-from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.models.store import Model
+from MSLesionSegLib.network.sliding_window import predict
 from MSLesionSegLib.training.examples.example import Example
 
 METRICS = ("dice", "f1", "sensitivity", "ppv", "false_positives")

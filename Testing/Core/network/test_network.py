@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from MSLesionSegLib.errors import ModelError
-from MSLesionSegLib.network import inference
+from MSLesionSegLib.network import sliding_window as inference
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import Model

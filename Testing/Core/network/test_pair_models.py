@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.models.store import SHIPPED, load_model
+from MSLesionSegLib.network.sliding_window import predict
 from MSLesionSegLib.tasks import get_task
 
 SHAPE = (64, 64, 64)

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from MSLesionSegLib.errors import ModelError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.network.architectures import Architecture, build
-from MSLesionSegLib.network.inference import predict
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import Model, load_model, read_card, save_model, write_card
 from MSLesionSegLib.network.models.weight_checks import check_head, expected_tensors, unique_tensors
+from MSLesionSegLib.network.sliding_window import predict
 
 TINY = Architecture(feature_maps=4, levels=3)
 SIZES = [

@@ -107,7 +107,7 @@ def bright(tmp_path_factory) -> Path:
 @pytest.fixture
 def threshold_model(monkeypatch):
     """Put a threshold of the difference in the network's place: what is asked here is all around the network."""
-    from MSLesionSegLib.network import inference
+    from MSLesionSegLib.network import sliding_window as inference
 
     def predict(model, channels, brain, **_):
         pre, post = channels

@@ -25,7 +25,7 @@ from MSLesionSegLib.training.fine_tuning.recipes import (
 from MSLesionSegLib.training.loop.distributed import ProcessGroup
 from MSLesionSegLib.training.loop.losses import get_loss
 from MSLesionSegLib.training.loop.schedule import learning_rate
-from MSLesionSegLib.training.patches.interleaving import InterleavedSource
+from MSLesionSegLib.training.patches.replay_interleaving import InterleavedSource
 from phantoms.lesion_examples import add_example
 
 PLAIN = FineTuningRecipe(
