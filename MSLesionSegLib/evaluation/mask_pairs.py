@@ -14,8 +14,9 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError, SettingsError
+from MSLesionSegLib.evaluation.bootstrap import resampled
 from MSLesionSegLib.evaluation.metrics import MATCH_RULES, CaseMetrics, compare_masks, judge_lesions
-from MSLesionSegLib.evaluation.size_groups import SizeGroup, resampled, size_groups, size_table
+from MSLesionSegLib.evaluation.size_groups import SizeGroup, size_groups, size_table
 from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
 from MSLesionSegLib.imaging.reading import InputWarning, warnings_of
 from MSLesionSegLib.jobs.printable import printable

@@ -6,16 +6,16 @@ confluent lesion, in Dice it weighs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from MSLesionSegLib.evaluation.bootstrap import Interval, resampled
 from MSLesionSegLib.evaluation.metrics import JudgedLesions
 
 SIZE_LIMITS_MM3 = (10.0, 30.0, 100.0, 300.0)
 SIZE_NAMES = ("below 10 mm3", "10 to 30 mm3", "30 to 100 mm3", "100 to 300 mm3", "above 300 mm3")
-_RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,6 @@ class SizeGroup:
     lesions: int
     found: int
     false_positives: int
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number and its 95 % interval over resampled patients (percentile bootstrap); None where undefined."""
-
-    value: float | None
-    low: float | None
-    high: float | None
 
 
 def size_groups(judged: JudgedLesions, voxel_mm3: float) -> tuple[SizeGroup, ...]:
@@ -56,23 +47,6 @@ def size_groups(judged: JudgedLesions, voxel_mm3: float) -> tuple[SizeGroup, ...
         )
         for k, name in enumerate(SIZE_NAMES)
     )
-
-
-def resampled(statistic: Callable[[np.ndarray], np.ndarray], patients: np.ndarray) -> Interval:
-    """A statistic over patients with its bootstrap interval, the same one each time.
-
-    Args:
-        statistic: takes numbers (..., patients, columns), gives (...); NaN where undefined.
-        patients: (patients, columns).
-    """
-    chosen = np.random.default_rng(0).integers(len(patients), size=(_RESAMPLES, len(patients)))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value, again = float(statistic(patients)), statistic(patients[chosen])
-    again = again[np.isfinite(again)]
-    if not np.isfinite(value) or len(patients) < 2:
-        return Interval(value if np.isfinite(value) else None, None, None)
-    low, high = np.percentile(again, (2.5, 97.5))
-    return Interval(value, float(low), float(high))
 
 
 def size_table(patients: Sequence[Sequence[SizeGroup]]) -> str:

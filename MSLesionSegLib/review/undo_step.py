@@ -1,4 +1,4 @@
-"""What a step of a review is taken back to."""
+"""What a step of a review is taken back to, by :meth:`~MSLesionSegLib.review.review.Review.undo`."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from MSLesionSegLib.cases.splits import SYNTHETIC_SITE
-from MSLesionSegLib.evaluation.size_groups import resampled
+from MSLesionSegLib.evaluation.bootstrap import resampled
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.training.examples.example import Example

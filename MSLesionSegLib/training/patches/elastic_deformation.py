@@ -1,4 +1,4 @@
-"""Smooth fields over a patch, from few nodes."""
+"""Elastic deformation and other smooth fields over a patch, from few nodes."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from MSLesionSegLib.evaluation.bootstrap import resampled
 from MSLesionSegLib.evaluation.metrics import MATCH_RULES, judge_lesions
-from MSLesionSegLib.evaluation.size_groups import SIZE_NAMES, SizeGroup, resampled, size_groups, size_table
+from MSLesionSegLib.evaluation.size_groups import SIZE_NAMES, SizeGroup, size_groups, size_table
 
 ANY = MATCH_RULES["any-overlap"]
 
