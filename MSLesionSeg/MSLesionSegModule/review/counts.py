@@ -17,7 +17,9 @@ def showCounts(ui, review) -> None:
     from MSLesionSegLib.review.review_table import totals_by_state
 
     ui.countLabel.text = texts.countText(review)
-    ui.reviewedLabel.text = texts.reviewedText(*review.progress)
+    ui.reviewedLabel.text = texts.reviewedText(
+        *review.progress, sum(row.decision == "possible" for row in review.rows)
+    )
     states = {
         stateTitle(state): f"{total['lesions']:.0f} ({total['volume_mm3'] / 1000:.2f} ml)"
         for state, total in totals_by_state(review.rows).items()

@@ -93,14 +93,15 @@ class Place:
         if index is not None:
             self.goTo(index)
 
-    def nextOpen(self) -> int | None:
+    def nextOpen(self, withPossible: bool) -> int | None:
         """Number of the lesion after this one that is not reviewed; from the end the table is begun again.
 
-        Possible ones come when no other is left.
+        ``withPossible``: when no other is left, that of a possible lesion.
         """
         index = -1 if self.index is None else self.index
         others = (*self.rows[index + 1 :], *self.rows[: max(index, 0)])
-        undecided = [row for decision in ("open", "possible") for row in others if row.decision == decision]
+        wanted = ("open", "possible") if withPossible else ("open",)
+        undecided = [row for decision in wanted for row in others if row.decision == decision]
         return undecided[0].lesion.id if undecided else None
 
     def remember(self) -> None:

@@ -258,7 +258,7 @@ class ReviewSection:
     def _nextOpen(self) -> None:
         """Go to the next lesion that is not reviewed."""
         self.rule.finish()
-        number = self.place.nextOpen()
+        number = self.place.nextOpen(withPossible=True)
         if number is not None:
             self.place.put(number)
 
@@ -302,7 +302,8 @@ class ReviewSection:
         if not isInView(*self.session.voxelsInWorld(number)):
             self._jump()
             return
-        following = self.place.nextOpen()
+        # nobody who presses a key in rhythm makes a possible one a lesion before looking at it
+        following = self.place.nextOpen(withPossible=row.decision == "possible")
         if not row.decision == decision == "rejected":
             (review.accept if decision == "accepted" else review.reject)(number)
             self.place.remember()

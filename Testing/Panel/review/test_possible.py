@@ -34,8 +34,11 @@ def test_it_is_offered_last_and_does_not_count(panel, found):
 
 
 def test_o_goes_to_it_when_no_other_is_left_and_accepting_it_makes_it_a_lesion(panel, found, tmp_path):
-    for _ in range(3):
+    for _ in range(5):  # in a rhythm, past the end
         press(panel, "A")
+    assert decisions(panel) == ["accepted"] * 3 + ["possible"]
+    assert panel.ui.reviewedLabel.text == "All 3 reviewed. O: 1 possible ones. Or add this case."
+    press(panel, "O")
     assert panel.review.place.row.decision == "possible"
     before = int(found.review.mask.sum())
     press(panel, "A")
@@ -51,6 +54,7 @@ def test_leaving_it_drops_it_and_the_scene_keeps_what_was_decided(panel, found, 
     for _ in range(3):
         press(panel, "A")
     assert taken(addArguments(found, tmp_path / "set", tmp_path, "", None)) == "0"
+    press(panel, "O")
     press(panel, "C")
     assert sorted(decisions(panel)) == ["accepted"] * 3 + ["rejected"]
     save_and_load(tmp_path)
