@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 LOCAL = "local"
+SECONDS_TO_ANSWER = 20  # what a scheduler has
 
 
 def check_executor(executor: str) -> None:
@@ -40,7 +41,9 @@ def cluster_client(executor: str) -> Iterator[Client]:
             "A Dask cluster needs the package 'distributed': pip install distributed."
         ) from None
     try:
-        client = Client(executor.replace("dask://", "tcp://"), timeout=20, set_as_default=False)
+        client = Client(
+            executor.replace("dask://", "tcp://"), timeout=SECONDS_TO_ANSWER, set_as_default=False
+        )
     except (OSError, TimeoutError) as error:
         raise SettingsError(
             f"No Dask scheduler answers at {executor}. Start one with 'dask scheduler', and workers."

@@ -21,6 +21,7 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation.request import SegmentRequest
 from phantoms.phantom import Head
 from support.killed_worker import Deadly
+from support.worker_processes import cluster_of
 
 
 def flair(head: Head, dataset: Path, *names: str) -> Path:
@@ -190,10 +191,8 @@ def test_a_worker_that_dies_takes_only_its_examination_with_it(tmp_path, head, m
 
 @pytest.mark.slow
 def test_a_cluster_gives_the_same_masks(tmp_path, finished, dataset, models):
-    from distributed import LocalCluster
-
     output = tmp_path / "there"
-    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with cluster_of(1) as cluster:
         executor = cluster.scheduler_address.replace("tcp://", "dask://")
         with pytest.raises(BatchError, match="1 of 5"):
             run_batch(request(dataset, output, executor=executor), Silent())

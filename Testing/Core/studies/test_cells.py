@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from MSLesionSegLib.errors import Cancelled, SettingsError
+from MSLesionSegLib.jobs import cluster as cluster_module
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.studies.continual import cells as continual_cells
 from MSLesionSegLib.studies.dynamics import cells as dynamics_cells
@@ -24,6 +25,7 @@ from MSLesionSegLib.studies.transfer.cells import transfer_cells
 from MSLesionSegLib.studies.transfer.settings import TransferSettings
 from MSLesionSegLib.training.loop.recipe import RECIPES
 from support.cell_functions import die_once, interrupted, trained_sum
+from support.worker_processes import cluster_of
 
 
 def chain(log: Path, seed: int = 0) -> list[Cell]:
@@ -175,16 +177,15 @@ def test_an_unknown_executor_is_refused(tmp_path, executor):
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a process is killed")
-def test_a_cluster_of_two_workers_gives_the_same_and_survives_a_killed_worker(tmp_path):
-    from distributed import LocalCluster
-
+def test_a_cluster_of_two_workers_gives_the_same_and_survives_a_killed_worker(tmp_path, monkeypatch):
     files = {"mark": str(tmp_path / "mark")}
     cells = [*chain(tmp_path / "log"), Cell("dies", die_once, {}, files)]
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with cluster_of(2) as cluster:
         executor = cluster.scheduler_address.replace("tcp://", "dask://")
         there = run_cells(cells, tmp_path / "there", executor=executor, threads=1, progress=Silent())
     assert there["dies"].results == {"survived": True, "left": []}
     here = run(chain(tmp_path / "log"), tmp_path / "here")
     assert results(here) == {name: f for name, f in results(there).items() if name != "dies"}
+    monkeypatch.setattr(cluster_module, "SECONDS_TO_ANSWER", 1)
     with pytest.raises(SettingsError, match="No Dask scheduler"):
         run_cells(cells, tmp_path / "late", executor=executor, threads=1, progress=Silent())

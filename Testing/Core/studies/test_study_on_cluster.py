@@ -13,6 +13,7 @@ from MSLesionSegLib.studies.continual.settings import ContinualData, ContinualSe
 from MSLesionSegLib.studies.continual.study import run_continual
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from phantoms.study_phantoms import write_examples
+from support.worker_processes import cluster_of
 
 QUICK = TrainingRecipe(
     steps=20, patch=16, batch=1, warm_up=1, insertion=0, thick_slices=0, learning_rate=1e-2
@@ -46,14 +47,12 @@ class Killer(Silent):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a process is killed")
 def test_a_study_gives_the_same_tables_though_a_worker_is_killed_in_the_middle_of_a_training(tmp_path):
-    from distributed import LocalCluster
-
     for k, name in enumerate(("bright", "brighter")):
         write_examples(tmp_path / name, 2, seed=k, contrast=3.0 + k)
     data = ContinualData((str(tmp_path / "bright"), str(tmp_path / "brighter")))
     settings = ContinualSettings(levels=3, base=4, recipe=QUICK.as_dict(), buffer=1)
     run_continual(settings, data, tmp_path / "here", "local", Silent())
-    with LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
+    with cluster_of(2) as cluster:
         killer = Killer(cluster, tmp_path / "there")
         executor = cluster.scheduler_address.replace("tcp://", "dask://")
         run_continual(settings, data, tmp_path / "there", executor, killer)
