@@ -81,7 +81,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from MSLesionSegModule.storage.trainingSet import TrainingSet
         from MSLesionSegModule.views.focus import Focus
         from MSLesionSegModule.views.sliceViews import Views
-        from MSLesionSegModule.widgets.form import loadForm
+        from MSLesionSegModule.widgets.form import keepWidth, loadForm
         from MSLesionSegModule.widgets.messageLine import MessageLine
         from MSLesionSegModule.widgets.timers import delayed
 
@@ -90,6 +90,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.parameters = parameters = BoundParameters()
         self.views = views = Views()
         frame, frameUi = loadForm("MSLesionSeg")
+        keepWidth(frame)
         frameUi.versionLabel.text = _("MSLesionSeg {version}").format(version=logic.coreVersion())
         review, reviewUi = loadForm("Review")
         say = MessageLine(reviewUi.messageLabel)

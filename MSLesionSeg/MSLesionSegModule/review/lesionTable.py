@@ -11,8 +11,7 @@ from ..scene.segments import stateTitle
 from ..widgets import tables
 
 _STATE, _REGION = 1, 2  # columns
-_ROWS, _ROWS_OF_PAIR = 15, 13  # that are seen at once; pairs need room for more buttons
-
+_ROWS, _ROWS_OF_PAIR = 15, 10  # that are seen at once; pairs need room for more buttons and words
 
 _KEYS = (  # of rows, by column: what a click on its header sorts by
     lambda row: -row.lesion.id,

@@ -10,7 +10,7 @@ from ..logic import MSLesionSegLogic
 from ..parameters import BoundParameters
 from ..storage.modelStore import ModelStore
 from ..storage.trainingSet import TrainingSet, casesFolder, rememberTrained
-from ..widgets.form import loadForm
+from ..widgets.form import anyWidth, loadForm
 from ..widgets.jobRow import JobRow
 from ..widgets.messageLine import MessageLine
 from .gateTable import showGate
@@ -38,6 +38,7 @@ class FineTuningSection:
         self._result = self._task = self._trained = None  # of the last training
         self._shown = None  # the choices that the texts and the button were made for
         ui = self.ui
+        anyWidth(ui.tuneComboBox)
         self._choice = ModelChoice(ui.startComboBox, parameters, "startModel")
         self._plot = ScorePlot()
         layout = ui.trainCollapsibleButton.layout()

@@ -1,6 +1,7 @@
 """A list of models to choose one from; the choice is kept in a parameter, as the models of a computer come and go."""
 
 from ..parameters import BoundParameters
+from ..widgets.form import anyWidth
 
 
 class ModelChoice:
@@ -13,6 +14,7 @@ class ModelChoice:
     """
 
     def __init__(self, combo, parameters: BoundParameters, name: str) -> None:
+        anyWidth(combo)
         self._combo = combo
         self._parameters = parameters
         self._parameter = name

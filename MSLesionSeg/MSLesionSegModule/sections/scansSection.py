@@ -12,7 +12,7 @@ from ..scans.inputs import Inputs
 from ..scene.sceneLesions import lesionsInScene, scanOf, taskOf
 from ..setup.packages import Packages
 from ..storage.modelStore import ModelStore
-from ..widgets.form import loadForm
+from ..widgets.form import anyWidth, loadForm
 from ..widgets.say import Say
 from ..widgets.signals import Signal
 from ..widgets.timers import delayed
@@ -32,6 +32,9 @@ class ScansSection:
         self, packages: Packages, models: ModelStore, parameters: BoundParameters, nextButton, say: Say
     ) -> None:
         self.widget, self.ui = loadForm("Scans")
+        selectors = (getattr(self.ui, f"{name}Selector") for name in ALL_INPUTS)
+        for box in (self.ui.taskComboBox, *selectors):  # whatever scans are called, the panel keeps its width
+            anyWidth(box)
         self.changed, self.chosen = Signal(), Signal()
         self._packages = packages
         self._models = models
