@@ -26,7 +26,7 @@ def listed() -> dict[str, str]:
         "L": _("lesions in 3D: shows or hides their surfaces; a click on one goes to it"),
         "Space": _("show the whole brain, or the lesion from near again"),
         "W": _("window: all of the brain, what is bright, Slicer's own"),
-        "X": _("exchange baseline and follow-up in the views"),
+        "X": _("exchange the two scans (baseline and follow-up, or before and after) in the views"),
         "U": _("undo the last decision, correction or stroke; Z does the same"),
         "Z": _("undo, as U"),
         "1": _("Paint"),

@@ -133,8 +133,12 @@ def _head(views: Sequence[str], shown: str) -> None:
         view.SetLayoutLabel(layouts.heading(shown))
         view.SetLayoutColor(*layouts.colour(shown))
         widget = None if manager is None else manager.sliceWidget(view.GetLayoutName())
-        for label in () if widget is None else slicer.util.findChildren(widget, "ViewLabel"):
+        if widget is None:
+            continue
+        for label in slicer.util.findChildren(widget, "ViewLabel"):
             label.minimumWidth = label.sizeHint.width()  # else it is cut off in a narrow view
+        for button in slicer.util.findChildren(widget, "FitToWindowToolButton"):
+            button.visible = False  # Space does that, and without its room the views fit a small screen
 
 
 def _forget(node) -> int | None:
