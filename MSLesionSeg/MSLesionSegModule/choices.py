@@ -18,7 +18,7 @@ class TaskChoice(enum.Enum):
         return {
             "flair": _("All lesions (FLAIR)"),
             "new": _("New lesions (baseline and follow-up)"),
-            "enhancing": _("Enhancing lesions (T1 before and after contrast)"),
+            "enhancing": _("Enhancing lesions (T1 before and after)"),
         }[self.value]
 
 
