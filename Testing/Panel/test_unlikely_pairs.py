@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import layout as layouts
 import pytest
 import slicer
 from pressing import choose_task, settle
@@ -32,6 +33,17 @@ def test_scans_of_two_patients_are_not_proposed_as_a_pair(panel, load):
     own = load("sub-01_ses-02_FLAIR")
     settle(panel)
     assert panel.parameters.node.followupVolume is own
+
+
+def test_the_pair_of_one_patient_is_proposed_although_another_one_is_shown(panel, load):
+    scans = [load(name) for name in ("sub-01_ses-1_FLAIR", "sub-01_ses-2_FLAIR", "sub-07_FLAIR")]
+    layouts.manager().setLayout(3)
+    slicer.util.setSliceViewerLayers(background=scans[2])
+    settle(panel)
+    choose_task(panel, "new")
+    settle(panel)
+    node = panel.parameters.node
+    assert (node.baselineVolume, node.followupVolume) == (scans[0], scans[1])
 
 
 def test_patients_of_the_subject_hierarchy_are_not_proposed_as_a_pair(panel, load):

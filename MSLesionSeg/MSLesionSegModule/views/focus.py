@@ -86,6 +86,7 @@ class Focus:
         self._scans = scans
         self._search = search
         self._soon = delayed(0, self.look)
+        self._again = delayed(0, self._lookForTask)
         self._task = parameters.task
         self._observed: dict[str, tuple[Any, int]] = {}
         self._left: list | None = None  # what the views showed when the module was left in a review
@@ -100,7 +101,7 @@ class Focus:
     @property
     def waiting(self) -> bool:
         """Whether the views have changed and the panel has not followed yet."""
-        return self._soon.active
+        return self._soon.active or self._again.active
 
     def enter(self) -> None:
         """Follow the views from now on."""
@@ -111,6 +112,7 @@ class Focus:
     def exit(self) -> None:
         """Follow them no more."""
         self._soon.stop()
+        self._again.stop()
         for node, tag in self._observed.values():
             node.RemoveObserver(tag)
         self._observed.clear()
@@ -133,12 +135,25 @@ class Focus:
         self._watch()
         volumes, before = shownVolumes(), self._review.session
         self._lookAt(volumes)
+        self._showAfter(volumes, before)
+
+    def _lookForTask(self) -> None:
+        """Turn to what was found for the task on the scans that the views show; the task's scans stay chosen."""
+        if slicer.mrmlScene.IsBatchProcessing():
+            self._again.start()
+            return
+        volumes, before = shownVolumes(), self._review.session
+        self._reviewOf(volumes)
+        self._showAfter(volumes, before)
+
+    def _showAfter(self, volumes: Sequence[Any], before: ReviewSession | None) -> None:
+        """Show scans in the layout that the review needs, if it is another one than before."""
         if (
             volumes
             and self._review.session is not before
             and _isBeside(before) | _isBeside(self._review.session)
         ):
-            self._show(volumes[0])  # in the layout that it needs
+            self._show(volumes[0])
             self._review.showCurrent()
 
     def choose(self, volume) -> None:
@@ -194,6 +209,12 @@ class Focus:
         self._reviews.clear()
 
     def _lookAt(self, volumes: Sequence[Any]) -> None:
+        self._reviewOf(volumes)
+        if volumes:
+            self._scans.follow(volumes)
+            self._tell(volumes)
+
+    def _reviewOf(self, volumes: Sequence[Any]) -> None:
         found = self._review.session
         if not volumes and (found is None or self._isAskedFor(found)):
             return
@@ -202,10 +223,6 @@ class Focus:
             node = lesionsOn(volumes, self._parameters.task)
             showOnly(node)
             self.restore(node)
-        if not volumes:
-            return
-        self._scans.follow(volumes)
-        self._tell(volumes)
 
     def _isAskedFor(self, session: ReviewSession) -> bool:
         return session.task.name == self._parameters.task
@@ -214,7 +231,7 @@ class Focus:
         """Look again once another task is chosen: what was found for one is not reviewed under another."""
         before, self._task = self._task, self._parameters.task
         if self._parameters.node is not None and self._task != before:
-            self.lookSoon()
+            self._again.start()
 
     def _bound(self) -> None:
         self._task = self._parameters.task
