@@ -15,24 +15,21 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import load_model, read_card, save_model
 from phantoms.case_fixtures import add_flair
+from support.command_calls import events
 
 TINY = Architecture(feature_maps=4, levels=3)
 SETTINGS = ["minutes=0", "steps=6", "validations=1", "patch=32", "learning_rate=1e-3"]
 
 
-def run_train(prefix: list[str], cases: Path, name: str) -> dict:
+def arguments(cases: Path, name: str) -> list[str]:
     settings = [part for text in SETTINGS for part in ("--set", text)]
-    command = [
-        *prefix,
-        "MSLesionSegLib",
-        "train",
-        "--cases",
-        str(cases),
-        *settings,
-        "--name",
-        name,
-        "--events",
-    ]
+    return ["train", "--cases", str(cases), *settings, "--name", name]
+
+
+def train_together(cases: Path, name: str) -> dict:
+    """The command in two processes that torchrun starts; returns its last event."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+    command = [sys.executable, *launcher, "MSLesionSegLib", *arguments(cases, name), "--events"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -50,9 +47,8 @@ def test_two_processes_reach_the_validation_result_of_one(tmp_path, monkeypatch)
     torch.manual_seed(0)
     save_model(tmp_path / "models", build(TINY), ModelCard("start", "flair", TINY, ("FLAIR",)))
     (tmp_path / "models" / "active.json").write_text('{"flair": ["start"]}')
-    together = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    alone = run_train([sys.executable, "-m"], tmp_path / "set", "alone")
-    shared = run_train([sys.executable, *together], tmp_path / "set", "shared")
+    *_, alone = events(*arguments(tmp_path / "set", "alone"))
+    shared = train_together(tmp_path / "set", "shared")
     assert shared["model"] == "shared" and (tmp_path / "models" / "shared" / "card.json").exists()
     assert read_card(tmp_path / "models" / "shared").recipe == read_card(tmp_path / "models" / "alone").recipe
     for before, one, two in zip(
