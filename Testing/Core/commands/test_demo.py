@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -21,10 +22,15 @@ def test_the_demo_takes_a_scan_of_ones_own(head, tmp_path, models):
 
 
 @pytest.mark.slow
-def test_the_demo_finds_lesions_of_a_synthetic_patient_with_the_shipped_model(tmp_path):
+def test_the_demo_makes_the_same_patient_bit_for_bit_and_finds_its_lesions_with_the_shipped_model(
+    tmp_path, synthetic_head
+):
     default = TASKS["flair"].default_model
     assert (SHIPPED / default / "card.json").is_file(), f"the default model '{default}' is not shipped"
     outcome = run_demo(None, tmp_path, Silent())
+    for file, made_before in (("FLAIR", synthetic_head.flair), ("truth", synthetic_head.mask)):
+        made = nib.load(tmp_path / "patient" / f"synthetic_{file}.nii.gz")
+        np.testing.assert_array_equal(np.asarray(made.dataobj), np.asarray(made_before.dataobj))
     assert outcome.comparison.dice > 0.4
     assert outcome.comparison.true_positives > outcome.comparison.false_negatives
     manifest = json.loads(outcome.result.files["manifest"].read_text())
