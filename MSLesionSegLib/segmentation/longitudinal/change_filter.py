@@ -124,8 +124,8 @@ def local_contrast(direction: DirectedChange, brain: np.ndarray, numbers: np.nda
         )
         change = direction.change[around]
         own = change == number
-        ring = ndimage.binary_dilation(own, iterations=_AROUND_VOXELS) & ~ndimage.binary_dilation(own)
-        ring &= brain[around] & (change == 0)
+        distance = ndimage.distance_transform_cdt(~own, metric="taxicab")
+        ring = (distance > 1) & (distance <= _AROUND_VOXELS) & brain[around] & (change == 0)
         difference = direction.there[around] - direction.absent[around]
         if ring.any():
             middle = np.median(difference[ring])
