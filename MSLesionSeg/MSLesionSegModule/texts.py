@@ -120,7 +120,7 @@ def totalsText(byRegion: Mapping[str, Mapping[str, float]], byState: Mapping[str
 def reviewedText(done: int, total: int, possible: int) -> str:
     """How far the review is, and what comes next when it is through; ``possible``: lesions that may be one."""
     if total and done == total and possible:
-        text = _("All {total} reviewed. O: {n} possible ones. Or add this case.")
+        text = _("All {total} reviewed. Possible lesions: {n} (key O). Or add this case.")
         return text.format(total=total, n=possible)
     if total and done == total:
         return _("All {total} reviewed: add this case, or take the next patient.").format(total=total)

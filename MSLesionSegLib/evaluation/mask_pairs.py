@@ -15,7 +15,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.evaluation.bootstrap import resampled
-from MSLesionSegLib.evaluation.metrics import MATCH_RULES, CaseMetrics, compare_masks, judge_lesions
+from MSLesionSegLib.evaluation.metrics import MATCH_RULES, CaseMetrics, compare_lesions
 from MSLesionSegLib.evaluation.size_groups import SizeGroup, size_groups, size_table
 from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
 from MSLesionSegLib.imaging.reading import InputWarning, warnings_of
@@ -197,9 +197,8 @@ def _evaluate_case(name: str, predicted: Path, true: Path, preset: str, label: s
     prediction = _read(predicted, f"Case {name}, prediction", reference, label)
     spacing = nib.affines.voxel_sizes(reference.affine)
     masks = np.asarray(prediction.dataobj), np.asarray(reference.dataobj)
-    voxel_mm3 = float(np.prod(spacing))
-    metrics = compare_masks(*masks, spacing, preset)
-    sizes = size_groups(judge_lesions(*masks, voxel_mm3, MATCH_RULES[preset]), voxel_mm3)
+    metrics, judged = compare_lesions(*masks, spacing, preset)
+    sizes = size_groups(judged, float(np.prod(spacing)))
     findings = (*warnings_of(reference), *warnings_of(prediction))
     return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics, sizes, findings)
 

@@ -146,6 +146,16 @@ def compare_masks(
     >>> agreement.dice, agreement.sensitivity, agreement.false_positives  # Dice 2 * 9 / (18 + 27)
     (0.4, 1.0, 1)
     """
+    return compare_lesions(prediction, reference, spacing, preset)[0]
+
+
+def compare_lesions(
+    prediction: np.ndarray,
+    reference: np.ndarray,
+    spacing: Sequence[float],
+    preset: str = "any-overlap",
+) -> tuple[CaseMetrics, JudgedLesions]:
+    """As :func:`compare_masks`, and the lesions that were counted; their labels are cut to what both masks fill."""
     if preset not in MATCH_RULES:
         raise ValueError(f"preset must be one of {sorted(MATCH_RULES)}, not {preset!r}")
     prediction = np.asarray(prediction) != 0
@@ -163,8 +173,8 @@ def compare_masks(
     difference = (predicted_voxels - reference_voxels) * voxel_mm3
     hd95, assd = surface_distances(prediction, reference, spacing)
     rule = MATCH_RULES[preset]
-    lesions = _count_lesions(judge_lesions(prediction, reference, voxel_mm3, rule), rule)
-    return CaseMetrics(
+    judged = judge_lesions(prediction, reference, voxel_mm3, rule)
+    metrics = CaseMetrics(
         dice=2.0 * shared / (predicted_voxels + reference_voxels) if reference_voxels else None,
         reference_volume_mm3=reference_voxels * voxel_mm3,
         predicted_volume_mm3=predicted_voxels * voxel_mm3,
@@ -173,8 +183,9 @@ def compare_masks(
         hd95_mm=hd95,
         assd_mm=assd,
         preset=preset,
-        **lesions,
+        **_count_lesions(judged, rule),
     )
+    return metrics, judged
 
 
 def surface_distances(

@@ -133,17 +133,29 @@ def find_lesions(
     [1, 1, 0, 0]
     """
     check_probability(probability)
-    labels, count = label_components(probability >= rule.threshold, rule.connectivity)
-    if count == 0:
+    labels = np.zeros(probability.shape, np.int32)
+    box = bounding_box(probability >= rule.threshold)  # most of a scan is no lesion
+    if box is None:
         return labels, 0
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    peaks = np.zeros(count + 1, dtype=np.float32)
-    inside = labels > 0
-    np.maximum.at(peaks, labels[inside], probability[inside].astype(np.float32))
+    found, count = label_components(probability[box] >= rule.threshold, rule.connectivity)
+    sizes = np.bincount(found.ravel(), minlength=count + 1)
+    peaks = peak_probabilities(found, count, probability[box])
     keep = (sizes >= smallest_voxel_count(voxel_volume_mm3, rule.minimum_mm3)) & (peaks >= rule.minimum_peak)
     keep[0] = False
-    renumber = np.where(keep, np.cumsum(keep), 0).astype(np.int32)
-    return renumber[labels], int(keep.sum())
+    labels[box] = np.where(keep, np.cumsum(keep), 0).astype(np.int32)[found]
+    return labels, int(keep.sum())
+
+
+def peak_probabilities(labels: np.ndarray, count: int, probability: np.ndarray) -> np.ndarray:
+    """Return the highest probability over every number from 1 to ``count`` in a label image, float32; [0] is 0.
+
+    >>> peak_probabilities(np.array([1, 1, 0, 2]), 2, np.array([0.5, 0.75, 1.0, 0.25])).tolist()
+    [0.0, 0.75, 0.25]
+    """
+    peaks = np.zeros(count + 1, np.float32)
+    inside = labels > 0
+    np.maximum.at(peaks, labels[inside], probability[inside].astype(np.float32))
+    return peaks
 
 
 def peak_voxels(labels: np.ndarray, probability: np.ndarray) -> dict[int, Voxel]:

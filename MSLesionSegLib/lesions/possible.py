@@ -8,7 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from MSLesionSegLib.lesions.components import bounding_box, label_components, smallest_voxel_count
+from MSLesionSegLib.lesions.components import (
+    bounding_box,
+    label_components,
+    peak_probabilities,
+    smallest_voxel_count,
+)
 
 FAINTEST = 0.2  # probability from which something is possible
 MOST = 10  # so many are worth a person's time
@@ -42,15 +47,12 @@ def possible_lesions(
         return labels
     inside, known = probability[box], certain[box] != 0
     parts, count = label_components((inside >= FAINTEST) | known, connectivity)
-    peaks = np.zeros(count + 1, np.float32)
-    np.maximum.at(peaks, parts.ravel(), inside.ravel().astype(np.float32))
-    peaks[np.unique(parts[known])] = 0.0
-    peaks[0] = 0.0
-    sure = (peaks[parts] > 0) & (inside >= peaks[parts] / 2)
+    peaks = peak_probabilities(parts, count, inside)
+    peaks[np.unique(parts[known])] = np.inf  # reached by nothing
+    peaks[0] = np.inf
     # an outline at half the peak may fall apart: what is less sure than its peak is none of its own
-    outlines, number = label_components(sure, connectivity)
-    tops = np.zeros(number + 1, np.float32)
-    np.maximum.at(tops, outlines.ravel(), inside.ravel().astype(np.float32))
+    outlines, number = label_components(inside >= peaks[parts] / 2, connectivity)
+    tops = peak_probabilities(outlines, number, inside)
     sizes = np.bincount(outlines.ravel(), minlength=number + 1)
     owners = np.zeros(number + 1, np.int64)
     owners[outlines.ravel()] = parts.ravel()

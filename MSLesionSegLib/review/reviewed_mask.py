@@ -102,12 +102,8 @@ class ReviewedMask:
         if self._found is not None and self._found[0] == rule:
             self.automatic, _ = label_components(self._found[1], rule.connectivity)
             return
-        # most of a scan is no lesion: work on the part that may be
-        box = bounding_box(self._probability >= rule.threshold)
-        self.automatic = np.zeros(self._probability.shape, np.int32)
-        if box is not None:
-            voxel_mm3 = abs(float(np.linalg.det(self._steps)))
-            self.automatic[box], _ = find_lesions(self._probability[box], rule, voxel_mm3)
+        voxel_mm3 = abs(float(np.linalg.det(self._steps)))
+        self.automatic, _ = find_lesions(self._probability, rule, voxel_mm3)
 
     def compose(self, accepted: Iterable[Voxel]) -> None:
         """Make the mask from what was found and what was changed.

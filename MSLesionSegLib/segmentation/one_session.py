@@ -68,11 +68,11 @@ def find_on_session(run: Run) -> FoundLesions:
         else (None, ())
     )
     probability = nib.Nifti1Image(found.probability, scan.affine)
-    lesions: tuple[Lesion, ...]
-    lesions, possible = (
-        tuple(lesion_table(nib.Nifti1Image(ids, scan.affine), probability, regions))
-        for ids in (labels, maybe)
-    )
+
+    def listed(ids: np.ndarray) -> tuple[Lesion, ...]:
+        return tuple(lesion_table(nib.Nifti1Image(ids, scan.affine), probability, regions))
+
+    lesions, possible = listed(labels), listed(maybe)
     if task.confirmed_on in images:
         z = zscore(np.asarray(images[task.confirmed_on].dataobj), inside, task.winsorise_percent)
         lesions = mark_unconfirmed(lesions, labels, z, inside, voxel_sizes(scan.affine))

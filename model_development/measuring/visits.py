@@ -69,8 +69,8 @@ def _masks(
 
 def _agreement(tracked: TrackedLesions, state: str, shown: np.ndarray, other: np.ndarray) -> dict[str, int]:
     """How many lesions have a state by the program, and by the masks of the visit that shows them and the other."""
-    called = np.isin(tracked.labels, [number for number, each in tracked.states.items() if each == state])
     called_ids = {number for number, each in tracked.states.items() if each == state}
+    called = np.isin(tracked.labels, list(called_ids))
     labels, count = label_components(shown)
     visible = set(range(1, count + 1)) - set(np.unique(labels[other]).tolist())
     is_visible = np.isin(labels, list(visible))

@@ -1,11 +1,9 @@
 """The lesions of a review drawn one by one over its segments: current, accepted, possible and rejected ones."""
 
-import numpy as np
 import slicer
-import vtk
-from vtk.util.numpy_support import vtk_to_numpy
 
 from ..scene import volumes
+from ..scene.segments import labelmapOf
 from .overlay import addOverlay, draw
 
 CURRENT_COLOUR = (0.0, 1.0, 1.0)
@@ -52,7 +50,8 @@ class LesionMarks:
                 display.SetSegmentVisibility(str(number), False)
             for number, row in wanted.items():
                 if self._drawn.get(number) != row.lesion:
-                    draw(self._node, str(number), _labelmap(session, number))
+                    image = labelmapOf(*session.blockOf(number), session.volume)
+                    draw(self._node, str(number), image)
                     self._drawn[number] = row.lesion
                 self._colour(display, str(number), _LINES[looks[number][1]])
             display.SetVisibility(session.visible)
@@ -77,19 +76,3 @@ def _lookOf(row, current: int | None) -> str | None:
     if row.lesion.id == current:
         return "current"
     return row.decision if row.decision in _LINES else None
-
-
-def _labelmap(session, number: int):
-    """The voxels of a lesion in their place."""
-    voxels = session.review.voxels_of(number)
-    low, high = voxels.min(axis=0), voxels.max(axis=0)
-    box = np.zeros(high - low + 1, np.uint8)
-    box[tuple((voxels - low).T)] = 1
-    image = slicer.vtkOrientedImageData()
-    image.SetExtent(*(int(end) for pair in zip(low, high, strict=True) for end in pair))
-    image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-    vtk_to_numpy(image.GetPointData().GetScalars())[:] = box.ravel(order="F")
-    matrix = vtk.vtkMatrix4x4()
-    session.volume.GetIJKToRASMatrix(matrix)
-    image.SetGeometryFromImageToWorldMatrix(matrix)
-    return image

@@ -113,7 +113,7 @@ class LesionSurfaces:
         for row in rows:
             number = row.lesion.id
             if number not in self._surfaces or self._surfaces[number].lesion != row.lesion:
-                self._surfaces[number] = _Surface(row.lesion, _surface(self._session.review, number))
+                self._surfaces[number] = _Surface(row.lesion, _surface(self._session, number))
                 changed = True
         return changed
 
@@ -148,14 +148,11 @@ class LesionSurfaces:
         self._node.GetPolyData().Modified()
 
 
-def _surface(review, number: int) -> vtk.vtkPolyData:
-    voxels = review.voxels_of(number)
-    low = voxels.min(axis=0)
-    box = np.zeros(voxels.max(axis=0) - low + 1, bool)
-    box[tuple((voxels - low).T)] = True
-    affine = np.array(review.affine)
+def _surface(session, number: int) -> vtk.vtkPolyData:
+    block, low = session.blockOf(number)
+    affine = np.array(session.review.affine)
     affine[:3, 3] += affine[:3, :3] @ low
-    return surfaceOf(box, affine, _ROUNDS)
+    return surfaceOf(block, affine, _ROUNDS)
 
 
 def _addBrain(session):

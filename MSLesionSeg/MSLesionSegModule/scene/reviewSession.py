@@ -167,6 +167,14 @@ class ReviewSession:
         placed = nib.affines.from_matvec(np.stack(steps, axis=1), corner)
         return nib.affines.apply_affine(placed, self.review.voxels_of(number)), placed[:3, :3]
 
+    def blockOf(self, number: int) -> tuple[np.ndarray, np.ndarray]:
+        """The block of voxels around a lesion, bool (i, j, k), and the voxel (3,) that it begins at."""
+        voxels = self.review.voxels_of(number)
+        low = voxels.min(axis=0)
+        block = np.zeros(voxels.max(axis=0) - low + 1, bool)
+        block[tuple((voxels - low).T)] = True
+        return block, low
+
     def localPoint(self, ras) -> tuple[float, float, float]:
         """A point of the world in the scan's own space."""
         return self._through(ras, toWorld=False)

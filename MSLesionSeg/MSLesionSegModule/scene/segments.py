@@ -125,11 +125,16 @@ def _isEmpty(node, segmentId: str) -> bool:
 def labelmap(mask: np.ndarray, volumeNode):
     """The part of a mask (i, j, k) that holds lesions, in its place; a single empty voxel where there are none."""
     box = bounding_box(mask) or (slice(0, 1),) * 3
+    return labelmapOf(mask[box], [part.start for part in box], volumeNode)
+
+
+def labelmapOf(block: np.ndarray, low: Sequence[int], volumeNode):
+    """A block of a mask that begins at the voxel ``low`` (i, j, k) of a volume, in its place."""
     image = slicer.vtkOrientedImageData()
-    image.SetExtent(*(end for part in box for end in (part.start, part.stop - 1)))
+    ends = ((int(start), int(start) + size - 1) for start, size in zip(low, block.shape, strict=True))
+    image.SetExtent(*(end for pair in ends for end in pair))
     image.AllocateScalars(vtk.VTK_UNSIGNED_CHAR, 1)
-    voxels = vtk_to_numpy(image.GetPointData().GetScalars())
-    voxels[:] = mask[box].ravel(order="F")
+    vtk_to_numpy(image.GetPointData().GetScalars())[:] = block.ravel(order="F")
     matrix = vtk.vtkMatrix4x4()
     volumeNode.GetIJKToRASMatrix(matrix)
     image.SetGeometryFromImageToWorldMatrix(matrix)

@@ -37,7 +37,7 @@ def test_o_goes_to_it_when_no_other_is_left_and_accepting_it_makes_it_a_lesion(p
     for _ in range(5):  # in a rhythm, past the end
         press(panel, "A")
     assert decisions(panel) == ["accepted"] * 3 + ["possible"]
-    assert panel.ui.reviewedLabel.text == "All 3 reviewed. O: 1 possible ones. Or add this case."
+    assert panel.ui.reviewedLabel.text == "All 3 reviewed. Possible lesions: 1 (key O). Or add this case."
     press(panel, "O")
     assert panel.review.place.row.decision == "possible"
     before = int(found.review.mask.sum())
