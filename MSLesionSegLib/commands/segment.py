@@ -114,5 +114,7 @@ def print_lesions(result: SegmentationResult) -> None:
         f"probability from {settings['threshold']:g}, peak from {settings['minimum_peak']:g}; "
         f"model {result.model}; {result.timings['total']:.0f} s)"
     )
+    if "possible_table" in result.files:
+        typer.echo(f"Possible lesions, not counted: {result.files['possible_table']}")
     typer.echo(f"Page:   {result.files['report']}\nResult: {result.folder}")
     typer.echo("For research use only. Check every lesion.")

@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from MSLesionSegLib.commands.segment import print_lesions
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.segmentation.segment import segment
@@ -56,3 +57,8 @@ def test_table_page_and_manifest_tell_them(results):
     manifest = json.loads(strict.files["manifest"].read_text())
     assert manifest["possible_lesions"] == len(rows) and manifest["counts"]["lesions"] == 0
     assert "Possible lesions, not counted" in strict.files["report"].read_text(encoding="utf-8")
+
+
+def test_the_command_tells_where_they_are_listed(results, capsys):
+    print_lesions(results[1])
+    assert f"Possible lesions, not counted: {results[1].files['possible_table']}" in capsys.readouterr().out
