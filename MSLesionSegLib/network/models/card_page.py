@@ -36,14 +36,15 @@ def card_html(card: ModelCard) -> str:
         "weights SHA-256": card.weights_sha256,
     }
     results = {name: value for name, value in card.results.items() if name != "gate"}
+    tables = {name: value for name, value in results.items() if _is_table(value)}
     sections = {
         "What it is": _rows(facts),
-        "Results": _rows(results),
+        "Results": _rows({name: value for name, value in results.items() if name not in tables}),
         "Training set": _rows(card.training),
         "Recipe": _rows(card.recipe),
     }
     gate = card.results.get("gate")
-    return fill_page(_TEMPLATE, card=card, gate=gate, metrics=_METRICS, sections=sections)
+    return fill_page(_TEMPLATE, card=card, gate=gate, metrics=_METRICS, sections=sections, tables=tables)
 
 
 def write_card_page(card: ModelCard, file: Path) -> Path:
@@ -55,6 +56,12 @@ def write_card_page(card: ModelCard, file: Path) -> Path:
     check_new(file)
     write_text(file, card_html(card))
     return file
+
+
+def _is_table(value: Any) -> bool:
+    """Whether a result is a table: named rows of the same named cells."""
+    rows = list(value.values()) if isinstance(value, dict) else []
+    return bool(rows) and all(isinstance(row, dict) and row.keys() == rows[0].keys() for row in rows)
 
 
 def _rows(content: dict[str, Any]) -> list[tuple[str, str]]:
