@@ -45,6 +45,7 @@ class Scan:
         findings: what a person should know before trusting the result.
         air: what had to be done to bring air to 0.
         given: the same with the file's own values, of which content hashes are made; None where ``image`` has them.
+        dicom_files: of a DICOM series, the files of its slices.
     """
 
     image: nib.Nifti1Image
@@ -53,6 +54,7 @@ class Scan:
     findings: tuple[InputWarning, ...]
     air: Air = AT_ZERO
     given: nib.Nifti1Image | None = None
+    dicom_files: tuple[Path, ...] = ()
 
     @property
     def own_values(self) -> nib.Nifti1Image:
@@ -87,7 +89,8 @@ def read_scan(path: str | os.PathLike[str], *, sequence: MRSequence | None = Non
         *scan_checks.check_stored_values(name, measured),
         *scan_checks.check_sequence(name, image, sequence),
     )
-    return Scan(image, path, volume.sha256, findings, air, None if image is given else given)
+    own = None if image is given else given
+    return Scan(image, path, volume.sha256, findings, air, own, volume.dicom_files)
 
 
 def read_mask(path: str | os.PathLike[str], reference: nib.Nifti1Image | None = None) -> nib.Nifti1Image:

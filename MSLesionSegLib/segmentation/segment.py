@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.imaging.checks.comparability import ComparabilityCheck, overall
 from MSLesionSegLib.imaging.reading import InputWarning, read_scan
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.device import choose_device
 from MSLesionSegLib.network.models.model_in_use import warn_if_damaged
 from MSLesionSegLib.segmentation import result_folder, stages
+from MSLesionSegLib.segmentation.dicom_source import SOURCE, source_of
 from MSLesionSegLib.segmentation.longitudinal.new_lesions import find_between_visits
 from MSLesionSegLib.segmentation.manifest import make_manifest
 from MSLesionSegLib.segmentation.one_session import find_on_session
@@ -92,6 +95,8 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
 
 def _write(run: Run, found: FoundLesions) -> SegmentationResult:
     request, task, watch = run.request, run.task, run.watch
+    source = source_of(run.scans, task.reference, request.previous)
+    names = dict(found.names) | ({"dicom_source": SOURCE} if source else {})
     manifest = make_manifest(
         task=task.name,
         scans=run.scans,
@@ -99,7 +104,7 @@ def _write(run: Run, found: FoundLesions) -> SegmentationResult:
         settings=run.settings,
         counts=found.counts or {},
         remarks=found.remarks,
-        files=found.names,
+        files=names,
     ) | dict(found.facts)
     with result_folder.staged(request.output, task.name, overwrite=request.overwrite) as folder:
         for number, (role, write) in enumerate(found.writers.items()):
@@ -108,11 +113,13 @@ def _write(run: Run, found: FoundLesions) -> SegmentationResult:
         watch.stage(stages.WRITE, 0.6)
         found.write_page(folder / found.names["report"], manifest)
         watch.stage(stages.WRITE, 0.95)
+        if source:
+            write_text(folder / SOURCE, json.dumps(source, indent=2) + "\n")
         manifest["timings_s"] = watch.total()
         result_folder.write_manifest(manifest, folder)
     return SegmentationResult(
         folder=request.output,
-        files={role: request.output / name for role, name in found.names.items()},
+        files={role: request.output / name for role, name in names.items()},
         lesions=tuple(found.lesions),
         counts=found.counts,
         settings=dict(run.settings),

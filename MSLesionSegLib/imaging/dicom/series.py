@@ -7,7 +7,7 @@ import hashlib
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,16 @@ def open_dicom(folder: Path) -> StoredVolume:
         scan_checks.check_shape(name, (columns, rows, len(frames)))
         scan_checks.check_affine(name, affine)
         stored, scaling, sha256 = _read(name, frames)
-    return StoredVolume(stored, *scaling, affine, None, sha256)
+    files = tuple(file.resolve() for file in series.headers)
+    return StoredVolume(stored, *scaling, affine, None, sha256, dicom_files=files)
+
+
+def series_uid(files: Sequence[Path]) -> str:
+    """What a DICOM series is known by everywhere."""
+    with _quiet():
+        return str(
+            pydicom.dcmread(files[0], specific_tags=["SeriesInstanceUID"]).get("SeriesInstanceUID", "")
+        )
 
 
 def series_values(folder: Path, keywords: tuple[str, ...]) -> list[str]:

@@ -37,6 +37,7 @@ class StoredVolume:
         header: geometry of a NIfTI file; None for the other formats.
         sha256: of the file's bytes; where a volume lies in several files, of all of them together.
         findings: remarks on the header.
+        dicom_files: those of its slices, in the order of their names; none of other formats.
     """
 
     stored: np.ndarray
@@ -46,6 +47,7 @@ class StoredVolume:
     header: nib.Nifti1Header | None
     sha256: str
     findings: tuple[InputWarning, ...] = ()
+    dicom_files: tuple[Path, ...] = ()
 
 
 def first_bytes(path: Path, count: int) -> bytes:
