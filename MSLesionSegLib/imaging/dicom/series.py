@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import re
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +15,19 @@ import pydicom
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.dicom.frames import Frame, frame_value, frames_of
+from MSLesionSegLib.imaging.dicom.headers import (
+    ANY_CLASS,
+    MR_CLASS,
+    PREAMBLE,
+    begin_of,
+    parse,
+    quiet,
+    read_header,
+)
 from MSLesionSegLib.imaging.dicom.pixels import stored_pixels
 from MSLesionSegLib.imaging.dicom.stack import stack
 from MSLesionSegLib.imaging.formats.stored import StoredVolume
 
-# in a file's first bytes: what kind of object it holds, in the file's own header or, where it has none, in the data
-_CLASS = rb"(?:\x02\x00\x02\x00UI..|\x08\x00\x16\x00(?:UI..|....))"
-_ANY_CLASS = re.compile(_CLASS + rb"[\d.]+", re.DOTALL)
-# the classes of MR images (DICOM PS3.6, A), without spectroscopy
-_MR_CLASS = re.compile(_CLASS + rb"1\.2\.840\.10008\.5\.1\.4\.1\.1\.4(\.[134])?(?![\d.])", re.DOTALL)
-_PREAMBLE = 128  # bytes, mostly zero, before the letters DICM (DICOM PS3.10, 7.1)
-_BEGIN = 1024
 _DATES = ("AcquisitionDate", "StudyDate")
 
 
@@ -59,7 +59,7 @@ def open_dicom(folder: Path) -> StoredVolume:
             lie on one even grid, a damaged file.
     """
     name = folder.name or str(folder)
-    with _quiet():
+    with quiet():
         series = _the_one_series(folder, name)
         _check_kind(series, name)
         try:
@@ -89,7 +89,7 @@ def series_values(folder: Path, keywords: tuple[str, ...]) -> list[str]:
     Raises:
         ImageError: no or several series.
     """
-    with _quiet():
+    with quiet():
         first = _the_one_series(folder, folder.name or str(folder)).first
         values = []
         for keyword in keywords:
@@ -118,7 +118,7 @@ def _the_one_series(folder: Path, name: str) -> _Series:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.is_file():
             continue
-        header = _header(path)
+        header = read_header(path)
         # Reports and presentation states are DICOM too, but have no rows of pixels.
         if header is not None and header.get("Rows") and header.get("Columns"):
             found.setdefault(str(header.get("SeriesInstanceUID", "")), {})[path] = header
@@ -170,7 +170,7 @@ def _read(name: str, frames: list[Frame]) -> tuple[np.ndarray, tuple[float, floa
         content = file.read_bytes()
         digests.append(hashlib.sha256(content).hexdigest())
         try:
-            pixels[file] = stored_pixels(_parsed(io.BytesIO(content)))
+            pixels[file] = stored_pixels(parse(io.BytesIO(content)))
             slices = {frame.index: pixels[file][frame.index] for frame in frames if frame.file == file}
         except Exception:
             raise _damaged(name) from None
@@ -194,19 +194,19 @@ def _check_remains(remains: list[Path], series: _Series, name: str) -> None:
     for path in remains:
         alike = _name_pattern(path.name) in patterns
         try:
-            begin = _begin_of(path)
+            begin = begin_of(path)
         except OSError as error:
             if not alike:
                 continue
             raise ImageError(
                 f"A file in the folder {name} cannot be opened ({error.strerror}). Check that you may read them all."
             ) from None
-        if _MR_CLASS.search(begin):
+        if MR_CLASS.search(begin):
             raise _damaged(name)
-        if _ANY_CLASS.search(begin):
+        if ANY_CLASS.search(begin):
             continue  # a report, a spectrum or a list of files
-        empty = len(begin) < _PREAMBLE + 4 and not begin.strip(b"\0") and not path.suffix[1:].isalpha()
-        if alike or empty or begin[_PREAMBLE : _PREAMBLE + 4] == b"DICM":
+        empty = len(begin) < PREAMBLE + 4 and not begin.strip(b"\0") and not path.suffix[1:].isalpha()
+        if alike or empty or begin[PREAMBLE : PREAMBLE + 4] == b"DICM":
             raise _damaged(name)
 
 
@@ -220,48 +220,3 @@ def _damaged(name: str) -> ImageError:
     return ImageError(
         f"The folder {name} holds a DICOM file that is damaged or does not fit the others. Export the series again."
     )
-
-
-def _header(path: Path) -> pydicom.Dataset | None:
-    """All of a DICOM file but its pixels; None for other files and for what cannot be understood."""
-    try:
-        begin = _begin_of(path)
-        if begin[_PREAMBLE : _PREAMBLE + 4] != b"DICM" and not _ANY_CLASS.search(begin):
-            return None
-        return _parsed(path, stop_before_pixels=True)
-    except Exception:  # pydicom raises errors of many kinds on damaged files
-        return None
-
-
-def _parsed(source: Path | io.BytesIO, **settings: bool) -> pydicom.Dataset:
-    dataset = pydicom.dcmread(source, force=True, **settings)
-    if "TransferSyntaxUID" not in dataset.file_meta:  # some archives write files without preamble and header
-        implicit, little = dataset.original_encoding
-        dataset.file_meta.TransferSyntaxUID = (
-            pydicom.uid.ImplicitVRLittleEndian
-            if implicit
-            else pydicom.uid.ExplicitVRLittleEndian
-            if little
-            else pydicom.uid.ExplicitVRBigEndian
-        )
-    return dataset
-
-
-def _begin_of(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(_BEGIN)
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Warnings of pydicom and GDCM repeat header text on the terminal, where a patient's name must not appear."""
-    import SimpleITK as sitk
-
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)
-    try:
-        with warnings.catch_warnings(), pydicom.config.disable_value_validation():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
