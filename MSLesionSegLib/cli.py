@@ -11,6 +11,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.commands import cases, models, replay, segment
 from MSLesionSegLib.commands.batch import batch
 from MSLesionSegLib.commands.demo import demo
+from MSLesionSegLib.commands.dicom import dicom
 from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.new_lesions import segment_new
 from MSLesionSegLib.commands.pretrain import pretrain
@@ -32,6 +33,7 @@ segment.app.command("new")(segment_new)
 app.add_typer(segment.app, name="segment")
 app.add_typer(models.app, name="models")
 app.add_typer(cases.app, name="cases")
+app.add_typer(dicom.app, name="dicom")
 app.add_typer(study.app, name="study")
 app.command()(batch)
 app.add_typer(replay.app, name="replay")

@@ -31,9 +31,9 @@ def read_header(path: Path) -> pydicom.Dataset | None:
         return None
 
 
-def parse(source: Path | io.BytesIO, **settings: bool) -> pydicom.Dataset:
+def parse(source: Path | io.BytesIO, stop_before_pixels: bool = False) -> pydicom.Dataset:
     """A DICOM file with the transfer syntax that it has, also where it has no file header that names it."""
-    dataset = pydicom.dcmread(source, force=True, **settings)
+    dataset = pydicom.dcmread(source, force=True, stop_before_pixels=stop_before_pixels)
     if "TransferSyntaxUID" not in dataset.file_meta:  # some archives write files without preamble and header
         implicit, little = dataset.original_encoding
         dataset.file_meta.TransferSyntaxUID = (

@@ -1,0 +1,10 @@
+"""``mslesionseg dicom``: what DICOM studies hold."""
+
+from __future__ import annotations
+
+import typer
+
+from MSLesionSegLib.commands.dicom.listing import dicom_list
+
+app = typer.Typer(no_args_is_help=True, help="DICOM: which series there are.")
+app.command("list")(dicom_list)

@@ -1,0 +1,134 @@
+"""The series of a study are listed with what they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+from typer.testing import CliRunner
+
+from MSLesionSegLib.cli import app
+from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.imaging.dicom.role import TITLES, role_of
+from MSLesionSegLib.imaging.dicom.study import list_series
+from phantoms.dicom_files import write_dicom
+from phantoms.dicom_study import FLAIR, T1_AFTER, Study, write_examination
+from phantoms.scan_files import noise
+
+FEW = noise((36, 40, 4))
+SETTINGS = {
+    "FLAIR at 1.5 T": ("", {"TR": 9000, "TE": 120, "TI": 2500}, "FLAIR"),
+    "3D FLAIR": ("", {"TR": 4800, "TE": 320, "TI": 1650}, "FLAIR"),
+    "dark fluid without settings": ("t2_tirm_tra_dark-fluid", {}, "FLAIR"),
+    "FLAIR after contrast": ("FLAIR post Gd", {"TR": 9000, "TE": 120, "TI": 2500}, "FLAIR"),
+    "T1 FLAIR": ("T1 FLAIR sag", {"TR": 2000, "TE": 10, "TI": 800}, "T1w"),
+    "MPRAGE": ("", {"TR": 2300, "TE": 2.9, "TI": 900}, "T1w"),
+    "spin echo": ("", {"TR": 500, "TE": 12}, "T1w"),
+    "BRAVO": ("Ax BRAVO", {"TR": 8.2, "TE": 3.2}, "T1w"),
+    "before, though an agent is named": ("T1 pre", {"TR": 500, "TE": 12, "agent": "Dotarem"}, "T1w"),
+    "agent": ("", {"TR": 500, "TE": 12, "agent": "Dotarem"}, "ce-gadolinium_T1w"),
+    "no agent": ("t1_se", {"TR": 500, "TE": 12, "agent": "NONE"}, "T1w"),
+    "after, by its name": ("T1 SE tra KM", {"TR": 500, "TE": 12}, "ce-gadolinium_T1w"),
+    "after, with a plus": ("AX T1 +C", {"TR": 500, "TE": 12}, "ce-gadolinium_T1w"),
+    "T2": ("", {"TR": 4000, "TE": 100}, "other"),
+    "T2 star": ("t2_fl2d_hemo", {"TR": 620, "TE": 20}, "other"),
+    "STIR": ("", {"TR": 4000, "TE": 60, "TI": 150}, "other"),
+    "double inversion": ("DIR 3D", {"TR": 7500, "TE": 300, "TI": 3000}, "other"),
+    "diffusion": ("ep2d_diff_b1000", {"TR": 6000, "TE": 90}, "other"),
+    "angiography": ("TOF_3D", {"TR": 21, "TE": 3.4}, "other"),
+    "nothing known": ("", {}, "other"),
+}
+
+
+def header(description: str, settings: dict) -> Dataset:
+    item = Dataset()
+    item.Modality, item.ImagePositionPatient, item.SeriesDescription = "MR", [0, 0, 0], description
+    names = {"TR": "RepetitionTime", "TE": "EchoTime", "TI": "InversionTime", "agent": "ContrastBolusAgent"}
+    for short, value in settings.items():
+        setattr(item, names[short], value)
+    return item
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_series_is_known_by_its_settings_and_then_by_its_name(name: str) -> None:
+    description, settings, role = SETTINGS[name]
+    told = role_of(header(description, settings))
+    assert told.role == role, told
+    assert told.reason
+
+
+def test_reasons_repeat_nothing_of_the_headers_text() -> None:
+    for agent in ("Gadovist for Mr Secret", ""):
+        item = header("t1 km Mr Secret", {"TR": 500, "TE": 12, "agent": agent})
+        assert "ecret" not in role_of(item).reason
+    item.Modality = "SECRET^NAME"
+    assert role_of(item).reason == "modality unknown"
+
+
+def test_all_series_of_an_examination_are_told_apart(tmp_path: Path) -> None:
+    write_examination(tmp_path / "study", Study(), FEW)
+    (tmp_path / "study" / "README.txt").write_text("no image")
+    found = list_series(tmp_path / "study")
+    assert [series.number for series in found] == [1, 2, 3, 4, 5, 6]
+    assert [series.role for series in found] == [
+        *("localizer", "T1w", "FLAIR", "derived", "other", "ce-gadolinium_T1w")
+    ]
+    assert {series.date for series in found} == {"20240131"}
+    assert {series.images for series in found} == {4}
+    assert found[2].voxel_mm == (3, 3, 3)
+    assert len(found[2].files) == 4
+
+
+@pytest.mark.parametrize("wanted", [FLAIR, T1_AFTER])
+def test_enhanced_images_are_told_apart_alike(tmp_path: Path, wanted) -> None:
+    Study().write(tmp_path / "classic", wanted, 3, FEW)
+    Study().write(tmp_path / "enhanced", wanted, 3, FEW, enhanced=True)
+    roles = {
+        series.role: series.images
+        for folder in ("classic", "enhanced")
+        for series in list_series(tmp_path / folder)
+    }
+    assert len(roles) == 1
+    assert set(roles.values()) == {4}
+
+
+def test_patients_and_studies_are_told_apart_and_ordered_by_date(tmp_path: Path) -> None:
+    for name, date in (("B", "20240601"), ("B", "20230601"), ("A", "20240701")):
+        folder = tmp_path / "export" / name / date
+        Study(patient_id=name, date=date).write(folder, FLAIR, 3, FEW)
+    found = list_series(tmp_path / "export")
+    assert [series.date for series in found] == ["20240701", "20230601", "20240601"]
+    assert len({series.patient for series in found}) == 2
+    assert len({series.study_uid for series in found}) == 3
+
+
+def test_one_identifier_used_for_series_of_two_patients_makes_two_series(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+
+        def edit(item: Dataset, index: int, name: str = name) -> None:
+            item.PatientID = name
+
+        write_dicom(tmp_path / name, FEW, series="1.2.3", edit=edit)
+    assert len(list_series(tmp_path)) == 2
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageError, match="empty holds no DICOM images, nor do the folders within"):
+        list_series(tmp_path / "empty")
+
+
+def test_the_command_lists_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    folder = write_examination(tmp_path / "study", Study(), FEW)
+    done = CliRunner().invoke(app, ["dicom", "list", str(folder)])
+    assert done.exit_code == 0, done.output
+    for title in TITLES.values():
+        assert title in done.output
+    assert "inversion time 1650 ms" in done.output
+    done = CliRunner().invoke(app, ["dicom", "list", str(folder), "--events"])
+    (result,) = [event for event in map(json.loads, done.output.splitlines()) if event["event"] == "result"]
+    assert [series["role"] for series in result["series"]][2] == "FLAIR"
+    assert len(result["series"][2]["files"]) == 4
