@@ -77,7 +77,7 @@ def open_dicom(folder: Path) -> StoredVolume:
 
 def series_uid(files: Sequence[Path]) -> str:
     """What a DICOM series is known by everywhere."""
-    with _quiet():
+    with quiet():
         return str(
             pydicom.dcmread(files[0], specific_tags=["SeriesInstanceUID"]).get("SeriesInstanceUID", "")
         )
