@@ -11,7 +11,7 @@ import numpy as np
 from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.synthesis.lesions import Shape
-from MSLesionSegLib.synthesis.patient import synthetic_patient
+from MSLesionSegLib.synthesis.patient import SyntheticPatient, synthetic_patient
 
 # pathology, most lesions, how often
 MIXTURES = {
@@ -58,12 +58,17 @@ def write_dataset(
             pathology=pathology,
             shapes=shapes if pathology == "ms" else None,
         )
-        masks = folder / "derivatives" / "manual" / name / "anat"
-        _save(patient.mask, masks / f"{name}_label-lesion_mask.nii.gz")
-        _save(patient.brain, masks / f"{name}_label-brain_mask.nii.gz")
-        _save(patient.flair, image)  # last: its presence says that the patient is complete
+        write_patient(folder, name, patient)
     progress.stage("synthetic patients", 1.0)
     return folder
+
+
+def write_patient(folder: Path, name: str, patient: SyntheticPatient) -> None:
+    """Write the FLAIR and masks of a patient into a BIDS dataset; the FLAIR's presence says that all are there."""
+    masks = folder / "derivatives" / "manual" / name / "anat"
+    _save(patient.mask, masks / f"{name}_label-lesion_mask.nii.gz")
+    _save(patient.brain, masks / f"{name}_label-brain_mask.nii.gz")
+    _save(patient.flair, folder / name / "anat" / f"{name}_FLAIR.nii.gz")
 
 
 def _save(image: nib.Nifti1Image, path: Path) -> None:

@@ -21,27 +21,41 @@ def smooth_field(shape: tuple[int, ...], scale_mm: float, rng: np.random.Generat
 
 
 def deform_anatomy(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
-    """Another person's head: random size, pose, smooth shape change and ventricle size.
-
-    Rotation up to 10 degrees, size 84 to 106 % (the template is large), local displacement up to about 6 mm,
-    ventricles 80 to 150 %.
-    """
-    shape = anatomy.white.shape
-    centre = np.array(shape) / 2
-    angles = np.deg2rad(rng.uniform(-10, 10, 3))
-    matrix = Rotation.from_euler("xyz", angles).as_matrix() @ np.diag(1 / rng.uniform(0.84, 1.06, 3))
-    grid = np.stack(np.meshgrid(*[np.arange(n, dtype=np.float32) for n in shape], indexing="ij"))
-    source = np.einsum("ij,jxyz->ixyz", matrix.astype(np.float32), grid - centre[:, None, None, None])
-    source += centre[:, None, None, None] + rng.uniform(-4, 4, (3, 1, 1, 1))
-    source += np.stack([smooth_field(shape, 40, rng) for _ in range(3)]) * 6
-    source += _ventricle_pull(anatomy.ventricles, rng.uniform(-1.0, 4.0))
-    source = source.astype(np.float32)
+    """Another person's head: the anatomy seen through :func:`other_head`, the template being large."""
+    source = other_head(anatomy.ventricles, rng, size=(0.84, 1.06))
     maps = {
         name: ndimage.map_coordinates(volume, source, order=1, mode="constant")
         for name, volume in anatomy.maps().items()
     }
     maps["brain"] = (maps["brain"] > 0.5).astype(np.float32)
     return Anatomy(**maps, affine=anatomy.affine)
+
+
+def other_head(
+    ventricles: np.ndarray, rng: np.random.Generator, size: tuple[float, float] = (0.9, 1.1)
+) -> np.ndarray:
+    """Where another person's head is found in this one: random size, pose, smooth shape change and ventricle size.
+
+    Rotation up to 10 degrees, local displacement up to about 6 mm, ventricles 80 to 150 %.
+
+    Args:
+        ventricles: 1 inside the ventricles (X, Y, Z), 1 mm.
+        rng: source of chance.
+        size: range of the size along each axis.
+
+    Returns:
+        Voxel coordinates (3, X, Y, Z) float32, as ``scipy.ndimage.map_coordinates`` takes them.
+    """
+    shape = ventricles.shape
+    centre = np.array(shape) / 2
+    angles = np.deg2rad(rng.uniform(-10, 10, 3))
+    matrix = Rotation.from_euler("xyz", angles).as_matrix() @ np.diag(1 / rng.uniform(*size, 3))
+    grid = np.stack(np.meshgrid(*[np.arange(n, dtype=np.float32) for n in shape], indexing="ij"))
+    source = np.einsum("ij,jxyz->ixyz", matrix.astype(np.float32), grid - centre[:, None, None, None])
+    source += centre[:, None, None, None] + rng.uniform(-4, 4, (3, 1, 1, 1))
+    source += np.stack([smooth_field(shape, 40, rng) for _ in range(3)]) * 6
+    source += _ventricle_pull(ventricles, rng.uniform(-1.0, 4.0))
+    return source.astype(np.float32)
 
 
 def _ventricle_pull(ventricles: np.ndarray, millimetres: float) -> np.ndarray:

@@ -57,16 +57,38 @@ def synthetic_patient(
         soft = empty
     if skull:
         signal = np.where(anatomy.brain > 0, signal, head_signal(anatomy.brain, contrast, rng))
-    signal, soft, brain = (_average_slices(volume, spacing) for volume in (signal, soft, anatomy.brain))
+    return acquired_patient(signal, soft, anatomy.brain, anatomy.affine, rng, spacing=spacing, skull=skull)
+
+
+def acquired_patient(
+    signal: np.ndarray,
+    lesions: np.ndarray,
+    brain: np.ndarray,
+    affine: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    spacing: tuple[float, float, float],
+    skull: bool,
+) -> SyntheticPatient:
+    """What a scanner makes of a head: slices averaged to their thickness, coil and noise.
+
+    Args:
+        signal: noise-free head (X, Y, Z) at 1 mm, white matter = 1.
+        lesions, brain: in [0, 1], on the same grid.
+        affine: of that grid.
+        rng: source of chance.
+        spacing, skull: see :func:`synthetic_patient`.
+    """
+    signal, lesions, brain = (_average_slices(volume, spacing) for volume in (signal, lesions, brain))
     image = acquire(signal, rng, noise=rng.uniform(0.01, 0.05), bias=rng.uniform(0.05, 0.35))
     if not skull:
         image *= brain > 0.5
-    affine = anatomy.affine @ np.diag([*spacing, 1.0])
-    affine[:3, 3] = anatomy.affine[:3, 3] + (np.array(spacing) - 1) / 2
+    scanned = affine @ np.diag([*spacing, 1.0])
+    scanned[:3, 3] = affine[:3, 3] + (np.array(spacing) - 1) / 2
     return SyntheticPatient(
-        flair=nib.Nifti1Image(image * np.float32(400), affine),
-        mask=nib.Nifti1Image(((soft > 0.5) & (brain > 0.5)).astype(np.uint8), affine),
-        brain=nib.Nifti1Image((brain > 0.5).astype(np.uint8), affine),
+        flair=nib.Nifti1Image(image * np.float32(400), scanned),
+        mask=nib.Nifti1Image(((lesions > 0.5) & (brain > 0.5)).astype(np.uint8), scanned),
+        brain=nib.Nifti1Image((brain > 0.5).astype(np.uint8), scanned),
     )
 
 
