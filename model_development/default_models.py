@@ -34,6 +34,21 @@ from MSLesionSegLib.training.loop.recipe import RECIPES, TrainingRecipe
 from MSLesionSegLib.training.patches.patches import PatchSource
 
 ARCHITECTURE = Architecture(feature_maps=16, full_resolution_divisor=2)
+
+
+@dataclass(frozen=True)
+class LesionRecipe(TrainingRecipe):
+    """Counts lesions beside voxels.
+
+    Attributes:
+        loss: with the soft Dice of each lesion.
+        lesion_by_lesion: part of the lesion-centred patches that draws a lesion, however small, instead of a voxel.
+    """
+
+    loss: str = "lesion-dice-ce"
+    lesion_by_lesion: float = 0.5
+
+
 SYNTHETIC = {"ms": 20, "other": 16, "healthy": 8}
 REAL_MS = ("ms3seg", "openms_cross")
 ROTATION = (
@@ -67,27 +82,30 @@ _MS = {
     "openms_cross-healthy": 0.8,
     "openms_cross-inserted": 0.15,
     "brats-healthy": 0.6,
-    "synthetic-ms": 0.06,
-    "synthetic-healthy": 0.06,
+    "synthetic-map-ms": 0.15,
+    "synthetic-map-healthy": 0.15,
 }
 _OTHER = {"synthetic-ms": 1.0, "synthetic-other": 1.0, "synthetic-healthy": 0.6, "brats": 3.0}
+
+# from a base model on all the real scans: counting lesions beside voxels
+_LESIONS = LesionRecipe(**RECIPES["default"].but(steps=2000).as_dict())
 
 STAGES: dict[str, Stage] = {
     "flair-base": Stage(None, RECIPES["base"], _OTHER),
     **{
-        f"rotation-{k}": Stage("flair-base", RECIPES["default"], _MS, leave_out=group)
+        f"rotation-{k}": Stage("flair-base", _LESIONS, _MS, leave_out=group)
         for k, group in enumerate(ROTATION, start=1)
     },
     # a sixth of the steps: these only show how a hospital that training never saw fares
     **{
         f"without-{site}": Stage(
             "flair-base",
-            RECIPES["default"].but(steps=600),
+            _LESIONS.but(steps=600),
             {name: weight for name, weight in _MS.items() if not name.startswith(site)},
         )
         for site in ("ms3seg", "openms")
     },
-    "flair-ms": Stage("flair-base", RECIPES["default"], _MS),
+    "flair-ms": Stage("flair-base", _LESIONS, _MS),
 }
 
 

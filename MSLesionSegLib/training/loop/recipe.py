@@ -105,8 +105,11 @@ class TrainingRecipe(Recipe):
     intensity: float = 1.0
     geometry: float = 1.0
 
-    # how all the shipped models were made; a fine-tuning recipe can choose, see fine_tuning/recipes.py
+    # a fine-tuning recipe can choose, see fine_tuning/recipes.py, and so can one for a shipped model
     loss: ClassVar[str] = "dice-ce"
+    lesion_by_lesion: ClassVar[float] = (
+        0.0  # part of the lesion-centred patches that draws a lesion, not a voxel
+    )
     schedule: ClassVar[str] = "cosine"
     activation: ClassVar[str] = "sigmoid"
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
 from MSLesionSegLib.training.examples.example import Example
@@ -98,8 +100,27 @@ def patch_places(example: Example, recipe: TrainingRecipe, rng: np.random.Genera
         if rng.random() < share:
             places = example.array(name)
             if len(places):
+                if (
+                    name == "lesion_index"
+                    and recipe.lesion_by_lesion
+                    and rng.random() < recipe.lesion_by_lesion
+                ):
+                    return one_lesion(example, rng)
                 return places
     return example.array("brain_index")
+
+
+def one_lesion(example: Example, rng: np.random.Generator) -> np.ndarray:
+    """Flat indices of the voxels of one lesion, each of which is as likely as any other, however small."""
+    numbers = _lesion_numbers(example)
+    return example.array("lesion_index")[numbers == rng.choice(np.unique(numbers))]
+
+
+@lru_cache(maxsize=512)
+def _lesion_numbers(example: Example) -> np.ndarray:
+    """The lesion, from 1 on, that each voxel of ``lesion_index`` belongs to."""
+    lesions = example.array("label") > 127
+    return ndimage.label(lesions, np.ones((3, 3, 3)))[0].ravel()[example.array("lesion_index")]
 
 
 def near(place: int, shape: tuple[int, ...], patch: int, rng: np.random.Generator) -> np.ndarray:

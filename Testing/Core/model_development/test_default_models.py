@@ -22,6 +22,8 @@ def work(tmp_path):
         "synthetic-ms": ["sub-ms00000"],
         "synthetic-healthy": ["sub-healthy00000"],
         "synthetic-other": ["sub-other00000"],
+        "synthetic-map-ms": ["sub-ms01"],
+        "synthetic-map-healthy": ["sub-healthy01"],
         "brats": ["sub-00000000"],
     }
     for site in REAL_MS:

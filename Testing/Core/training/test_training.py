@@ -13,7 +13,7 @@ from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.training.examples.example import fingerprint, read_examples, write_example
 from MSLesionSegLib.training.loop import loop
-from MSLesionSegLib.training.loop.losses import dice_cross_entropy
+from MSLesionSegLib.training.loop.losses import dice_cross_entropy, get_loss, lesion_dice
 from MSLesionSegLib.training.loop.recipe import RECIPES, TrainingRecipe
 from MSLesionSegLib.training.patches.patches import PatchSource, change_intensity, thick_slices
 
@@ -237,6 +237,34 @@ def test_the_learning_rate_warms_up_and_falls_to_zero():
     rates = [loop.learning_rate(recipe, step) for step in range(100)]
     assert rates[0] == pytest.approx(0.1) and max(rates) == pytest.approx(1.0, abs=0.01)
     assert rates[-1] < 0.01 and rates[10:] == sorted(rates[10:], reverse=True)
+
+
+def test_a_missed_lesion_costs_the_same_however_small_it_is():
+    label = torch.zeros(2, 1, 24, 24, 24)
+    label[0, 0, 2:4, 2:4, 2:4] = 1
+    label[0, 0, 12:22, 12:22, 12:22] = 1
+    without_small, without_large = label.clone(), label.clone()
+    without_small[0, 0, 2:4, 2:4, 2:4] = 0
+    without_large[0, 0, 12:22, 12:22, 12:22] = 0
+    assert lesion_dice(label, label) == 0
+    # one of two is missed; the 1 of smoothing forgives a little more of a small one
+    assert float(lesion_dice(without_small, label)) == pytest.approx(0.5 * (1 - 1 / 9))
+    assert float(lesion_dice(without_large, label)) == pytest.approx(0.5 * (1 - 1 / 1001))
+
+
+def test_a_false_mark_counts_against_the_lesion_that_is_nearest():
+    label = torch.zeros(1, 1, 24, 24, 24)
+    label[0, 0, 2:4, 2:4, 2:4] = 1
+    label[0, 0, 20:22, 20:22, 20:22] = 1
+    marked = label.clone()
+    marked[0, 0, 6:8, 2:4, 2:4] = 1
+    assert float(lesion_dice(marked, label)) == pytest.approx(0.5 * (1 - 17 / 25))
+
+
+def test_without_lesions_the_lesion_wise_loss_is_that_of_voxels_alone():
+    torch.manual_seed(0)
+    logits, label = torch.randn(1, 1, 12, 12, 12), torch.zeros(1, 1, 12, 12, 12)
+    assert get_loss("lesion-dice-ce", "sigmoid")(logits, label) == dice_cross_entropy(logits, label)
 
 
 def test_the_loss_is_0_for_a_perfect_and_high_for_an_inverted_prediction():
