@@ -11,7 +11,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.commands import cases, models, replay, segment
 from MSLesionSegLib.commands.batch import batch
 from MSLesionSegLib.commands.demo import demo
-from MSLesionSegLib.commands.dicom import dicom
+from MSLesionSegLib.commands.dicom import dicom, pacs
 from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.new_lesions import segment_new
 from MSLesionSegLib.commands.pretrain import pretrain
@@ -36,6 +36,7 @@ app.add_typer(cases.app, name="cases")
 app.add_typer(dicom.app, name="dicom")
 app.add_typer(study.app, name="study")
 app.command()(batch)
+app.add_typer(pacs.app, name="pacs")
 app.add_typer(replay.app, name="replay")
 app.command()(demo)
 app.command()(evaluate)

@@ -52,3 +52,9 @@ class MissingPackageError(MSLesionSegError):
     """A package that this job needs is not installed."""
 
     code = "package"
+
+
+class PacsError(MSLesionSegError):
+    """An archive of images cannot be reached, refuses, or answers wrongly."""
+
+    code = "pacs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from MSLesionSegLib.synthesis.patient import SyntheticPatient
 from phantoms.phantom import Head, centred, make_head
 from phantoms.synthetic_heads import THICK, shared_patient
+from support.orthanc import MISSING, Orthanc, orthanc_at
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +75,15 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory, head: Head) -> Path:
     )
     save_model(folder, network, card)
     return folder
+
+
+@pytest.fixture(scope="session")
+def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    """A real archive, shared by the tests of this process."""
+    if MISSING:
+        pytest.skip(MISSING)
+    with orthanc_at(tmp_path_factory.mktemp("orthanc")) as archive:
+        yield archive
 
 
 @pytest.fixture
