@@ -33,7 +33,7 @@ def read_config(file: Path) -> Sections:
         raise SettingsError(f"{file} is missing. docs/dicom.md shows how the nodes are named in it.")
     if os.name == "posix" and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise SettingsError(f"Others than its owner may see or change {file}: chmod 600 '{file}'")
-    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    parser = configparser.ConfigParser(interpolation=None, default_section="", inline_comment_prefixes="#")
     try:
         parser.read_string(file.read_text(encoding="utf-8"))
     except (configparser.Error, UnicodeDecodeError) as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -41,6 +43,22 @@ def test_archives_are_found_by_their_names(write_config):
         "move",
     )
     assert (hospital.timeout_s, hospital.tls, cloud.user) == (12.5, False, "reader")
+
+
+def test_the_example_of_the_documentation_is_understood(write_config, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "pacs").mkdir()
+    for name in ("hospital-ca.pem", "here.pem", "here.key"):
+        (tmp_path / "pacs" / name).touch()
+    page = (Path(__file__).parents[3] / "docs" / "dicom.md").read_text(encoding="utf-8")
+    sections = read_config(write_config(re.search(r"```ini\n(.*?)```", page, re.DOTALL).group(1)))
+    hospital, cloud = find_node(sections, "hospital"), find_node(sections, "cloud")
+    assert (hospital.retrieve, hospital.timeout_s, hospital.key) == (
+        "get",
+        60,
+        tmp_path / "pacs" / "here.key",
+    )
+    assert cloud.url == "https://pacs.example.org/dicom-web"
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other permissions")
