@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from MSLesionSegLib.commands.options import Events, JobOptions, LesionLabel, takes_options
+from MSLesionSegLib.commands.options import Events, JobOptions, LesionLabel, Series, takes_options
 from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
@@ -68,15 +68,21 @@ def cases_add(
     followup: Annotated[Path | None, typer.Option(help="Follow-up FLAIR (new).")] = None,
     pre: Annotated[Path | None, typer.Option(help="T1 before gadolinium (enhancing).")] = None,
     post: Annotated[Path | None, typer.Option(help="T1 after gadolinium (enhancing).")] = None,
+    series: Series = None,
 ) -> None:
     """Add a corrected examination, without names; a second correction of the same scans becomes a new version."""
     given = {"flair": flair, "baseline": baseline, "followup": followup, "pre": pre, "post": post}
 
     def work(job: Job) -> AddedCase:
         from MSLesionSegLib.cases.adding import AddRequest, add_case
+        from MSLesionSegLib.imaging.dicom.inputs import found_scans
+        from MSLesionSegLib.tasks import get_task
 
         images = {name: path for name, path in given.items() if path is not None}
-        return add_case(AddRequest(folder=cases, images=images, **options.given), job)
+        with found_scans(get_task(options.task), images, series or ()) as found:
+            for remark in found.remarks:
+                job.warning(remark.code, remark.sentence)
+            return add_case(AddRequest(folder=cases, images=found.paths, **options.given), job)
 
     def describe(added: AddedCase) -> dict[str, Any]:
         return {**added.case.summary(), "stored": added.stored}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import FlairModel, SegmentOptions, takes_options
+from MSLesionSegLib.commands.options import FlairModel, SegmentOptions, Series, takes_options
 from MSLesionSegLib.commands.running import new_table, print_table
 from MSLesionSegLib.commands.segment import MOST_ROWS, run_task
 
@@ -49,12 +49,16 @@ class PairOptions(SegmentOptions):
 def segment_new(
     options: PairOptions,
     baseline: Annotated[
-        Path, typer.Option(help="Earlier FLAIR: NIfTI, NRRD or FreeSurfer file, or a DICOM folder.")
+        Path,
+        typer.Option(
+            help="Earlier FLAIR: a file, or a DICOM series or study; a folder with both studies may be given twice."
+        ),
     ],
     followup: Annotated[Path, typer.Option(help="Later FLAIR of the same patient.")],
+    series: Series = None,
 ) -> None:
     """New, enlarged, shrunken and vanished lesions between two FLAIRs."""
-    run_task("new", {"baseline": baseline, "followup": followup}, options, print_pair)
+    run_task("new", {"baseline": baseline, "followup": followup}, series, options, print_pair)
 
 
 def print_pair(result: SegmentationResult) -> None:

@@ -34,6 +34,13 @@ MinPeak = Annotated[
     ),
 ]
 BrainMask = Annotated[Path | None, typer.Option(help="Brain mask on the grid of the scan (default: found).")]
+Series = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Which DICOM series to take: number, UID or description; of several scans with the scan's name before "
+        "it, such as pre=4; can be repeated (default: found by what the series are)."
+    ),
+]
 LesionLabel = Annotated[
     str | None,
     typer.Option(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import BrainMask, Mirroring, SegmentOptions, takes_options
+from MSLesionSegLib.commands.options import BrainMask, Mirroring, SegmentOptions, Series, takes_options
 from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
@@ -34,11 +34,16 @@ class OneSessionOptions(SegmentOptions):
 def segment_flair(
     options: OneSessionOptions,
     flair: Annotated[
-        Path, typer.Option(help="FLAIR: NIfTI, NRRD or FreeSurfer file, or a folder with one DICOM series.")
+        Path,
+        typer.Option(
+            help="FLAIR: NIfTI, NRRD or FreeSurfer file, or a folder with a DICOM series or study, a DICOMDIR or a "
+            "zip file."
+        ),
     ],
+    series: Series = None,
 ) -> None:
     """All white-matter lesions on one FLAIR."""
-    run_task("flair", {"flair": flair}, options, print_lesions)
+    run_task("flair", {"flair": flair}, series, options, print_lesions)
 
 
 @app.command("enhancing")
@@ -46,33 +51,44 @@ def segment_flair(
 def segment_enhancing(
     options: OneSessionOptions,
     pre: Annotated[
-        Path, typer.Option(help="T1 before gadolinium: a file, or a folder with one DICOM series.")
+        Path,
+        typer.Option(
+            help="T1 before gadolinium: a file, or a DICOM series or study, which may be the same for all scans."
+        ),
     ],
     post: Annotated[Path, typer.Option(help="T1 after gadolinium; the results lie on its grid.")],
     flair: Annotated[
         Path | None, typer.Option(help="FLAIR of the session: foci that it does not show are marked.")
     ] = None,
+    series: Series = None,
 ) -> None:
     """Enhancing lesions on T1 before and after gadolinium."""
-    run_task("enhancing", {"pre": pre, "post": post, "flair": flair}, options, print_lesions)
+    run_task("enhancing", {"pre": pre, "post": post, "flair": flair}, series, options, print_lesions)
 
 
 def run_task(
     task: str,
     inputs: Mapping[str, Path | None],
+    series: Sequence[str] | None,
     options: SegmentOptions,
     show: Callable[[SegmentationResult], None],
 ) -> None:
-    """Run a task of the task table as a job; inputs that are None are not given."""
+    """Run a task of the task table as a job; inputs that are None are not given.
+
+    ``series`` names DICOM series, see :func:`~MSLesionSegLib.imaging.dicom.inputs.found_scans`.
+    """
     from MSLesionSegLib.segmentation.request import SegmentRequest, expected_stages
 
     given = {name: path for name, path in inputs.items() if path is not None}
     request = SegmentRequest(task, given, **options.given)
 
     def work(job: Job) -> SegmentationResult:
+        from MSLesionSegLib.imaging.dicom.inputs import found_scans
         from MSLesionSegLib.segmentation.segment import segment
+        from MSLesionSegLib.tasks import get_task
 
-        return segment(request, job)
+        with found_scans(get_task(task), given, series or ()) as found:
+            return segment(replace(request, inputs=found.paths, remarks=found.remarks), job)
 
     run(f"segment {task}", work, expected_stages(request), describe_segmentation, options, show=show)
 

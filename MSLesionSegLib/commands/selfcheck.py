@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import Device, FlairModel, JobOptions, ModelOption, takes_options
+from MSLesionSegLib.commands.options import Device, FlairModel, JobOptions, ModelOption, Series, takes_options
 from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 @takes_options
 def selfcheck(
     options: JobOptions,
-    flair: Annotated[Path, typer.Option(help="A FLAIR of your scanner: file or DICOM folder.")],
+    flair: Annotated[Path, typer.Option(help="A FLAIR of your scanner: a file, or a DICOM series or study.")],
+    series: Series = None,
     model: ModelOption = None,
     flair_model: FlairModel = None,
     device: Device = "auto",
@@ -29,8 +30,14 @@ def selfcheck(
 
     def work(job: Job) -> SelfCheck:
         from MSLesionSegLib.evaluation.selfcheck import self_check
+        from MSLesionSegLib.imaging.dicom.inputs import found_scans
+        from MSLesionSegLib.tasks import get_task
 
-        return self_check(flair, job, model=model, flair_model=flair_model, device=device, seed=seed)
+        with found_scans(get_task("flair"), {"flair": flair}, series or ()) as found:
+            for remark in found.remarks:
+                job.warning(remark.code, remark.sentence)
+            scan = found.paths["flair"]
+            return self_check(scan, job, model=model, flair_model=flair_model, device=device, seed=seed)
 
     from MSLesionSegLib.segmentation.stages import selfcheck_stages
 

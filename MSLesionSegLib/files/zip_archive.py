@@ -65,12 +65,19 @@ def write_zip(archive: Path, contents: Iterable[tuple[str, Path | bytes]]) -> No
 
 
 @contextlib.contextmanager
-def open_zip(archive: Path, refusal: type[MSLesionSegError]) -> Iterator[zipfile.ZipFile]:
+def open_zip(
+    archive: Path,
+    refusal: type[MSLesionSegError],
+    kind: str = "an archive of MSLesionSeg",
+    most_growth: int = _MOST_GROWTH,
+) -> Iterator[zipfile.ZipFile]:
     """A zip file to read; whatever is wrong with it, also within the ``with`` block, becomes a sentence.
 
     Args:
         archive: the file.
         refusal: kind of the error for a file that is missing, damaged, or far larger than it looks.
+        kind: what it should be.
+        most_growth: how often larger than the file what is in it may be, beyond some megabytes.
 
     Raises:
         MSLesionSegError: of the kind ``refusal``; OutputError: what is unpacked cannot be written.
@@ -78,18 +85,16 @@ def open_zip(archive: Path, refusal: type[MSLesionSegError]) -> Iterator[zipfile
     try:
         with zipfile.ZipFile(archive) as packed:
             unpacked = sum(entry.file_size for entry in packed.infolist())
-            if unpacked > _MOST_GROWTH * archive.stat().st_size + _MOST_SMALL:
+            if unpacked > most_growth * archive.stat().st_size + _MOST_SMALL:
                 raise refusal(
-                    f"{archive.name} is refused: it would grow to {unpacked / 1e9:.1f} GB when it is unpacked, which "
-                    "no archive of MSLesionSeg does."
+                    f"{archive.name} is refused: it would grow to {unpacked / 1e9:.1f} GB when it is unpacked, as "
+                    f"{kind} never does."
                 )
             yield packed
     except FileNotFoundError:
         raise refusal(f"{archive} was not found. Check the name and the folder.") from None
     except _DAMAGED as error:
-        raise refusal(
-            f"{archive.name} is damaged or not an archive of MSLesionSeg. Copy it again."
-        ) from error
+        raise refusal(f"{archive.name} is damaged or not {kind}. Copy it again.") from error
     except OSError as error:
         raise OutputError(f"{archive.name} cannot be unpacked ({error.strerror or error}).") from error
 
@@ -160,7 +165,7 @@ def unpack_folder(archive: Path, folder: Path, kind: str) -> dict[str, Any]:
                 )
             if facts["bytes"] != entries[name].file_size:
                 raise _other_than_said(archive, name)
-        _check_room(archive, folder, sum(entry.file_size for entry in entries.values()))
+        check_room(archive, folder, sum(entry.file_size for entry in entries.values()))
         for name, facts in wanted.items():
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -175,7 +180,12 @@ def _other_than_said(archive: Path, name: str) -> SettingsError:
     )
 
 
-def _check_room(archive: Path, folder: Path, wanted: int) -> None:
+def check_room(archive: Path, folder: Path, wanted: int) -> None:
+    """Make sure that an archive's ``wanted`` bytes fit on the disk of ``folder``.
+
+    Raises:
+        OutputError: they do not.
+    """
     free = shutil.disk_usage(folder).free
     if wanted > free:
         raise OutputError(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.device import check_device
@@ -28,7 +29,7 @@ class SegmentRequest:
 
     Attributes:
         task: a row of the task table, e.g. ``flair``.
-        inputs: scan file (or DICOM folder) by input name, e.g. ``{"flair": Path(...)}``.
+        inputs: scan file (or folder with one DICOM series) by input name, e.g. ``{"flair": Path(...)}``.
         output: folder to make.
         model: name of a stored model, or a model folder.
         device: ``auto``, ``cpu`` or ``cuda``.
@@ -45,6 +46,7 @@ class SegmentRequest:
         previous: of two visits: folder of an earlier comparison whose follow-up is now the baseline, or its numbered
             lesions; lesions keep their ids.
         force: of two visits: give counts although the scans cannot be compared.
+        remarks: what was noticed when the scans were chosen; told, and written into the result.
     """
 
     task: str
@@ -63,6 +65,7 @@ class SegmentRequest:
     registration: str = DEFAULT_REGISTRATION
     previous: Path | None = None
     force: bool = False
+    remarks: Sequence[InputWarning] = ()
 
 
 def check_request(request: SegmentRequest) -> Task:

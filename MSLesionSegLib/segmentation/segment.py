@@ -77,7 +77,7 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
         for entry in task.inputs
         if entry.name in request.inputs
     }
-    for finding in (finding for scan in scans.values() for finding in scan.findings):
+    for finding in (*request.remarks, *(finding for scan in scans.values() for finding in scan.findings)):
         watch.warning(finding.code, finding.sentence)
 
     watch.stage(stages.MODEL)
@@ -103,7 +103,7 @@ def _write(run: Run, found: FoundLesions) -> SegmentationResult:
         models={role: model.card for role, model in run.models.items()},
         settings=run.settings,
         counts=found.counts or {},
-        remarks=found.remarks,
+        remarks=(*request.remarks, *found.remarks),
         files=names,
     ) | dict(found.facts)
     with result_folder.staged(request.output, task.name, overwrite=request.overwrite) as folder:
@@ -124,7 +124,11 @@ def _write(run: Run, found: FoundLesions) -> SegmentationResult:
         counts=found.counts,
         settings=dict(run.settings),
         model=run.models["model"].card.name,
-        findings=(*(finding for scan in run.scans.values() for finding in scan.findings), *found.remarks),
+        findings=(
+            *request.remarks,
+            *(finding for scan in run.scans.values() for finding in scan.findings),
+            *found.remarks,
+        ),
         timings=manifest["timings_s"],
         checks=found.checks,
     )

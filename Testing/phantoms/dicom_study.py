@@ -64,6 +64,13 @@ class Study:
         def edit(item: Dataset, index: int = 0) -> None:
             item.StudyInstanceUID, item.FrameOfReferenceUID = self.uid, self.frame_of_reference
             item.PatientName, item.PatientID, item.StudyDate = self.patient, self.patient_id, self.date
+            item.PatientBirthDate, item.PatientSex, item.StudyTime, item.StudyID = (
+                "19800229",
+                "F",
+                "080000",
+                "1",
+            )
+            item.AccessionNumber, item.ReferringPhysicianName = "secret-acc-1", "Referrer^Secret"
             item.AcquisitionDate, item.AcquisitionTime = self.date, f"{8 + number:02d}0000"
             item.SeriesNumber, item.SeriesDescription, item.ImageType = (
                 number,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,49 +11,100 @@ import typer
 
 from MSLesionSegLib.commands.options import Events, JobOptions
 from MSLesionSegLib.commands.running import new_table, print_table, run
+from MSLesionSegLib.errors import ImageError, MSLesionSegError
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
+    from MSLesionSegLib.imaging.dicom.choice import Chosen
     from MSLesionSegLib.imaging.dicom.study import SeriesInfo
 
 
+@dataclass(frozen=True)
+class _Listing:
+    """Series in their order, and what would be taken of each study, by role: a series, or why none."""
+
+    series: tuple[SeriesInfo, ...]
+    proposed: tuple[dict[str, Chosen | str], ...]
+
+
 def dicom_list(
-    path: Annotated[Path, typer.Argument(help="Folder with a study, or with many patients.")],
+    path: Annotated[
+        Path, typer.Argument(help="Folder with a study or with many patients, a DICOMDIR or a zip file.")
+    ],
     events: Events = False,
 ) -> None:
     """The series of DICOM studies, and what each is. Shows descriptions and dates, which are the patient's data."""
 
-    def work(job: Job) -> tuple[SeriesInfo, ...]:
+    def work(job: Job) -> _Listing:
+        from MSLesionSegLib.imaging.dicom.media import is_media, opened_media
         from MSLesionSegLib.imaging.dicom.study import list_series
 
-        return list_series(path)
+        if not is_media(path):
+            raise ImageError(f"{path.name} holds no DICOM studies. Give a folder, a DICOMDIR or a zip file.")
+        with opened_media(path) as folder:
+            series = list_series(folder)
+        if not series:
+            raise ImageError(
+                f"{path.name} holds no DICOM images. Give a folder, a DICOMDIR or a zip file with some."
+            )
+        return _Listing(series, tuple(map(_proposed, _studies(series))))
 
     run("dicom list", work, {"read headers": 1.0}, _describe, JobOptions(events=events), show=_print)
 
 
-def _describe(found: tuple[SeriesInfo, ...]) -> dict[str, Any]:
-    fields = [asdict(series) for series in found]
+def _studies(series: Sequence[SeriesInfo]) -> list[list[SeriesInfo]]:
+    found: dict[tuple[str, str], list[SeriesInfo]] = {}
+    for one in series:
+        found.setdefault((one.patient, one.study_uid), []).append(one)
+    return list(found.values())
+
+
+def _proposed(study: list[SeriesInfo]) -> dict[str, Chosen | str]:
+    from MSLesionSegLib.imaging.dicom.choice import choose
+    from MSLesionSegLib.tasks import TASKS
+
+    roles = dict.fromkeys(scan.suffix for task in TASKS.values() for scan in task.inputs)
+    taken: dict[str, Chosen | str] = {}
+    for role in roles:
+        if any(series.role == role for series in study):
+            try:
+                taken[role] = choose("the study", study, role)
+            except MSLesionSegError as error:
+                taken[role] = str(error)
+    return taken
+
+
+def _describe(found: _Listing) -> dict[str, Any]:
+    fields = [asdict(series) for series in found.series]
     return {
-        "series": [{**field, "files": [str(file.absolute()) for file in field["files"]]} for field in fields]
+        "series": [{**one, "files": [str(file.absolute()) for file in one["files"]]} for one in fields],
+        "proposed": [
+            {role: one.series.series_uid for role, one in study.items() if not isinstance(one, str)}
+            for study in found.proposed
+        ],
     }
 
 
-def _print(found: tuple[SeriesInfo, ...]) -> None:
+def _print(found: _Listing) -> None:
     from MSLesionSegLib.imaging.dicom.role import TITLES
 
-    patients = list(dict.fromkeys(series.patient for series in found))
-    studies = list(dict.fromkeys((series.patient, series.study_uid) for series in found))
+    patients = list(dict.fromkeys(series.patient for series in found.series))
     table = new_table("Patient", "Study", "Date", "No.", "What it is", "Images", "mm", "Description", "Why")
-    for series in found:
-        table.add_row(
-            str(1 + patients.index(series.patient)),
-            str(1 + studies.index((series.patient, series.study_uid))),
-            series.date,
-            "" if series.number is None else str(series.number),
-            TITLES[series.role],
-            str(series.images),
-            " x ".join(f"{edge:.2g}" for edge in series.voxel_mm or ()),
-            series.description,
-            series.reason,
-        )
+    for number, study in enumerate(_studies(found.series), start=1):
+        for series in study:
+            table.add_row(
+                str(1 + patients.index(series.patient)),
+                str(number),
+                series.date,
+                "" if series.number is None else str(series.number),
+                TITLES[series.role],
+                str(series.images),
+                " x ".join(f"{edge:.2g}" for edge in series.voxel_mm or ()),
+                series.description,
+                series.reason,
+            )
     print_table(table)
+    for number, taken in enumerate(found.proposed, start=1):
+        for role, one in taken.items():
+            told = one if isinstance(one, str) else f"number {one.series.number}, {one.reason}"
+            typer.echo(f"Study {number}: {TITLES[role]}: {told}")

@@ -13,7 +13,7 @@ from MSLesionSegLib.imaging.dicom.frames import frame_value
 
 Role = Literal["FLAIR", "T1w", "ce-gadolinium_T1w", "localizer", "derived", "other"]
 # the first three are called as in BIDS, as the inputs of the task table are
-TITLES: dict[Role, str] = {
+TITLES: dict[str, str] = {
     "FLAIR": "FLAIR",
     "T1w": "T1",
     "ce-gadolinium_T1w": "T1 after contrast",
@@ -145,7 +145,7 @@ def _before_or_after(header: pydicom.Dataset, names: str, reason: str) -> Series
 
 
 def _shown(what: str, milliseconds: float | None) -> str:
-    return "" if milliseconds is None else f"{what} {milliseconds:.3g} ms"
+    return "" if milliseconds is None else f"{what} {round(milliseconds, 1):g} ms"
 
 
 def _within(value: float, limits: tuple[float, float]) -> bool:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pydicom
 
-from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.dicom.frames import frame_value
 from MSLesionSegLib.imaging.dicom.headers import quiet, read_header
 from MSLesionSegLib.imaging.dicom.role import Role, role_of
@@ -56,12 +55,9 @@ class SeriesInfo:
 
 
 def list_series(folder: Path) -> tuple[SeriesInfo, ...]:
-    """All series of images in a folder and the folders within, by patient, date, study and number.
+    """All series of images in a folder and the folders within, by patient, date, study and number; may be none.
 
     What is no DICOM image is passed over, and so are hidden files and links to folders.
-
-    Raises:
-        ImageError: there is none at all.
     """
     found: dict[tuple[str, str, str], dict[Path, pydicom.Dataset]] = {}
     with quiet():
@@ -75,11 +71,6 @@ def list_series(folder: Path) -> tuple[SeriesInfo, ...]:
                 )
                 found.setdefault(key, {})[path] = header
         series = [_info(key, headers) for key, headers in found.items()]
-    if not series:
-        raise ImageError(
-            f"The folder {folder.name or folder} holds no DICOM images, nor do the folders within. Give a folder "
-            "with a series, a study or several."
-        )
     return tuple(sorted(series, key=_order))
 
 

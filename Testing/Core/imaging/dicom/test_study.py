@@ -10,7 +10,6 @@ from pydicom.dataset import Dataset
 from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
-from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.dicom.role import TITLES, role_of
 from MSLesionSegLib.imaging.dicom.study import list_series
 from phantoms.dicom_files import write_dicom
@@ -114,10 +113,9 @@ def test_one_identifier_used_for_series_of_two_patients_makes_two_series(tmp_pat
     assert len(list_series(tmp_path)) == 2
 
 
-def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ImageError, match="empty holds no DICOM images, nor do the folders within"):
-        list_series(tmp_path / "empty")
+def test_a_folder_without_images_has_no_series(tmp_path: Path) -> None:
+    (tmp_path / "README.txt").write_text("no image")
+    assert list_series(tmp_path) == ()
 
 
 def test_the_command_lists_what_there_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +126,12 @@ def test_the_command_lists_what_there_is(tmp_path: Path, monkeypatch: pytest.Mon
     for title in TITLES.values():
         assert title in done.output
     assert "inversion time 1650 ms" in done.output
+    assert "Study 1: FLAIR: number 3, the only FLAIR" in done.output
+    assert "Study 1: T1 after contrast: number 6" in done.output
     done = CliRunner().invoke(app, ["dicom", "list", str(folder), "--events"])
     (result,) = [event for event in map(json.loads, done.output.splitlines()) if event["event"] == "result"]
     assert [series["role"] for series in result["series"]][2] == "FLAIR"
     assert len(result["series"][2]["files"]) == 4
+    assert result["proposed"][0]["FLAIR"] == result["series"][2]["series_uid"]
+    done = CliRunner().invoke(app, ["dicom", "list", str(tmp_path / "study/SER00003/0001.dcm")])
+    assert done.exit_code == 1 and "Give a folder, a DICOMDIR or a zip file" in done.output
