@@ -17,6 +17,15 @@ from MSLesionSegLib.imaging.formats import without_ending
 
 MANIFEST = "result.json"
 PROGRAM = "mslesionseg"
+DICOM_FOLDER = "dicom"
+DICOM_FILES = {
+    "segmentation": "segmentation.dcm",
+    "probability": "probability.dcm",
+    "structured_report": "report_sr.dcm",
+    "pdf": "report.pdf",
+    "encapsulated_pdf": "report_pdf.dcm",
+    "registration": "registration.dcm",
+}
 _LONGEST_STEM = 180  # the longest output name has 43 characters more
 _ANOTHER_OUTPUT = "Choose another output folder."
 
@@ -140,13 +149,22 @@ def _check_existing(folder: Path, task: str, overwrite: bool, inputs: Sequence[P
         if absolute(path).is_relative_to(folder):
             raise OutputError(f"The input {path} lies in {folder}, which would be replaced. Move it first.")
     own = [MANIFEST, *manifest["files"].values()]
-    foreign = [path.name for path in found if path.name not in own or path.is_dir()]
+    foreign = [
+        path.name for path in found if (path.name not in own or path.is_dir()) and not _is_export(path)
+    ]
     if foreign:
         more = f" and {len(foreign) - 3} more" if len(foreign) > 3 else ""
         raise OutputError(
             f"{folder} holds files beside its result, which would be lost: {', '.join(foreign[:3])}{more}. "
             "Move them first, or give another output folder."
         )
+
+
+def _is_export(path: Path) -> bool:
+    """Whether a folder within a result holds nothing but what was written of it as DICOM."""
+    if path.name != DICOM_FOLDER or not path.is_dir():
+        return False
+    return all(each.name in DICOM_FILES.values() and each.is_file() for each in path.iterdir())
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

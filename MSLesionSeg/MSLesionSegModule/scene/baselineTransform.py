@@ -4,32 +4,11 @@ A scan may belong to several comparisons, as the follow-up of one and the baseli
 put somewhere is moved again; a transform that a person gave a scan stays.
 """
 
-from pathlib import Path
-
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 _OURS = "MSLesionSeg.Placing"  # attribute of transforms that this module made
-
-
-def linearMatrix(path: Path) -> np.ndarray | None:
-    """The matrix (RAS, mm, baseline to follow-up) of the core's transform file; None if it is not linear."""
-    import SimpleITK as sitk
-
-    transform = sitk.ReadTransform(str(path))
-    lps = np.diag([-1.0, -1.0, 1.0])
-
-    def mapped(points: np.ndarray) -> np.ndarray:
-        return np.array([transform.TransformPoint(point.tolist()) for point in points @ lps]) @ lps
-
-    origin = mapped(np.zeros((1, 3)))[0]
-    matrix = np.eye(4)
-    matrix[:3, :3] = (mapped(100.0 * np.eye(3)) - origin).T / 100.0
-    matrix[:3, 3] = origin
-    probes = np.array([[60.0, -45.0, 30.0], [-50.0, 70.0, -40.0], [35.0, 20.0, 65.0]])
-    linear = np.allclose(probes @ matrix[:3, :3].T + origin, mapped(probes), atol=1e-2)
-    return matrix if linear else None
 
 
 def addPlacing(matrix: np.ndarray, name: str):

@@ -11,6 +11,7 @@ from slicer.i18n import tr as _
 
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.imaging.linear_transform import linear_matrix
 from MSLesionSegLib.tasks import TASKS
 
 from . import baselineTransform, segments, volumes
@@ -71,7 +72,7 @@ def loading(
     volumeNode = nodes[task.reviewed_on]
     added: list[Any] = []
     places = {node: node.GetTransformNodeID() for node in nodes.values()}
-    matrix = baselineTransform.linearMatrix(files["transform"]) if "transform" in files else None
+    matrix = linear_matrix(files["transform"]) if "transform" in files else None
     # of what lies in the baseline's space it could not be told where it is
     left = (REGIONS, SUBTRACTION, EARLIER) if "transform" in files and matrix is None else ()
     try:

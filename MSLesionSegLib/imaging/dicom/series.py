@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 import pydicom
 
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.checks import scan_checks
 from MSLesionSegLib.imaging.dicom.frames import Frame, frame_value, frames_of
 from MSLesionSegLib.imaging.dicom.headers import (
@@ -73,6 +74,15 @@ def open_dicom(folder: Path) -> StoredVolume:
         stored, scaling, sha256 = _read(name, frames)
     files = tuple(file.resolve() for file in series.headers)
     return StoredVolume(stored, *scaling, affine, None, sha256, dicom_files=files)
+
+
+def series_sha256(files: Iterable[Path]) -> str:
+    """SHA-256 of the bytes of a series' files, independent of their names, as :func:`open_dicom` gives it."""
+    return _together(map(file_sha256, files))
+
+
+def _together(digests: Iterable[str]) -> str:
+    return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
 
 
 def series_uid(files: Sequence[Path]) -> str:
@@ -176,7 +186,7 @@ def _read(name: str, frames: list[Frame]) -> tuple[np.ndarray, tuple[float, floa
             raise _damaged(name) from None
         if len(slices) != len(pixels[file]):
             raise _damaged(name)
-    sha256 = hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
+    sha256 = _together(digests)
     planes = [pixels[frame.file][frame.index].T for frame in frames]
     scalings = {frame.scaling for frame in frames}
     if len(scalings) == 1:

@@ -17,6 +17,7 @@ FLOORS = (
     "studies",
     "training",
     "cases",
+    "dicom",
     "review",
     "evaluation",
     "segmentation",

@@ -1,0 +1,170 @@
+"""A result written as DICOM: segmentation, measurements, page and registration of its study."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.dicom.source_files import source_files
+from MSLesionSegLib.errors import OutputError, SettingsError
+from MSLesionSegLib.files.atomic import atomic_folder, output_errors
+from MSLesionSegLib.files.file_names import absolute
+from MSLesionSegLib.imaging.linear_transform import linear_matrix
+from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.segmentation.result_folder import DICOM_FILES, DICOM_FOLDER, read_manifest
+from MSLesionSegLib.tasks import get_task
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from MSLesionSegLib.dicom.source_series import SourceSeries
+
+STAGE = "write DICOM"
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """Which result to write, and what of it.
+
+    Attributes:
+        result: folder of the result.
+        output: folder to make; ``dicom`` within the result when None. One that an export has made is replaced.
+        sources: folder with the series of an input, by its name, where it is not where the result was made on it.
+        reviewed: numbered lesions as a person has reviewed them, on the voxels of the reviewed scan.
+        probability: write the probability as a fractional segmentation too.
+    """
+
+    result: Path
+    output: Path | None = None
+    sources: Mapping[str, Path] = field(default_factory=dict)
+    reviewed: Path | None = None
+    probability: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """That is made."""
+        return absolute(self.output or self.result / DICOM_FOLDER)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The files of an export by what they are, such as ``segmentation``, and how many lesions they hold."""
+
+    folder: Path
+    files: dict[str, Path]
+    lesions: int
+
+
+def export_result(request: ExportRequest, progress: Progress) -> Exported:
+    """Write a result as DICOM, all files or none.
+
+    There is no segmentation where there are no lesions, since it needs a segment, and no registration where it is not
+    linear or the baseline was no DICOM series.
+
+    Raises:
+        MSLesionSegError: no result, one whose counts are withheld, its series cannot be found, a package is missing,
+            or nothing can be written there.
+    """
+    from MSLesionSegLib.dicom.source_series import read_series, writing_packages
+
+    manifest = _manifest(request.result)
+    _check_free(request.folder)
+    task = get_task(manifest["task"])
+    progress.stage(STAGE)
+    with writing_packages():
+        from MSLesionSegLib.dicom.exported import read_exported
+        from MSLesionSegLib.segmentation.report.pdf import write_pdf
+    files, since = source_files(request.result, manifest, request.sources)
+    if task.reviewed_on not in files:
+        raise SettingsError(
+            f"The DICOM series of the {task.scan(task.reviewed_on).title} was not found: the result was made on "
+            f"another file, or the series was moved. Give its folder with --source {task.reviewed_on}=FOLDER."
+        )
+    series = {name: read_series(found) for name, found in files.items()}
+    own = series[task.reviewed_on]
+    result = read_exported(request.result, manifest, own, since, request.reviewed)
+    progress.stage(STAGE, 0.3)
+    objects = _objects(request, result, series)
+    with output_errors(request.folder), atomic_folder(request.folder) as work:
+        for role, made in objects.items():
+            made.save_as(work / DICOM_FILES[role], enforce_file_format=True)
+        progress.stage(STAGE, 0.7)
+        pdf = work / DICOM_FILES["pdf"]
+        write_pdf(_page(request, result), pdf, _heading(own.header))
+        from MSLesionSegLib.dicom.encapsulated_pdf import EncapsulatedPDF
+
+        made = EncapsulatedPDF(pdf.read_bytes(), own)
+        made.save_as(work / DICOM_FILES["encapsulated_pdf"], enforce_file_format=True)
+    written = {*objects, "pdf", "encapsulated_pdf"}
+    return Exported(
+        request.folder,
+        {role: request.folder / name for role, name in DICOM_FILES.items() if role in written},
+        len(result.lesions),
+    )
+
+
+def _objects(request: ExportRequest, result: Any, series: Mapping[str, SourceSeries]) -> dict[str, Dataset]:
+    """All objects but the page, by what they are."""
+    from MSLesionSegLib.dicom.registration import SpatialRegistration
+    from MSLesionSegLib.dicom.segmentation import lesion_segmentation, probability_map
+    from MSLesionSegLib.dicom.structured_report import structured_report
+
+    found = lesion_segmentation(result) if result.lesions else None
+    objects: dict[str, Any] = {} if found is None else {"segmentation": found}
+    objects["structured_report"] = structured_report(result, found)
+    named = {role: request.result / name for role, name in result.manifest["files"].items()}
+    if request.probability:
+        probability = nib.Nifti1Image.from_filename(named[result.task.reviewed_file("probability")])
+        objects["probability"] = probability_map(result, np.asarray(probability.dataobj))
+    if result.task.compares and "baseline" in series:
+        matrix = linear_matrix(named["transform"])
+        if matrix is not None:
+            to_lps = np.diag([-1.0, -1.0, 1.0, 1.0])
+            objects["registration"] = SpatialRegistration(
+                to_lps @ matrix @ to_lps, series["baseline"], series["followup"]
+            )
+    return objects
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise SettingsError(
+            f"{folder} is no result of this program. Give the folder that holds a result.json."
+        )
+    if manifest.get("comparability", {}).get("counts") == "withheld":
+        raise SettingsError(
+            "These scans cannot be compared, so the result holds no lesions that could be written."
+        )
+    return manifest
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse a folder that holds anything but an earlier export."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file. Give the name of a folder.")
+    foreign = sorted({path.name for path in folder.glob("*")} - {*DICOM_FILES.values()})
+    if foreign:
+        raise OutputError(
+            f"{folder} holds other files ({foreign[0]}). Give a folder that does not exist yet."
+        )
+
+
+def _page(request: ExportRequest, result: Any) -> str:
+    return (request.result / result.manifest["files"]["report"]).read_text(encoding="utf-8")
+
+
+def _heading(header: Dataset) -> str:
+    """Whose scan it is, for paper: as the series tells it."""
+    date = str(header.StudyDate or "")
+    told = [
+        str(header.PatientName or "").replace("^", " ").split("=")[0].strip(),
+        str(header.PatientBirthDate or ""),
+    ]
+    told += [str(header.PatientID or ""), f"study of {date}" if date else ""]
+    return " · ".join(text for text in told if text)

@@ -1,0 +1,157 @@
+"""What of a result goes into DICOM: its lesions on the voxels of the series, with states, totals and UIDs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from MSLesionSegLib.dicom.source_series import SourceSeries
+from MSLesionSegLib.dicom.tracking import derived_uid
+from MSLesionSegLib.imaging.reading import read_labels
+from MSLesionSegLib.lesions.regions import RegionMap
+from MSLesionSegLib.lesions.table import Lesion, lesion_table
+from MSLesionSegLib.lesions.table_reading import read_followed, read_lesion_table
+from MSLesionSegLib.review.decisions import states_of
+from MSLesionSegLib.tasks import Task, get_task
+
+
+@dataclass(frozen=True)
+class ExportedLesion:
+    """A lesion with its state and the UID by which it is known over all visits."""
+
+    lesion: Lesion
+    state: str
+    tracking_uid: str
+
+    @property
+    def name(self) -> str:
+        return f"Lesion {self.lesion.id}"
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedResult:
+    """The lesions of a result.
+
+    Attributes:
+        manifest: content of its ``result.json``.
+        series: that the lesions lie on.
+        labels: numbers of lesions (columns, rows, slices) on the grid of ``series``, 0 outside.
+        lesions: those of ``labels``, by number.
+        gone: lesions that are counted and have no voxels there, such as vanished ones.
+        reviewed: whether a person has reviewed them.
+    """
+
+    manifest: Mapping[str, Any]
+    series: SourceSeries
+    labels: np.ndarray
+    lesions: tuple[ExportedLesion, ...]
+    gone: tuple[ExportedLesion, ...]
+    reviewed: bool
+
+    @property
+    def task(self) -> Task:
+        return get_task(self.manifest["task"])
+
+    @property
+    def model(self) -> Mapping[str, str]:
+        """Name and ``weights_sha256``."""
+        return self.manifest["model"]
+
+    @property
+    def settings(self) -> list[str]:
+        """What decides the numbers, a sentence each."""
+        told = self.manifest["settings"]
+        return [
+            f"weights SHA-256 {self.model['weights_sha256']}",
+            f"probability from {told['threshold']:g}, peak from {told['minimum_peak']:g}, "
+            f"at least {told['minimum_mm3']:g} mm3, {told['connectivity']}-connected",
+        ]
+
+
+def read_exported(
+    folder: Path, manifest: Mapping[str, Any], series: SourceSeries, since: str, reviewed: Path | None
+) -> ExportedResult:
+    """Read the lesions of a result.
+
+    Args:
+        folder: of the result.
+        manifest: content of its ``result.json``, whose counts are given.
+        series: of its reviewed scan.
+        since: UID of the series whose lesions got the numbers first.
+        reviewed: numbered lesions as a person has reviewed them, on the voxels of that scan.
+
+    Raises:
+        ImageError: labels do not lie on the voxels of the series.
+    """
+    task = get_task(manifest["task"])
+    files = {role: folder / name for role, name in manifest["files"].items()}
+    found = _labels(files[task.reviewed_file("lesions")], series)
+    if reviewed is None:
+        labels, told = found, _as_found(task, files)
+    else:
+        labels, told = _as_reviewed(task, files, found, _labels(reviewed, series), series)
+    there = set(np.unique(labels).tolist())
+    lesions = [
+        ExportedLesion(lesion, state, derived_uid("lesion", since, task.name, lesion.id))
+        for lesion, state in told
+    ]
+    return ExportedResult(
+        manifest,
+        series,
+        labels,
+        tuple(each for each in lesions if each.lesion.id in there),
+        tuple(each for each in lesions if each.lesion.id not in there),
+        reviewed is not None,
+    )
+
+
+def _labels(file: Path, series: SourceSeries) -> np.ndarray:
+    return np.asarray(read_labels(file, series.grid).dataobj)
+
+
+def _as_found(task: Task, files: Mapping[str, Path]) -> list[tuple[Lesion, str]]:
+    """The rows of the result's own table, so that all documents tell the same numbers."""
+    if task.compares:
+        rows = read_followed(files["table"])
+        # the probabilities of the table are those of change
+        return [
+            (replace(row.lesion, volume_mm3=row.followup_mm3, mean_probability=None), row.state)
+            for row in rows
+        ]
+    return [(lesion, task.states[0]) for lesion in read_lesion_table(files["table"])]
+
+
+def _as_reviewed(
+    task: Task, files: Mapping[str, Path], found: np.ndarray, reviewed: np.ndarray, series: SourceSeries
+) -> tuple[np.ndarray, list[tuple[Lesion, str]]]:
+    """Labels and rows of what a person has reviewed, described anew."""
+    labels, states = reviewed, None
+    if task.compares:
+        codes = _labels(files[task.reviewed_file("states")], series)
+        names = dict(enumerate(task.states, start=1))
+        # what a person does not decide upon stays as it was found
+        asked = np.isin(codes, [code for code, state in names.items() if state in task.reviewed_states])
+        labels = np.where(reviewed > 0, reviewed, np.where(asked, 0, found))
+        states = (names, codes)
+    probability = nib.Nifti1Image.from_filename(files[task.reviewed_file("probability")])
+    on_grid = nib.Nifti1Image(np.asarray(probability.dataobj, np.float32), series.grid.affine)
+    regions = None
+    if "regions" in files and not task.compares:
+        regions = RegionMap(nib.Nifti1Image.from_filename(files["regions"]))
+    lesions = lesion_table(nib.Nifti1Image(labels, series.grid.affine), on_grid, regions)
+    named = states_of(labels, [lesion.id for lesion in lesions], states, task.reviewed_states[0])
+    return labels, [(lesion, named[lesion.id]) for lesion in lesions]
+
+
+def totals_by_state(lesions: Sequence[ExportedLesion]) -> dict[str, tuple[int, float]]:
+    """Number and volume (mm3) of the lesions of each state that there is."""
+    totals: dict[str, tuple[int, float]] = {}
+    for each in lesions:
+        number, volume = totals.get(each.state, (0, 0.0))
+        totals[each.state] = (number + 1, volume + each.lesion.volume_mm3)
+    return totals

@@ -1,0 +1,118 @@
+"""The DICOM series that a result is written for: its headers, and where its frames lie on the voxels."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pydicom
+
+from MSLesionSegLib.errors import ImageError, MissingPackageError
+from MSLesionSegLib.imaging.dicom.frames import frames_of
+from MSLesionSegLib.imaging.dicom.headers import parse, quiet
+from MSLesionSegLib.imaging.dicom.stack import stack
+
+# what patients and studies may lack, and objects of theirs name all the same, empty
+_MAY_BE_EMPTY = (
+    *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
+    *("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class SourceSeries:
+    """One image series.
+
+    Attributes:
+        images: headers without pixels: of each slice, from the first to the last one of ``grid``, or of one file with
+            many frames.
+        slices: for each frame, which slice of ``grid`` it is.
+        grid: image of zeros (columns, rows, slices) on the voxels on which such a series is read.
+    """
+
+    images: tuple[pydicom.Dataset, ...]
+    slices: tuple[int, ...]
+    grid: nib.Nifti1Image
+
+    @property
+    def header(self) -> pydicom.Dataset:
+        """What tells patient, study and series."""
+        return self.images[0]
+
+    def planes(self, voxels: np.ndarray) -> np.ndarray:
+        """Voxels (columns, rows, slices) as pixels of the frames: (frames, rows, columns)."""
+        return np.ascontiguousarray(voxels.transpose(2, 1, 0)[list(self.slices)])
+
+
+def read_series(files: Sequence[Path]) -> SourceSeries:
+    """Read the headers of a series.
+
+    Args:
+        files: all that were read as one scan.
+
+    Raises:
+        ImageError: the series names no frame of reference, or lies in several multi-frame files.
+    """
+    name = files[0].parent.name
+    with quiet():
+        headers = {file: parse(file, stop_before_pixels=True) for file in files}
+        frames, affine = stack(name, [f for file, header in headers.items() for f in frames_of(file, header)])
+    if not frames[0].origin[1]:
+        raise ImageError(f"The scan in {name} names no frame of reference, so nothing can be placed on it.")
+    if len(headers) == 1:
+        images: tuple[pydicom.Dataset, ...] = (headers[frames[0].file],)
+        slices = np.argsort([frame.index for frame in frames])
+    elif len(headers) == len(frames):
+        images = tuple(headers[frame.file] for frame in frames)
+        slices = np.arange(len(frames))
+    else:
+        raise ImageError(
+            f"The scan in {name} lies in several files with many frames each, for which no segmentation is written. "
+            "Export it as one file, or as one file for each slice."
+        )
+    for image in images:
+        for keyword in _MAY_BE_EMPTY:
+            if keyword not in image:
+                setattr(image, keyword, "")
+    shape = (*frames[0].size, len(frames))
+    nothing = nib.Nifti1Image(np.zeros(shape, np.uint8), affine)
+    nothing.set_sform(affine, "scanner")
+    nothing.set_qform(affine, "scanner")
+    return SourceSeries(images, tuple(int(n) for n in slices), nothing)
+
+
+def patient_and_study(header: pydicom.Dataset) -> dict[str, Any]:
+    """Arguments by which highdicom makes an object of the same patient and study."""
+    return {
+        "study_instance_uid": header.StudyInstanceUID,
+        "patient_id": header.PatientID,
+        "patient_name": header.PatientName,
+        "patient_birth_date": header.PatientBirthDate,
+        "patient_sex": header.PatientSex,
+        "accession_number": header.AccessionNumber,
+        "study_id": header.StudyID,
+        "study_date": header.StudyDate,
+        "study_time": header.StudyTime,
+        "referring_physician_name": header.ReferringPhysicianName,
+        "specific_character_set": header.get("SpecificCharacterSet"),
+    }
+
+
+@contextlib.contextmanager
+def writing_packages() -> Iterator[None]:
+    """Import what writes DICOM within.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise MissingPackageError(
+            f"Writing DICOM needs the package {error.name}. Install it with: pip install mslesionseg[dicom]"
+        ) from None

@@ -1,0 +1,68 @@
+"""Two visits: lesions that are known again, and where the baseline lies on the follow-up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import highdicom
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+
+from MSLesionSegLib.dicom.export import ExportRequest, export_result
+from MSLesionSegLib.jobs.progress import Silent
+from phantoms.followup_phantom import use_stand_ins
+from phantoms.mr_series import compare_studies
+from support.dicom_tools import errors_in, run
+
+
+@pytest.fixture(scope="module")
+def written(comparison, tmp_path_factory):
+    output = tmp_path_factory.mktemp("pair-export") / "dicom"
+    return export_result(ExportRequest(comparison.folder, output), Silent())
+
+
+def tracked(file: Path) -> dict[str, str]:
+    """UIDs of segments by what the lesion is called."""
+    return dict(highdicom.seg.segread(file).get_tracking_ids())
+
+
+def test_the_segmentation_lies_in_the_space_of_the_followup(comparison, written):
+    found = pydicom.dcmread(written.files["segmentation"])
+    assert found.FrameOfReferenceUID == "1.2.3.2.1"
+    assert found.StudyInstanceUID == "1.2.3.2"
+    labels = np.asarray(nib.load(comparison.files["followup_lesions"]).dataobj)
+    segments = {segment.SegmentLabel for segment in found.SegmentSequence}
+    states = {row.lesion.id: (row.lesion.region, row.state) for row in comparison.lesions}
+    there = {int(number) for number in np.unique(labels) if number}
+    assert segments == {f"Lesion {n}, {states[n][0]}, {states[n][1]}" for n in there}
+
+
+def test_all_states_are_counted_also_what_has_vanished(comparison, written):
+    text = run("dsrdump", written.files["structured_report"])
+    assert '"Lesions, new"' in text and '"Lesions, vanished"' in text
+    assert errors_in(written.files["structured_report"]) == []
+
+
+def test_a_point_of_the_baseline_is_taken_to_the_followup_as_registered(comparison, written):
+    made = pydicom.dcmread(written.files["registration"])
+    assert errors_in(written.files["registration"]) == []
+    assert made.FrameOfReferenceUID == "1.2.3.2.1"
+    (moved,) = [item for item in made.RegistrationSequence if item.FrameOfReferenceUID == "1.2.3.1.1"]
+    step = moved.MatrixRegistrationSequence[0].MatrixSequence[0]
+    matrix = np.array(step.FrameOfReferenceTransformationMatrix, float).reshape(4, 4)
+    transform = sitk.ReadTransform(str(comparison.files["transform"]))
+    for point in ([0.0, 0.0, 0.0], [30.0, -20.0, 15.0]):
+        there = np.array(transform.TransformPoint(point))
+        assert np.allclose((matrix @ [*point, 1])[:3], there, atol=1e-3)
+
+
+def test_a_lesion_keeps_its_uid_at_the_next_comparison(
+    comparison, written, models_folder, tmp_path, monkeypatch
+):
+    use_stand_ins(models_folder, tmp_path / "models", monkeypatch)
+    following = compare_studies(comparison.folder.parent, "again")
+    again = export_result(ExportRequest(following.folder), Silent())
+    assert tracked(again.files["segmentation"]) == tracked(written.files["segmentation"])
