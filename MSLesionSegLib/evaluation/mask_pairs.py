@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -17,8 +18,9 @@ from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.evaluation.bootstrap import resampled
 from MSLesionSegLib.evaluation.metrics import MATCH_RULES, CaseMetrics, compare_lesions
 from MSLesionSegLib.evaluation.size_groups import SizeGroup, size_groups, size_table
+from MSLesionSegLib.imaging.checks.label_grid import covering
 from MSLesionSegLib.imaging.checks.lesion_mask import read_lesion_mask
-from MSLesionSegLib.imaging.reading import InputWarning, warnings_of
+from MSLesionSegLib.imaging.reading import InputWarning, is_part, warnings_of
 from MSLesionSegLib.jobs.printable import printable
 
 LOAD_GROUPS = ("lesion-free", "under 5 ml", "5 to 15 ml", "over 15 ml")
@@ -193,14 +195,27 @@ def _markdown_text(text: str) -> str:
 
 
 def _evaluate_case(name: str, predicted: Path, true: Path, preset: str, label: str | None) -> CaseResult:
-    reference = _read(true, f"Case {name}, reference", None, label)
-    prediction = _read(predicted, f"Case {name}, prediction", reference, label)
+    prediction, reference = _on_one_grid(name, predicted, true, label)
     spacing = nib.affines.voxel_sizes(reference.affine)
     masks = np.asarray(prediction.dataobj), np.asarray(reference.dataobj)
     metrics, judged = compare_lesions(*masks, spacing, preset)
     sizes = size_groups(judged, float(np.prod(spacing)))
     findings = (*warnings_of(reference), *warnings_of(prediction))
     return CaseResult(name, load_group(metrics.reference_volume_mm3), metrics, sizes, findings)
+
+
+def _on_one_grid(
+    name: str, predicted: Path, true: Path, label: str | None
+) -> tuple[nib.Nifti1Image, nib.Nifti1Image]:
+    """Both masks on the voxels of the reference; where that may be a part of its scan, on those of the prediction."""
+    read_prediction = partial(_read, predicted, f"Case {name}, prediction", label=label)
+    read_reference = partial(_read, true, f"Case {name}, reference", label=label)
+    reference = read_reference(None)
+    if not is_part(reference):
+        return read_prediction(reference), reference
+    prediction = read_prediction(None)
+    grid = covering(prediction, reference) if is_part(prediction) else prediction
+    return read_prediction(grid), read_reference(grid)
 
 
 def _read(path: Path, role: str, reference: nib.Nifti1Image | None, label: str | None) -> nib.Nifti1Image:

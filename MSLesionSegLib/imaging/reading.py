@@ -18,13 +18,17 @@ from MSLesionSegLib.imaging.checks.missing_values import covered_shape, fill_mis
 from MSLesionSegLib.imaging.checks.position import NO_POSITION, is_placed
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
+from MSLesionSegLib.imaging.formats.stored import FRACTIONS, first_bytes
 
 if TYPE_CHECKING:
     from MSLesionSegLib.tasks import MRSequence
 
 __all__ = ["InputWarning", "Scan", "read_mask", "read_scan"]
 
-_FINDINGS = "findings"  # where an image of labels keeps what is to be told about it
+# where an image keeps what is to be told about it, the space of its positions, which of its labels are lesions, and
+# whether it may cover a part of its scan alone
+_FINDINGS, _SPACE, _LESIONS, _PART = "findings", "frame of reference", "lesions", "part"
+_CUT_OUT = ".seg.nrrd"  # 3D Slicer cuts them to what is painted, and may reverse an axis
 _LARGEST_LABELLED_SHARE, _MOST_LABELS = 0.1, 50  # above both it is a scan: lesions are small, regions few
 _GEOMETRY_FIELDS = (
     *("pixdim", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d"),
@@ -104,7 +108,7 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
     """Read a label image whose voxels must lie on those of ``reference``.
 
     Args:
-        path: a file of any format that :func:`read_scan` takes. It may be empty.
+        path: a file of any format that :func:`read_scan` takes, or a DICOM Segmentation. It may be empty.
         reference: the scan or mask (X, Y, Z) that the labels belong to; any grid is right when None.
 
     Returns:
@@ -114,11 +118,12 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
     Raises:
         ImageError: the file cannot be read, holds anything but whole numbers from 0 up or one above 2^31 - 1, looks
             like a scan (more than 50 labels in more than a tenth of the voxels), or its voxels do not lie on those of
-            ``reference`` (see :func:`~MSLesionSegLib.imaging.checks.label_grid.on_grid`).
+            ``reference`` (see :func:`~MSLesionSegLib.imaging.checks.label_grid.on_grid`), or it tells its positions
+            in another DICOM frame of reference.
     """
     path = Path(path)
     name = os.path.basename(os.path.abspath(path))
-    volume = open_volume(path)
+    volume, in_parts = _open_labels(path)
     values = scaled(volume)
     if not np.isfinite(values).all() or values.min() < 0 or np.abs(values - np.round(values)).max() > 1e-3:
         raise ImageError(
@@ -138,19 +143,52 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
             f"with {len(np.unique(labels))} different values. Give the mask; a map of many regions has to be cut to "
             "0 and 1 first."
         )
+    told = tuple(finding for finding in volume.findings if finding.code == FRACTIONS)
     if reference is None:
-        return image_of(labels, volume)
+        image = image_of(labels, volume)
+        image.extra |= {_FINDINGS: told, _LESIONS: volume.lesion_labels, _PART: in_parts}
+        return image
+    if (
+        volume.frame_of_reference
+        and reference.extra.get(_SPACE, volume.frame_of_reference) != volume.frame_of_reference
+    ):
+        raise ImageError(
+            f"The mask {name} tells its positions in another frame of reference than the image that it must match: "
+            "it was made on another examination, or the patient was positioned anew. Give the mask of this scan."
+        )
     unplaced = any(finding.code == NO_POSITION for finding in volume.findings)
     if (unplaced or not is_placed(reference.header)) and labels.shape != reference.shape[:3]:
         raise elsewhere(name, labels.shape, volume.affine, reference)
-    labels, findings = on_grid(name, labels, volume.affine, reference)
+    labels, moved = on_grid(name, labels, volume.affine, reference, in_parts=in_parts)
     header = clean_header(reference.header, np.int32)
-    return nib.Nifti1Image(labels, reference.affine, header, extra={_FINDINGS: tuple(findings)})
+    extra = {_FINDINGS: (*told, *moved), _LESIONS: volume.lesion_labels}
+    return nib.Nifti1Image(labels, reference.affine, header, extra=extra)
+
+
+def _open_labels(path: Path) -> tuple[StoredVolume, bool]:
+    """A volume of labels, and whether it may cover a part of its scan alone."""
+    if os.path.isdir(path) or (os.path.isfile(path) and first_bytes(path, 132)[128:] == b"DICM"):
+        from MSLesionSegLib.imaging.dicom.segmentation import open_segmentation, segmentation_file
+
+        file = segmentation_file(path)
+        if file is not None:
+            return open_segmentation(file), True
+    return open_volume(path), path.name.lower().endswith(_CUT_OUT)
 
 
 def warnings_of(labels: nib.Nifti1Image) -> tuple[InputWarning, ...]:
     """What :func:`read_labels` or :func:`read_mask` had to say about a file."""
     return labels.extra.get(_FINDINGS, ())
+
+
+def lesion_labels_of(labels: nib.Nifti1Image) -> tuple[int, ...]:
+    """Which labels of an image of :func:`read_labels` are lesions, where the file says so by codes; else none."""
+    return labels.extra.get(_LESIONS, ())
+
+
+def is_part(labels: nib.Nifti1Image) -> bool:
+    """Whether an image of :func:`read_labels` on its own grid may cover a part of its scan alone."""
+    return bool(labels.extra.get(_PART))
 
 
 def scaled(volume: StoredVolume) -> np.ndarray:
@@ -170,6 +208,8 @@ def image_of(data: np.ndarray, volume: StoredVolume) -> nib.Nifti1Image:
     image.set_sform(volume.affine, code="scanner")
     image.set_qform(volume.affine, code="scanner")
     image.header.set_xyzt_units("mm")
+    if volume.frame_of_reference:
+        image.extra[_SPACE] = volume.frame_of_reference
     return image
 
 

@@ -11,21 +11,21 @@ from MSLesionSegLib.imaging.checks.scan_checks import InputWarning, times
 
 _SAME_MM = 1e-3
 _SAME_VOXELS = 0.1
-_SEGMENTATION = ".seg.nrrd"  # 3D Slicer cuts them to what is painted, and may reverse an axis
 _WAY_OUT = (
     "Resample the mask onto that image with nearest-neighbor interpolation, or give the image's own mask."
 )
 
 
 def on_grid(
-    name: str, values: np.ndarray, affine: np.ndarray, reference: nib.Nifti1Image
+    name: str, values: np.ndarray, affine: np.ndarray, reference: nib.Nifti1Image, *, in_parts: bool
 ) -> tuple[np.ndarray, list[InputWarning]]:
     """Move labels voxel by voxel onto the grid of ``reference``.
 
     Args:
-        values: labels (X, Y, Z) whose voxels lie on those of ``reference`` to a tenth of a voxel. Segmentations of
-            3D Slicer may be a part of it, or reach beyond it where nothing is labelled, and their axes may be turned.
+        values: labels (X, Y, Z) whose voxels lie on those of ``reference`` to a tenth of a voxel.
         affine: of ``values``, 4 x 4, to RAS mm.
+        in_parts: ``values`` may be a part of it, or reach beyond it where nothing is labelled, and their axes may be
+            turned, as segmentations of 3D Slicer and DICOM.
 
     Returns:
         Labels of the shape of ``reference``, 0 where ``values`` say nothing, and a remark where anything was moved.
@@ -38,7 +38,7 @@ def on_grid(
         return values, []
     steps = _steps(values.shape, np.linalg.inv(reference.affine) @ affine)
     same = steps is not None and values.shape == shape and np.array_equal(steps, np.eye(4))
-    if steps is None or not (same or name.lower().endswith(_SEGMENTATION)):
+    if steps is None or not (same or in_parts):
         raise elsewhere(name, values.shape, affine, reference)
     found = np.argwhere(values)
     there = np.rint(nib.affines.apply_affine(steps, found)).astype(int)
@@ -58,6 +58,23 @@ def on_grid(
     else:
         told = f"The mask {name} covers another part of space than its image. It was placed voxel by voxel."
     return moved, [InputWarning("mask-placed", told)]
+
+
+def covering(image: nib.Nifti1Image, other: nib.Nifti1Image) -> nib.Nifti1Image:
+    """An empty image on the voxels of ``image``, made larger so that it covers ``other`` as well.
+
+    Raises:
+        ImageError: their voxels do not lie on each other.
+    """
+    steps = _steps(other.shape, np.linalg.inv(image.affine) @ other.affine)
+    if steps is None:
+        raise ImageError(f"The two masks lie on different voxels. {_WAY_OUT}")
+    ends = np.array([[0, 0, 0], np.array(other.shape) - 1])
+    there = np.rint(nib.affines.apply_affine(steps, ends)).astype(int)
+    first = np.minimum(there.min(axis=0), 0)
+    shape = np.maximum(there.max(axis=0) + 1, image.shape) - first
+    affine = image.affine @ nib.affines.from_matvec(np.eye(3), first)
+    return nib.Nifti1Image(np.zeros(shape, np.uint8), affine, extra=image.extra)
 
 
 def _steps(shape: tuple[int, ...], index: np.ndarray) -> np.ndarray | None:

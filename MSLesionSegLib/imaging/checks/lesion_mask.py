@@ -8,7 +8,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import ImageError, SettingsError
-from MSLesionSegLib.imaging.reading import clean_header, read_labels
+from MSLesionSegLib.imaging.reading import clean_header, lesion_labels_of, read_labels
 
 ALL_LABELS = "all"
 # Eight times the largest of 42 masks of MS lesions in three public data sets (52 ml), and a fifth of a large brain.
@@ -23,7 +23,8 @@ def read_lesion_mask(
 
     Args:
         path, reference: as for :func:`~MSLesionSegLib.imaging.reading.read_labels`.
-        label: see :func:`parse_label`; None for a file with one label.
+        label: see :func:`parse_label`; None for a file with one label, or a DICOM Segmentation whose codes say which
+            segments are lesions.
 
     Raises:
         ImageError: as by ``read_labels``; several labels of which none was named, or none that was named; a volume
@@ -32,6 +33,7 @@ def read_lesion_mask(
     """
     wanted = parse_label(label)
     image = read_labels(path, reference)
+    wanted = lesion_labels_of(image) or None if wanted is None else wanted
     values = np.asarray(image.dataobj)
     labels = np.unique(values[values > 0])
     name = os.path.basename(os.path.abspath(path))

@@ -73,7 +73,8 @@ def open_dicom(folder: Path) -> StoredVolume:
         scan_checks.check_affine(name, affine)
         stored, scaling, sha256 = _read(name, frames)
     files = tuple(file.resolve() for file in series.headers)
-    return StoredVolume(stored, *scaling, affine, None, sha256, dicom_files=files)
+    place = frames[0].origin[1]
+    return StoredVolume(stored, *scaling, affine, None, sha256, dicom_files=files, frame_of_reference=place)
 
 
 def series_sha256(files: Iterable[Path]) -> str:

@@ -12,6 +12,8 @@ import numpy as np
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 
+FRACTIONS = "fractions"  # the finding that labels were cut from fractions
+
 # What nibabel and gzip raise on files that are cut off, damaged or not what their name says.
 DAMAGED = (
     nib.filebasedimages.ImageFileError,
@@ -38,6 +40,8 @@ class StoredVolume:
         sha256: of the file's bytes; where a volume lies in several files, of all of them together.
         findings: remarks on the header.
         dicom_files: those of its slices, in the order of their names; none of other formats.
+        frame_of_reference: UID of the space in which its positions are told; empty of other formats than DICOM.
+        lesion_labels: of a DICOM Segmentation, the labels that are lesions by their codes.
     """
 
     stored: np.ndarray
@@ -48,6 +52,8 @@ class StoredVolume:
     sha256: str
     findings: tuple[InputWarning, ...] = ()
     dicom_files: tuple[Path, ...] = ()
+    frame_of_reference: str = ""
+    lesion_labels: tuple[int, ...] = ()
 
 
 def first_bytes(path: Path, count: int) -> bytes:
