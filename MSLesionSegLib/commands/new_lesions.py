@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from MSLesionSegLib.commands.options import FlairModel, SegmentOptions, Series, takes_options
+from MSLesionSegLib.commands.options import Dicom, FlairModel, SegmentOptions, Series, takes_options
 from MSLesionSegLib.commands.running import new_table, print_table
-from MSLesionSegLib.commands.segment import MOST_ROWS, run_task
+from MSLesionSegLib.commands.segment import MOST_ROWS, print_places, run_task
 
 if TYPE_CHECKING:
     from MSLesionSegLib.segmentation.segment import SegmentationResult
@@ -56,9 +56,10 @@ def segment_new(
     ],
     followup: Annotated[Path, typer.Option(help="Later FLAIR of the same patient.")],
     series: Series = None,
+    dicom: Dicom = False,
 ) -> None:
     """New, enlarged, shrunken and vanished lesions between two FLAIRs."""
-    run_task("new", {"baseline": baseline, "followup": followup}, series, options, print_pair)
+    run_task("new", {"baseline": baseline, "followup": followup}, series, options, print_pair, dicom=dicom)
 
 
 def print_pair(result: SegmentationResult) -> None:
@@ -88,5 +89,4 @@ def print_pair(result: SegmentationResult) -> None:
             f"{numbers} ({settings['connectivity']}-connected, change of at least {settings['minimum_mm3']:g} mm3, "
             f"probability from {settings['threshold']:g}; {result.timings['total']:.0f} s)"
         )
-    typer.echo(f"Page:   {result.files['report']}\nResult: {result.folder}")
-    typer.echo("For research use only. Check every lesion.")
+    print_places(result)

@@ -41,6 +41,12 @@ Series = Annotated[
         "it, such as pre=4; can be repeated (default: found by what the series are)."
     ),
 ]
+Dicom = Annotated[
+    bool,
+    typer.Option(
+        "--dicom", help="Write the result as DICOM too, for the study of the scan (see dicom export)."
+    ),
+]
 LesionLabel = Annotated[
     str | None,
     typer.Option(

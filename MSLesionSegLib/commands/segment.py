@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import BrainMask, Mirroring, SegmentOptions, Series, takes_options
+from MSLesionSegLib.commands.options import BrainMask, Dicom, Mirroring, SegmentOptions, Series, takes_options
 from MSLesionSegLib.commands.running import new_table, print_table, run
 from MSLesionSegLib.jobs.job import Job
 
@@ -41,9 +41,10 @@ def segment_flair(
         ),
     ],
     series: Series = None,
+    dicom: Dicom = False,
 ) -> None:
     """All white-matter lesions on one FLAIR."""
-    run_task("flair", {"flair": flair}, series, options, print_lesions)
+    run_task("flair", {"flair": flair}, series, options, print_lesions, dicom=dicom)
 
 
 @app.command("enhancing")
@@ -61,9 +62,12 @@ def segment_enhancing(
         Path | None, typer.Option(help="FLAIR of the session: foci that it does not show are marked.")
     ] = None,
     series: Series = None,
+    dicom: Dicom = False,
 ) -> None:
     """Enhancing lesions on T1 before and after gadolinium."""
-    run_task("enhancing", {"pre": pre, "post": post, "flair": flair}, series, options, print_lesions)
+    run_task(
+        "enhancing", {"pre": pre, "post": post, "flair": flair}, series, options, print_lesions, dicom=dicom
+    )
 
 
 def run_task(
@@ -72,25 +76,37 @@ def run_task(
     series: Sequence[str] | None,
     options: SegmentOptions,
     show: Callable[[SegmentationResult], None],
+    *,
+    dicom: bool,
 ) -> None:
     """Run a task of the task table as a job; inputs that are None are not given.
 
-    ``series`` names DICOM series, see :func:`~MSLesionSegLib.imaging.dicom.inputs.found_scans`.
+    ``series`` names DICOM series, see :func:`~MSLesionSegLib.imaging.dicom.inputs.found_scans`; with ``dicom`` the
+    result is written as DICOM within its folder.
     """
+    from MSLesionSegLib.dicom.export import EXPORT_SECONDS, EXPORT_STAGE
     from MSLesionSegLib.segmentation.request import SegmentRequest, expected_stages
 
     given = {name: path for name, path in inputs.items() if path is not None}
     request = SegmentRequest(task, given, **options.given)
 
     def work(job: Job) -> SegmentationResult:
+        from MSLesionSegLib.dicom.export import ExportRequest, check_exportable, export_result
         from MSLesionSegLib.imaging.dicom.inputs import found_scans
         from MSLesionSegLib.segmentation.segment import segment
         from MSLesionSegLib.tasks import get_task
 
-        with found_scans(get_task(task), given, series or ()) as found:
-            return segment(replace(request, inputs=found.paths, remarks=found.remarks), job)
+        def write_dicom(folder: Path) -> None:
+            export_result(ExportRequest(folder), job)
 
-    run(f"segment {task}", work, expected_stages(request), describe_segmentation, options, show=show)
+        with found_scans(get_task(task), given, series or ()) as found:
+            if dicom:
+                check_exportable(task, found.paths)
+            asked = replace(request, inputs=found.paths, remarks=found.remarks)
+            return segment(asked, job, write_dicom if dicom else None)
+
+    stages = expected_stages(request) | ({EXPORT_STAGE: EXPORT_SECONDS} if dicom else {})
+    run(f"segment {task}", work, stages, describe_segmentation, options, show=show)
 
 
 def describe_segmentation(result: SegmentationResult) -> dict[str, Any]:
@@ -101,6 +117,7 @@ def describe_segmentation(result: SegmentationResult) -> dict[str, Any]:
         "files": {role: str(path.absolute()) for role, path in result.files.items()},
         **({"comparability": result.light} if result.checks else {}),
         "counts": result.counts,
+        **({"dicom": str(result.dicom.absolute())} if result.dicom else {}),
     }
 
 
@@ -132,5 +149,12 @@ def print_lesions(result: SegmentationResult) -> None:
     )
     if "possible_table" in result.files:
         typer.echo(f"Possible lesions, not counted: {result.files['possible_table']}")
+    print_places(result)
+
+
+def print_places(result: SegmentationResult) -> None:
+    """Where the parts of a result are."""
     typer.echo(f"Page:   {result.files['report']}\nResult: {result.folder}")
+    if result.dicom:
+        typer.echo(f"DICOM:  {result.dicom}")
     typer.echo("For research use only. Check every lesion.")

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from MSLesionSegLib.dicom.source_series import SourceSeries
 
-STAGE = "write DICOM"
+EXPORT_STAGE = "write DICOM"
+EXPORT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
     manifest = _manifest(request.result)
     _check_free(request.folder)
     task = get_task(manifest["task"])
-    progress.stage(STAGE)
+    progress.stage(EXPORT_STAGE)
     with writing_packages():
         from MSLesionSegLib.dicom.exported import read_exported
         from MSLesionSegLib.segmentation.report.pdf import write_pdf
@@ -88,12 +89,12 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
     series = {name: read_series(found) for name, found in files.items()}
     own = series[task.reviewed_on]
     result = read_exported(request.result, manifest, own, since, request.reviewed)
-    progress.stage(STAGE, 0.3)
+    progress.stage(EXPORT_STAGE, 0.3)
     objects = _objects(request, result, series)
     with output_errors(request.folder), atomic_folder(request.folder) as work:
         for role, made in objects.items():
             made.save_as(work / DICOM_FILES[role], enforce_file_format=True)
-        progress.stage(STAGE, 0.7)
+        progress.stage(EXPORT_STAGE, 0.7)
         pdf = work / DICOM_FILES["pdf"]
         write_pdf(_page(request, result), pdf, _heading(own.header))
         from MSLesionSegLib.dicom.encapsulated_pdf import EncapsulatedPDF
@@ -106,6 +107,24 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
         {role: request.folder / name for role, name in DICOM_FILES.items() if role in written},
         len(result.lesions),
     )
+
+
+def check_exportable(task: str, inputs: Mapping[str, Path]) -> None:
+    """Refuse to find lesions on inputs (path by name) whose result could not be written as DICOM.
+
+    Raises:
+        MSLesionSegError: the reviewed scan is a file, or a package is missing.
+    """
+    from MSLesionSegLib.dicom.source_series import writing_packages
+
+    with writing_packages():
+        import highdicom  # noqa: F401
+        import reportlab  # noqa: F401
+    row = get_task(task)
+    if not inputs[row.reviewed_on].is_dir():
+        raise SettingsError(
+            f"--dicom writes into the study of the {row.scan(row.reviewed_on).title}, which has to be a DICOM series."
+        )
 
 
 def _objects(request: ExportRequest, result: Any, series: Mapping[str, SourceSeries]) -> dict[str, Dataset]:

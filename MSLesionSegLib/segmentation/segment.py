@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,13 +51,23 @@ class SegmentationResult:
     checks: tuple[ComparabilityCheck, ...] = ()
 
     @property
+    def dicom(self) -> Path | None:
+        """The folder in which it was written as DICOM."""
+        folder = self.folder / result_folder.DICOM_FOLDER
+        return folder if folder.is_dir() else None
+
+    @property
     def light(self) -> str:
         """The worst light of ``checks``."""
         return overall(self.checks)
 
 
-def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
+def segment(
+    request: SegmentRequest, progress: Progress, finish: Callable[[Path], object] | None = None
+) -> SegmentationResult:
     """Run a task on one patient and write the result folder, whole or not at all.
+
+    ``finish`` is called with the complete folder before it takes its name, unless the counts are withheld.
 
     Raises:
         MSLesionSegError: an input, model, setting or output cannot be used; the sentence says what to do.
@@ -90,10 +101,10 @@ def segment(request: SegmentRequest, progress: Progress) -> SegmentationResult:
     found = find_between_visits(run) if task.compares else find_on_session(run)
 
     watch.stage(stages.WRITE)
-    return _write(run, found)
+    return _write(run, found, finish)
 
 
-def _write(run: Run, found: FoundLesions) -> SegmentationResult:
+def _write(run: Run, found: FoundLesions, finish: Callable[[Path], object] | None) -> SegmentationResult:
     request, task, watch = run.request, run.task, run.watch
     source = source_of(run.scans, task.reference, request.previous)
     names = dict(found.names) | ({"dicom_source": SOURCE} if source else {})
@@ -117,6 +128,8 @@ def _write(run: Run, found: FoundLesions) -> SegmentationResult:
             write_text(folder / SOURCE, json.dumps(source, indent=2) + "\n")
         manifest["timings_s"] = watch.total()
         result_folder.write_manifest(manifest, folder)
+        if finish is not None and found.counts is not None:
+            finish(folder)
     return SegmentationResult(
         folder=request.output,
         files={role: request.output / name for role, name in names.items()},

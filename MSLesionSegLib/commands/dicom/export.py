@@ -39,7 +39,7 @@ def dicom_export(
     stop_file: StopFile = None,
 ) -> None:
     """Write a result as DICOM: segmentation, structured report, page as PDF, registration."""
-    from MSLesionSegLib.dicom.export import STAGE, ExportRequest
+    from MSLesionSegLib.dicom.export import EXPORT_SECONDS, EXPORT_STAGE, ExportRequest
 
     sources = or_exit(lambda: dict(map(_named, source or ())))
     request = ExportRequest(result, output, sources, reviewed, probability)
@@ -52,7 +52,7 @@ def dicom_export(
     run(
         "dicom export",
         work,
-        {STAGE: 1.0},
+        {EXPORT_STAGE: EXPORT_SECONDS},
         describe_export,
         JobOptions(events=events, stop_file=stop_file),
         show=_print,

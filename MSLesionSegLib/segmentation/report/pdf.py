@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -35,7 +37,7 @@ _WIDTH = A4[0] - 2 * _MARGIN
 _GAP = 2 * mm
 _NOT_READ = ("script", "style", "canvas", "button", "nav", "template")  # on paper
 _FIGURES = {"views": 3, "near": 2, "slices": 4}  # containers of figures: how many lie in a row
-_LEAST_LETTERS = 7  # that a column of a table has room for
+_CELL_EDGES = 14  # points left and right of a cell's text
 _RED = colors.HexColor("#a02316")
 _LINE = colors.HexColor("#d5dbe0")
 _FONT, _BOLD = (
@@ -96,9 +98,9 @@ def _flow(element: Element) -> Iterator[Flowable]:
     if element.tag in _NOT_READ:
         return
     if element.tag in ("h1", "h2", "p", "li"):
-        text = ("• " if element.tag == "li" and "dot" not in str(markup(element)) else "") + markup(
-            element
-        ).strip()
+        text = markup(element).strip()
+        if element.tag == "li" and "\u25cf" not in text:
+            text = f"• {text}"
         yield Paragraph(text, _style(element))
     elif element.tag == "header":
         told, banner = element
@@ -134,8 +136,12 @@ def _figure(figure: Element, width: float) -> list[Flowable]:
     pictures = [picture(part) for part in _parts(figure)]
     captions = [Paragraph(markup(caption), _STYLES["caption"]) for caption in figure.iter("figcaption")]
     own = (width - _GAP) / max(len(pictures), 1)
-    images = [[_image(one, own - 1 * mm)] for one in pictures]
-    return [_row(images, [1 / len(images)] * len(images), width=width - _GAP), *captions, Spacer(1, _GAP)]
+    heads = [markup(head) for part in figure if has_class(part, "triple") for head in part.iter("em")]
+    cells = [
+        [*([Paragraph(head, _STYLES["caption"])] if head else []), _image(one, own - 1 * mm)]
+        for one, head in zip_longest(pictures, heads)
+    ]
+    return [_row(cells, [1 / len(cells)] * len(cells), width=width - _GAP), *captions, Spacer(1, _GAP)]
 
 
 def _parts(figure: Element) -> list[Element]:
@@ -180,16 +186,16 @@ def _table(element: Element) -> Table:
         ("TOPPADDING", (0, 0), (-1, -1), 1.5),
         ("BOTTOMPADDING", (0, 0), (-1, -1), 1.5),
     ]
-    lengths = [
-        max(_LEAST_LETTERS, *(len("".join(cell.itertext())) for cell in column))
-        for column in _columns(element)
-    ]
-    widths = [_WIDTH * length / sum(lengths) for length in lengths]
-    return Table(rows, widths, repeatRows=heads, style=style)
+    columns = zip(*element.iter("tr"), strict=True)
+    widths = [max(map(_longest_line, column)) for column in columns]
+    return Table(rows, [_WIDTH * width / sum(widths) for width in widths], repeatRows=heads, style=style)
 
 
-def _columns(table: Element) -> Iterator[tuple[Element, ...]]:
-    return zip(*table.iter("tr"), strict=True)
+def _longest_line(cell: Element) -> float:
+    """Width that a cell needs so that its lines do not break, in points."""
+    lines = [re.sub("<.*?>", "", line).strip() for line in markup(cell).split("<br/>")]
+    size = _STYLES["cell"].fontSize
+    return _CELL_EDGES + max(pdfmetrics.stringWidth(line, _BOLD, size) for line in lines)
 
 
 def _cell(cell: Element) -> Flowable:

@@ -97,7 +97,7 @@ def test_whatever_the_panel_and_its_jobs_import_is_there_or_gets_installed():
     by_itself = OF_SLICER | OF_THE_PYTORCH_EXTENSION | OF_THE_ANTS_FOLDER | FOR_A_CLUSTER_ONLY
     distributions = importlib.metadata.packages_distributions()
     wanted = {canonicalize_name(distributions[name][0]) for name in (at_start | later) - by_itself}
-    asked = listed("requirements.txt")
+    asked = listed("requirements.txt") | listed("requirements-dicom.txt")
     asked_for_by_those = set().union(*(needs(name) for name in asked))
     assert wanted - asked - asked_for_by_those == set()
 
