@@ -66,6 +66,10 @@ N4 = Annotated[bool, typer.Option("--n4", help="Correct the bias field first.")]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace an earlier result of the same command.")
 ]
+Viewer = Annotated[
+    bool,
+    typer.Option("--viewer/--no-viewer", help="Let the page hold the scans, to be scrolled through."),
+]
 Events = Annotated[bool, typer.Option("--events", help="Print one JSON object per line instead of a bar.")]
 StopFile = Annotated[Path | None, typer.Option(help="Cancel when this file appears.")]
 Replay = Annotated[
@@ -99,6 +103,7 @@ class SegmentOptions(JobOptions):
     minimum_peak: MinPeak = None
     n4: N4 = False
     overwrite: Overwrite = False
+    viewer: Viewer = True
 
 
 def takes_options(command: Callable[..., None]) -> Callable[..., None]:

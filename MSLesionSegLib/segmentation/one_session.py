@@ -102,7 +102,8 @@ def find_on_session(run: Run) -> FoundLesions:
     def write_page(path: Path, manifest: Mapping[str, Any]) -> None:
         from MSLesionSegLib.segmentation.report.report import write_report
 
-        write_report(path, manifest, scan, inside, labels, lesions, others, possible)
+        places = maybe if request.viewer else None
+        write_report(path, manifest, scan, inside, labels, lesions, others, possible, places)
 
     return FoundLesions(
         lesions=lesions,

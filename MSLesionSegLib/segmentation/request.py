@@ -40,6 +40,7 @@ class SegmentRequest:
             networks. A comparison does so only if True.
         n4: correct the bias field first.
         overwrite: replace an earlier result of the same task in ``output``.
+        viewer: let the page hold the scans, to be scrolled through.
         brain_mask: of one session: mask on the grid of the reference scan; found automatically when None.
         flair_model: of two visits: model that finds the lesions of each, as ``model``.
         registration: of two visits: how the follow-up is registered to the baseline.
@@ -60,6 +61,7 @@ class SegmentRequest:
     mirroring: bool | None = None
     n4: bool = False
     overwrite: bool = False
+    viewer: bool = True
     brain_mask: Path | None = None
     flair_model: str | None = None
     registration: str = DEFAULT_REGISTRATION

@@ -69,7 +69,8 @@ def find_between_visits(run: Run) -> FoundLesions:
     def write_page(path: Path, manifest: Mapping[str, Any]) -> None:
         from MSLesionSegLib.segmentation.report.pair_report import write_pair_report
 
-        write_pair_report(path, manifest, change, rows)
+        shown = {name: scan.image for name, scan in scans.items()} if request.viewer else None
+        write_pair_report(path, manifest, change, rows, shown)
 
     return FoundLesions(
         lesions=rows,

@@ -15,6 +15,7 @@ from MSLesionSegLib.lesions.table import Lesion, dictation
 from MSLesionSegLib.page_template import fill_page
 from MSLesionSegLib.segmentation.report.close_ups import CloseUp, close_ups
 from MSLesionSegLib.segmentation.report.pictures import Colour, Pictures, Projection, SlicePicture, css
+from MSLesionSegLib.segmentation.report.viewer import ViewedLesion, ViewedScan, view
 from MSLesionSegLib.tasks import get_task
 
 _TEMPLATE = Path(__file__).with_name("report.html")
@@ -38,11 +39,12 @@ def write_report(
     lesions: Sequence[Lesion],
     others: Mapping[str, nib.Nifti1Image] | None = None,
     possible: Sequence[Lesion] = (),
+    possible_labels: np.ndarray | None = None,
 ) -> None:
     """Write the page.
 
     Args:
-        path: HTML file to write (UTF-8, no external resources, no scripts).
+        path: HTML file to write (UTF-8, no external resources; no scripts but those of the viewer).
         manifest: content of ``result.json``; its counts, settings and findings are shown.
         image: the scan that was segmented (X, Y, Z).
         brain: brain mask on the same grid.
@@ -50,16 +52,27 @@ def write_report(
         lesions: rows of the lesion table.
         others: further scans of the session on that grid, by name of the input; lesions are then shown on all.
         possible: what may be a lesion and is not counted, the most probable one first.
+        possible_labels: their ids on the same grid; None leaves out the viewer, in which the scans can be scrolled.
     """
     task = get_task(manifest["task"])
     near: list[CloseUp] = []
     colours = {lesion.id: region_colour(lesion.region) for lesion in lesions}
     pictures = Pictures(image, brain, labels, colours)
+    scans = {**(others or {}), task.reference: image}
+    shown = {scan.name: scans[scan.name] for scan in task.inputs if scan.name in scans}
     if others:
-        scans = {**others, task.reference: image}
-        shown = {scan.name: scans[scan.name] for scan in task.inputs if scan.name in scans}
         near = close_ups(shown, task.reference, brain, labels, lesions, colours)
-    page = render(manifest, lesions, pictures.slices(), pictures.projections(), near, possible)
+    viewer = None
+    if possible_labels is not None:
+        first = max((lesion.id for lesion in lesions), default=0)
+        ids = np.where(possible_labels > 0, possible_labels + first, labels)
+        viewer = view(
+            [ViewedScan(task.scan(name).title, scan, ids) for name, scan in shown.items()],
+            [*(_viewed(one) for one in lesions), *(_viewed(one, first) for one in possible)],
+            brain,
+            image.affine,
+        )
+    page = render(manifest, lesions, pictures.slices(), pictures.projections(), near, possible, viewer)
     path.write_text(page, encoding="utf-8")
 
 
@@ -75,6 +88,7 @@ def render(
     projections: Sequence[Projection],
     near: Sequence[CloseUp] = (),
     possible: Sequence[Lesion] = (),
+    viewer: Mapping[str, Any] | None = None,
 ) -> str:
     """Return the page as text. Everything that comes from outside is escaped."""
     counts = manifest["counts"]
@@ -94,6 +108,7 @@ def render(
         settings=manifest["settings"],
         lesions=lesions,
         possible=possible,
+        viewer=viewer,
         slices=slices,
         projections=projections,
         near=near,
@@ -107,6 +122,19 @@ def render(
             minimum_mm3=manifest["settings"]["minimum_mm3"],
             kind=task.kind,
         ),
+    )
+
+
+def _viewed(lesion: Lesion, first: int | None = None) -> ViewedLesion:
+    """A lesion, or with ``first`` a possible one, whose ids in the labels begin after that."""
+    return ViewedLesion(
+        id=lesion.id + (first or 0),
+        number=lesion.id,
+        name=lesion.region or "unknown",
+        colour=css(region_colour(lesion.region)),
+        size=lesion.volume_mm3,
+        centre=lesion.centre_ras,
+        possible=first is not None,
     )
 
 

@@ -14,6 +14,7 @@ from MSLesionSegLib.lesions.table import Lesion
 from MSLesionSegLib.segmentation.report.pictures import Pictures, SlicePicture
 from MSLesionSegLib.segmentation.report.report import REGION_COLOURS, region_colour, write_report
 from phantoms.phantom import centred
+from support.report_manifest import make_manifest
 
 SHAPE = (40, 50, 30)
 
@@ -29,39 +30,6 @@ def make_lesion(number: int, region: str = "periventricular") -> Lesion:
         mean_probability=0.81,
         peak_probability=0.99,
     )
-
-
-def make_manifest(lesions: list[Lesion], findings: list[dict] | None = None) -> dict:
-    return {
-        "version": "0.1.0",
-        "created": "2026-01-02T03:04:05+00:00",
-        "task": "flair",
-        "inputs": {"flair": {"sha256": "ab" * 32, "shape": list(SHAPE), "spacing_mm": [3.0, 3.0, 3.0]}},
-        "model": {"name": "flair-ms", "weights_sha256": "cd" * 32},
-        "settings": {
-            "threshold": 0.5,
-            "minimum_mm3": 3.0,
-            "minimum_peak": 0.0,
-            "connectivity": 26,
-            "brain_mask": "given",
-            "n4": False,
-            "flips": False,
-        },
-        "counts": {
-            "lesions": len(lesions),
-            "volume_mm3": sum(lesion.volume_mm3 for lesion in lesions),
-            "brain_volume_mm3": 1.3e6,
-            "by_region": {
-                region: {
-                    "lesions": sum(lesion.region == region for lesion in lesions),
-                    "volume_mm3": sum(lesion.volume_mm3 for lesion in lesions if lesion.region == region),
-                }
-                for region in REGION_COLOURS
-            },
-        },
-        "findings": findings or [],
-        "versions": {"torch": "2.13.0"},
-    }
 
 
 @pytest.fixture
