@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from MSLesionSegLib.tasks import get_task
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from MSLesionSegLib.dicom.exported import ExportedResult
     from MSLesionSegLib.dicom.source_series import SourceSeries
 
 EXPORT_STAGE = "write DICOM"
@@ -127,7 +129,9 @@ def check_exportable(task: str, inputs: Mapping[str, Path]) -> None:
         )
 
 
-def _objects(request: ExportRequest, result: Any, series: Mapping[str, SourceSeries]) -> dict[str, Dataset]:
+def _objects(
+    request: ExportRequest, result: ExportedResult, series: Mapping[str, SourceSeries]
+) -> dict[str, Dataset]:
     """All objects but the page, by what they are."""
     from MSLesionSegLib.dicom.registration import SpatialRegistration
     from MSLesionSegLib.dicom.segmentation import lesion_segmentation, probability_map
@@ -174,16 +178,24 @@ def _check_free(folder: Path) -> None:
         )
 
 
-def _page(request: ExportRequest, result: Any) -> str:
+def _page(request: ExportRequest, result: ExportedResult) -> str:
+    """The page of the result, or as it is after a review."""
+    if result.reviewed:
+        from MSLesionSegLib.dicom.reviewed_page import reviewed_page
+
+        brain = result.manifest["files"][result.task.reviewed_file("brain")]
+        return reviewed_page(result, request.result / brain)
     return (request.result / result.manifest["files"]["report"]).read_text(encoding="utf-8")
 
 
 def _heading(header: Dataset) -> str:
     """Whose scan it is, for paper: as the series tells it."""
-    date = str(header.StudyDate or "")
-    told = [
-        str(header.PatientName or "").replace("^", " ").split("=")[0].strip(),
-        str(header.PatientBirthDate or ""),
-    ]
-    told += [str(header.PatientID or ""), f"study of {date}" if date else ""]
+    name = str(header.PatientName or "").split("=")[0].replace("^", " ").strip()
+    day = _readable(header.StudyDate)
+    told = (name, _readable(header.PatientBirthDate), str(header.PatientID or ""), day and f"study of {day}")
     return " · ".join(text for text in told if text)
+
+
+def _readable(date: object) -> str:
+    """A date of DICOM (YYYYMMDD) as a person writes it."""
+    return re.sub(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3", str(date or ""))

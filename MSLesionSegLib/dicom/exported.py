@@ -145,7 +145,22 @@ def _as_reviewed(
         regions = RegionMap(nib.Nifti1Image.from_filename(files["regions"]))
     lesions = lesion_table(nib.Nifti1Image(labels, series.grid.affine), on_grid, regions)
     named = states_of(labels, [lesion.id for lesion in lesions], states, task.reviewed_states[0])
-    return labels, [(lesion, named[lesion.id]) for lesion in lesions]
+    told = [(lesion, named[lesion.id]) for lesion in lesions]
+    return labels, _with_comparison(task, files, told) if task.compares else told
+
+
+def _with_comparison(
+    task: Task, files: Mapping[str, Path], told: list[tuple[Lesion, str]]
+) -> list[tuple[Lesion, str]]:
+    """Lesions with the regions that a comparison has found, and those that it shows at the baseline only."""
+    found = _as_found(task, files)
+    regions = {lesion.id: lesion.region for lesion, _ in found}
+    here = {lesion.id for lesion, _ in told}
+    gone = [row for row in found if row[0].id not in here and row[1] not in task.reviewed_states]
+    return [
+        *((replace(lesion, region=regions.get(lesion.id, lesion.region)), state) for lesion, state in told),
+        *gone,
+    ]
 
 
 def totals_by_state(lesions: Sequence[ExportedLesion]) -> dict[str, tuple[int, float]]:

@@ -13,8 +13,9 @@ import numpy as np
 import pydicom
 
 from MSLesionSegLib.errors import ImageError, MissingPackageError
-from MSLesionSegLib.imaging.dicom.frames import frames_of
+from MSLesionSegLib.imaging.dicom.frames import Frame, frames_of
 from MSLesionSegLib.imaging.dicom.headers import parse, quiet
+from MSLesionSegLib.imaging.dicom.series import read_voxels
 from MSLesionSegLib.imaging.dicom.stack import stack
 
 # what patients and studies may lack, and objects of theirs name all the same, empty
@@ -33,16 +34,24 @@ class SourceSeries:
             many frames.
         slices: for each frame, which slice of ``grid`` it is.
         grid: image of zeros (columns, rows, slices) on the voxels on which such a series is read.
+        frames: from the first to the last slice of ``grid``.
     """
 
     images: tuple[pydicom.Dataset, ...]
     slices: tuple[int, ...]
     grid: nib.Nifti1Image
+    frames: tuple[Frame, ...]
 
     @property
     def header(self) -> pydicom.Dataset:
         """What tells patient, study and series."""
         return self.images[0]
+
+    def scan(self) -> nib.Nifti1Image:
+        """The series itself: float32 on ``grid``."""
+        with quiet():
+            stored, (slope, intercept), _ = read_voxels(self.frames[0].file.parent.name, list(self.frames))
+        return nib.Nifti1Image((stored * slope + intercept).astype(np.float32), self.grid.affine)
 
     def planes(self, voxels: np.ndarray) -> np.ndarray:
         """Voxels (columns, rows, slices) as pixels of the frames: (frames, rows, columns)."""
@@ -83,7 +92,7 @@ def read_series(files: Sequence[Path]) -> SourceSeries:
     nothing = nib.Nifti1Image(np.zeros(shape, np.uint8), affine)
     nothing.set_sform(affine, "scanner")
     nothing.set_qform(affine, "scanner")
-    return SourceSeries(images, tuple(int(n) for n in slices), nothing)
+    return SourceSeries(images, tuple(int(n) for n in slices), nothing, tuple(frames))
 
 
 def patient_and_study(header: pydicom.Dataset) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def open_dicom(folder: Path) -> StoredVolume:
         columns, rows = frames[0].size
         scan_checks.check_shape(name, (columns, rows, len(frames)))
         scan_checks.check_affine(name, affine)
-        stored, scaling, sha256 = _read(name, frames)
+        stored, scaling, sha256 = read_voxels(name, frames)
     files = tuple(file.resolve() for file in series.headers)
     place = frames[0].origin[1]
     return StoredVolume(stored, *scaling, affine, None, sha256, dicom_files=files, frame_of_reference=place)
@@ -174,7 +174,7 @@ def _title(series: _Series) -> str:
     return f"{shown} ({modality}, {len(series.headers)} files)"
 
 
-def _read(name: str, frames: list[Frame]) -> tuple[np.ndarray, tuple[float, float], str]:
+def read_voxels(name: str, frames: list[Frame]) -> tuple[np.ndarray, tuple[float, float], str]:
     """Voxels (columns, rows, frames), the scaling that is left to apply, and the hash of the files."""
     pixels, digests = {}, []
     for file in {frame.file: None for frame in frames}:

@@ -54,6 +54,7 @@ _STYLES = {
     "cell": ParagraphStyle("cell", _BODY, fontSize=7, leading=9, spaceAfter=0),
     "number": ParagraphStyle("number", _BODY, fontSize=7, leading=9, spaceAfter=0, alignment=TA_RIGHT),
     "caption": ParagraphStyle("caption", _BODY, fontSize=6.5, leading=8, spaceAfter=0),
+    "hint": ParagraphStyle("hint", _BODY, fontSize=6.5, leading=8, keepWithNext=1),
     "small": ParagraphStyle("small", _BODY, fontSize=6.5, leading=8.5),
     "card": ParagraphStyle("card", _BODY, fontSize=8, leading=15, spaceAfter=0),
     "banner": ParagraphStyle("banner", _BODY, fontName=_BOLD, textColor=_RED, alignment=TA_RIGHT),
@@ -127,8 +128,8 @@ def _flow(element: Element) -> Iterator[Flowable]:
 
 
 def _style(element: Element) -> ParagraphStyle:
-    special = next((name for name in ("banner", "small") if has_class(element, name)), element.tag)
-    return _STYLES.get(special, _STYLES["caption"] if has_class(element, "hint") else _BODY)
+    special = next((name for name in ("banner", "small", "hint") if has_class(element, name)), element.tag)
+    return _STYLES.get(special, _BODY)
 
 
 def _figure(figure: Element, width: float) -> list[Flowable]:

@@ -66,3 +66,16 @@ def test_a_lesion_keeps_its_uid_at_the_next_comparison(
     following = compare_studies(comparison.folder.parent, "again")
     again = export_result(ExportRequest(following.folder), Silent())
     assert tracked(again.files["segmentation"]) == tracked(written.files["segmentation"])
+
+
+def test_a_review_decides_on_new_lesions_and_leaves_the_others_as_they_are(comparison, written, tmp_path):
+    labels = nib.load(comparison.files["followup_lesions"])
+    (new,) = [row.lesion.id for row in comparison.lesions if row.state == "new"]
+    nothing = nib.Nifti1Image(np.zeros(labels.shape, np.uint8), labels.affine)
+    nib.save(nothing, tmp_path / "reviewed.nii.gz")
+    request = ExportRequest(comparison.folder, tmp_path / "dicom", reviewed=tmp_path / "reviewed.nii.gz")
+    reviewed = export_result(request, Silent())
+    before, after = (tracked(one.files["segmentation"]) for one in (written, reviewed))
+    assert after == {name: uid for name, uid in before.items() if name != f"Lesion {new}"}
+    text = run("dsrdump", reviewed.files["structured_report"])
+    assert '"Lesions, new"' not in text and '"Lesions, vanished"' in text
