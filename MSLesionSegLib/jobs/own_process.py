@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from MSLesionSegLib.jobs.memory import keep_freed_memory
+from MSLesionSegLib.jobs.memory import keep_freed_memory, search_seldom
 
 _own = False
 
@@ -12,6 +12,7 @@ def take_process() -> None:
     global _own
     _own = True
     keep_freed_memory()
+    search_seldom()
 
 
 def is_own_process() -> bool:

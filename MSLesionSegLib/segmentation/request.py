@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from MSLesionSegLib.errors import MSLesionSegError, SettingsError
-from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
-from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS
 from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.network.device import check_device
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.model_in_use import model_in_use
 from MSLesionSegLib.network.models.store import find_model, read_card
 from MSLesionSegLib.segmentation import stages
-from MSLesionSegLib.segmentation.longitudinal.change_filter import ChangeLimits
 from MSLesionSegLib.tasks import Task, get_task
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 
 CONNECTIVITY = 26
 DEFAULT_REGISTRATION = "rigid"
@@ -77,6 +77,8 @@ def check_request(request: SegmentRequest) -> Task:
         SettingsError: no such task, a required scan is missing, a setting is out of its range, or one that the task
             does not have is given.
     """
+    from MSLesionSegLib.imaging.registration import REGISTRATION_METHODS
+
     task = get_task(request.task)
     for name in task.required:
         if name not in request.inputs:
@@ -132,6 +134,8 @@ def settings_of(request: SegmentRequest, cards: Mapping[str, ModelCard], device:
         cards: of the models of :func:`find_models`.
         device: that computes.
     """
+    from MSLesionSegLib.segmentation.longitudinal.change_filter import ChangeLimits
+
     shared = asdict(lesion_rule(request, cards["model"])) | {"device": device, "n4": request.n4}
     if not get_task(request.task).compares:
         return shared | {
