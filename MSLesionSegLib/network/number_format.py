@@ -43,6 +43,15 @@ def has_fast_bfloat16() -> bool:
     return known[key]
 
 
+def computes_in_bfloat16(device: str) -> bool:
+    """Whether ``cpu`` or ``cuda`` is fast in bfloat16; NVIDIA's cards have it since Ampere."""
+    if device == "cpu":
+        return has_fast_bfloat16()
+    import torch
+
+    return torch.cuda.get_device_capability() >= (8, 0)
+
+
 def trains_in_bfloat16(network: torch.nn.Module, inputs: Any, device: str) -> bool:
     """Whether a training may compute in bfloat16.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,14 +16,16 @@ from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.activation import activate, normalise
 from MSLesionSegLib.network.models.store import Model
-from MSLesionSegLib.network.number_format import has_fast_bfloat16
+from MSLesionSegLib.network.number_format import computes_in_bfloat16
 
 if TYPE_CHECKING:
     import torch
 
 OVERLAP = 0.25
 MARGIN = 4  # voxels of surround kept around the brain
-MOST_AT_ONCE = 4  # windows; each needs about a quarter of a GiB
+MOST_AT_ONCE = 4  # windows on a CPU; each needs about a quarter of a GiB
+MOST_IN_A_BATCH = 32  # windows on a GPU
+_BATCH_BYTES = 2**29  # that a GPU should have free for each of these
 MIRROR_AXES = ((), (1, 2), (1, 3), (2, 3))  # axes to mirror: half a turn about each axis
 
 
@@ -40,6 +42,9 @@ class Prediction:
     uncertainty: np.ndarray | None = None
 
 
+Window = tuple[slice, slice, slice]
+
+
 def predict(
     model: Model,
     channels: np.ndarray,
@@ -48,6 +53,7 @@ def predict(
     device: str = "cpu",
     mirroring: bool = False,
     progress: Progress | None = None,
+    batch: int | None = None,
 ) -> Prediction:
     """Run a model over one brain.
 
@@ -60,6 +66,8 @@ def predict(
             takes four times as long and gives the uncertainty. All eight gain 0.003 of Dice
             (model_development/tried.md).
         progress: told the fraction.
+        batch: most windows that the network sees in one go; by default one on a CPU, and what fits on a GPU. Where
+            the memory does not hold them, it sees fewer.
 
     Returns:
         The prediction on the grid of ``channels``. The network computes in bfloat16 where the machine has it.
@@ -75,31 +83,101 @@ def predict(
     data = torch.from_numpy(np.ascontiguousarray(channels[(slice(None), *box)], dtype=np.float32)).to(device)
     inside = brain[box] > 0
     mirrorings = MIRROR_AXES if mirroring else MIRROR_AXES[:1]
-    total, squares = np.zeros(inside.shape, np.float32), np.zeros(inside.shape, np.float32)
     with torch.inference_mode(), _windows_at_once(device) as pool:
-        for k, axes in enumerate(mirrorings):
-            mirrored = torch.flip(data, axes) if axes else data
-            mask = np.flip(inside, [axis - 1 for axis in axes]) if axes else inside
-            tell = partial(_tell, progress, k, len(mirrorings))
-            slid = _slide(look, card.architecture.window, mirrored, mask, pool, tell)
-            one = normalise(slid, card.activation, (0, 1, 2))
-            seen = (torch.flip(one, [axis - 1 for axis in axes]) if axes else one).numpy()
-            total += seen
-            squares += seen * seen
-    mean = total / len(mirrorings) * inside
+        views = [_view(data, inside, axes, card.architecture.window) for axes in mirrorings]
+        seen = _seen(look, views, pool, batch or _windows_in_a_batch(device), progress)
+        sums = torch.zeros(2, *inside.shape, device=device)  # of the probability and its square
+        with closing(seen):
+            for view, axes in zip(views, mirrorings, strict=True):
+                mean = view.mean(seen)[tuple(slice(n) for n in inside.shape)]
+                one = torch.flip(normalise(mean, card.activation, (0, 1, 2)), [axis - 1 for axis in axes])
+                sums[0] += one
+                sums[1] += one * one
+        mean, squares = sums.cpu().numpy() / len(views) * inside
     if not np.isfinite(mean).all():
         raise ModelError(
             f"The network of model {card.name} gives values that are not finite (NaN or infinite) on this scan, "
             "so nothing is counted. Use another model."
         )
-    probability = np.zeros(brain.shape, np.float32)
-    probability[box] = mean
-    uncertainty = None
-    if mirroring:
-        uncertainty = np.zeros(brain.shape, np.float32)
-        uncertainty[box] = np.sqrt(np.clip(squares / len(mirrorings) - mean**2, 0, None)) * inside
+    probability, uncertainty = np.zeros((2, *brain.shape), np.float32)
+    probability[box], uncertainty[box] = mean, np.sqrt(np.clip(squares - mean**2, 0, None))
     progress.stage("network", 1.0)
-    return Prediction(probability, uncertainty)
+    return Prediction(probability, uncertainty if mirroring else None)
+
+
+@dataclass(frozen=True, eq=False)
+class _View:
+    """The input, mirrored, and the windows that hold brain.
+
+    Attributes:
+        data: (C, X, Y, Z), at least a window large.
+        windows: where they lie.
+        edge: of each, in voxels.
+    """
+
+    data: torch.Tensor
+    windows: list[Window]
+    edge: int
+
+    def mean(self, seen: Iterator[torch.Tensor]) -> torch.Tensor:
+        """Gaussian-weighted mean (X, Y, Z) of what the network says of each window, which ``seen`` gives in order.
+
+        A normalised ReLU is divided by its maximum over the whole brain afterwards: by that over each window, the
+        faintest speck in one without lesions would become certain.
+        """
+        import torch
+        from monai.data.utils import compute_importance_map
+
+        weight = compute_importance_map(
+            (self.edge,) * 3, mode="gaussian", sigma_scale=0.2, device=self.data.device
+        ).clamp(min=1e-3)
+        total, share = torch.zeros(2, *self.data.shape[1:], device=self.data.device)
+        for window in self.windows:
+            total[window] += next(seen) * weight
+            share[window] += weight
+        return total / share.clamp(min=1e-6)
+
+
+def _view(data: torch.Tensor, inside: np.ndarray, axes: tuple[int, ...], edge: int) -> _View:
+    """The input mirrored along some of its axes."""
+    import torch
+    from monai.data.utils import dense_patch_slices
+
+    mask = np.flip(inside, [axis - 1 for axis in axes])
+    short = [v for n in reversed(inside.shape) for v in (0, max(edge - n, 0))]
+    padded = torch.nn.functional.pad(torch.flip(data, axes), short)
+    windows = dense_patch_slices(padded.shape[1:], (edge,) * 3, (round(edge * (1 - OVERLAP)),) * 3)
+    return _View(padded, [window for window in windows if mask[window].any()], edge)
+
+
+def _seen(
+    look: Callable[[torch.Tensor], torch.Tensor],
+    views: list[_View],
+    pool: Executor,
+    most: int,
+    progress: Progress,
+) -> Iterator[torch.Tensor]:
+    """What the network says of each window (W, W, W), view by view, at most so many of them in one go."""
+    import torch
+
+    places = [(view.data, window) for view in views for window in view.windows]
+    size = (
+        math.ceil(len(places) / math.ceil(len(places) / most)) if places else 1
+    )  # batches of about one size
+    starts = range(0, len(places), size)
+
+    def look_at(start: int) -> torch.Tensor:
+        with torch.inference_mode():
+            return look(torch.stack([data[(slice(None), *w)] for data, w in places[start : start + size]]))
+
+    looks = [pool.submit(look_at, start) for start in starts]
+    try:
+        for start, ones in zip(starts, looks, strict=True):
+            progress.stage("network", start / len(places))
+            yield from ones.result()
+    finally:
+        for ones in looks:
+            ones.cancel()
 
 
 @contextmanager
@@ -116,62 +194,34 @@ def _windows_at_once(device: str) -> Iterator[Executor]:
             torch.set_num_threads(threads)
 
 
-def _tell(progress: Progress, turn: int, turns: int, fraction: float) -> None:
-    progress.stage("network", (turn + fraction) / turns)
+def _windows_in_a_batch(device: str) -> int:
+    import torch
+
+    if device == "cpu":
+        return 1
+    free, _ = torch.cuda.mem_get_info()
+    return max(1, min(MOST_IN_A_BATCH, free // _BATCH_BYTES))
 
 
 def _looker(model: Model, device: str) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The network as a function of one cube (C, W, W, W) that gives its probabilities (W, W, W)."""
+    """The network as a function of windows (N, C, W, W, W) that gives their probabilities (N, W, W, W).
+
+    Where the memory does not hold them all, it looks at each half of them alone.
+    """
     import torch
 
     network = model.network.to(device, memory_format=torch.channels_last_3d)
-    fast = device != "cpu" or has_fast_bfloat16()
+    fast = computes_in_bfloat16(device)
 
-    def look(cube: torch.Tensor) -> torch.Tensor:
-        with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=fast):
-            logits = network(cube[None].to(memory_format=torch.channels_last_3d))
-        return activate(logits[0, 0].float(), model.card.activation)
+    def look(windows: torch.Tensor) -> torch.Tensor:
+        try:
+            with torch.autocast(device, torch.bfloat16, enabled=fast):
+                logits = network(windows.to(memory_format=torch.channels_last_3d))
+            return activate(logits[:, 0].float(), model.card.activation)
+        except torch.cuda.OutOfMemoryError:
+            if len(windows) == 1:
+                raise
+        # only here has the failed try let its memory go
+        return torch.cat([look(half) for half in windows.chunk(2)])
 
     return look
-
-
-def _slide(
-    look: Callable[[torch.Tensor], torch.Tensor],
-    window: int,
-    data: torch.Tensor,
-    inside: np.ndarray,
-    pool: Executor,
-    tell: Callable[[float], None],
-) -> torch.Tensor:
-    """Gaussian-weighted mean of what is seen in cubes of an edge ``window``, a CPU tensor (X, Y, Z).
-
-    A normalised ReLU is divided by its maximum over the whole brain afterwards: by that over each cube, the faintest
-    speck in a cube without lesions would become certain.
-    """
-    import torch
-    from monai.data.utils import compute_importance_map, dense_patch_slices
-
-    shape = data.shape[1:]
-    padded = torch.nn.functional.pad(data, [v for n in reversed(shape) for v in (0, max(window - n, 0))])
-    size = tuple(padded.shape[1:])
-    cube, step = (window,) * 3, (round(window * (1 - OVERLAP)),) * 3
-    weight = compute_importance_map(cube, mode="gaussian", sigma_scale=0.2, device=data.device).clamp(
-        min=1e-3
-    )
-    total, share = torch.zeros(size, device=data.device), torch.zeros(size, device=data.device)
-    places = [
-        place
-        for place in dense_patch_slices(size, cube, step)
-        if inside[tuple(slice(p.start, p.stop) for p in place)].any()
-    ]
-    looks = [pool.submit(look, padded[(slice(None), *place)]) for place in places]
-    try:
-        for n, (place, one) in enumerate(zip(places, looks, strict=True)):
-            tell(n / len(places))
-            total[place] += one.result() * weight
-            share[place] += weight
-    finally:
-        for one in looks:
-            one.cancel()
-    mean = total / share.clamp(min=1e-6)
-    return mean[tuple(slice(n) for n in shape)].cpu()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,10 @@ from MSLesionSegLib.lesions.possible import possible_lesions
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_lesion_table
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.manifest import count_lesions
-from MSLesionSegLib.segmentation.probability import lesion_probability
+from MSLesionSegLib.segmentation.probability import network_input, probability_of
 from MSLesionSegLib.segmentation.request import lesion_rule
 from MSLesionSegLib.segmentation.result_folder import output_names, stem_of
-from MSLesionSegLib.segmentation.run import FoundLesions, Run, find_regions, smallest_type
+from MSLesionSegLib.segmentation.run import FoundLesions, Run, fit_regions, remark_on, smallest_type
 from MSLesionSegLib.segmentation.session import coregister, correct_bias
 
 
@@ -36,24 +37,29 @@ def find_on_session(run: Run) -> FoundLesions:
     request, task, watch, model = run.request, run.task, run.watch, run.models["model"]
     scan = run.scans[task.reference].image
     given = request.brain_mask is not None
-    brain, remarks = _brain(run, scan)
-    session = coregister(task, run.scans, brain, brain_given=given, watch=watch)
-    remarks += session.findings
-    for finding in remarks:
-        watch.warning(finding.code, finding.sentence)
-    images = session.images
-    if request.n4:
-        watch.stage(stages.BIAS)
-        images = correct_bias(session, task)
-    found = lesion_probability(
-        model,
-        [images[name] for name in task.channels],
-        session.brain,
-        winsorise_percent=task.winsorise_percent,
-        device=run.settings["device"],
-        mirroring=run.settings["flips"],
-        progress=watch,
-    )
+    with ThreadPoolExecutor(1) as beside:  # the network leaves the cores time for what does not wait for it
+        brain, doubts = _brain(run, scan, beside)
+        session = coregister(task, run.scans, brain, brain_given=given, watch=watch)
+        _tell(session.findings, watch)
+        images = session.images
+        if request.n4:
+            watch.stage(stages.BIAS)
+            images = correct_bias(session, task)
+        watch.stage(stages.PREPARE)
+        channels = [images[name] for name in task.channels]
+        seen = network_input(channels, session.brain, model.card.spacing_mm, task.winsorise_percent)
+        fitted = beside.submit(fit_regions, seen.channels[0], seen.brain, seen.affine)
+        found = probability_of(
+            model,
+            seen,
+            session.brain,
+            device=run.settings["device"],
+            mirroring=run.settings["flips"],
+            progress=watch,
+        )
+        brain_remarks = doubts()
+    _tell(brain_remarks, watch)
+    remarks = (*brain_remarks, *session.findings)
     inside = (np.asarray(session.brain.dataobj) > 0).astype(np.uint8)
     rule = lesion_rule(request, model.card)
     voxel_mm3 = float(np.prod(voxel_sizes(scan.affine)))
@@ -61,12 +67,8 @@ def find_on_session(run: Run) -> FoundLesions:
     maybe = possible_lesions(found.probability, labels, voxel_mm3, rule.connectivity)
 
     watch.stage(stages.REGIONS)
-    seen = found.seen
-    regions, unclear = (
-        find_regions(seen.channels[0], seen.brain, seen.affine, watch)
-        if labels.any() or maybe.any()
-        else (None, ())
-    )
+    regions = fitted.result() if labels.any() or maybe.any() else None
+    unclear = () if regions is None else remark_on(regions, watch)
     probability = nib.Nifti1Image(found.probability, scan.affine)
 
     def listed(ids: np.ndarray) -> tuple[Lesion, ...]:
@@ -122,14 +124,22 @@ def find_on_session(run: Run) -> FoundLesions:
     )
 
 
-def _brain(run: Run, scan: nib.Nifti1Image) -> tuple[nib.Nifti1Image, tuple[InputWarning, ...]]:
-    """The brain mask, given or found, and what is doubtful about it."""
+def _brain(
+    run: Run, scan: nib.Nifti1Image, beside: Executor
+) -> tuple[nib.Nifti1Image, Callable[[], tuple[InputWarning, ...]]]:
+    """The brain mask, given or found, and what waits until it is known what is doubtful about it."""
     from MSLesionSegLib.network.brain_extraction import brain_mask
     from MSLesionSegLib.network.brain_mask_check import judge_brain, judge_given_brain
 
     inner = run.watch.within(stages.BRAIN)
     if run.request.brain_mask is not None:
         brain = read_mask(run.request.brain_mask, scan)
-        return brain, (*warnings_of(brain), *judge_given_brain(brain, scan))
+        remarks = (*warnings_of(brain), *judge_given_brain(brain, scan))
+        return brain, lambda: remarks
     brain = brain_mask(scan, progress=inner)
-    return brain, judge_brain(brain)
+    return brain, beside.submit(judge_brain, brain).result
+
+
+def _tell(findings: Iterable[InputWarning], watch: stages.StageWatch) -> None:
+    for finding in findings:
+        watch.warning(finding.code, finding.sentence)

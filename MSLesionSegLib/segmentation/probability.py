@@ -105,11 +105,25 @@ def lesion_probability(
     Raises:
         ImageError: the brain mask is empty, or a scan is constant inside it.
     """
-    from MSLesionSegLib.network.sliding_window import predict
-
     progress = progress or Silent()
     progress.stage(stages.PREPARE)
     seen = network_input(images, brain, model.card.spacing_mm, winsorise_percent)
+    return probability_of(model, seen, brain, device=device, mirroring=mirroring, progress=progress)
+
+
+def probability_of(
+    model: Model,
+    seen: NetworkInput,
+    brain: nib.Nifti1Image,
+    *,
+    device: str = "cpu",
+    mirroring: bool = False,
+    progress: Progress | None = None,
+) -> LesionProbability:
+    """As :func:`lesion_probability`, of what :func:`network_input` made."""
+    from MSLesionSegLib.network.sliding_window import predict
+
+    progress = progress or Silent()
     progress.stage(stages.NETWORK)
     inner = Within(progress, stages.NETWORK)
     found = predict(model, seen.channels, seen.brain, device=device, mirroring=mirroring, progress=inner)

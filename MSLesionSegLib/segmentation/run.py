@@ -66,16 +66,18 @@ class FoundLesions:
     checks: tuple[ComparabilityCheck, ...] = ()
 
 
-def find_regions(
-    scan: np.ndarray, brain: np.ndarray, affine: np.ndarray, watch: stages.StageWatch
-) -> tuple[RegionMap, tuple[InputWarning, ...]]:
-    """Anatomical regions of a scan (X, Y, Z) on the network's grid, and what is to be said about them."""
-    regions = fit_atlas(nib.Nifti1Image(scan, affine), nib.Nifti1Image(brain.astype(np.uint8), affine))
+def fit_regions(scan: np.ndarray, brain: np.ndarray, affine: np.ndarray) -> RegionMap:
+    """Anatomical regions of a scan (X, Y, Z) on the network's grid."""
+    return fit_atlas(nib.Nifti1Image(scan, affine), nib.Nifti1Image(brain.astype(np.uint8), affine))
+
+
+def remark_on(regions: RegionMap, watch: stages.StageWatch) -> tuple[InputWarning, ...]:
+    """Tell what is to be said about the regions, and return it."""
     if not regions.problem:
-        return regions, ()
+        return ()
     remark = InputWarning("regions-undetermined", regions.problem)
     watch.warning(remark.code, remark.sentence)
-    return regions, (remark,)
+    return (remark,)
 
 
 def smallest_type(labels: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,11 +119,13 @@ def _write(run: Run, found: FoundLesions, finish: Callable[[Path], object] | Non
         files=names,
     ) | dict(found.facts)
     with result_folder.staged(request.output, task.name, overwrite=request.overwrite) as folder:
-        for number, (role, write) in enumerate(found.writers.items()):
-            watch.stage(stages.WRITE, 0.6 * number / len(found.writers))
-            write(folder / found.names[role])
-        watch.stage(stages.WRITE, 0.6)
-        found.write_page(folder / found.names["report"], manifest)
+        with ThreadPoolExecutor(1) as beside:  # pictures are drawn meanwhile
+            page = beside.submit(found.write_page, folder / found.names["report"], manifest)
+            for number, (role, write) in enumerate(found.writers.items()):
+                watch.stage(stages.WRITE, 0.6 * number / len(found.writers))
+                write(folder / found.names[role])
+            watch.stage(stages.WRITE, 0.6)
+            page.result()
         watch.stage(stages.WRITE, 0.95)
         if source:
             write_text(folder / SOURCE, json.dumps(source, indent=2) + "\n")

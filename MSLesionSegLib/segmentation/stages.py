@@ -31,8 +31,8 @@ SWAP = "swapped pair"
 # seconds on 2 CPU cores for one 1 mm FLAIR, measured with Testing/benchmarks/bench.py; only the ratios matter
 _SECONDS = {
     READ: 0.4,
-    MODEL: 2.7,
-    BRAIN: 1.1,
+    MODEL: 2.0,
+    BRAIN: 1.0,
     ALIGN: 30.0,
     BIAS: 8.0,
     PREPARE: 0.4,
@@ -48,7 +48,7 @@ def segmentation_stages(*, brain_given: bool, n4: bool, mirroring: bool, scans: 
 
     ``scans``: how many scans are given; all but one are registered to it.
     """
-    stages = dict(_SECONDS)
+    stages = _SECONDS | {REGIONS: 0.3}  # they are fitted beside the network
     stages[ALIGN] *= scans - 1
     if scans == 1:
         del stages[ALIGN]

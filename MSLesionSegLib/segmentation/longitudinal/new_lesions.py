@@ -37,7 +37,7 @@ from MSLesionSegLib.segmentation.longitudinal.earlier_ids import (
 from MSLesionSegLib.segmentation.longitudinal.native_space import ids_on, map_on
 from MSLesionSegLib.segmentation.request import CONNECTIVITY, SegmentRequest, lesion_rule
 from MSLesionSegLib.segmentation.result_folder import MANIFEST
-from MSLesionSegLib.segmentation.run import FoundLesions, Run, find_regions, smallest_type
+from MSLesionSegLib.segmentation.run import FoundLesions, Run, fit_regions, remark_on, smallest_type
 
 
 def find_between_visits(run: Run) -> FoundLesions:
@@ -164,7 +164,8 @@ def _table(
     watch.stage(stages.REGIONS)
     pair = change.subtraction
     changed = bool(change.tracked.states)
-    regions, unclear = find_regions(pair.baseline, pair.brain, pair.affine, watch) if changed else (None, ())
+    regions = fit_regions(pair.baseline, pair.brain, pair.affine) if changed else None
+    unclear = () if regions is None else remark_on(regions, watch)
     strongest = np.maximum(change.appeared, change.gone)
     return follow_table(change.tracked, strongest, pair.affine, regions), regions, unclear
 

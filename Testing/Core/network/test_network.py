@@ -161,3 +161,44 @@ def test_the_same_input_gives_the_same_output_bit_for_bit(head):
     image = head[0] + np.random.default_rng(0).normal(size=head[0].shape).astype(np.float32)
     first, second = (inference.predict(random_model, image, head[1]).probability for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+class SmallMemory(torch.nn.Module):
+    """Finds what is bright, and has no memory for more than two windows at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.batches = []
+
+    def forward(self, x):
+        self.batches.append(len(x))
+        if len(x) > 2:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return (x[:, :1] - 2) * 20
+
+
+def test_windows_seen_in_batches_give_what_one_after_the_other_gives(head):
+    image, brain = head
+    alone = inference.predict(model(), image, brain, mirroring=True)
+    together = inference.predict(model(), image, brain, mirroring=True, batch=16)
+    np.testing.assert_array_equal(together.probability, alone.probability)
+    np.testing.assert_array_equal(together.uncertainty, alone.uncertainty)
+
+
+def test_batches_that_do_not_fit_into_the_memory_become_smaller(head):
+    image, brain = head
+    network = SmallMemory()
+    found = inference.predict(Model(model().card, network, Path()), image, brain, mirroring=True, batch=7)
+    np.testing.assert_array_equal(
+        found.probability, inference.predict(model(), image, brain, mirroring=True).probability
+    )
+    assert max(network.batches) > 2 and network.batches[-1] <= 2
+
+
+def test_a_memory_too_small_for_one_window_is_told(head):
+    class NoMemory(torch.nn.Module):
+        def forward(self, x):
+            raise torch.cuda.OutOfMemoryError("out of memory")
+
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        inference.predict(Model(model().card, NoMemory(), Path()), *head, batch=4)
