@@ -16,11 +16,14 @@ MODEL = "brain"
 SMALLEST_BRAIN_ML = 300
 
 
-def brain_mask(image: nib.Nifti1Image, *, progress: Progress | None = None) -> nib.Nifti1Image:
+def brain_mask(
+    image: nib.Nifti1Image, *, device: str = "cpu", progress: Progress | None = None
+) -> nib.Nifti1Image:
     """Mask of the brain including sulcal fluid, cerebellum and brain stem.
 
     Args:
         image: FLAIR or T1-weighted head, (X, Y, Z), with or without skull, on any scale of values.
+        device: ``cpu`` or ``cuda``.
         progress: told the stage.
 
     Returns:
@@ -34,7 +37,7 @@ def brain_mask(image: nib.Nifti1Image, *, progress: Progress | None = None) -> n
     if looks_stripped(image):
         mask = _largest(close_sulci(np.asarray(image.dataobj) > 0, image))
     else:
-        soft = to_native_grid(_head_mask(to_network_grid(image, SPACING_MM)), image)
+        soft = to_native_grid(_head_mask(to_network_grid(image, SPACING_MM), device), image)
         mask = _largest(without_fat(np.asarray(soft.dataobj) > 0.5, np.asarray(image.dataobj)))
     volume = mask.sum() * abs(np.linalg.det(image.affine[:3, :3])) / 1000
     if volume < SMALLEST_BRAIN_ML:
@@ -95,21 +98,21 @@ def normalise_head(head: np.ndarray) -> np.ndarray:
     return (2.0 * np.clip(head, 0, brightest) / max(mean, 1e-6)).astype(np.float32)
 
 
-def _head_mask(head: nib.Nifti1Image) -> nib.Nifti1Image:
+def _head_mask(head: nib.Nifti1Image, device: str) -> nib.Nifti1Image:
     """Brain mask (float32, 0 or 1) on the 2 mm grid of ``head``."""
     import torch
 
     from MSLesionSegLib.network.models.store import SHIPPED, load_model
-    from MSLesionSegLib.network.number_format import has_fast_bfloat16
+    from MSLesionSegLib.network.number_format import computes_in_bfloat16
 
     model = load_model(SHIPPED / MODEL, task="brain")
     data = normalise_head(np.asarray(head.dataobj))
     box = _body_box(data)
     cut = data[box]
     padded = np.pad(cut, [(0, -n % model.card.architecture.multiple) for n in cut.shape])
-    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16()):
-        network = model.network.to(memory_format=torch.channels_last_3d)
-        logits = network(torch.from_numpy(padded)[None, None])[0, 0].float().numpy()
+    with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=computes_in_bfloat16(device)):
+        network = model.network.to(device, memory_format=torch.channels_last_3d)
+        logits = network(torch.from_numpy(padded)[None, None].to(device))[0, 0].float().cpu().numpy()
     mask = np.zeros(data.shape, dtype=np.float32)
     mask[box] = _detach(logits[tuple(slice(n) for n in cut.shape)] > 0)
     return nib.Nifti1Image(mask, head.affine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class Prediction:
     uncertainty: np.ndarray | None = None
 
 
-Window = tuple[slice, slice, slice]
+Window = tuple[slice, ...]
 
 
 def predict(
@@ -156,7 +156,7 @@ def _seen(
     pool: Executor,
     most: int,
     progress: Progress,
-) -> Iterator[torch.Tensor]:
+) -> Generator[torch.Tensor, None, None]:
     """What the network says of each window (W, W, W), view by view, at most so many of them in one go."""
     import torch
 

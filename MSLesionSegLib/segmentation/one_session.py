@@ -136,7 +136,7 @@ def _brain(
         brain = read_mask(run.request.brain_mask, scan)
         remarks = (*warnings_of(brain), *judge_given_brain(brain, scan))
         return brain, lambda: remarks
-    brain = brain_mask(scan, progress=inner)
+    brain = brain_mask(scan, device=run.settings["device"], progress=inner)
     return brain, beside.submit(judge_brain, brain).result
 
 

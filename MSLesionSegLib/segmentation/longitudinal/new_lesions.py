@@ -137,7 +137,8 @@ def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoin
     watch = run.watch
     images = {name: scan.image for name, scan in run.scans.items()}
     inner = watch.within(stages.BRAIN)
-    brains = {name: brain_mask(image, progress=inner) for name, image in images.items()}
+    device = run.settings["device"]
+    brains = {name: brain_mask(image, device=device, progress=inner) for name, image in images.items()}
     doubts = tuple(
         doubt for name, brain in brains.items() for doubt in judge_brain_of(run.task.scan(name).title, brain)
     )
