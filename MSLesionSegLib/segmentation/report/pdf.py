@@ -35,7 +35,7 @@ from MSLesionSegLib.segmentation.report.page_tree import has_class, markup, pars
 _MARGIN = 15 * mm
 _WIDTH = A4[0] - 2 * _MARGIN
 _GAP = 2 * mm
-_NOT_READ = ("script", "style", "canvas", "button", "nav", "template")  # on paper
+_NOT_READ = ("script", "style", "dialog", "button")  # on paper
 _FIGURES = {"views": 3, "near": 2, "slices": 4}  # containers of figures: how many lie in a row
 _CELL_EDGES = 14  # points left and right of a cell's text
 _RED = colors.HexColor("#a02316")
@@ -96,7 +96,7 @@ def write_pdf(page: str, path: Path, heading: str = "") -> None:
 def _flow(element: Element) -> Iterator[Flowable]:
     """An element as it runs down the paper."""
     container = next((name for name in _FIGURES if has_class(element, name)), None)
-    if element.tag in _NOT_READ:
+    if element.tag in _NOT_READ or "hidden" in element.attrib:
         return
     if element.tag in ("h1", "h2", "p", "li"):
         text = markup(element).strip()
