@@ -12,6 +12,7 @@ from MSLesionSegLib.commands import cases, models, replay, segment
 from MSLesionSegLib.commands.batch import batch
 from MSLesionSegLib.commands.demo import demo
 from MSLesionSegLib.commands.dicom import dicom, pacs
+from MSLesionSegLib.commands.dicom.node import node
 from MSLesionSegLib.commands.evaluate import evaluate
 from MSLesionSegLib.commands.new_lesions import segment_new
 from MSLesionSegLib.commands.pretrain import pretrain
@@ -40,6 +41,7 @@ app.add_typer(pacs.app, name="pacs")
 app.add_typer(replay.app, name="replay")
 app.command()(demo)
 app.command()(evaluate)
+app.command()(node)
 app.command()(pretrain)
 app.command()(selfcheck)
 app.command()(train)

@@ -31,8 +31,7 @@ def read_config(file: Path) -> Sections:
     """
     if not file.is_file():
         raise SettingsError(f"{file} is missing. docs/dicom.md shows how the nodes are named in it.")
-    if os.name == "posix" and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise SettingsError(f"Others than its owner may see or change {file}: chmod 600 '{file}'")
+    check_private(file)
     parser = configparser.ConfigParser(interpolation=None, default_section="", inline_comment_prefixes="#")
     try:
         parser.read_string(file.read_text(encoding="utf-8"))
@@ -42,6 +41,17 @@ def read_config(file: Path) -> Sections:
             f"{file} cannot be understood{line}: write [name], and key = value below."
         ) from None
     return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def check_private(path: Path) -> None:
+    """Refuse a file or folder that others than its owner may see or change (on Windows the user's folder is closed).
+
+    Raises:
+        SettingsError: with what to do.
+    """
+    if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        mode = 700 if path.is_dir() else 600
+        raise SettingsError(f"Others than its owner may see or change {path}: chmod {mode} '{path}'")
 
 
 def section_as(kind: type[T], section: Mapping[str, str], title: str, **known: Any) -> T:

@@ -7,7 +7,7 @@ import re
 
 from MSLesionSegLib.errors import SettingsError
 
-_ENVIRONMENT = "MSLESIONSEG_PASSWORD_"
+PASSWORDS = "MSLESIONSEG_PASSWORD_"  # variables of the environment begin so
 
 
 def password(node: str, user: str) -> str:
@@ -19,7 +19,7 @@ def password(node: str, user: str) -> str:
     Raises:
         SettingsError: it is in neither.
     """
-    variable = _ENVIRONMENT + re.sub(r"\W", "_", node).upper()
+    variable = PASSWORDS + re.sub(r"\W", "_", node).upper()
     found = os.environ.get(variable) or _of_keyring(f"mslesionseg {node}", user)
     if not found:
         raise SettingsError(

@@ -23,6 +23,7 @@ class Outgoing:
     """A file to send, and which object it holds in which encoding."""
 
     file: Path
+    uid: str
     sop_class: UID
     transfer_syntax: UID
 
@@ -40,7 +41,9 @@ def outgoing(file: Path) -> Outgoing:
     """
     try:
         meta = pydicom.filereader.read_file_meta_info(file)
-        return Outgoing(file, meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID)
+        return Outgoing(
+            file, meta.MediaStorageSOPInstanceUID, meta.MediaStorageSOPClassUID, meta.TransferSyntaxUID
+        )
     except Exception:  # pydicom raises errors of many kinds
         raise SettingsError(f"{file} is no complete DICOM file and cannot be sent.") from None
 

@@ -104,6 +104,13 @@ def orthanc_at(folder: Path, certificate: Path | None = None) -> Iterator[Orthan
         process.wait()
 
 
+def private_file(file: Path, text: str) -> Path:
+    """A file that only its owner may see, as a configuration must be."""
+    file.write_text(text)
+    file.chmod(0o600)
+    return file
+
+
 def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]

@@ -13,6 +13,7 @@ CORE = ROOT / "MSLesionSegLib"
 FLOORS = (
     "commands",
     "batch",
+    "node",
     "pacs",
     "studies",
     "training",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from pydicom.uid import RLELossless
 
 from phantoms.dicom_files import write_dicom, write_frames
-from support.orthanc import PASSWORD, USER, Orthanc
+from support.orthanc import PASSWORD, USER, Orthanc, private_file
 
 
 @pytest.fixture(scope="session")
@@ -37,13 +38,7 @@ def archive(orthanc: Orthanc) -> Orthanc:
 
 @pytest.fixture
 def write_config(tmp_path) -> Callable[[str], Path]:
-    def write(text: str) -> Path:
-        file = tmp_path / "pacs.ini"
-        file.write_text(text)
-        file.chmod(0o600)
-        return file
-
-    return write
+    return partial(private_file, tmp_path / "pacs.ini")
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""A receiving node: studies come in, results go back to the archive."""

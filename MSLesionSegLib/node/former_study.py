@@ -1,0 +1,66 @@
+"""The former study of a patient, asked from the archive."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pydicom
+
+from MSLesionSegLib.imaging.dicom.headers import quiet
+from MSLesionSegLib.imaging.dicom.study import list_series
+from MSLesionSegLib.pacs.archive import Archive, StudyQuery
+
+_MOST_TRIED = 3
+_TAGS = ["PatientID", "PatientBirthDate", "StudyDate", "StudyInstanceUID"]
+
+
+def has_flair(folder: Path) -> bool:
+    """Whether a series of a study is a FLAIR."""
+    return any(series.role == "FLAIR" for series in list_series(folder))
+
+
+def fetch_former(archive: Archive, study: Path, folder: Path) -> bool:
+    """Bring the MR series of the latest earlier study that has a FLAIR into ``folder``; whether there is one.
+
+    The patient is known by the number in the archive; a study with another day of birth is another patient's. Of the
+    earlier days' studies the latest three are looked at.
+
+    Args:
+        study: folder of the present study.
+
+    Raises:
+        PacsError: the archive fails.
+    """
+    present = _header(study)
+    patient, day = present["PatientID"], present["StudyDate"]
+    if not patient or not day:
+        return False
+    found = [
+        one
+        for one in archive.studies(StudyQuery(patient_id=patient, date=f"-{day}"))
+        if one.patient_id == patient and one.study != present["StudyInstanceUID"] and "" < one.date < day
+    ]
+    for one in sorted(found, key=lambda one: one.date, reverse=True)[:_MOST_TRIED]:
+        folder.mkdir()
+        for number, series in enumerate(archive.series(one.study)):
+            if series.modality == "MR":
+                place = folder / str(number)
+                place.mkdir()
+                archive.fetch(series, place)
+        if any(folder.iterdir()) and has_flair(folder) and _same_birth(present, _header(folder)):
+            return True
+        shutil.rmtree(folder)
+    return False
+
+
+def _header(folder: Path) -> dict[str, str]:
+    """Some values of a study; empty where they are not given."""
+    with quiet():
+        header = pydicom.dcmread(next(folder.rglob("*.dcm")), specific_tags=_TAGS, stop_before_pixels=True)
+        return {tag: str(header.get(tag) or "").strip() for tag in _TAGS}
+
+
+def _same_birth(one: dict[str, str], other: dict[str, str]) -> bool:
+    days = {one["PatientBirthDate"], other["PatientBirthDate"]} - {""}
+    return len(days) < 2
