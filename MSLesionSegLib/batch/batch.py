@@ -1,15 +1,16 @@
-"""A task over all examinations of a BIDS dataset: BIDS derivatives and one table out, whatever single ones do."""
+"""A task over all examinations of a dataset: BIDS derivatives and one table out, whatever single ones do."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from MSLesionSegLib import __version__
+from MSLesionSegLib.batch.dicom_studies import STUDIES, DicomStudies, dicom_studies
 from MSLesionSegLib.batch.examinations import Examination, find_examinations
 from MSLesionSegLib.batch.one_examination import STOP
 from MSLesionSegLib.batch.requests import difference, request_of, with_models
@@ -38,6 +39,7 @@ DESCRIPTION = "dataset_description.json"
 PROGRAM = "MSLesionSeg"
 _NOT_BIDS = (
     *("**/report.html", "**/result.json", "**/lesions.csv", "lesions.tsv", "examinations.*"),
+    *("**/possible.csv", "**/dicom_source.json", STUDIES),
     *("**/anat/space-*", "**/anat/from-*"),  # of comparisons, whose files tell no participant
 )
 
@@ -47,10 +49,11 @@ class BatchRequest:
     """What to do on which examinations.
 
     Attributes:
-        dataset: BIDS dataset.
+        dataset: BIDS dataset, or an export of DICOM studies.
         output: folder of the derivatives; made where it is not there.
         settings: of each examination; its scans and its output are filled in.
         participants, entities: see :func:`~MSLesionSegLib.batch.examinations.find_examinations`.
+        series: of DICOM studies, see :func:`~MSLesionSegLib.batch.dicom_studies.dicom_studies`.
         skip_finished: leave examinations alone that have a result of the same scans, model and settings.
         executor: ``local`` or ``dask://HOST:PORT``.
         workers: processes on this computer.
@@ -62,6 +65,7 @@ class BatchRequest:
     settings: SegmentRequest
     participants: Sequence[str] = ()
     entities: Sequence[str] = ()
+    series: Sequence[str] = ()
     skip_finished: bool = False
     executor: str = LOCAL
     workers: int = 1
@@ -87,7 +91,36 @@ def run_batch(request: BatchRequest, progress: Progress) -> BatchResult:
     check_executor(request.executor)
     if request.workers < 1 or (request.threads or 1) < 1:
         raise SettingsError("A batch needs at least one worker, with at least one thread.")
-    found = find_examinations(request.dataset, request.settings.task, request.participants, request.entities)
+    with _found(request) as (found, studies):
+        return _run(request, found, studies, progress)
+
+
+@contextlib.contextmanager
+def _found(request: BatchRequest) -> Iterator[tuple[list[Examination], DicomStudies | None]]:
+    """The examinations, and where they come from DICOM studies, these."""
+    task = get_task(request.settings.task)
+    if any(request.dataset.glob("sub-*")):
+        studies: contextlib.AbstractContextManager[DicomStudies | None] = contextlib.nullcontext()
+    else:
+        studies = dicom_studies(
+            request.dataset, task, request.output, participants=request.participants, series=request.series
+        )
+    with studies as found:
+        if found is not None:
+            if request.entities:
+                raise SettingsError("--entity is for BIDS datasets. Name DICOM series with --series.")
+            yield found.examinations, found
+        elif request.series:
+            raise SettingsError(
+                "--series is for DICOM studies. Choose files of a BIDS dataset with --entity."
+            )
+        else:
+            yield find_examinations(request.dataset, task.name, request.participants, request.entities), None
+
+
+def _run(
+    request: BatchRequest, found: Sequence[Examination], studies: DicomStudies | None, progress: Progress
+) -> BatchResult:
     requests = _requests(request, found)
     _check_output(request, requests)
     rows = {
@@ -99,6 +132,8 @@ def run_batch(request: BatchRequest, progress: Progress) -> BatchResult:
     if request.skip_finished:
         _skip_finished(request, requests, rows, progress)
     _write_description(request.output, request.settings.task)
+    if studies is not None:
+        studies.write_table(request.output)
     try:
         _work(request, requests, rows, progress)
     finally:

@@ -11,13 +11,14 @@ from pathlib import Path
 from MSLesionSegLib.batch.bids_names import check_entities, fits, has_all, what_tells_apart
 from MSLesionSegLib.batch.session_order import in_order_of_names, in_order_of_time
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.tasks import InputScan, get_task
 
 _NO_SESSION = (
     "Its scan lies beside the sessions, so it is not known when it was made, and it is compared with none. Move it "
     "into a session of its own."
 )
-_ONE_ONLY = "There is only one examination with the scan that is needed; a comparison needs two."
+ONE_ONLY = "There is only one examination with the scan that is needed; a comparison needs two."
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Examination:
         inputs: file by input name of the task.
         problem: a sentence why the task cannot be done on it, or empty.
         baseline: session that this one is compared with, where the task compares two.
+        stem: start of the names of its files; None where the scan's name tells it.
+        remarks: what was noticed when its scans were chosen.
     """
 
     participant: str
@@ -37,6 +40,8 @@ class Examination:
     inputs: dict[str, Path]
     problem: str = ""
     baseline: str = ""
+    stem: str | None = None
+    remarks: tuple[InputWarning, ...] = ()
 
     @property
     def name(self) -> str:
@@ -71,16 +76,23 @@ def find_examinations(
     check_entities(entities)
     found = sorted(path for path in dataset.glob("sub-*") if path.is_dir()) if os.path.isdir(dataset) else []
     if not found:
-        raise SettingsError(f"{dataset} is not a BIDS dataset: it has no folders sub-*.")
+        raise SettingsError(
+            f"{dataset} is not a BIDS dataset: it has no folders sub-*. Nor does it hold DICOM images."
+        )
     wanted = {f"sub-{label.removeprefix('sub-')}" for label in participants}
     missing = sorted(wanted - {path.name for path in found})
     if missing:
-        raise SettingsError(f"{dataset} has no participant {missing[0].removeprefix('sub-')}.")
+        raise no_participant(dataset, missing[0])
     chosen = [path for path in found if not wanted or path.name in wanted]
     inputs = get_task(task).inputs
     if get_task(task).compares:
         return [pair for subject in chosen for pair in _comparisons(subject, *inputs, entities=entities)]
     return [_examination(path, inputs, entities) for subject in chosen for path in _sessions(subject, inputs)]
+
+
+def no_participant(dataset: Path, participant: str) -> SettingsError:
+    """Say that a participant is not there."""
+    return SettingsError(f"{dataset} has no participant {participant.removeprefix('sub-')}.")
 
 
 def _sessions(subject: Path, inputs: Sequence[InputScan]) -> list[Path]:
@@ -127,7 +139,7 @@ def _comparisons(
         doubtful = Examination(subject.name, "", {}, " ".join([*beside, doubt]))
         return [*(exam for exam in found if exam.session), doubtful]
     if len(ordered) == 1:
-        return [*found, Examination(*_names(ordered[0]), {}, _ONE_ONLY)]
+        return [*found, Examination(*_names(ordered[0]), {}, ONE_ONLY)]
     for first, second in pairwise(ordered):
         inputs = {before.name: there[first], after.name: there[second]}
         found.append(Examination(*_names(second), inputs, baseline=_names(first)[1]))

@@ -9,6 +9,7 @@ from typing import Any
 
 from MSLesionSegLib.batch.examinations import Examination
 from MSLesionSegLib.files.checksums import file_sha256
+from MSLesionSegLib.imaging.dicom import series_files, series_sha256
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.models.store import read_card
 from MSLesionSegLib.segmentation.longitudinal.earlier_ids import ids_digest
@@ -40,7 +41,8 @@ def request_of(
         previous: result folder of the comparison before, whose lesions keep their ids.
     """
     scans = {name: path.absolute() for name, path in exam.inputs.items()}
-    return replace(settings, inputs=scans, output=output / exam.folder, previous=previous)
+    changes: dict[str, Any] = {"stem": exam.stem, "remarks": exam.remarks, "previous": previous}
+    return replace(settings, inputs=scans, output=output / exam.folder, **changes)
 
 
 def carry_out(request: SegmentRequest, progress: Progress) -> None:
@@ -65,9 +67,13 @@ def difference(manifest: Mapping[str, Any], request: SegmentRequest) -> str:
         if name != "device" and manifest["settings"].get(name) != value:
             return f"{name} {manifest['settings'].get(name)} instead of {value}"
     before = {name: facts["sha256"] for name, facts in manifest["inputs"].items()}
-    if before != {name: file_sha256(path) for name, path in request.inputs.items()}:
+    if before != {name: _sha256(path) for name, path in request.inputs.items()}:
         return "other scans"
     return ""
+
+
+def _sha256(path: Path) -> str:
+    return series_sha256(series_files(path)) if path.is_dir() else file_sha256(path)
 
 
 def _there(previous: Path | None) -> Path | None:

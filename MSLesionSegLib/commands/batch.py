@@ -1,4 +1,4 @@
-"""``mslesionseg batch``: a task over all examinations of a BIDS dataset."""
+"""``mslesionseg batch``: a task over all examinations of a BIDS dataset or an export of DICOM studies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import Mirroring, SegmentOptions, takes_options
+from MSLesionSegLib.commands.options import Mirroring, SegmentOptions, Series, takes_options
 from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.jobs.job import Job
 from MSLesionSegLib.tasks import TASKS
@@ -41,7 +41,9 @@ class BatchOptions(SegmentOptions):
 @takes_options
 def batch(
     options: BatchOptions,
-    dataset: Annotated[Path, typer.Argument(help="BIDS dataset.")],
+    dataset: Annotated[
+        Path, typer.Argument(help="BIDS dataset, or DICOM studies: a folder, a DICOMDIR or a zip file.")
+    ],
     task: Annotated[str, typer.Option(help=f"What to look for: {', '.join(TASKS)}.")] = "flair",
     participant_label: Annotated[
         list[str] | None, typer.Option(help="Only this participant; can be repeated (default: all).")
@@ -53,6 +55,7 @@ def batch(
             "(without any rec), where an examination has several; can be repeated."
         ),
     ] = None,
+    series: Series = None,
     skip_finished: Annotated[
         bool,
         typer.Option(
@@ -75,7 +78,7 @@ def batch(
         ),
     ] = "local",
 ) -> None:
-    """Find lesions in all examinations of a BIDS dataset, or what is new since the examination before."""
+    """Find lesions in all examinations of a dataset, or what is new since the examination before."""
     if task not in TASKS:
         raise typer.BadParameter(f"--task is one of {', '.join(TASKS)}.")
     if not TASKS[task].compares and (options.flair_model or options.registration or options.force):
@@ -93,6 +96,7 @@ def batch(
             settings=settings,
             participants=participant_label or (),
             entities=entity or (),
+            series=series or (),
             skip_finished=skip_finished,
             executor=executor,
             workers=workers,

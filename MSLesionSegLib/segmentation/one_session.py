@@ -111,7 +111,7 @@ def find_on_session(run: Run) -> FoundLesions:
         lesions=lesions,
         counts=count_lesions(lesions, inside, scan.affine),
         names=output_names(
-            stem_of(request.inputs[task.reference], task.reference),
+            request.stem or stem_of(request.inputs[task.reference], task.reference),
             uncertainty="uncertainty" in writers,
             subtraction="subtraction" in writers,
             regions="regions" in writers,

@@ -47,6 +47,7 @@ class SegmentRequest:
         previous: of two visits: folder of an earlier comparison whose follow-up is now the baseline, or its numbered
             lesions; lesions keep their ids.
         force: of two visits: give counts although the scans cannot be compared.
+        stem: of one session: start of the names of the files that are made; that of the scan's name when None.
         remarks: what was noticed when the scans were chosen; told, and written into the result.
     """
 
@@ -67,6 +68,7 @@ class SegmentRequest:
     registration: str = DEFAULT_REGISTRATION
     previous: Path | None = None
     force: bool = False
+    stem: str | None = None
     remarks: Sequence[InputWarning] = ()
 
 

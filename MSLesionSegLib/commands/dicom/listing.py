@@ -37,7 +37,7 @@ def dicom_list(
 
     def work(job: Job) -> _Listing:
         from MSLesionSegLib.imaging.dicom.media import is_media, opened_media
-        from MSLesionSegLib.imaging.dicom.study import list_series
+        from MSLesionSegLib.imaging.dicom.study import list_series, studies_of
 
         if not is_media(path):
             raise ImageError(f"{path.name} holds no DICOM studies. Give a folder, a DICOMDIR or a zip file.")
@@ -47,19 +47,12 @@ def dicom_list(
             raise ImageError(
                 f"{path.name} holds no DICOM images. Give a folder, a DICOMDIR or a zip file with some."
             )
-        return _Listing(series, tuple(map(_proposed, _studies(series))))
+        return _Listing(series, tuple(map(_proposed, studies_of(series))))
 
     run("dicom list", work, {"read headers": 1.0}, _describe, JobOptions(events=events), show=_print)
 
 
-def _studies(series: Sequence[SeriesInfo]) -> list[list[SeriesInfo]]:
-    found: dict[tuple[str, str], list[SeriesInfo]] = {}
-    for one in series:
-        found.setdefault((one.patient, one.study_uid), []).append(one)
-    return list(found.values())
-
-
-def _proposed(study: list[SeriesInfo]) -> dict[str, Chosen | str]:
+def _proposed(study: Sequence[SeriesInfo]) -> dict[str, Chosen | str]:
     from MSLesionSegLib.imaging.dicom.choice import choose
     from MSLesionSegLib.tasks import TASKS
 
@@ -87,10 +80,11 @@ def _describe(found: _Listing) -> dict[str, Any]:
 
 def _print(found: _Listing) -> None:
     from MSLesionSegLib.imaging.dicom.role import TITLES
+    from MSLesionSegLib.imaging.dicom.study import studies_of
 
     patients = list(dict.fromkeys(series.patient for series in found.series))
     table = new_table("Patient", "Study", "Date", "No.", "What it is", "Images", "mm", "Description", "Why")
-    for number, study in enumerate(_studies(found.series), start=1):
+    for number, study in enumerate(studies_of(found.series), start=1):
         for series in study:
             table.add_row(
                 str(1 + patients.index(series.patient)),

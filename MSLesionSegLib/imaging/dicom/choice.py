@@ -43,12 +43,10 @@ def choose(name: str, series: Sequence[SeriesInfo], role: str, wanted: str | Non
                 f"{len(fitting)} series of {name} are called '{wanted}' ({listed(fitting)}). {_NAME_IT}"
             )
         return Chosen(fitting[0], "as it was asked for")
-    if len(series) == 1:
-        return Chosen(series[0], "the only series")
     fitting = [one for one in series if one.role == role]
     if not fitting:
         raise ImageError(
-            f"Among the {len(series)} series of {name} none is known as a {title} ({listed(series)}). {_NAME_IT}"
+            f"Among the series of {name} ({listed(series)}) none is known as a {title}. {_NAME_IT}"
         )
     studies = {(one.patient, one.study_uid) for one in fitting}
     if len(studies) > 1:

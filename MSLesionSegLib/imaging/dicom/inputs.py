@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,12 +32,12 @@ class FoundScans:
 
 @dataclass(frozen=True)
 class _Media:
-    """What a person gave for an input, opened; ``ready`` where it is one series and nobody asked for another."""
+    """What a person gave for an input, opened; ``sure`` where it is one series and nobody asked for another."""
 
     name: str
     folder: Path
     series: tuple[SeriesInfo, ...]
-    ready: bool
+    sure: bool
 
 
 @contextlib.contextmanager
@@ -59,7 +60,7 @@ def found_scans(task: Task, given: Mapping[str, Path], wanted: Sequence[str] = (
         ImageError: no series fits, or several do; nothing is guessed. A zip file or disc that cannot be used.
         SettingsError: no series is called as ``wanted`` says.
     """
-    names = _wanted(task, given, wanted)
+    names = series_by_input(task, list(given), wanted)
     with contextlib.ExitStack() as stack:
         opened: dict[Path, _Media] = {}
         for path in given.values():
@@ -70,10 +71,9 @@ def found_scans(task: Task, given: Mapping[str, Path], wanted: Sequence[str] = (
         paths = dict(given)
         remarks = []
         for name, choice in chosen.items():
-            if media[name].ready:
-                continue
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mslesionseg-series-")))
-            paths[name] = place_series(choice.series, media[name].series, folder)
+            beside = {file for series in media[name].series for file in series.files}
+            paths[name] = place_series(choice.series, beside, folder)
             if len(media[name].series) > 1:
                 remarks.append(_remark(task.scan(name), media[name], choice))
         if len({choice.series.patient for choice in chosen.values() if choice.series.patient}) > 1:
@@ -84,17 +84,20 @@ def found_scans(task: Task, given: Mapping[str, Path], wanted: Sequence[str] = (
         yield FoundScans(paths, tuple(remarks))
 
 
-def place_series(series: SeriesInfo, among: Sequence[SeriesInfo], folder: Path) -> Path:
+def place_series(series: SeriesInfo, known: AbstractSet[Path], folder: Path) -> Path:
     """A folder in which the files of one series lie alone: its own, or a new one within ``folder``, with links.
 
-    What lies beside them and is of no series comes along: it may be what is left of a damaged slice.
+    What lies beside them and is in none of the series comes along: it may be what is left of a damaged slice.
+
+    Args:
+        known: files of all series that may lie beside it.
     """
-    own, others = set(series.files), {file for one in among for file in one.files} - set(series.files)
-    sources = sorted({file.parent for file in series.files})
-    if len(sources) == 1 and not others & set(sources[0].iterdir()):
+    own, sources = set(series.files), sorted({file.parent for file in series.files})
+    others = known - own if len(sources) > 1 else set(sources[0].iterdir()) & known - own
+    if len(sources) == 1 and not others:
         return sources[0]
     target = folder / ("series" if series.number is None else f"series {series.number}")
-    target.mkdir()
+    target.mkdir(parents=True)
     for number, source in enumerate(sources):
         for file in sorted(source.iterdir()):
             if file.is_file() and file not in others and (file in own or not file.name.startswith(".")):
@@ -109,8 +112,17 @@ def _link(file: Path, name: Path) -> None:
         shutil.copyfile(file, name)
 
 
-def _wanted(task: Task, given: Mapping[str, Path], texts: Sequence[str]) -> dict[str, str]:
-    """What is asked for, by input name."""
+def series_by_input(task: Task, given: Sequence[str], texts: Sequence[str]) -> dict[str, str]:
+    """What is asked for by ``--series``, by input name.
+
+    Args:
+        task: a row of the task table.
+        given: names of the inputs that it is asked for.
+        texts: see :func:`found_scans`.
+
+    Raises:
+        SettingsError: it is not clear for which input a series is named.
+    """
     wanted: dict[str, str] = {}
     for text in texts:
         name, sign, rest = text.partition("=")
@@ -132,23 +144,21 @@ def _open(path: Path, stack: contextlib.ExitStack, *, asked: bool) -> _Media:
     name, series = path.name or str(path), list_series(folder)
     if not series and not path.is_dir():
         raise ImageError(f"{name} holds no DICOM images.")
-    direct = [one for one in series if all(file.parent == folder for file in one.files)]
-    if path.is_dir() and len(direct) == 1 and not asked:
-        return _Media(name, folder, tuple(direct), ready=True)
-    return _Media(name, folder, series, ready=not series)  # what is no series is refused where it is read
+    direct = tuple(
+        one for one in series if path.is_dir() and all(file.parent == folder for file in one.files)
+    )
+    alone = direct if len(direct) == 1 else series
+    sure = len(alone) == 1 and not asked
+    return _Media(name, folder, alone if sure else series, sure)  # no series is refused where it is read
 
 
 def _choose(task: Task, media: Mapping[str, _Media], wanted: Mapping[str, str]) -> dict[str, Chosen]:
     pools = {name: one.series for name, one in media.items() if one.series}
-    if (
-        task.compares
-        and len(pools) == 2
-        and len({one.folder for one in media.values() if not one.ready}) == 1
-    ):
+    if task.compares and len(pools) == 2 and len({one.folder for one in media.values() if not one.sure}) == 1:
         pools = dict(zip(pools, _visits(task, media, wanted), strict=True))
     return {
-        name: Chosen(pool[0], "")
-        if media[name].ready
+        name: Chosen(pool[0], "the only series")
+        if media[name].sure
         else choose(media[name].name, pool, task.scan(name).suffix, wanted.get(name))
         for name, pool in pools.items()
     }

@@ -86,6 +86,16 @@ def _together(digests: Iterable[str]) -> str:
     return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()
 
 
+def series_files(folder: Path) -> tuple[Path, ...]:
+    """The files of the one series in a folder, in the order of their names.
+
+    Raises:
+        ImageError: no or several series.
+    """
+    with quiet():
+        return tuple(_the_one_series(folder, folder.name or str(folder)).headers)
+
+
 def series_uid(files: Sequence[Path]) -> str:
     """What a DICOM series is known by everywhere."""
     with quiet():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pydicom
 
 from MSLesionSegLib.imaging.dicom.frames import frame_value
 from MSLesionSegLib.imaging.dicom.headers import quiet, read_header
-from MSLesionSegLib.imaging.dicom.role import Role, role_of
+from MSLesionSegLib.imaging.dicom.role import Role, SeriesRole, role_of
 
 _SAME_PLANE = 0.99  # cosine between the normals of two images
 
@@ -59,19 +60,44 @@ def list_series(folder: Path) -> tuple[SeriesInfo, ...]:
 
     What is no DICOM image is passed over, and so are hidden files and links to folders.
     """
-    found: dict[tuple[str, str, str], dict[Path, pydicom.Dataset]] = {}
+    found: dict[tuple[str, str, str], _Gathered] = {}
     with quiet():
         for path in _files(folder):
             header = read_header(path)
             if header is not None and header.get("Rows") and header.get("Columns"):
-                key = (
-                    _patient(header),
-                    _text(header, "StudyInstanceUID"),
-                    _text(header, "SeriesInstanceUID"),
-                )
-                found.setdefault(key, {})[path] = header
-        series = [_info(key, headers) for key, headers in found.items()]
+                study, uid = _text(header, "StudyInstanceUID"), _text(header, "SeriesInstanceUID")
+                found.setdefault((_patient(header), study, uid), _Gathered(header)).add(path, header)
+        series = [_info(key, gathered) for key, gathered in found.items()]
     return tuple(sorted(series, key=_order))
+
+
+class _Gathered:
+    """What is kept of the headers of a series: an export has too many for the memory."""
+
+    def __init__(self, first: pydicom.Dataset) -> None:
+        self.first = first
+        self.files: list[Path] = []
+        self.images = 0
+        self.normals: list[np.ndarray] = []  # of the planes that its images lie in
+
+    def add(self, file: Path, header: pydicom.Dataset) -> None:
+        self.files.append(file)
+        with contextlib.suppress(
+            Exception
+        ):  # values that the standard does not allow are refused where it is read
+            self.images += int(header.get("NumberOfFrames") or 1)
+            axes = frame_value(header, 0, "ImageOrientationPatient")
+            normal = np.cross(*np.array(axes, float).reshape(2, 3))
+            if not any(abs(normal @ other) > _SAME_PLANE for other in self.normals):
+                self.normals.append(normal)
+
+
+def studies_of(series: Iterable[SeriesInfo]) -> list[tuple[SeriesInfo, ...]]:
+    """The series of each study, in the order of the first of each."""
+    found: dict[tuple[str, str], list[SeriesInfo]] = {}
+    for one in series:
+        found.setdefault((one.patient, one.study_uid), []).append(one)
+    return [tuple(study) for study in found.values()]
 
 
 def _order(series: SeriesInfo) -> tuple[Any, ...]:
@@ -85,12 +111,15 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(names) if not name.startswith("."))
 
 
-def _info(key: tuple[str, str, str], headers: dict[Path, pydicom.Dataset]) -> SeriesInfo:
-    first = next(iter(headers.values()))
+def _info(key: tuple[str, str, str], gathered: _Gathered) -> SeriesInfo:
+    first = gathered.first
     number = _text(first, "SeriesNumber")
-    told = role_of(first, _planes(list(headers.values())))
+    try:
+        told = role_of(first, max(len(gathered.normals), 1))
+    except Exception:
+        told = SeriesRole("other", "its header cannot be understood")
     return SeriesInfo(
-        files=tuple(headers),
+        files=tuple(gathered.files),
         patient=key[0],
         study_uid=key[1],
         series_uid=key[2],
@@ -101,23 +130,9 @@ def _info(key: tuple[str, str, str], headers: dict[Path, pydicom.Dataset]) -> Se
         reason=told.reason,
         date=_first_digits(first, ("AcquisitionDate", "StudyDate"), 8),
         time=_first_digits(first, ("AcquisitionTime", "SeriesTime", "StudyTime"), 6),
-        images=sum(int(header.get("NumberOfFrames") or 1) for header in headers.values()),
+        images=gathered.images,
         voxel_mm=_voxel(first),
     )
-
-
-def _planes(headers: list[pydicom.Dataset]) -> int:
-    """How many planes the images of single slices lie in."""
-    normals: list[np.ndarray] = []
-    for header in headers:
-        axes = frame_value(header, 0, "ImageOrientationPatient")
-        try:
-            normal = np.cross(*np.array(axes, float).reshape(2, 3))
-        except (TypeError, ValueError):
-            continue
-        if not any(abs(normal @ other) > _SAME_PLANE for other in normals):
-            normals.append(normal)
-    return max(len(normals), 1)
 
 
 def _voxel(header: pydicom.Dataset) -> tuple[float, float, float] | None:
