@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pydicom.uid import UID
 from pynetdicom import AE, AllStoragePresentationContexts, evt, sop_class
@@ -39,8 +39,11 @@ class Room:
 
 
 @contextlib.contextmanager
-def receiver(settings: NodeSettings, queue: Queue, room: Room) -> Iterator[None]:
+def receiver(settings: NodeSettings, queue: Queue, room: Room, tell: Callable[[str], None]) -> Iterator[None]:
     """While the block runs, configured callers may send; MR images go into the queue, all else is not kept.
+
+    Args:
+        tell: gets a sentence for whoever was refused, and why.
 
     Raises:
         PacsError: the port is in use.
@@ -65,10 +68,18 @@ def receiver(settings: NodeSettings, queue: Queue, room: Room) -> Iterator[None]
                 return DONE
         except OSError:
             pass
+        tell(f"The queue in {settings.folder} has no room: images are refused until there is some.")
         return NO_ROOM
 
+    def refused(event: evt.Event) -> None:
+        caller, called = (
+            event.assoc.requestor.primitive.calling_ae_title,
+            event.assoc.requestor.primitive.called_ae_title,
+        )
+        tell(f"'{caller}', who called '{called}', was refused. Callers are {', '.join(settings.callers)}.")
+
     tls = server_context(settings.ca, settings.certificate, settings.key) if settings.tls else None
-    handlers = [(evt.EVT_C_STORE, keep)]
+    handlers = [(evt.EVT_C_STORE, keep), (evt.EVT_REJECTED, refused)]
     try:
         server = ae.start_server(
             (settings.host, settings.port), block=False, ssl_context=tls, evt_handlers=handlers

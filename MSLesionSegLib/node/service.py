@@ -11,6 +11,7 @@ from MSLesionSegLib.errors import Cancelled, SettingsError
 from MSLesionSegLib.files.atomic import output_errors
 from MSLesionSegLib.files.lock import lock
 from MSLesionSegLib.jobs.progress import Progress
+from MSLesionSegLib.node.notices import Notices
 from MSLesionSegLib.node.queue import SENDING, WAITING, Queue
 from MSLesionSegLib.node.receiver import Room, receiver
 from MSLesionSegLib.node.settings import NodeSettings
@@ -48,9 +49,10 @@ def serve(settings: NodeSettings, archive: Archive, progress: Progress, *, dry_r
         stop.unlink(missing_ok=True)
         worker = Worker(settings, queue, archive, stop, dry_run=dry_run)
         room = Room(queue, settings.disk_gb)
-        with ThreadPoolExecutor(settings.jobs) as threads, receiver(settings, queue, room):
+        notices = Notices()
+        with ThreadPoolExecutor(settings.jobs) as threads, receiver(settings, queue, room, notices.tell):
             try:
-                _loop(settings, queue, room, worker, threads, progress)
+                _loop(settings, queue, room, worker, threads, notices, progress)
             except Cancelled:
                 pass
             finally:
@@ -63,14 +65,18 @@ def _loop(
     room: Room,
     worker: Worker,
     threads: ThreadPoolExecutor,
+    notices: Notices,
     progress: Progress,
 ) -> None:
     states = (WAITING,) if worker.dry_run else (SENDING, WAITING)  # results first
-    going: set[Future[str]] = set()
+    going: set[Future[str]] = {threads.submit(worker.greet)}
     measured = time.monotonic()
     while True:
         progress.stage("listen")
-        queue.complete(settings.quiet_s)
+        try:
+            queue.complete(settings.quiet_s)
+        except OSError as error:  # another time there may be room again
+            notices.tell(f"The queue in {settings.folder} cannot be written ({error.strerror}).")
         if time.monotonic() - measured > _MEASURED_EVERY_S:
             room.measure()
             measured = time.monotonic()
@@ -78,5 +84,7 @@ def _loop(
             going.add(threads.submit(worker.go_on, *taken))
         time.sleep(_TICK_S)
         ended, going = wait(going, timeout=0, return_when=FIRST_COMPLETED)
-        for problem in filter(None, (future.result() for future in ended)):
-            progress.warning("study", problem)
+        for future in ended:
+            notices.tell(future.result())
+        for sentence in notices:
+            progress.warning("node", sentence)

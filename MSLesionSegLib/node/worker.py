@@ -44,6 +44,14 @@ class Worker:
         passwords = {name: "" for name in os.environ if name.startswith(PASSWORDS)}
         self._environment = {"OMP_NUM_THREADS": str(threads), **passwords}
 
+    def greet(self) -> str:
+        """Ask whether the archive answers; what is wrong, or nothing."""
+        try:
+            self._archive.echo()
+        except PacsError as error:
+            return str(error)
+        return ""
+
     def go_on(self, state: str, study: str) -> str:
         """Do what comes next for a study that was taken from the queue, and leave it; what went wrong, or nothing."""
         again_in_s = 0.0

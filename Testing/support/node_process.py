@@ -58,13 +58,15 @@ class NodeProcess:
 def node_at(config: Path, queue: Path, *options: str, **settings: Any) -> Iterator[NodeProcess]:
     """Start a node and wait until it listens; at the end it is told to stop."""
     command = [sys.executable, "-m", "MSLesionSegLib", "node", "--config", str(config), "--events", *options]
+    temporary = queue.parent / "temporary"
+    temporary.mkdir(exist_ok=True)
     with (queue.parent / "node.log").open("a") as log:
         process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)},
             **settings,
         )
     node = NodeProcess(process, queue)

@@ -42,7 +42,8 @@ def test_a_study_without_a_flair_is_noted_and_not_kept(config, queue_folder, stu
         until(lambda: not list(queue_folder.rglob("*.dcm")), "the images to go")
     assert (line["outcome"], line["images"], line["files"]) == ("no-flair", "2", "0")
     assert node.process.returncode == 0
-    assert node.events("result") and not node.events("warning")
+    (told,) = node.events("warning")
+    assert told["sentence"].startswith("'nobody'") and node.events("result")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="uses a file size limit of the system as a full disk")

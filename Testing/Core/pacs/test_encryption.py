@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.certificates import make_certificate
 from support.command_calls import call, events
 from support.orthanc import MISSING, PASSWORD, USER, Orthanc, encrypted_entrance, orthanc_at
 
-pytestmark = pytest.mark.skipif(
-    bool(MISSING) or not shutil.which("openssl"), reason=MISSING or "openssl is not installed"
-)
-
-
-def make_certificate(file: Path) -> Path:
-    """A certificate that signs itself, for this computer, with its key."""
-    command = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    names = ["-addext", "subjectAltName=IP:127.0.0.1"]
-    key = file.with_suffix(".key")
-    subprocess.run([*command, *names, "-keyout", key, "-out", file], check=True, capture_output=True)
-    file.write_bytes(file.read_bytes() + key.read_bytes())
-    return file
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 
 @pytest.fixture(scope="module")
