@@ -146,6 +146,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.exit()  # Reload does not leave the module before it cleans up
         self.timer.stop()
         self.showLater.stop()
+        self.search.cleanup()
         self.modelStore.stop()
         self.trainingSet.stop()
         self.logic.cleanup()

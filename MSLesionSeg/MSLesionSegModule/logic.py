@@ -1,5 +1,6 @@
 """The module's work without a panel: finding lesions, filing cases, fine-tuning, each as a job of the core."""
 
+import contextlib
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
 
     def __init__(self):
         from .jobs.runningJobs import RunningJobs
+        from .jobs.warmWorker import WarmWorker
         from .setup.packages import Packages
 
         ScriptedLoadableModuleLogic.__init__(self)
@@ -32,6 +34,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         self._parameters = None
         self._searches = []
         self._jobs = RunningJobs()
+        self._worker = WarmWorker()
         resources = Path(__file__).parent.parent / "Resources"
         settings = Path(slicer.app.slicerUserSettingsFilePath).parent
         self.packages = Packages(resources / "requirements.txt", settings / "MSLesionSeg" / "ants")
@@ -93,6 +96,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             onEvent,
             onFinished,
             self.packages.antsFolder,
+            self._worker,
         )
         self._searches = [job for job in self._searches if job.outcome is None] + [run.job]
         self._jobs.add(run.job)
@@ -100,6 +104,13 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
             return run.job
         self._jobs.result(run.job)
         return run.session
+
+    def warmUp(self) -> None:
+        """Let a process load what a search needs, to begin at once when one is asked for."""
+        from .jobs.coreProcess import coreEnvironment
+
+        with contextlib.suppress(OSError):  # the search itself would tell
+            self._worker.start(self.workFolder(), coreEnvironment(self.packages.antsFolder))
 
     def openResult(self, path):
         """Bring a result that the command line stored into the scene; returns its review.
@@ -202,6 +213,7 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
 
     def cleanup(self) -> None:
         """End all jobs and remove the working folder."""
+        self._worker.end()
         self._jobs.abandonAll()
         self._work.remove()
 
@@ -210,7 +222,8 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         return self._work.path()
 
     def _started(self, arguments, **callbacks):
-        from .jobs.job import Job, coreEnvironment
+        from .jobs.coreProcess import coreEnvironment
+        from .jobs.job import Job
 
         environment = coreEnvironment(self.packages.antsFolder)
         job = Job(arguments, self.workFolder(), environment=environment, **callbacks)

@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from MSLesionSegModule.jobs.job import CANCELLED, DONE, FAILED, Job, coreEnvironment
+from MSLesionSegModule.jobs.coreProcess import coreEnvironment
+from MSLesionSegModule.jobs.job import CANCELLED, DONE, FAILED, Job
 
 from MSLesionSegLib.errors import ImageError
 

@@ -1,13 +1,8 @@
 """A command of the core as a child process: events in, cancelling out, the scene's process never blocked."""
 
-import contextlib
 import json
-import os
 import queue
 import shutil
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -21,6 +16,9 @@ from typing import Any
 from slicer.i18n import tr as _
 
 from MSLesionSegLib.errors import MSLesionSegError
+
+from .coreProcess import coreEnvironment, endProcess, startCore
+from .warmWorker import WarmWorker
 
 RUNNING, CANCELLING, DONE, FAILED, CANCELLED = "running", "cancelling", "done", "failed", "cancelled"
 _LOG_LINES = 500
@@ -41,25 +39,6 @@ class JobOutcome:
     sentence: str = ""
 
 
-def corePython() -> str:
-    """The Python that runs the core: Slicer's own outside Slicer's process."""
-    return shutil.which("PythonSlicer") or sys.executable
-
-
-def coreEnvironment(packagesFolder: Path | None = None) -> dict[str, str]:
-    """Environment in which ``python -m MSLesionSegLib`` finds the core and writes UTF-8.
-
-    ``packagesFolder`` holds packages that Slicer does not have; the core puts it last on its path.
-    """
-    import MSLesionSegLib
-
-    core = str(Path(MSLesionSegLib.__file__).resolve().parent.parent)
-    before = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    path = os.pathsep.join([core, *before])
-    extra = {} if packagesFolder is None else {"MSLESIONSEG_PACKAGES": str(packagesFolder)}
-    return {**os.environ, "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1", **extra}
-
-
 class Job:
     """One run of ``python -m MSLesionSegLib ARGUMENTS --events``, read by polling.
 
@@ -68,7 +47,8 @@ class Job:
     Nothing happens between two calls of :meth:`poll`, which returns at once: the panel calls it from a timer, a
     script in a loop. Cancelling asks by stop file first; a process that does not stop within ``graceS`` seconds is
     ended with all its children. ``completion()`` gives the steps that remain to be done here with a good result,
-    such as bringing it into the scene: each poll does a few, and the job is done after the last.
+    such as bringing it into the scene: each poll does a few, and the job is done after the last. ``worker`` may do
+    it at once; where it does not wait, a new process is started.
 
     Example::
 
@@ -86,6 +66,7 @@ class Job:
         stoppable: bool = True,
         graceS: float = 15.0,
         completion: Callable[[], Generator[None, None, None]] | None = None,
+        worker: WarmWorker | None = None,
     ) -> None:
         self.arguments = list(arguments)
         self.log: deque[str] = deque(maxlen=_LOG_LINES)
@@ -103,24 +84,12 @@ class Job:
         self._open = 2
         self._folder = Path(tempfile.mkdtemp(prefix="job-", dir=folder))
         self._stopFile = self._folder / "stop"
-        command = [corePython(), "-m", "MSLesionSegLib", *self.arguments, "--events"]
+        arguments = [*self.arguments, "--events"]
         if stoppable:
-            command += ["--stop-file", str(self._stopFile)]
-        # a group of its own, so that the launcher, Python and its workers can be ended together
-        group = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
-            if sys.platform == "win32"
-            else {"start_new_session": True}
-        )
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self._folder,  # Python would take packages of the working directory for its own
-            env={**(coreEnvironment() if environment is None else environment), **self._temporary()},
-            **group,
-        )
+            arguments += ["--stop-file", str(self._stopFile)]
+        environment = coreEnvironment() if environment is None else environment
+        taken = None if worker is None else worker.take(arguments, self._folder, environment)
+        self._process = taken or startCore(arguments, self._folder, environment)
         for name, stream in (("events", self._process.stdout), ("log", self._process.stderr)):
             threading.Thread(target=self._read, args=(name, stream), daemon=True).start()
 
@@ -170,12 +139,7 @@ class Job:
         if self._process.poll() is not None:
             return
         self.state = CANCELLING
-        if sys.platform == "win32":
-            subprocess.run(["taskkill", "/T", "/F", "/PID", str(self._process.pid)], capture_output=True)
-        else:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        endProcess(self._process)
 
     def abandon(self) -> None:
         """End the process and its children now, do nothing with a result and tell nobody."""
@@ -184,9 +148,6 @@ class Job:
         self.state = CANCELLING  # nothing more is done with a result
         self.kill()
         self.wait()
-
-    def _temporary(self) -> dict[str, str]:
-        return dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(self._folder))
 
     def _read(self, name: str, stream: Any) -> None:
         for raw in stream:

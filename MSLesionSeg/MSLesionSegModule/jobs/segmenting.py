@@ -15,7 +15,9 @@ from MSLesionSegLib.tasks import TASKS
 from ..scene import volumes
 from ..scene.resultFolder import loading
 from ..scene.reviewSession import ReviewSession
-from .job import DONE, Job, JobOutcome, coreEnvironment
+from .coreProcess import coreEnvironment
+from .job import DONE, Job, JobOutcome
+from .warmWorker import WarmWorker
 
 
 class Segmenting:
@@ -31,6 +33,7 @@ class Segmenting:
         onEvent: called with every event of the job.
         onFinished: called with the review, or None, and with how the job ended.
         packagesFolder: where packages of the core lie that Slicer itself does not have.
+        worker: process that waits for the job.
 
     Raises:
         ImageError: a volume holds no image, or lies under a transform that changes its size or shape.
@@ -47,6 +50,7 @@ class Segmenting:
         onEvent: Callable[[dict[str, Any]], None] = lambda event: None,
         onFinished: Callable[[ReviewSession | None, JobOutcome], None] = lambda session, outcome: None,
         packagesFolder: Path | None = None,
+        worker: WarmWorker | None = None,
     ) -> None:
         work = Path(tempfile.mkdtemp(prefix="segment-", dir=folder))
         self._task = task
@@ -64,7 +68,9 @@ class Segmenting:
         if correctBias:
             arguments += ["--n4"]
         environment = coreEnvironment(packagesFolder)
-        self.job = Job(arguments, work, onEvent, self._finished, environment, completion=self._bring)
+        self.job = Job(
+            arguments, work, onEvent, self._finished, environment, completion=self._bring, worker=worker
+        )
 
     def _finished(self, outcome: JobOutcome) -> None:
         self._onFinished(self.session if outcome.state == DONE else None, outcome)

@@ -19,8 +19,11 @@ from ..widgets.form import loadForm
 from ..widgets.jobRow import JobRow
 from ..widgets.say import Say
 from ..widgets.signals import Signal
+from ..widgets.timers import delayed
 from .resultChoice import chooseResult
 from .scansSection import ScansSection
+
+_WARM_AFTER_MS = 500  # the scan is shown first
 
 
 class SearchSection:
@@ -51,7 +54,9 @@ class SearchSection:
             ui.segmentButton, ui.segmentProgressBar, ui.segmentStageLabel, ui.logText, self.start
         )
         self.ui.openResultButton.clicked.connect(self.openResult)
+        self._warmLater = delayed(_WARM_AFTER_MS, self._warmUp)
         scans.changed.connect(self.update)
+        scans.changed.connect(self._warmLater.start)
 
     def start(self) -> None:
         """Look for lesions on the chosen scans."""
@@ -97,6 +102,15 @@ class SearchSection:
             self._parameters.node.task = TaskChoice(session.record["task"])
             self._scans.askFor(session)
             self._show(session)
+
+    def cleanup(self) -> None:
+        """Nothing is begun any more."""
+        self._warmLater.stop()
+
+    def _warmUp(self) -> None:
+        """Be ready to search what is chosen."""
+        if self.row.job is None and not self._scans.problem():
+            self._logic.warmUp()
 
     def describe(self, session) -> None:
         """Say how the lesions under review were found."""

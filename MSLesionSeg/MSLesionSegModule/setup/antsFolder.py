@@ -10,7 +10,7 @@ from pathlib import Path
 
 from slicer.i18n import tr as _
 
-from ..jobs.job import corePython
+from ..jobs.coreProcess import corePython
 
 _IMPORTS = "import sys; sys.path.append(sys.argv[1]); import ants"
 
