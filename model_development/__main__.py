@@ -114,6 +114,21 @@ def results(options: TableOptions) -> None:
     typer.echo(str(or_exit(lambda: write_results(options.work, options.rule))))
 
 
+@app.command("calibrate")
+def calibrate(
+    model: Annotated[Path, typer.Argument(help="Folder of the model whose card is filled in.")],
+    data: Data,
+    work: Work,
+    group: Annotated[
+        str, typer.Option(help="Measured maps of models that never saw the scans.")
+    ] = "rotation",
+) -> None:
+    """Fit from measured maps how far a model's results can be trusted, and write it into its card."""
+    from model_development.measuring.calibrate import calibrate
+
+    typer.echo(str(or_exit(lambda: calibrate(model, data, work, group))))
+
+
 @app.command("new-models")
 @takes_options
 def new_models(options: StepOptions) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence
 from MSLesionSegLib.lesions.regions import REGIONS, UNDETERMINED, RegionMap, classify
 
 
@@ -24,7 +25,7 @@ class Lesion:
     ``region``: one of :data:`~MSLesionSegLib.lesions.regions.REGIONS`; ``region_distance_mm``: the distance that
     decided it (None if undetermined); ``region_rule``: why, in words. ``mean_probability``,
     ``peak_probability``: over its voxels, 0 to 1; None without a probability map. ``remark``: what a person should
-    look at, or empty.
+    look at, or empty. ``true_share``: how often a lesion like this one was true, 0 to 1; None where it is not known.
     """
 
     id: int
@@ -37,22 +38,35 @@ class Lesion:
     peak_probability: float | None
     region_rule: str = ""
     remark: str = ""
+    true_share: float | None = None
+
+    @property
+    def certainty(self) -> float:
+        """How sure it is, 0 to 1: how often one like it was true, or else its mean probability."""
+        return self.true_share or self.mean_probability or 0.0
 
 
 def lesion_table(
-    dseg: nib.Nifti1Image, probability: nib.Nifti1Image | None, regions: RegionMap | None
+    dseg: nib.Nifti1Image,
+    probability: nib.Nifti1Image | None,
+    regions: RegionMap | None,
+    confidence: LesionConfidence | None = None,
 ) -> list[Lesion]:
     """Describe every lesion of a label image, ordered by id.
 
     ``dseg``: lesion ids (X, Y, Z), 0 outside. ``probability``: 0 to 1 on the same grid. ``regions``: map of the
-    patient's regions on any grid in the same scanner space; None leaves the regions undetermined.
+    patient's regions on any grid in the same scanner space; None leaves the regions undetermined. ``confidence``: of
+    the model of ``probability``.
     Raises ValueError if ``probability`` has another shape.
     """
-    return list(each_lesion(dseg, probability, regions))
+    return list(each_lesion(dseg, probability, regions, confidence))
 
 
 def each_lesion(
-    dseg: nib.Nifti1Image, probability: nib.Nifti1Image | None, regions: RegionMap | None
+    dseg: nib.Nifti1Image,
+    probability: nib.Nifti1Image | None,
+    regions: RegionMap | None,
+    confidence: LesionConfidence | None = None,
 ) -> Iterator[Lesion]:
     """As :func:`lesion_table`, one lesion at a time."""
     labels = np.asarray(dseg.dataobj)
@@ -69,16 +83,19 @@ def each_lesion(
         values = None if likely is None else likely[tuple(voxels.T)].astype(np.float64)
         points = voxels if to_regions is None else nib.affines.apply_affine(to_regions, voxels)
         location = classify(points, regions)
+        volume, peak = len(voxels) * voxel_mm3, None if values is None else float(values.max())
+        known = confidence is not None and peak is not None
         yield Lesion(
             id=number,
-            volume_mm3=len(voxels) * voxel_mm3,
+            volume_mm3=volume,
             longest_axis_mm=longest_axis(voxels, dseg.affine),
             centre_ras=(x, y, z),
             region=location.region,
             region_distance_mm=location.distance_mm,
             mean_probability=None if values is None else float(values.mean()),
-            peak_probability=None if values is None else float(values.max()),
+            peak_probability=peak,
             region_rule=location.rule,
+            true_share=confidence.true_share(volume, peak, location.region) if known else None,
         )
 
 
@@ -151,6 +168,11 @@ def fixed(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
+def percent(share: float | None) -> str:
+    """A share in whole percent; empty where it is not known."""
+    return "" if share is None else f"{100 * share:.0f}"
+
+
 CENTRE_COLUMNS: dict[str, Callable[[Lesion], object]] = {
     "centre_right_mm": lambda lesion: fixed(lesion.centre_ras[0], 2),
     "centre_anterior_mm": lambda lesion: fixed(lesion.centre_ras[1], 2),
@@ -169,6 +191,7 @@ _COLUMNS: dict[str, Callable[[Lesion], object]] = {
     **REGION_COLUMNS,
     "mean_probability": lambda lesion: fixed(lesion.mean_probability, 3),
     "peak_probability": lambda lesion: fixed(lesion.peak_probability, 3),
+    "true_percent": lambda lesion: percent(lesion.true_share),
     "remark": lambda lesion: lesion.remark,
 }
 

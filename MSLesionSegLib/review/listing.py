@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.lesions.components import Voxel
+from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.review.decision_record import KeptRejection
 from MSLesionSegLib.review.decisions import ACCEPTED, OPEN, REJECTED, ReviewedLesion, states_of
@@ -25,7 +26,7 @@ class Listing:
 
     Args:
         probability: on the grid of the mask.
-        regions, states, default_state, possible: as for :class:`~MSLesionSegLib.review.review.Review`.
+        regions, states, default_state, possible, confidence: as for :class:`~MSLesionSegLib.review.review.Review`.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class Listing:
         states: tuple[Mapping[int, str], np.ndarray] | None,
         default_state: str,
         possible: np.ndarray | None,
+        confidence: LesionConfidence | None,
     ) -> None:
-        self._table = RememberedTable(probability, regions)
+        self._table = RememberedTable(probability, regions, confidence)
         self._states, self._default_state = states, default_state
         self.candidates = Candidates(possible, probability, self._table)
 

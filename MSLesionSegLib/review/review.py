@@ -17,6 +17,7 @@ from MSLesionSegLib.lesions.components import (
     voxels_by_label,
     voxels_near,
 )
+from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.table import Lesion
 from MSLesionSegLib.review.decision_record import (
@@ -58,6 +59,7 @@ class Review:
         default_state: of lesions without a labelled voxel.
         found: a rule and the mask (X, Y, Z) that was found by it, where more than the map decided; other rules look
             at the map alone.
+        possible, confidence: what may be a lesion besides (X, Y, Z), by rank; how often such lesions were true.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Review:
         default_state: str = LESION,
         found: tuple[LesionRule, np.ndarray] | None = None,
         possible: np.ndarray | None = None,
+        confidence: LesionConfidence | None = None,
     ) -> None:
         self.affine = probability.affine
         self.regions = regions
@@ -79,7 +82,7 @@ class Review:
         self._rejected: dict[int, ReviewedLesion] = {}
         self._undo: list[UndoStep] = []
         kept = nib.Nifti1Image(self._probability, self.affine)
-        self._listing = Listing(kept, regions, states, default_state, possible)
+        self._listing = Listing(kept, regions, states, default_state, possible, confidence)
         self._rows: tuple[ReviewedLesion, ...] | None = None
         self._labels: np.ndarray | None = None
         self._parts: tuple[np.ndarray, dict[int, Voxel]] | None = None
@@ -201,11 +204,8 @@ class Review:
         labels, anchors = self.labels, self._numbering.anchors
         self._accepted = {n for n in self._accepted if labels[anchors[n]] != number}
         self._rejected[number] = replace(row, decision=REJECTED)
-        known = (
-            self._listing.candidates.voxels[number]
-            if row.decision == POSSIBLE
-            else np.flatnonzero(labels == number)
-        )
+        possible = self._listing.candidates.voxels
+        known = possible[number] if row.decision == POSSIBLE else np.flatnonzero(labels == number)
         self._mask.reject(number, known)
         self._compose()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from MSLesionSegLib.errors import SettingsError
-from MSLesionSegLib.lesions.table import CENTRE_COLUMNS, fixed, of_lesion, write_table
+from MSLesionSegLib.lesions.table import CENTRE_COLUMNS, fixed, of_lesion, percent, write_table
 from MSLesionSegLib.review.decisions import IN_MASK, LESION, POSSIBLE, ReviewedLesion
 
 ORDERS = ("least certain first", "new first", "largest first")
@@ -25,7 +25,7 @@ def _ordered(rows: list[ReviewedLesion], order: str) -> list[ReviewedLesion]:
         return -row.lesion.volume_mm3, row.lesion.id
 
     if order == ORDERS[0]:
-        return sorted(rows, key=lambda row: (row.lesion.mean_probability or 0.0, *volume(row)))
+        return sorted(rows, key=lambda row: (row.lesion.certainty, *volume(row)))
     if order == ORDERS[1]:
         return sorted(rows, key=lambda row: (_NEW_FIRST.index(row.state), *volume(row)))
     if order == ORDERS[2]:
@@ -53,6 +53,7 @@ _COLUMNS: dict[str, Callable[[ReviewedLesion], object]] = {
     "longest_axis_mm": lambda row: fixed(row.lesion.longest_axis_mm, 2),
     **of_lesion(CENTRE_COLUMNS),
     "mean_probability": lambda row: fixed(row.lesion.mean_probability, 3),
+    "true_percent": lambda row: percent(row.lesion.true_share),
 }
 
 

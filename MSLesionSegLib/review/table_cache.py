@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.lesions.components import bounding_box, voxels_by_label
+from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.table import Lesion, each_lesion
 
@@ -18,14 +19,19 @@ class RememberedTable:
 
     Args:
         probability: 0 to 1, (X, Y, Z).
-        regions: as for :func:`~MSLesionSegLib.lesions.table.lesion_table`.
+        regions, confidence: as for :func:`~MSLesionSegLib.lesions.table.lesion_table`.
     """
 
     _MOST = 5000
 
-    def __init__(self, probability: nib.Nifti1Image, regions: RegionMap | None) -> None:
+    def __init__(
+        self,
+        probability: nib.Nifti1Image,
+        regions: RegionMap | None,
+        confidence: LesionConfidence | None = None,
+    ) -> None:
         self._probability = np.asarray(probability.dataobj)
-        self._affine, self._regions = probability.affine, regions
+        self._affine, self._regions, self._confidence = probability.affine, regions, confidence
         self._known: dict[bytes, Lesion] = {}
 
     def describe(self, labels: np.ndarray) -> list[Lesion]:
@@ -60,7 +66,7 @@ class RememberedTable:
         numbered, likely = (
             nib.Nifti1Image(array, affine) for array in (part * chosen[part], self._probability[box])
         )
-        yield from each_lesion(numbered, likely, self._regions)
+        yield from each_lesion(numbered, likely, self._regions, self._confidence)
 
 
 def _keys(labels: np.ndarray) -> dict[int, bytes]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ from MSLesionSegLib.lesions.components import find_lesions
 from MSLesionSegLib.lesions.flair_confirmation import mark_unconfirmed
 from MSLesionSegLib.lesions.possible import possible_lesions
 from MSLesionSegLib.lesions.table import Lesion, lesion_table, write_lesion_table
+from MSLesionSegLib.network.models.confidence import Confidence
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.manifest import count_lesions
 from MSLesionSegLib.segmentation.probability import network_input, probability_of
 from MSLesionSegLib.segmentation.request import lesion_rule
 from MSLesionSegLib.segmentation.result_folder import output_names, stem_of
 from MSLesionSegLib.segmentation.run import FoundLesions, Run, fit_regions, remark_on, smallest_type
+from MSLesionSegLib.segmentation.scan_trust import judge_scan
 from MSLesionSegLib.segmentation.session import coregister, correct_bias
 
 
@@ -66,13 +69,22 @@ def find_on_session(run: Run) -> FoundLesions:
     labels, _ = find_lesions(found.probability, rule, voxel_mm3)
     maybe = possible_lesions(found.probability, labels, voxel_mm3, rule.connectivity)
 
+    confidence = Confidence.of(model.card)
+    facts: dict[str, Any] = {}
+    if confidence is not None:
+        trust = judge_scan(found, inside, labels, task.scan(task.reference).title, confidence)
+        _tell(trust.warnings, watch)
+        remarks += trust.warnings
+        facts["confidence"] = trust.as_dict() | {"lesions": asdict(confidence.lesions)}
+
     watch.stage(stages.REGIONS)
     regions = fitted.result() if labels.any() or maybe.any() else None
     unclear = () if regions is None else remark_on(regions, watch)
     probability = nib.Nifti1Image(found.probability, scan.affine)
 
     def listed(ids: np.ndarray) -> tuple[Lesion, ...]:
-        return tuple(lesion_table(nib.Nifti1Image(ids, scan.affine), probability, regions))
+        image = nib.Nifti1Image(ids, scan.affine)
+        return tuple(lesion_table(image, probability, regions, confidence and confidence.lesions))
 
     lesions, possible = listed(labels), listed(maybe)
     if task.confirmed_on in images:
@@ -120,7 +132,7 @@ def find_on_session(run: Run) -> FoundLesions:
         writers=writers,
         write_page=write_page,
         remarks=(*remarks, *unclear),
-        facts={"possible_lesions": len(possible)},
+        facts=facts | {"possible_lesions": len(possible)},
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,15 @@ import numpy as np
 
 from model_development.default_models import REAL_MS, ROTATION
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.files.atomic import write_text
+from MSLesionSegLib.imaging.checks.intensity_statistics import intensity_statistics
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.imaging.writing import save_in_folder
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.lesions.regions import fit_atlas
 from MSLesionSegLib.network.brain_extraction import brain_mask
 from MSLesionSegLib.network.models.store import Model, load_model, read_card
-from MSLesionSegLib.segmentation.probability import lesion_probability
+from MSLesionSegLib.segmentation.probability import lesion_probability, network_input
 from MSLesionSegLib.training.examples.dataset_examples import TrainingScan, find_scans, paint_over
 
 LESION_FREE = "lesion-free"
@@ -102,7 +105,7 @@ def measure(scans: Iterable[MeasuredScan], work: Path, progress: Progress) -> No
 def _measure_scan(measured: MeasuredScan, model: Model, target: Path, work: Path) -> None:
     image = read_scan(measured.scan.image).image
     mask = read_mask(measured.scan.mask, image)
-    brain = kept_brain(work / "measured" / "brains" / f"{measured.name}.nii.gz", image, find=brain_mask)
+    brain = kept_brain(brain_file(work, measured.name), image, find=brain_mask)
     if measured.lesion_free:
         image = paint_over(image, mask, brain, LESION_FREE_SEED)
         mask = nib.Nifti1Image(np.zeros(mask.shape, np.uint8), mask.affine)
@@ -125,6 +128,21 @@ def _measure_scan(measured: MeasuredScan, model: Model, target: Path, work: Path
 def regions_file(work: Path, scan: str) -> Path:
     """Where the anatomical regions of a measured scan are kept, found once per scan."""
     return work / "measured" / "regions" / f"{scan}.nii.gz"
+
+
+def kept_statistics(scan: TrainingScan, work: Path) -> dict[str, float]:
+    """The intensity statistics of a measured scan, found once."""
+    file = work / "measured" / "statistics" / f"{scan.name}.json"
+    if not file.exists():
+        image = read_scan(scan.image).image
+        seen = network_input([image], read_mask(brain_file(work, scan.name), image))
+        write_text(file, json.dumps(intensity_statistics(seen.channels[0], seen.brain)))
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def brain_file(work: Path, scan: str) -> Path:
+    """Where the brain mask of a measured scan is kept."""
+    return work / "measured" / "brains" / f"{scan}.nii.gz"
 
 
 def kept_brain(file: Path, *scans: nib.Nifti1Image, find: Callable[..., nib.Nifti1Image]) -> nib.Nifti1Image:

@@ -10,7 +10,7 @@ from ..drawing.lesionSurfaces import colourOf
 from ..scene.segments import stateTitle
 from ..widgets import tables
 
-_STATE, _REGION = 1, 2  # columns
+_STATE, _REGION, _CERTAINTY = 1, 2, 5  # columns
 _ROWS, _ROWS_OF_PAIR = 15, 10  # that are seen at once; pairs need room for more buttons and words
 
 _KEYS = (  # of rows, by column: what a click on its header sorts by
@@ -19,7 +19,7 @@ _KEYS = (  # of rows, by column: what a click on its header sorts by
     lambda row: row.lesion.region,
     lambda row: row.lesion.volume_mm3,
     lambda row: row.lesion.longest_axis_mm,
-    lambda row: row.lesion.mean_probability or 0.0,
+    lambda row: row.lesion.certainty,
     lambda row: row.decision,
 )
 
@@ -71,6 +71,7 @@ class LesionTable:
                 for column, item in enumerate(_items(row, withStates)):
                     self._widget.setItem(index, column, item)
             self._widget.setColumnHidden(_STATE, not withStates)
+            self._tellCertainty(any(row.lesion.true_share is not None for row in rows))
             tables.showAtLeast(self._widget, _ROWS_OF_PAIR if withStates else _ROWS)
             if current is None:
                 self._widget.clearSelection()
@@ -80,10 +81,26 @@ class LesionTable:
         finally:
             self._filling = False
 
+    def _tellCertainty(self, asShare: bool) -> None:
+        """Say in the header what stands for certainty: how often a lesion like one is true, or the probability."""
+        header = self._widget.horizontalHeaderItem(_CERTAINTY)
+        header.setText(_("true") if asShare else _("p"))
+        header.setToolTip(
+            _("Of 100 lesions like this one, so many were true on scans that the model never saw")
+            if asShare
+            else _("Mean probability")
+        )
+
     def _selected(self) -> None:
         row = self._widget.currentRow()
         if not self._filling and 0 <= row < self._widget.rowCount:
             self._onSelected(row)
+
+
+def _certainty(lesion) -> str:
+    if lesion.true_share is not None:
+        return f"{100 * lesion.true_share:.0f} %"
+    return "" if lesion.mean_probability is None else f"{lesion.mean_probability:.2f}"
 
 
 def _items(row, withStates: bool) -> list:
@@ -94,7 +111,7 @@ def _items(row, withStates: bool) -> list:
         texts.regionTitle(lesion.region),
         f"{lesion.volume_mm3:.0f}",
         f"{lesion.longest_axis_mm:.0f}",
-        "" if lesion.mean_probability is None else f"{lesion.mean_probability:.2f}",
+        _certainty(lesion),
         texts.decisionTitle(row.decision),
     )
     items = [qt.QTableWidgetItem(text) for text in cells]

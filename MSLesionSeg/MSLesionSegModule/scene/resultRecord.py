@@ -34,6 +34,7 @@ def recordOf(
         "draft": str(draft),
         "draft_sha256": file_sha256(draft),
         "remarks": _remarks(manifest),
+        "confidence": manifest.get("confidence", {}).get("lesions"),
         "decisions": {},
         "result": sha256,
     }

@@ -197,6 +197,7 @@ def reviewOf(node, record: Mapping[str, Any]):
     """The review over the volumes that a segmentation node refers to, without decisions."""
     import nibabel as nib
 
+    from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence
     from MSLesionSegLib.lesions.regions import RegionMap
     from MSLesionSegLib.review.review import Review
 
@@ -222,7 +223,9 @@ def reviewOf(node, record: Mapping[str, Any]):
         np.array(volumes.voxelsOf(probability), np.float32), volumes.affineOf(probability)
     )
     possible = None if TASKS[record["task"]].compares else _possible(image, foundBy, found)
-    return Review(image, rule, regionMap, images, reviewed[0], found, possible)
+    known = record.get("confidence")  # earlier scenes have none
+    confidence = None if known is None else LesionConfidence.from_dict(known)
+    return Review(image, rule, regionMap, images, reviewed[0], found, possible, confidence)
 
 
 def _possible(probability, rule: LesionRule, found):

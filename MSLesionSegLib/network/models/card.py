@@ -26,6 +26,8 @@ class ModelCard:
         recipe: the whole training recipe.
         training: cases, their number by source and a fingerprint of them.
         results: measured results, each with how they were measured.
+        confidence: how far its results can be trusted, see :mod:`~MSLesionSegLib.network.models.confidence`; empty
+            where that was not measured, as of a model that was trained further.
         description, limits, licence, credits, hardware, created, code_version: for people.
         weights_sha256: of the weights file.
         earlier_sha256: of files that held the same weights at more bits; what was trained from those has this model
@@ -46,6 +48,7 @@ class ModelCard:
     recipe: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
+    confidence: dict[str, Any] = field(default_factory=dict)
     description: str = ""
     limits: str = ""
     licence: str = ""

@@ -11,6 +11,7 @@ from MSLesionSegLib.files.file_names import HIDDEN, MOST_BYTES
 from MSLesionSegLib.network.activation import ACTIVATIONS
 from MSLesionSegLib.network.architectures import ARCHITECTURES, Architecture
 from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.confidence import Confidence
 from MSLesionSegLib.tasks import TASKS
 
 # what the networks of a task take, in order: first by the scans' names, then as other cards call it
@@ -19,7 +20,7 @@ _CHANNELS = {task.name: (task.channels, *task.other_channels) for task in TASKS.
 }
 
 _TEXTS = ("description", "limits", "licence", "hardware", "created", "code_version", "weights_sha256")
-_TABLES = ("recipe", "training", "results")
+_TABLES = ("recipe", "training", "results", "confidence")
 # lowest and highest value of a number
 _RANGES = {
     "spacing_mm": (0.1, 10.0),
@@ -67,6 +68,7 @@ def check_card(card: ModelCard) -> None:
         or _wrong_number(card)
         or _wrong_architecture(card.architecture)
         or _wrong_input(card)
+        or _wrong_confidence(card)
     )
     if problem:
         raise ModelError(f"The card of model {card.name} cannot be used: {problem}.")
@@ -128,4 +130,12 @@ def _wrong_input(card: ModelCard) -> str:
         )
     if card.activation not in ACTIVATIONS:
         return f"there is no activation '{card.activation}', only {', '.join(ACTIVATIONS)}"
+    return ""
+
+
+def _wrong_confidence(card: ModelCard) -> str:
+    try:
+        Confidence.of(card)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        return f"its confidence cannot be read ({error})"
     return ""

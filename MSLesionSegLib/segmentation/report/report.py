@@ -11,7 +11,7 @@ import numpy as np
 
 from MSLesionSegLib.lesions import regions
 from MSLesionSegLib.lesions.regions import REGION_RULE
-from MSLesionSegLib.lesions.table import Lesion, dictation
+from MSLesionSegLib.lesions.table import Lesion, dictation, percent
 from MSLesionSegLib.page_template import fill_page
 from MSLesionSegLib.segmentation.report.close_ups import CloseUp, close_ups
 from MSLesionSegLib.segmentation.report.pictures import Colour, Pictures, Projection, SlicePicture, css
@@ -99,6 +99,7 @@ def render(
         {
             "colour": lambda region: css(region_colour(region)),
             "number": _number,
+            "percent": percent,
             "place": _place,
             "spacing": _spacing,
         },

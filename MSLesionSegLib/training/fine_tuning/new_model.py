@@ -21,7 +21,7 @@ LIMITS = (
 
 
 def new_card(request: FineTuning, recipe: FineTuningRecipe, start: ModelCard) -> ModelCard:
-    """The card of a model that is trained from ``start``, without results."""
+    """The card of a model that is trained from ``start``, without results and what was measured of its confidence."""
     parent = None if request.start is None else start.name
     sites = Counter(example.site for example in request.training)
     training: dict[str, Any] = {
@@ -43,6 +43,7 @@ def new_card(request: FineTuning, recipe: FineTuningRecipe, start: ModelCard) ->
         recipe={**recipe.as_dict(), "tune": request.tune},
         training=training,
         results={},
+        confidence={},
         description=f"Trained from {parent or 'random weights'} on {len(request.training)} own cases.",
         limits=LIMITS,
         licence=start.licence if parent else "",

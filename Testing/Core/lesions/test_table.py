@@ -145,7 +145,8 @@ def test_the_csv_has_units_in_its_header_and_empty_cells_for_the_unknown(tmp_pat
     assert rows[1]["centre_superior_mm"] == "16.00"
     assert rows[0]["region_distance_mm"] == rows[0]["mean_probability"] == ""
     assert all(
-        name.endswith(("_mm", "_mm3", "_probability")) or name in ("id", "region", "region_rule", "remark")
+        name.endswith(("_mm", "_mm3", "_probability", "_percent"))
+        or name in ("id", "region", "region_rule", "remark")
         for name in rows[0]
     )
 

@@ -1,0 +1,63 @@
+"""How far a result can be trusted: what agreement is to be expected, and whether the model knows such scans."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from MSLesionSegLib.imaging.checks.intensity_statistics import (
+    distances,
+    intensity_statistics,
+    judge_intensities,
+)
+from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
+from MSLesionSegLib.network.models.confidence import Confidence
+from MSLesionSegLib.segmentation.probability import LesionProbability
+
+LOW_DICE = 0.4  # below it a result is worth little
+
+
+@dataclass(frozen=True)
+class ScanTrust:
+    """What is to be expected of a result.
+
+    Attributes:
+        expected_dice: with a reader's mask; None without lesions.
+        distance: of the scan from those of the training, in half ranges.
+        warnings: why it is not to be trusted.
+    """
+
+    expected_dice: float | None
+    distance: float
+    warnings: tuple[InputWarning, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types, for the manifest."""
+        dice = None if self.expected_dice is None else round(self.expected_dice, 3)
+        return {"expected_dice": dice, "distance_from_training": round(self.distance, 2)}
+
+
+def judge_scan(
+    found: LesionProbability, brain: np.ndarray, labels: np.ndarray, title: str, confidence: Confidence
+) -> ScanTrust:
+    """Judge a result by what the model's card tells.
+
+    Args:
+        found: by the model; brain: mask on the grid of its probability; labels: the lesions that count there.
+        title: of the scan.
+        confidence: of the model.
+    """
+    inside = brain > 0
+    dice = confidence.expected_dice(found.probability[inside], labels[inside] > 0)
+    seen = found.seen
+    away = distances(intensity_statistics(seen.channels[0], seen.brain), confidence.ranges)
+    warnings = judge_intensities(title, away)
+    if not warnings and dice is not None and dice < LOW_DICE:
+        sentence = (
+            f"Do not trust this result: the model is unsure, and a Dice of about {dice:.1f} with a reader is to be "
+            "expected. Check every lesion, and look for missed ones."
+        )
+        warnings = (InputWarning("low-expected-dice", sentence),)
+    return ScanTrust(dice, max(abs(value) for value in away.values()), warnings)
