@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pydicom
 from MSLesionSegLib.imaging.dicom.headers import quiet
 from MSLesionSegLib.imaging.dicom.study import list_series
 from MSLesionSegLib.pacs.archive import Archive, StudyQuery
+from MSLesionSegLib.pacs.files import IncompleteSeries
 
 _MOST_TRIED = 3
 _TAGS = ["PatientID", "PatientBirthDate", "StudyDate", "StudyInstanceUID"]
@@ -24,7 +26,7 @@ def fetch_former(archive: Archive, study: Path, folder: Path) -> bool:
     """Bring the MR series of the latest earlier study that has a FLAIR into ``folder``; whether there is one.
 
     The patient is known by the number in the archive; a study with another day of birth is another patient's. Of the
-    earlier days' studies the latest three are looked at.
+    earlier days' studies the latest three are looked at; one that the archive does not give whole is passed over.
 
     Args:
         study: folder of the present study.
@@ -43,15 +45,21 @@ def fetch_former(archive: Archive, study: Path, folder: Path) -> bool:
     ]
     for one in sorted(found, key=lambda one: one.date, reverse=True)[:_MOST_TRIED]:
         folder.mkdir()
-        for number, series in enumerate(archive.series(one.study)):
-            if series.modality == "MR":
-                place = folder / str(number)
-                place.mkdir()
-                archive.fetch(series, place)
-        if any(folder.iterdir()) and has_flair(folder) and _same_birth(present, _header(folder)):
-            return True
+        with contextlib.suppress(IncompleteSeries):
+            _fetch_mr(archive, one.study, folder)
+            if any(folder.iterdir()) and has_flair(folder) and _same_birth(present, _header(folder)):
+                return True
         shutil.rmtree(folder)
     return False
+
+
+def _fetch_mr(archive: Archive, study: str, folder: Path) -> None:
+    """Bring the MR series of a study, each into a folder of its own."""
+    for number, series in enumerate(archive.series(study)):
+        if series.modality == "MR":
+            place = folder / str(number)
+            place.mkdir()
+            archive.fetch(series, place)
 
 
 def _header(folder: Path) -> dict[str, str]:

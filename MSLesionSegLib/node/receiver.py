@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-from pydicom.uid import UID
 from pynetdicom import AE, AllStoragePresentationContexts, evt, sop_class
 
 from MSLesionSegLib.errors import PacsError
 from MSLesionSegLib.node.queue import Queue
 from MSLesionSegLib.node.settings import NodeSettings
-from MSLesionSegLib.pacs.files import DONE, NO_ROOM, NOT_UNDERSTOOD
+from MSLesionSegLib.pacs.files import DONE, NO_ROOM, NOT_UNDERSTOOD, is_uid
 from MSLesionSegLib.pacs.sop_classes import COMPRESSED, MR_IMAGES, UNCOMPRESSED
 from MSLesionSegLib.pacs.tls import server_context
 
@@ -60,7 +59,7 @@ def receiver(settings: NodeSettings, queue: Queue, room: Room, tell: Callable[[s
             return DONE
         content = event.encoded_dataset()
         uids = (*_series_of(event), str(event.request.AffectedSOPInstanceUID))
-        if not all(UID(uid).is_valid for uid in uids):
+        if not all(map(is_uid, uids)):
             return NOT_UNDERSTOOD
         try:
             if room.takes(len(content)):

@@ -24,7 +24,7 @@ from MSLesionSegLib.pacs.archive import (
     entry_values,
 )
 from MSLesionSegLib.pacs.credentials import password
-from MSLesionSegLib.pacs.files import check_received, outgoing
+from MSLesionSegLib.pacs.files import check_received, is_uid, outgoing
 from MSLesionSegLib.pacs.nodes import WebNode
 
 _AS_STORED = (("application/dicom", "*"),)
@@ -45,7 +45,7 @@ class WebArchive:
             session.cert = (str(node.certificate), str(node.key or node.certificate))
         if node.user:
             session.auth = node.user, password(node.name, node.user)
-        self._client = DICOMwebClient(node.url, session, timeout=node.timeout_s)
+        self._client = DICOMwebClient(node.url, session, timeout=node.timeout_s, permissive_uid=True)
         self._client.set_http_retry_params(retry=False)
 
     def echo(self) -> None:
@@ -68,6 +68,8 @@ class WebArchive:
     def fetch(self, series: SeriesEntry, folder: Path) -> int:
         with self._told("to give the series"):
             for dataset in self._client.iter_series(series.study, series.series, _AS_STORED):
+                if not is_uid(dataset.SOPInstanceUID):
+                    continue
                 with output_errors(folder), atomic_file(folder / f"{dataset.SOPInstanceUID}.dcm") as partial:
                     dataset.save_as(partial, enforce_file_format=True)
         return check_received(folder, series, self._node.name)

@@ -22,7 +22,7 @@ from MSLesionSegLib.pacs.archive import (
     StudyQuery,
     entry_values,
 )
-from MSLesionSegLib.pacs.files import Outgoing, arrivals, check_received, outgoing
+from MSLesionSegLib.pacs.files import IncompleteSeries, Outgoing, arrivals, check_received, outgoing
 from MSLesionSegLib.pacs.moving import move_destination
 from MSLesionSegLib.pacs.nodes import DimseNode
 from MSLesionSegLib.pacs.sop_classes import COMPRESSED, MR_IMAGES, OTHER_OBJECTS, UNCOMPRESSED
@@ -115,10 +115,12 @@ class DimseArchive:
 
     def _follow(self, answers: Iterator[tuple[Dataset, Dataset | None]], what: str) -> None:
         for status, _ in answers:
+            failed = int(status.get("NumberOfFailedSuboperations") or 0)
+            if not _pending(status) and "Status" in status and (failed or status.Status):
+                raise IncompleteSeries(
+                    f"{self._title} failed {what} (status {status.Status:04X}): {failed} of its files did not come."
+                )
             if not _pending(status):
-                failed = int(status.get("NumberOfFailedSuboperations") or 0)
-                if failed:
-                    raise PacsError(f"{self._title} failed {what}: {failed} of its files did not come.")
                 self._check(status, what)
 
     def _check(self, status: Dataset, what: str) -> None:

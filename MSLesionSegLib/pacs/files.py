@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,16 @@ from MSLesionSegLib.files.atomic import atomic_file, output_errors
 from MSLesionSegLib.pacs.archive import SeriesEntry
 
 DONE, NO_ROOM, NOT_UNDERSTOOD = 0x0000, 0xA700, 0xC000  # DICOM PS3.4, B.2.3
+_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
+
+
+class IncompleteSeries(PacsError):
+    """The archive answers, but does not give all of a series: asking again is of no use."""
+
+
+def is_uid(text: object) -> bool:
+    """Whether a text may be a UID, and so the name of a file; zeros before its numbers are found in practice."""
+    return len(str(text)) <= 64 and _UID.fullmatch(str(text)) is not None
 
 
 @dataclass(frozen=True)
@@ -78,7 +89,7 @@ def arrivals(folder: Path) -> Iterator[Callable[[Event], int]]:
 
     def keep(event: Event) -> int:
         uid = event.request.AffectedSOPInstanceUID
-        if not UID(uid).is_valid:
+        if not is_uid(uid):
             return NOT_UNDERSTOOD
         try:
             with atomic_file(folder / f"{uid}.dcm") as partial:
@@ -102,10 +113,10 @@ def check_received(folder: Path, series: SeriesEntry, archive: str) -> int:
     """How many files of a series have come.
 
     Raises:
-        PacsError: none, or fewer than the archive has.
+        IncompleteSeries: none, or fewer than the archive has.
     """
     count = sum(1 for _ in folder.glob("*.dcm"))
     wanted = int(series.instances) if series.instances.isdecimal() else 1
     if count < max(wanted, 1):
-        raise PacsError(f"Of {max(wanted, 1)} files of a series '{archive}' gave {count}. Try again.")
+        raise IncompleteSeries(f"Of {max(wanted, 1)} files of a series '{archive}' gave {count}.")
     return count

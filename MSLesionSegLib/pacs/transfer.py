@@ -10,7 +10,7 @@ from MSLesionSegLib.files.atomic import atomic_folder, output_errors
 from MSLesionSegLib.files.file_names import check_new
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.pacs.archive import Archive
-from MSLesionSegLib.pacs.files import dicom_files
+from MSLesionSegLib.pacs.files import dicom_files, is_uid
 
 
 def fetch_study(
@@ -28,7 +28,7 @@ def fetch_study(
     """
     check_new(folder)
     progress.stage("fetch")
-    found = [one for one in archive.series(study) if not only or one.series in only]
+    found = [one for one in archive.series(study) if is_uid(one.series) and (not only or one.series in only)]
     missing = set(only) - {one.series for one in found}
     if not found or missing:
         raise PacsError(

@@ -11,11 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from pydicom.dataelem import DataElement
+from pydicom.dataset import Dataset
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
-from pynetdicom.sop_class import Verification
+from pynetdicom.sop_class import (
+    StudyRootQueryRetrieveInformationModelFind,
+    StudyRootQueryRetrieveInformationModelGet,
+    Verification,
+)
 
 from support.command_calls import call, events
 from support.orthanc import PASSWORD, free_ports
+
+SEARCH_AND_GET = (StudyRootQueryRetrieveInformationModelFind, StudyRootQueryRetrieveInformationModelGet)
 
 
 def node(port: int, **more: object) -> str:
@@ -30,7 +38,8 @@ def other_archive(*handlers) -> Iterator[int]:
     ae = AE("ORTHANC")
     for context in AllStoragePresentationContexts:
         ae.add_supported_context(context.abstract_syntax, ALL_TRANSFER_SYNTAXES)
-    ae.add_supported_context(Verification)
+    for service in (Verification, *SEARCH_AND_GET):
+        ae.add_supported_context(service, scu_role=True, scp_role=True)
     server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=list(handlers))
     try:
         yield port
@@ -100,6 +109,39 @@ def test_an_archive_that_takes_no_such_object_is_told(write_config, study):
     said = call("pacs", "send", "archive", study, "--config", write_config(node(port)), fails=1)
     server.shutdown()
     assert "does not offer this service" in said
+
+
+def test_names_that_an_archive_makes_up_reach_no_place_on_the_disk(write_config, tmp_path):
+    def find(event):
+        answer = Dataset()
+        answer.QueryRetrieveLevel, answer.StudyInstanceUID = "SERIES", "1.2.3"
+        answer.add(DataElement(0x0020000E, "UI", "../../planted", validation_mode=0))
+        yield 0xFF00, answer
+
+    with other_archive((evt.EVT_C_FIND, find)) as port:
+        config = write_config(node(port))
+        said = call(
+            "pacs", "get", "archive", "1.2.3", "-o", tmp_path / "a" / "b", "--config", config, fails=1
+        )
+    assert "no such study" in said
+    assert not list(tmp_path.rglob("planted"))
+
+
+def test_a_series_that_is_not_given_whole_is_refused(write_config, tmp_path):
+    def find(event):
+        answer = Dataset()
+        answer.StudyInstanceUID, answer.SeriesInstanceUID = "1.2.3", "1.2.3.4"
+        answer.NumberOfSeriesRelatedInstances = 2
+        yield 0xFF00, answer
+
+    def get(event):
+        yield 0
+
+    with other_archive((evt.EVT_C_FIND, find), (evt.EVT_C_GET, get)) as port:
+        config = write_config(node(port))
+        said = call("pacs", "get", "archive", "1.2.3", "-o", tmp_path / "out", "--config", config, fails=1)
+    assert "Of 2 files of a series 'archive' gave 0" in said
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="uses a file size limit of the system as a full disk")
