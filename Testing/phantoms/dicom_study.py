@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -56,12 +57,13 @@ class Study:
         *,
         enhanced: bool = False,
         prefix: str = "",
+        edit: Callable[[Dataset], None] = lambda item: None,
     ) -> Path:
-        """Write one series into a folder; return the folder."""
+        """Write one series into a folder; return the folder. ``edit`` changes each file before it is written."""
         folder.mkdir(parents=True, exist_ok=True)
         series = generate_uid()
 
-        def edit(item: Dataset, index: int = 0) -> None:
+        def describe(item: Dataset, index: int = 0) -> None:
             item.StudyInstanceUID, item.FrameOfReferenceUID = self.uid, self.frame_of_reference
             item.PatientName, item.PatientID, item.StudyDate = self.patient, self.patient_id, self.date
             item.PatientBirthDate, item.PatientSex, item.StudyTime, item.StudyID = (
@@ -84,10 +86,13 @@ class Study:
             else:
                 for keyword, value in header.settings.items():
                     setattr(item, keyword, value)
+            edit(item)
 
         if enhanced:
-            return write_frames(folder, data, affine, series=series, name=f"{prefix}{number:03d}", edit=edit)
-        return write_dicom(folder, data, affine, number=number, series=series, prefix=prefix, edit=edit)
+            return write_frames(
+                folder, data, affine, series=series, name=f"{prefix}{number:03d}", edit=describe
+            )
+        return write_dicom(folder, data, affine, number=number, series=series, prefix=prefix, edit=describe)
 
 
 def write_examination(folder: Path, study: Study, data: np.ndarray, affine: np.ndarray = AFFINE) -> Path:

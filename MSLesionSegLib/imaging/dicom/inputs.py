@@ -71,6 +71,8 @@ def found_scans(task: Task, given: Mapping[str, Path], wanted: Sequence[str] = (
         paths = dict(given)
         remarks = []
         for name, choice in chosen.items():
+            if media[name].sure and choice.series.files[0].parent == given[name]:
+                continue
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mslesionseg-series-")))
             beside = {file for series in media[name].series for file in series.files}
             paths[name] = place_series(choice.series, beside, folder)
@@ -85,22 +87,20 @@ def found_scans(task: Task, given: Mapping[str, Path], wanted: Sequence[str] = (
 
 
 def place_series(series: SeriesInfo, known: AbstractSet[Path], folder: Path) -> Path:
-    """A folder in which the files of one series lie alone: its own, or a new one within ``folder``, with links.
+    """Make a folder in which the files of one series lie alone, as links, and whose name names nobody.
 
     What lies beside them and is in none of the series comes along: it may be what is left of a damaged slice.
 
     Args:
         known: files of all series that may lie beside it.
+        folder: to make it in.
     """
-    own, sources = set(series.files), sorted({file.parent for file in series.files})
-    others = known - own if len(sources) > 1 else set(sources[0].iterdir()) & known - own
-    if len(sources) == 1 and not others:
-        return sources[0]
+    own = set(series.files)
     target = folder / ("series" if series.number is None else f"series {series.number}")
     target.mkdir(parents=True)
-    for number, source in enumerate(sources):
+    for number, source in enumerate(sorted({file.parent for file in series.files})):
         for file in sorted(source.iterdir()):
-            if file.is_file() and file not in others and (file in own or not file.name.startswith(".")):
+            if file in own or (file not in known and file.is_file() and not file.name.startswith(".")):
                 _link(file.absolute(), target / f"{number}-{file.name}")
     return target
 
