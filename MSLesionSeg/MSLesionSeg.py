@@ -71,6 +71,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         from MSLesionSegModule.parameters import BoundParameters
         from MSLesionSegModule.review.reviewMode import ReviewMode
         from MSLesionSegModule.review.reviewSection import ReviewSection
+        from MSLesionSegModule.sections.dicomExport import DicomExport
         from MSLesionSegModule.sections.fineTuningSection import FineTuningSection
         from MSLesionSegModule.sections.modelsSection import ModelsSection
         from MSLesionSegModule.sections.packagesSection import PackagesSection
@@ -101,6 +102,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.search = SearchSection(logic, self.scans, parameters, views, say)
         self.review = ReviewSection(review, reviewUi, parameters, views, self.search.ui, say)
         self.cases = TrainingSetSection(logic, self.trainingSet, self.review, self.packages, say)
+        self.dicom = DicomExport(logic, self.review, say)
         self.train = FineTuningSection(
             logic, self.trainingSet, self.modelStore, parameters, self.search.ui.logText
         )
@@ -108,7 +110,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             (self.scans.ui.inputsCollapsibleButton, self.search.ui.segmentCollapsibleButton),
             reviewUi.lesionsCollapsibleButton,
         )
-        followers = (self.cases, self.mode)
+        followers = (self.cases, self.dicom, self.mode)
         self.focus = Focus(logic, parameters, views, self.review, followers, self.scans, self.search)
         self.ui = SimpleNamespace(**vars(frameUi))  # all widgets by name
         for section in (
@@ -160,6 +162,7 @@ class MSLesionSegWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.focus.enter()
         self.showSession()
         self.packages.refresh()
+        self.dicom.refresh()
         self.trainingSet.look()
 
     def onReload(self):

@@ -201,6 +201,10 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         arguments = ["models", "export", name, "--output", str(Path(path).absolute())]
         return self._started(arguments, onFinished=onFinished, stoppable=False)
 
+    def startCommand(self, arguments: Sequence[str], onFinished=lambda outcome: None):
+        """Start a command of the core that asks for nothing; returns the job at once."""
+        return self._started(arguments, onFinished=onFinished)
+
     def poll(self) -> None:
         """Hand on what the running jobs have reported."""
         self._jobs.poll()

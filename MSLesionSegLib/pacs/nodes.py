@@ -81,13 +81,18 @@ class WebNode:
 Node: TypeAlias = "DimseNode | WebNode"
 
 
+def archive_names(sections: Sections) -> list[str]:
+    """The archives that a configuration names."""
+    return [name for name in sections if name not in (HERE, RECEIVER)]
+
+
 def find_node(sections: Sections, name: str) -> Node:
     """The archive of that name.
 
     Raises:
         SettingsError: there is none, or its section cannot be used.
     """
-    names = [one for one in sections if one not in (HERE, RECEIVER)]
+    names = archive_names(sections)
     if name not in names:
         raise SettingsError(f"The configuration names no archive '{name}', but {', '.join(names) or 'none'}.")
     section = sections[name]

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from MSLesionSegLib.files.foreign_json import read_json
-from MSLesionSegLib.imaging.reading import Scan
+
+if TYPE_CHECKING:
+    from MSLesionSegLib.imaging.reading import Scan
 
 SOURCE = "dicom_source.json"
 

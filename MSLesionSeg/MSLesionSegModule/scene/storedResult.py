@@ -13,10 +13,12 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import MSLesionSegError
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.files.foreign_json import read_json
+from MSLesionSegLib.segmentation.dicom_source import read_source
 from MSLesionSegLib.tasks import TASKS
 
 from ..choices import inputTitle
 from . import baselineTransform, resultFolder, volumes
+from .dicomSeries import SERIES_FOLDER, linkedFolder
 from .resultRecord import refuseIncomparable
 from .reviewSession import INPUT, RECORD, SUBTRACTION, ReviewSession
 
@@ -81,6 +83,27 @@ class StoredResult:
             return slicer.util.loadVolume(str(path))
         except RuntimeError:
             raise MSLesionSegError(_("{file} cannot be read.").format(file=path.name)) from None
+
+    def loadSeries(self, name: str, work: Path):
+        """Load the scan of an input from the DICOM series that the result remembers.
+
+        ``work``: folder for links to its files. Returns the node, or None where there is no such series any more.
+        """
+        files = read_source(self.folder).files.get(name, ())
+        if not files or not all(file.is_file() for file in files):
+            return None
+        from MSLesionSegLib.imaging.dicom import open_dicom
+        from MSLesionSegLib.imaging.reading import scaled
+
+        folder = linkedFolder(files, Path(tempfile.mkdtemp(prefix="series-", dir=work)) / "series")
+        stored = open_dicom(folder)
+        if stored.sha256 != self.scans[name].sha256:
+            return None
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", inputTitle(name))
+        volumes.fill(node, scaled(stored), stored.affine)
+        node.CreateDefaultDisplayNodes()
+        node.SetAttribute(SERIES_FOLDER, str(folder))
+        return node
 
     def show(self, nodes: Mapping[str, Any], work: Path) -> ReviewSession:
         """Bring the result into the scene.

@@ -14,6 +14,7 @@ from slicer.i18n import tr as _
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256
 
+from .dicomSeries import seriesFiles
 from .distortion import refuseDistorted
 
 ROLE = "MSLesionSeg.Role"  # attribute of volumes that this module made
@@ -56,12 +57,17 @@ def sourceFile(volumeNode, folder: Path, name: str) -> Path:
 
 
 def digestOf(volumeNode) -> str:
-    """SHA-256 of the file that a volume was loaded from, by which the core knows scans.
+    """SHA-256 of the file, or of the DICOM series, that a volume was loaded from, by which the core knows scans.
 
     Empty where there is no such file, or it may not be read.
     """
+    series = seriesFiles(volumeNode)
     path = _fileOf(volumeNode)
     try:
+        if series:
+            from MSLesionSegLib.imaging.dicom.series import series_sha256
+
+            return series_sha256(series)
         return file_sha256(path) if path else ""
     except OSError:
         return ""

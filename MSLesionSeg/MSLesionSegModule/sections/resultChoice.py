@@ -44,12 +44,16 @@ def _opened(path: Path, work: Path, loaded: list) -> ReviewSession | None:
             return session
         nodes = result.scansInScene()
     for name in result.scans:
-        if name not in nodes:
+        if name in nodes:
+            continue
+        with slicer.util.WaitCursor():
+            nodes[name] = result.loadSeries(name, work)
+        if nodes[name] is None:
             title = _("Where is the {scan} that this result was made on?").format(scan=inputTitle(name))
             file = fileToOpen(title, _("Scans") + " (*.nii *.nii.gz *.nrrd)")
             if not file:
                 return None
             nodes[name] = result.loadScan(name, Path(file))
-            loaded.append(nodes[name])
+        loaded.append(nodes[name])
     with slicer.util.WaitCursor():
         return result.show(nodes, work)

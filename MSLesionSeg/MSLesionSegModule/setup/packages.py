@@ -97,6 +97,24 @@ class Packages:
                 self._ants.fill(packaging, constraints)
         return True
 
+    def installDicom(self) -> bool:
+        """Install what writes DICOM, if it is not there, after asking; False where this Slicer cannot.
+
+        Raises:
+            RuntimeError: the person said no, or an installation failed.
+        """
+        packaging = slicersPackaging()
+        if packaging is None:
+            return False
+        wanted = packaging.load_requirements(self._requirements.with_name("requirements-dicom.txt"))
+        if not all(packaging.pip_check(requirement) for requirement in wanted):
+            with pipRun() as constraints:
+                packaging.pip_ensure(
+                    wanted, constraints=constraints, requester="MSLesionSeg", skip_in_testing=False
+                )
+            self.lookAgain()
+        return True
+
     def statusText(self, task: str = "flair") -> str:
         """One line for the panel."""
         missing = self.missing(task)

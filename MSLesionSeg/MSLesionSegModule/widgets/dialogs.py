@@ -14,6 +14,11 @@ def fileToSave(title: str, name: str, kinds: str) -> str:
     return _path(qt.QFileDialog.getSaveFileName(slicer.util.mainWindow(), title, name, kinds))
 
 
+def folderToSave(title: str) -> str:
+    """The folder that a person chose to save into; empty if none."""
+    return qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), title)
+
+
 def nameToGive(title: str, question: str, proposed: str) -> str:
     """The name that a person gives, ``proposed`` being offered; empty if none."""
     window = slicer.util.mainWindow()

@@ -17,7 +17,18 @@ ROOT = Path(__file__).parents[3]
 PANEL = [path for path in (ROOT / "MSLesionSeg").rglob("*.py") if path.name != "draw_icon.py"]
 RESOURCES = ROOT / "MSLesionSeg" / "Resources"
 OURS = {"MSLesionSeg", "MSLesionSegLib", "MSLesionSegModule"}
-OF_SLICER = {"slicer", "qt", "ctk", "vtk", "numpy", "scipy", "SimpleITK", "requests", "SampleData"}
+OF_SLICER = {
+    "slicer",
+    "qt",
+    "ctk",
+    "vtk",
+    "DICOMLib",
+    "numpy",
+    "scipy",
+    "SimpleITK",
+    "requests",
+    "SampleData",
+}
 OF_THE_PYTORCH_EXTENSION = {"torch", "PyTorchUtils"}
 OF_THE_ANTS_FOLDER = {"ants"}
 FOR_A_CLUSTER_ONLY = {"distributed"}

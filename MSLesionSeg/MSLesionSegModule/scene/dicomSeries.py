@@ -1,0 +1,51 @@
+"""The DICOM series that a volume was loaded from, and Slicer's DICOM database."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import slicer
+
+SERIES_FOLDER = "MSLesionSeg.SeriesFolder"  # attribute of volumes that this module loaded from a series
+_INSTANCES = "DICOM.instanceUIDs"  # attribute of volumes that Slicer's DICOM module loaded
+
+
+def seriesFiles(volumeNode) -> tuple[Path, ...]:
+    """The files of the series that a volume shows; none where it came from elsewhere or they are not there."""
+    if volumeNode is None:
+        return ()
+    folder = volumeNode.GetAttribute(SERIES_FOLDER)
+    if folder:
+        return tuple(sorted(path for path in Path(folder).glob("*") if path.is_file()))
+    database = openDatabase()
+    instances = (volumeNode.GetAttribute(_INSTANCES) or "").split()
+    if database is None or not instances or volumeNode.GetModifiedSinceRead():
+        return ()
+    files = {Path(database.fileForInstance(uid)) for uid in instances}  # a file may hold many frames
+    return tuple(sorted(files)) if all(file.is_file() for file in files) else ()
+
+
+def openDatabase():
+    """Slicer's DICOM database, or None where there is none or it is not open."""
+    database = getattr(slicer, "dicomDatabase", None)
+    return database if database is not None and database.isOpen else None
+
+
+def addToDatabase(folder: Path) -> None:
+    """Copy the DICOM files of a folder into the database."""
+    from DICOMLib import DICOMUtils
+
+    DICOMUtils.importDicom(str(folder), openDatabase(), True)
+
+
+def linkedFolder(files: Sequence[Path], folder: Path) -> Path:
+    """A new folder in which only these files lie, as links where the system has them."""
+    folder.mkdir(parents=True)
+    for number, file in enumerate(files):
+        name = folder / f"{number:05d}.dcm"
+        try:
+            os.symlink(file, name)
+        except OSError:  # Windows keeps links for administrators
+            shutil.copyfile(file, name)
+    return folder
