@@ -25,7 +25,7 @@ def config(queue_folder, tmp_path) -> Path:
     return private_file(
         tmp_path / "pacs.ini",
         f"[node]\naet = MSNODE\nport = {port}\ncallers = MSLESIONSEG\narchive = nobody\nfolder = {queue_folder}\n"
-        f"quiet_s = 0.2\ndevice = cpu\n"
+        f"quiet_s = 2\ndevice = cpu\n"
         f"[ours]\naet = MSNODE\nhost = 127.0.0.1\nport = {port}\n"
         f"[nobody]\naet = NOBODY\nhost = 127.0.0.1\nport = {nobody}\n",
     )

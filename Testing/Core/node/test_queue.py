@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from MSLesionSegLib.node.queue import (
@@ -165,3 +169,27 @@ def test_what_was_done_is_remembered(queue, folder):
 def test_no_name_in_the_queue_tells_a_uid(queue, folder):
     receive(queue, 1)
     assert not any("4711" in str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def test_killed_again_and_again_everything_that_was_received_is_sent_once(folder):
+    random = np.random.default_rng(0)
+    received, sent, at_the_kill = set(), Counter(), Counter()
+    for attempt in range(9):
+        first, count = 1000 * attempt, 1000 if attempt < 8 else 3
+        command = [sys.executable, "-m", "support.queue_worker", str(folder), str(first), str(count)]
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        ) as child:
+            lines = [child.stdout.readline() for _ in range(int(random.integers(1, 60)))]
+            if attempt < 8:
+                child.kill()
+            lines += child.stdout.readlines()
+        said = [line.split() for line in lines if line.endswith("\n")]
+        received |= {number for what, number in said if what == "received"}
+        sent.update(number for what, number in said if what == "sent")
+        at_the_kill.update([said[-1][1]] if said and said[-1][0] == "sent" else [])
+    assert len(received) > 50
+    assert received <= sent.keys()
+    # between the archive's answer and the note of it there is one moment
+    assert {number for number, count in sent.items() if count > 1} <= at_the_kill.keys()
+    assert not [path for path in folder.rglob("*") if path.is_file() and path.parent.name != "finished"]

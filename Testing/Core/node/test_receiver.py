@@ -124,7 +124,7 @@ def test_encrypted_only_those_are_received_who_show_a_certificate(start, studies
     ours, other = (make_certificate(tmp_path / name) for name in ("ours.pem", "other.pem"))
     settings = {"tls": True, "ca": ours, "certificate": ours}
     for shown, fails in ((ours, 0), (other, 1)):
-        keys = f"tls = yes\nca = {ours}\ncertificate = {shown}\ntimeout_s = 5\n"
+        keys = f"tls = yes\nca = {ours}\ncertificate = {shown}\ntimeout_s = 30\n"
         with start(encryption=keys, **settings) as (queue, config):
             call("pacs", "send", "ours", studies["other"], "--config", config, fails=fails)
         assert len(received(queue)) == 2

@@ -88,11 +88,11 @@ def test_an_archive_that_is_slow_is_waited_for_and_one_that_hangs_is_not(write_c
         return 0x0000
 
     with other_archive((evt.EVT_C_ECHO, answer)) as port:
-        patient, impatient = (node(port, timeout_s=seconds) for seconds in (60, 2))
+        patient, impatient = (node(port, timeout_s=seconds) for seconds in (60, 4))
         assert "answers" in call("pacs", "echo", "archive", "--config", write_config(patient))
         said = call("pacs", "echo", "archive", "--config", write_config(impatient), fails=1)
         given_up.set()
-    assert "gave no answer for 2 seconds" in said
+    assert "gave no answer for 4 seconds" in said
 
 
 def test_an_archive_without_room_is_told(write_config, study):
