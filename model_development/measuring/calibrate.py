@@ -11,6 +11,7 @@ import nibabel as nib
 import numpy as np
 from nibabel.affines import voxel_sizes
 
+from model_development.default_models import REAL_MS
 from model_development.measuring.flair import brain_file, kept_statistics, regions_file
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.evaluation.calibration import (
@@ -42,7 +43,6 @@ class CalibrationScan:
     reference: np.ndarray
     counts: np.ndarray
     judged: tuple[JudgedLesion, ...]
-    statistics: dict[str, float]
 
     @property
     def dice(self) -> float:
@@ -55,7 +55,7 @@ def calibrate(model: Path, data: Path, work: Path, group: str) -> Path:
 
     Args:
         model: folder; its card's rule says what counts as a lesion.
-        data: folder with the datasets of the scans.
+        data: folder with the datasets that models train on; the shipped model saw all of these scans.
         work: where ``measure`` left the maps.
         group: folder of maps, of scans with lesions, by models that never saw them.
 
@@ -64,14 +64,15 @@ def calibrate(model: Path, data: Path, work: Path, group: str) -> Path:
     """
     card = read_card(model)
     rule = LesionRule(card.threshold, card.minimum_mm3, card.minimum_peak)
-    scans = list(_scans(data, work, group, rule))
+    scans = list(_scans(work, group, rule))
     judged = [lesion for scan in scans for lesion in scan.judged]
     if len({each.patient for each in judged}) < 2:
         raise SettingsError(
             f"{work / 'measured' / group} holds no two patients: run the step 'measure' first."
         )
     total = np.sum([scan.counts for scan in scans], axis=0)
-    ranges = ranges_of(scan.statistics for scan in scans)
+    trained_on = (scan for site in REAL_MS for scan in find_scans(data / site))
+    ranges = ranges_of(kept_statistics(scan, work) for scan in trained_on)
     lesions = fit_lesions(judged)
 
     def taught_by(counts: np.ndarray) -> Confidence:
@@ -88,9 +89,8 @@ def calibrate(model: Path, data: Path, work: Path, group: str) -> Path:
     return target
 
 
-def _scans(data: Path, work: Path, group: str, rule: LesionRule) -> Iterator[CalibrationScan]:
+def _scans(work: Path, group: str, rule: LesionRule) -> Iterator[CalibrationScan]:
     folder = work / "measured" / group
-    files = {scan.name: scan for dataset in sorted(data.iterdir()) for scan in find_scans(dataset)}
     for file in sorted(folder.glob("*_probseg.nii.gz")):
         name = file.name.removesuffix("_probseg.nii.gz")
         image = nib.Nifti1Image.from_filename(file)
@@ -118,7 +118,6 @@ def _scans(data: Path, work: Path, group: str, rule: LesionRule) -> Iterator[Cal
             reference[inside],
             voxel_counts(probability[inside], reference[inside], voxel_mm3),
             tuple(judged),
-            kept_statistics(files[name], work),
         )
 
 

@@ -135,7 +135,7 @@ def kept_statistics(scan: TrainingScan, work: Path) -> dict[str, float]:
     file = work / "measured" / "statistics" / f"{scan.name}.json"
     if not file.exists():
         image = read_scan(scan.image).image
-        seen = network_input([image], read_mask(brain_file(work, scan.name), image))
+        seen = network_input([image], kept_brain(brain_file(work, scan.name), image, find=brain_mask))
         write_text(file, json.dumps(intensity_statistics(seen.channels[0], seen.brain)))
     return json.loads(file.read_text(encoding="utf-8"))
 

@@ -26,9 +26,9 @@ def measured(tmp_path) -> tuple[Path, Path, Path]:
     model = save_model(tmp_path, build(tiny), ModelCard("mine", "flair", tiny, ("FLAIR",)))
     data, work = tmp_path / "data", tmp_path / "work"
     for k in range(3):
-        add_patient(data / "site", f"sub-{k}", k)
-        (image,) = (data / "site").glob(f"sub-{k}/anat/*_FLAIR.nii.gz")
-        (mask,) = (data / "site" / "derivatives").rglob(f"sub-{k}*lesion*.nii.gz")
+        add_patient(data / "ms3seg", f"sub-{k}", k)
+        (image,) = (data / "ms3seg").glob(f"sub-{k}/anat/*_FLAIR.nii.gz")
+        (mask,) = (data / "ms3seg" / "derivatives").rglob(f"sub-{k}*lesion*.nii.gz")
         flair = nib.load(image)
         reference = np.asarray(nib.load(mask).dataobj) > 0
         brain = np.asarray(flair.dataobj) > 0
