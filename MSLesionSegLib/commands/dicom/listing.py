@@ -39,6 +39,8 @@ def dicom_list(
         from MSLesionSegLib.imaging.dicom.media import is_media, opened_media
         from MSLesionSegLib.imaging.dicom.study import list_series, studies_of
 
+        if not path.exists():
+            raise ImageError(f"{path.name} was not found. Check the name and the folder.")
         if not is_media(path):
             raise ImageError(f"{path.name} holds no DICOM studies. Give a folder, a DICOMDIR or a zip file.")
         with opened_media(path) as folder:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import filecmp
 import io
 import re
 import warnings
@@ -50,6 +51,18 @@ def begin_of(path: Path) -> bytes:
     """The first bytes of a file, in which its class stands."""
     with path.open("rb") as file:
         return file.read(_BEGIN)
+
+
+class Copies:
+    """Which files are byte for byte copies of others, as discs and exports have them."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, Path] = {}
+
+    def has(self, file: Path, uid: str) -> bool:
+        """Whether a file repeats one that was asked about before; files are compared where their image's UIDs are."""
+        first = self._first.setdefault(uid, file) if uid else file
+        return first is not file and filecmp.cmp(first, file, shallow=False)
 
 
 @contextlib.contextmanager

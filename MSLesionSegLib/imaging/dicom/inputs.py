@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
 from MSLesionSegLib.errors import ImageError, SettingsError
+from MSLesionSegLib.files.private_folder import private_folder
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.dicom.choice import Chosen, choose, named, patients_of
 from MSLesionSegLib.imaging.dicom.media import is_media, opened_media
@@ -73,7 +73,7 @@ def found_scans(task: Task, given: Mapping[str, Path], wanted: Sequence[str] = (
         for name, choice in chosen.items():
             if media[name].sure and choice.series.files[0].parent == given[name]:
                 continue
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mslesionseg-series-")))
+            folder = stack.enter_context(private_folder())
             beside = {file for series in media[name].series for file in series.files}
             paths[name] = place_series(choice.series, beside, folder)
             if len(media[name].series) > 1:

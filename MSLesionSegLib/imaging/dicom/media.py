@@ -6,7 +6,6 @@ import contextlib
 import os
 import re
 import stat
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ import pydicom
 from pydicom.uid import MediaStorageDirectoryStorage
 
 from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.files.private_folder import private_folder
 from MSLesionSegLib.files.zip_archive import check_room, extract, open_zip
 from MSLesionSegLib.imaging.dicom.headers import quiet, read_header
 
@@ -40,9 +40,9 @@ def opened_media(path: Path) -> Iterator[Path]:
     if path.is_dir():
         yield path
     elif _is_zip(path):
-        with tempfile.TemporaryDirectory(prefix="mslesionseg-zip-") as folder:
-            _unpack(path, Path(folder))
-            yield Path(folder)
+        with private_folder() as folder:
+            _unpack(path, folder)
+            yield folder
     else:
         _check_directory_file(path)
         yield path.parent

@@ -20,6 +20,7 @@ from MSLesionSegLib.imaging.dicom.headers import (
     ANY_CLASS,
     MR_CLASS,
     PREAMBLE,
+    Copies,
     begin_of,
     parse,
     quiet,
@@ -135,14 +136,15 @@ def acquisition_date(path: Path) -> str | None:
 
 def _the_one_series(folder: Path, name: str) -> _Series:
     found: dict[str, dict[Path, pydicom.Dataset]] = {}
-    remains = []
+    remains, copies = [], Copies()
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or not path.is_file():
             continue
         header = read_header(path)
         # Reports and presentation states are DICOM too, but have no rows of pixels.
         if header is not None and header.get("Rows") and header.get("Columns"):
-            found.setdefault(str(header.get("SeriesInstanceUID", "")), {})[path] = header
+            if not copies.has(path, str(header.get("SOPInstanceUID", ""))):
+                found.setdefault(str(header.get("SeriesInstanceUID", "")), {})[path] = header
         else:
             remains.append(path)
     if not found:

@@ -13,7 +13,7 @@ import numpy as np
 import pydicom
 
 from MSLesionSegLib.imaging.dicom.frames import frame_value
-from MSLesionSegLib.imaging.dicom.headers import quiet, read_header
+from MSLesionSegLib.imaging.dicom.headers import Copies, quiet, read_header
 from MSLesionSegLib.imaging.dicom.role import Role, SeriesRole, role_of
 
 _SAME_PLANE = 0.99  # cosine between the normals of two images
@@ -36,7 +36,7 @@ class SeriesInfo:
         role: what it is, a key of :data:`~MSLesionSegLib.imaging.dicom.role.TITLES`.
         reason: why it was taken for that.
         date, time: of the acquisition, as YYYYMMDD and HHMMSS; empty where they are not given.
-        images: how many slices it has, counting the frames of multi-frame files.
+        images: how many slices it has, counting the frames of multi-frame files, but not copies of files.
         voxel_mm: distance of columns, rows and slices, or None.
     """
 
@@ -78,10 +78,13 @@ class _Gathered:
         self.first = first
         self.files: list[Path] = []
         self.images = 0
+        self._copies = Copies()
         self.normals: list[np.ndarray] = []  # of the planes that its images lie in
 
     def add(self, file: Path, header: pydicom.Dataset) -> None:
         self.files.append(file)
+        if self._copies.has(file, _text(header, "SOPInstanceUID")):
+            return
         with contextlib.suppress(
             Exception
         ):  # values that the standard does not allow are refused where it is read

@@ -15,7 +15,8 @@ from MSLesionSegLib.imaging.dicom.inputs import found_scans
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.tasks import get_task
 from phantoms.dicom_study import EXAMINATION, FLAIR, T1, T1_AFTER, T2, Study, write_examination
-from phantoms.scan_files import noise, write_nifti
+from phantoms.hospital import grid, oblique
+from phantoms.scan_files import assert_same_world, noise, write_nifti
 
 FEW = noise((36, 40, 16))
 FLAIR_TASK, NEW, ENHANCING = map(get_task, ("flair", "new", "enhancing"))
@@ -203,6 +204,44 @@ def test_scans_of_two_patients_get_a_remark(tmp_path: Path) -> None:
         assert found.paths == paths
         assert [remark.code for remark in found.remarks] == ["patients"]
         assert "secret" not in sentences(found)[0]
+
+
+def test_a_series_that_was_exported_twice_is_read_once(study: Path) -> None:
+    shutil.copytree(study / "SER00003", study / "again")
+    with found_scans(FLAIR_TASK, {"flair": study}) as found:
+        assert np.array_equal(voxels(found.paths["flair"]), FEW)
+        twice = read_scan(found.paths["flair"]).sha256
+    assert twice == read_scan(study / "SER00003").sha256
+    changed = study / "again" / "0004.dcm"
+    changed.write_bytes(changed.read_bytes()[:-2] + b"\1\1")
+    with (
+        found_scans(FLAIR_TASK, {"flair": study}) as found,
+        pytest.raises(ImageError, match="several images of the same slice"),
+    ):
+        read_scan(found.paths["flair"])
+
+
+PLACES = {
+    "thin": grid("LPS", (2, 2, 2), (40, 46, 38)),
+    "thick": grid("LAS", (2, 2, 5), (40, 46, 20)),
+    "sagittal": grid("PIL", (2, 2, 3), (40, 46, 30)),
+    "oblique": oblique(grid("LPS", (2, 2, 4), (40, 46, 24))),
+}
+
+
+@pytest.mark.parametrize("enhanced", [False, True], ids=["classic", "enhanced"])
+@pytest.mark.parametrize("place", PLACES)
+def test_each_scan_of_a_study_is_found_and_read_whatever_its_geometry(
+    tmp_path: Path, place: str, enhanced: bool
+) -> None:
+    affine, shape = PLACES[place], {"thin": 38, "thick": 20, "sagittal": 30, "oblique": 24}[place]
+    visit, data = Study(), noise((40, 46, shape))
+    scans = {"pre": (T1, data), "flair": (FLAIR, data + 1), "post": (T1_AFTER, data + 2)}
+    for number, (header, scan) in enumerate(scans.values(), start=1):
+        visit.write(tmp_path / "study" / str(number), header, number, scan, affine, enhanced=enhanced)
+    with found_scans(ENHANCING, dict.fromkeys(scans, tmp_path / "study")) as found:
+        for name, (_, scan) in scans.items():
+            assert_same_world(read_scan(found.paths[name]).own_values, scan, affine)
 
 
 @pytest.mark.parametrize("enhanced", [False, True])
