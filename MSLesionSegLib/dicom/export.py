@@ -39,6 +39,7 @@ class ExportRequest:
         output: folder to make; ``dicom`` within the result when None. One that an export has made is replaced.
         sources: folder with the series of an input, by its name, where it is not where the result was made on it.
         reviewed: numbered lesions as a person has reviewed them, on the voxels of the reviewed scan.
+        former: DICOM Segmentation of an earlier export of one of its scans, whose tracking UIDs lesions keep.
         probability: write the probability as a fractional segmentation too.
     """
 
@@ -46,6 +47,7 @@ class ExportRequest:
     output: Path | None = None
     sources: Mapping[str, Path] = field(default_factory=dict)
     reviewed: Path | None = None
+    former: Path | None = None
     probability: bool = False
 
     @property
@@ -81,6 +83,7 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
     progress.stage(EXPORT_STAGE)
     with writing_packages():
         from MSLesionSegLib.dicom.exported import read_exported
+        from MSLesionSegLib.dicom.tracking import tracked_before
         from MSLesionSegLib.segmentation.report.pdf import write_pdf
     files, since = source_files(request.result, manifest, request.sources)
     if task.reviewed_on not in files:
@@ -90,7 +93,10 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
         )
     series = {name: read_series(found) for name, found in files.items()}
     own = series[task.reviewed_on]
-    result = read_exported(request.result, manifest, own, since, request.reviewed)
+    known = {}
+    if request.former is not None:
+        known = tracked_before(request.former, _numbered(request.result, manifest), series)
+    result = read_exported(request.result, manifest, own, since, known, request.reviewed)
     progress.stage(EXPORT_STAGE, 0.3)
     objects = _objects(request, result, series)
     with output_errors(request.folder), atomic_folder(request.folder) as work:
@@ -109,6 +115,14 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
         {role: request.folder / name for role, name in DICOM_FILES.items() if role in written},
         len(result.lesions),
     )
+
+
+def _numbered(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Path]:
+    """Files with numbered lesions by the name of the scan on whose voxels they lie."""
+    task, names = get_task(manifest["task"]), manifest["files"]
+    if not task.compares:
+        return {task.reviewed_on: folder / names["lesions"]}
+    return {name: folder / names[f"{name}_lesions"] for name in task.names}
 
 
 def check_exportable(task: str, inputs: Mapping[str, Path]) -> None:

@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.dicom.source_series import SourceSeries
-from MSLesionSegLib.dicom.tracking import derived_uid
+from MSLesionSegLib.dicom.tracking import Tracking, derived_uid
 from MSLesionSegLib.imaging.reading import read_labels
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.table import Lesion, lesion_table
@@ -22,11 +22,11 @@ from MSLesionSegLib.tasks import Task, get_task
 
 @dataclass(frozen=True)
 class ExportedLesion:
-    """A lesion with its state and the UID by which it is known over all visits."""
+    """A lesion with its state and what it is known by over all visits."""
 
     lesion: Lesion
     state: str
-    tracking_uid: str
+    tracking: Tracking
 
     @property
     def name(self) -> str:
@@ -74,7 +74,12 @@ class ExportedResult:
 
 
 def read_exported(
-    folder: Path, manifest: Mapping[str, Any], series: SourceSeries, since: str, reviewed: Path | None
+    folder: Path,
+    manifest: Mapping[str, Any],
+    series: SourceSeries,
+    since: str,
+    known: Mapping[int, Tracking],
+    reviewed: Path | None,
 ) -> ExportedResult:
     """Read the lesions of a result.
 
@@ -82,7 +87,8 @@ def read_exported(
         folder: of the result.
         manifest: content of its ``result.json``, whose counts are given.
         series: of its reviewed scan.
-        since: UID of the series whose lesions got the numbers first.
+        since: UID of the series whose lesions got the numbers first; tracking UIDs follow from it.
+        known: what lesions were known by before, by number.
         reviewed: numbered lesions as a person has reviewed them, on the voxels of that scan.
 
     Raises:
@@ -96,10 +102,12 @@ def read_exported(
     else:
         labels, told = _as_reviewed(task, files, found, _labels(reviewed, series), series)
     there = set(np.unique(labels).tolist())
-    lesions = [
-        ExportedLesion(lesion, state, derived_uid("lesion", since, task.name, lesion.id))
-        for lesion, state in told
-    ]
+
+    def tracking(number: int) -> Tracking:
+        derived = Tracking(f"Lesion {number}", derived_uid("lesion", since, task.name, number))
+        return known.get(number, derived)
+
+    lesions = [ExportedLesion(lesion, state, tracking(lesion.id)) for lesion, state in told]
     return ExportedResult(
         manifest,
         series,

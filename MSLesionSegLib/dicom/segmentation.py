@@ -84,8 +84,8 @@ def _segment(result: ExportedResult, number: int, each: ExportedLesion) -> Segme
         segmented_property_type=lesion_type(result.task.name),
         algorithm_type=known,
         algorithm_identification=_algorithm(result),
-        tracking_uid=each.tracking_uid,
-        tracking_id=each.name,
+        tracking_uid=each.tracking.uid,
+        tracking_id=each.tracking.identifier,
         anatomic_regions=[place],
     )
     if modifier is not None:

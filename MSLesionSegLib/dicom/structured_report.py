@@ -72,7 +72,7 @@ def _lesion(
             sr.Measurement(codes.DCM.Probability, mean, codes.UCUM.NoUnits, derivation=codes.SCT.Mean)
         )
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(each.tracking_uid, each.name),
+        tracking_identifier=sr.TrackingIdentifier(each.tracking.uid, each.tracking.identifier),
         referenced_segment=sr.ReferencedSegment.from_segmentation(segmentation, number),
         finding_type=lesion_type(result.task.name),
         finding_category=ABNORMAL,

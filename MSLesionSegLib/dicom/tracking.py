@@ -1,12 +1,88 @@
-"""UIDs by which a lesion is known over all visits."""
+"""By what a lesion is known over all visits: an identifier for people and a UID for programs."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+
+from MSLesionSegLib.dicom.source_series import SourceSeries
+from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.imaging.dicom.headers import parse, quiet
+from MSLesionSegLib.imaging.reading import read_labels
 
 _NAMESPACE = uuid.UUID("5e0f6a1c-51bb-5a44-9d1c-6d7f1c5b9d52")
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Tracking ID and tracking UID of DICOM."""
+
+    identifier: str
+    uid: str
 
 
 def derived_uid(*origin: str | int) -> str:
     """The UID that always follows from the same origin (DICOM PS3.5, B.2: from a UUID, here by name)."""
     return f"2.25.{uuid.uuid5(_NAMESPACE, '/'.join(map(str, origin))).int}"
+
+
+def tracked_before(
+    former: Path, lesions: Mapping[str, Path], series: Mapping[str, SourceSeries]
+) -> dict[int, Tracking]:
+    """What lesions were known by in a former DICOM Segmentation of one of the scans.
+
+    Args:
+        former: that file.
+        lesions: files with numbered lesions, by the name of the scan on whose voxels they lie.
+        series: by the same names.
+
+    Returns:
+        By number of the lesion: of the segment that covers most of it, each given once.
+
+    Raises:
+        ImageError: it is no segmentation, or one of other scans.
+    """
+    try:
+        with quiet():
+            header = parse(former, stop_before_pixels=True)
+            sources = {item.SeriesInstanceUID for item in header.ReferencedSeriesSequence}
+            segments = {
+                int(item.SegmentNumber): Tracking(item.TrackingID, item.TrackingUID)
+                for item in header.SegmentSequence
+                if "TrackingUID" in item
+            }
+    except (OSError, AttributeError, pydicom.errors.InvalidDicomError):
+        raise ImageError(
+            f"{former.name} is no DICOM Segmentation. Give the one of the earlier export."
+        ) from None
+    name = next((name for name in lesions if name in series and _uid(series[name]) in sources), None)
+    if name is None:
+        raise ImageError(
+            f"{former.name} was made on other scans than this result. Give the one of its baseline."
+        )
+    before, now = (
+        np.asarray(read_labels(file, series[name].grid).dataobj) for file in (former, lesions[name])
+    )
+    return _matched(before, now, segments)
+
+
+def _matched(before: np.ndarray, now: np.ndarray, segments: Mapping[int, Tracking]) -> dict[int, Tracking]:
+    both = (before > 0) & (now > 0)
+    pairs, shared = np.unique(np.stack([before[both], now[both]]), axis=1, return_counts=True)
+    known: dict[int, Tracking] = {}
+    given: set[int] = set()
+    for index in np.argsort(-shared, kind="stable"):
+        segment, number = (int(value) for value in pairs[:, index])
+        if segment in segments and segment not in given and number not in known:
+            known[number] = segments[segment]
+            given.add(segment)
+    return known
+
+
+def _uid(series: SourceSeries) -> str:
+    return str(series.header.SeriesInstanceUID)

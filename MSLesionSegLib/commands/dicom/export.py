@@ -32,6 +32,13 @@ def dicom_export(
         Path | None,
         typer.Option(help="Numbered lesions as a person has reviewed them, on the voxels of the scan."),
     ] = None,
+    former: Annotated[
+        Path | None,
+        typer.Option(
+            help="DICOM Segmentation of an earlier export, of this scan or of the baseline: lesions on its segments "
+            "keep their tracking UIDs."
+        ),
+    ] = None,
     probability: Annotated[
         bool, typer.Option("--probability", help="Write the probability as a fractional segmentation too.")
     ] = False,
@@ -42,7 +49,7 @@ def dicom_export(
     from MSLesionSegLib.dicom.export import EXPORT_SECONDS, EXPORT_STAGE, ExportRequest
 
     sources = or_exit(lambda: dict(map(_named, source or ())))
-    request = ExportRequest(result, output, sources, reviewed, probability)
+    request = ExportRequest(result, output, sources, reviewed, former, probability)
 
     def work(job: Job) -> Exported:
         from MSLesionSegLib.dicom.export import export_result

@@ -12,7 +12,10 @@ import pytest
 import SimpleITK as sitk
 
 from MSLesionSegLib.dicom.export import ExportRequest, export_result
+from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.jobs.progress import Silent
+from MSLesionSegLib.segmentation.request import SegmentRequest
+from MSLesionSegLib.segmentation.segment import segment
 from phantoms.followup_phantom import use_stand_ins
 from phantoms.mr_series import compare_studies
 from support.dicom_tools import errors_in, run
@@ -79,3 +82,33 @@ def test_a_review_decides_on_new_lesions_and_leaves_the_others_as_they_are(compa
     assert after == {name: uid for name, uid in before.items() if name != f"Lesion {new}"}
     text = run("dsrdump", reviewed.files["structured_report"])
     assert '"Lesions, new"' not in text and '"Lesions, vanished"' in text
+
+
+def test_lesions_of_the_baseline_keep_what_its_own_segmentation_calls_them(comparison, models, tmp_path):
+    baseline = comparison.folder.with_name("baseline")
+    labels = nib.load(comparison.files["baseline_lesions"])
+    first = SegmentRequest("flair", {"flair": baseline}, tmp_path / "first", model="tiny")
+    segment(first, Silent())
+    numbers = np.asarray(labels.dataobj).astype(np.uint8)
+    numbers[numbers > 0] += 10  # lesions of the first examination have numbers of their own
+    nib.save(nib.Nifti1Image(numbers, labels.affine), tmp_path / "numbers.nii.gz")
+    request = ExportRequest(tmp_path / "first", reviewed=tmp_path / "numbers.nii.gz")
+    former = export_result(request, Silent()).files["segmentation"]
+
+    request = ExportRequest(comparison.folder, tmp_path / "dicom", former=former)
+    followup = tracked(export_result(request, Silent()).files["segmentation"])
+    before = tracked(former)
+    stable = [row.lesion.id for row in comparison.lesions if row.state == "stable"]
+    (new,) = [row.lesion.id for row in comparison.lesions if row.state == "new"]
+    assert {f"Lesion {number + 10}" for number in stable} | {f"Lesion {new}"} == set(followup)
+    assert all(followup[name] == before[name] for name in followup if name != f"Lesion {new}")
+    assert followup[f"Lesion {new}"] not in before.values()
+
+
+def test_a_segmentation_of_other_scans_is_refused(comparison, result, tmp_path):
+    other = export_result(ExportRequest(result.folder, tmp_path / "other"), Silent()).files["segmentation"]
+    with pytest.raises(ImageError, match="other scans"):
+        export_result(ExportRequest(comparison.folder, tmp_path / "dicom", former=other), Silent())
+    with pytest.raises(ImageError, match="no DICOM Segmentation"):
+        wrong = next(comparison.folder.with_name("baseline").iterdir())
+        export_result(ExportRequest(comparison.folder, tmp_path / "dicom", former=wrong), Silent())
