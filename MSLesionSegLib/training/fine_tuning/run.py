@@ -27,6 +27,7 @@ from MSLesionSegLib.training.loop.distributed import ALONE, ProcessGroup
 from MSLesionSegLib.training.loop.loop import Validation, train_network
 from MSLesionSegLib.training.loop.run_folder import RUNS
 from MSLesionSegLib.training.loop.stages import GATE, MEASURE, TRAINING
+from MSLesionSegLib.training.patches.drawing_ahead import drawn_ahead
 from MSLesionSegLib.training.patches.replay_interleaving import InterleavedSource
 
 
@@ -97,16 +98,17 @@ def fine_tune(
     history = [] if validation is None else validation.history
     model = replace(model, card=new_card(request, recipe, model.card))
     try:
-        train_network(
-            trained,
-            source,
-            recipe,
-            checkpoint=work / "checkpoint.pt",
-            device=request.device,
-            progress=progress,
-            validation=validation,
-            group=group,
-        )
+        with drawn_ahead(source, request.device) as batches:
+            train_network(
+                trained,
+                batches,
+                recipe,
+                checkpoint=work / "checkpoint.pt",
+                device=request.device,
+                progress=progress,
+                validation=validation,
+                group=group,
+            )
     except Cancelled:
         if group.leads and any(numbers["step"] for numbers in history):
             store_model(request, model, history, stopped=True)
@@ -144,7 +146,7 @@ def _prepare_source(
     group: ProcessGroup,
 ) -> tuple[torch.nn.Module, InterleavedSource | FeatureSource]:
     """What is trained and what it draws from: the whole network, or its late layers on stored features."""
-    cases = InterleavedSource(request.training, recipe, request.replay, group=group)
+    cases = InterleavedSource(request.training, recipe, request.replay, group, request.device)
     parts = cut(model.network, model.card.architecture, request.tune)
     if parts is None:
         return model.network, cases

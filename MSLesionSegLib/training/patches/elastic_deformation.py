@@ -12,12 +12,18 @@ def from_nodes(nodes: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
 
     One axis after the other: the same as torch's ``trilinear``, several times faster.
     """
-    eye = torch.eye(nodes.shape[-1])[None]
+    eye = torch.eye(nodes.shape[-1], device=nodes.device)[None]
     lines = (F.interpolate(eye, size=n, mode="linear", align_corners=True)[0] for n in shape)
     return torch.einsum("cijk,ix,jy,kz->cxyz", nodes, *lines)
 
 
-def deformation_grid(turn: np.ndarray, shift: np.ndarray, bend: np.ndarray, size: int) -> torch.Tensor:
+def deformation_grid(
+    turn: np.ndarray,
+    shift: np.ndarray,
+    bend: np.ndarray,
+    size: int,
+    device: torch.device | str = "cpu",
+) -> torch.Tensor:
     """Where ``torch.nn.functional.grid_sample`` (not ``align_corners``) looks for each voxel of a turned, bent patch.
 
     Args:
@@ -25,6 +31,7 @@ def deformation_grid(turn: np.ndarray, shift: np.ndarray, bend: np.ndarray, size
             that is looked at, whose edges do too.
         bend: further shift at k nodes per axis, (3, k, k, k).
         size: edge of the patch in voxels.
+        device: of the result.
 
     Returns:
         float32 (1, size, size, size, 3).
@@ -33,4 +40,4 @@ def deformation_grid(turn: np.ndarray, shift: np.ndarray, bend: np.ndarray, size
     affine = np.column_stack([turn * (1 - 1 / size), shift])[None].astype(np.float32)
     nodes = F.affine_grid(torch.from_numpy(affine), [1, 1, *bend.shape[1:]], align_corners=True)
     nodes = nodes[0].permute(3, 0, 1, 2) + torch.from_numpy(bend.astype(np.float32))
-    return from_nodes(nodes, (size,) * 3).permute(1, 2, 3, 0)[None]
+    return from_nodes(nodes.to(device), (size,) * 3).permute(1, 2, 3, 0)[None]

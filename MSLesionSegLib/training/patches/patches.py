@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
 from MSLesionSegLib.training.examples.example import Example
+from MSLesionSegLib.training.examples.resident_volumes import ResidentVolumes, Volume
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
 from MSLesionSegLib.training.patches.elastic_deformation import deformation_grid, from_nodes
 
@@ -30,7 +31,10 @@ class PatchSource:
         examples: prepared scans; heavier ones are drawn more often.
         recipe: patch size and strengths.
         shapes: real lesion shapes for insertion; the built-in shape model when None.
-        insert: puts synthetic lesions into (picture, target) from a source of chance; FLAIR lesions when None.
+        insert: puts synthetic lesions into (picture, target) from a source of chance; FLAIR lesions when None. It
+            is given both on the CPU.
+        device: ``cpu`` or ``cuda``: where patches are cut and changed, and come out. The same changes are drawn on
+            both, but for the noise, which each makes in its own way.
     """
 
     def __init__(
@@ -39,11 +43,13 @@ class PatchSource:
         recipe: TrainingRecipe,
         shapes: Shape | None = None,
         insert: Insertion | None = None,
+        device: str = "cpu",
     ) -> None:
         self.examples = list(examples)
         self.recipe = recipe
         self.shapes = shapes
         self.insert = insert or self._insert
+        self.volumes = ResidentVolumes(device)
         weights = np.array([example.weight for example in examples], dtype=np.float64)
         self.chances = weights / weights.sum()
 
@@ -60,12 +66,13 @@ class PatchSource:
     def patch(self, example: Example, rng: np.random.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         """One augmented patch of an example: image (C, p, p, p) and soft label (1, p, p, p)."""
         recipe = self.recipe
-        image, label = example.array("image"), example.array("label")
-        centre = self.centre(example, label, rng)
+        centre = self.centre(example, example.array("label"), rng)
+        image, label = self.volumes.of(example)
         stack = cut_patch(image, label, centre, recipe, rng)
         picture, target = stack[:-1], stack[-1:]
         if rng.random() < recipe.insertion:
-            picture, target = self.insert(picture, target, rng)
+            inserted = self.insert(picture.cpu(), target.cpu(), rng)
+            picture, target = (part.to(stack.device) for part in inserted)
         if recipe.thick_slices and rng.random() < recipe.thick_slices:
             picture, target = thick_slices(picture, target, rng)
         return change_intensity(picture, rng, recipe.intensity), target
@@ -129,8 +136,8 @@ def near(place: int, shape: tuple[int, ...], patch: int, rng: np.random.Generato
 
 
 def cut_patch(
-    image: Iterable[np.ndarray],
-    label: np.ndarray,
+    image: Iterable[Volume],
+    label: Volume,
     centre: np.ndarray,
     recipe: TrainingRecipe,
     rng: np.random.Generator,
@@ -139,30 +146,42 @@ def cut_patch(
     size = recipe.patch
     deform = recipe.geometry > 0 and rng.random() >= UNDEFORMED_SHARE
     half = int(size * 0.72) if deform else size // 2
-    block = np.stack([_padded(volume, centre, half) for volume in (*image, label)])
-    block[-1] /= 255.0
-    tensor = torch.from_numpy(block)
+    tensor = _block([*image, label], centre, half)
+    tensor[-1] /= 255.0
     if deform:
-        grid = _sampling_grid(size, 2 * half, recipe.geometry, rng)
+        grid = _sampling_grid(size, 2 * half, recipe.geometry, rng, tensor.device)
         tensor = F.grid_sample(tensor[None], grid, mode="bilinear", align_corners=False)[0]
     axes = [axis + 1 for axis in range(3) if rng.random() < 0.5]
     return torch.flip(tensor, axes) if axes else tensor
 
 
-def _padded(volume: np.ndarray, centre: np.ndarray, half: int) -> np.ndarray:
-    out = np.zeros((2 * half,) * 3, dtype=np.float32)
+def _block(volumes: Sequence[Volume], centre: np.ndarray, half: int) -> torch.Tensor:
+    """Cubes around a centre, float32 (N, 2 half, 2 half, 2 half), 0 outside the volumes; where these lie."""
+    first, shape = volumes[0], (len(volumes), *(2 * half,) * 3)
+    if isinstance(first, torch.Tensor):
+        out = torch.zeros(shape, device=first.device)
+    else:
+        out = torch.from_numpy(
+            np.zeros(shape, np.float32)
+        )  # cheaper than torch's: filled when it is written to
     start = centre - half
     source = tuple(
-        slice(max(s, 0), max(min(s + 2 * half, n), 0)) for s, n in zip(start, volume.shape, strict=True)
+        slice(max(s, 0), max(min(s + 2 * half, n), 0)) for s, n in zip(start, first.shape, strict=True)
     )
     if any(part.stop <= part.start for part in source):
         return out
     target = tuple(slice(p.start - s, p.stop - s) for p, s in zip(source, start, strict=True))
-    out[target] = volume[source]
+    for cube, volume in zip(out, volumes, strict=True):
+        if isinstance(volume, torch.Tensor):
+            cube[target] = volume[source]
+        else:
+            cube.numpy()[target] = volume[source]
     return out
 
 
-def _sampling_grid(size: int, block: int, strength: float, rng: np.random.Generator) -> torch.Tensor:
+def _sampling_grid(
+    size: int, block: int, strength: float, rng: np.random.Generator, device: torch.device
+) -> torch.Tensor:
     from monai.transforms.utils import create_rotate
 
     angles = np.deg2rad(rng.uniform(-20, 20, 3) * strength)
@@ -170,7 +189,7 @@ def _sampling_grid(size: int, block: int, strength: float, rng: np.random.Genera
     turn = create_rotate(3, (angles * signs).tolist())[:3, :3]
     scale = np.exp(rng.uniform(-0.15, 0.15, 3) * strength)
     bend = rng.normal(0, 1, (3, 5, 5, 5)) * (2.0 * strength * 2 / block)
-    return deformation_grid(turn * scale * (size / block), np.zeros(3), bend, size)
+    return deformation_grid(turn * scale * (size / block), np.zeros(3), bend, size, device)
 
 
 def thick_slices(
@@ -201,7 +220,7 @@ def change_intensity(picture: torch.Tensor, rng: np.random.Generator, strength: 
     raw = (picture + OFFSET).clamp(min=0.05) / OFFSET
     raw = raw ** float(np.exp(rng.uniform(-0.3, 0.3) * strength))
     if rng.random() < 0.5:
-        coarse = torch.from_numpy(rng.normal(0, 1, (1, 3, 3, 3)).astype(np.float32))
+        coarse = torch.from_numpy(rng.normal(0, 1, (1, 3, 3, 3)).astype(np.float32)).to(picture.device)
         field = from_nodes(coarse, picture.shape[1:])
         raw = raw * torch.exp(0.05 * strength * field)
     out = (raw - 1) * OFFSET
@@ -213,8 +232,16 @@ def change_intensity(picture: torch.Tensor, rng: np.random.Generator, strength: 
     out = out * float(scale) + float(shift)
     if rng.random() < 0.5:
         sigma = float(rng.uniform(0, 0.25) * strength)
-        out = out + torch.from_numpy(rng.standard_normal(picture.shape, dtype=np.float32)) * sigma
+        out = out + normal_noise(out, rng) * sigma
     return torch.where(inside, out, torch.zeros_like(out))
+
+
+def normal_noise(picture: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Standard normal numbers in the shape of a picture; a GPU draws its own, seeded from ``rng``."""
+    if picture.device.type == "cpu":
+        return torch.from_numpy(rng.standard_normal(picture.shape, dtype=np.float32))
+    chance = torch.Generator(picture.device).manual_seed(int(rng.integers(2**63)))
+    return torch.randn(picture.shape, generator=chance, device=picture.device)
 
 
 def blur(picture: torch.Tensor, sigma: float) -> torch.Tensor:

@@ -28,6 +28,7 @@ class InterleavedSource(PatchSource):
         recipe: patch size, numbers and strengths.
         replay: examples of earlier sites; may be empty.
         group: processes that train together: patch n of a batch goes to process n modulo their number.
+        device: see :class:`~MSLesionSegLib.training.patches.patches.PatchSource`.
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class InterleavedSource(PatchSource):
         recipe: FineTuningRecipe,
         replay: Sequence[Example] = (),
         group: ProcessGroup = ALONE,
+        device: str = "cpu",
     ) -> None:
-        super().__init__([*cases, *replay], recipe)
+        super().__init__([*cases, *replay], recipe, device=device)
         self.recipe: FineTuningRecipe = recipe
         self.cases, self.replay, self.group = list(cases), list(replay), group
         self.share = recipe.replay_share if self.replay else 0.0

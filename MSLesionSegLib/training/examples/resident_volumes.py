@@ -1,0 +1,38 @@
+"""The volumes of examples where patches are cut: in their files, or on a card as far as it has room."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from MSLesionSegLib.training.examples.example import Example
+
+_SHARE = 0.1  # of a card's free memory; the rest is the network's
+
+Volume = np.ndarray | torch.Tensor
+
+
+class ResidentVolumes:
+    """Image and label of any example.
+
+    Args:
+        device: on ``cpu`` they are memory-mapped; a card reads each once and keeps those that fit.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.room = 0 if device == "cpu" else _SHARE * torch.cuda.mem_get_info()[0]
+        self._kept: dict[Example, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def of(self, example: Example) -> tuple[Volume, Volume]:
+        """Image (C, X, Y, Z) float16 and label (X, Y, Z) uint8 of an example."""
+        if example in self._kept:
+            return self._kept[example]
+        stored = example.array("image"), example.array("label")
+        if self.device == "cpu":
+            return stored
+        image, label = (torch.from_numpy(np.array(volume)).to(self.device) for volume in stored)
+        if image.nbytes + label.nbytes <= self.room:
+            self.room -= image.nbytes + label.nbytes
+            self._kept[example] = image, label
+        return image, label
