@@ -11,8 +11,10 @@ import contextlib
 import importlib
 import json
 import os
+import queue
 import sys
 import tempfile
+import threading
 
 AWAIT_JOB = "--await-job"
 _OF_A_SEARCH = (
@@ -27,14 +29,12 @@ _OF_A_SEARCH = (
 def await_job() -> list[str]:
     """Load, wait, and return the arguments of the command.
 
-    The line has ``arguments`` and ``folder``, which becomes the working folder and that of temporary files. Leaves
-    the program when no line comes.
+    The line has ``arguments`` and ``folder``, which becomes the working folder and that of temporary files.
     """
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(lines,), daemon=True).start()
     _load()
-    line = sys.stdin.readline()
-    if not line:
-        raise SystemExit
-    told = json.loads(line)
+    told = json.loads(lines.get())
     nowhere = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nowhere, sys.stdin.fileno())  # as every job has it
     os.close(nowhere)
@@ -42,6 +42,14 @@ def await_job() -> list[str]:
     os.environ.update(dict.fromkeys(("TMPDIR", "TEMP", "TMP"), told["folder"]))
     tempfile.tempdir = None  # to be found anew
     return list(told["arguments"])
+
+
+def _listen(lines: queue.SimpleQueue[str]) -> None:
+    """Hand on the line; where none comes, end the program, whatever it is loading."""
+    line = sys.stdin.readline()
+    if not line:
+        os._exit(0)
+    lines.put(line)
 
 
 def _load() -> None:

@@ -209,6 +209,22 @@ def test_a_process_that_dies_leaves_a_sentence_and_a_usable_panel(panel, scan):
     assert panel.ui.segmentButton.enabled
 
 
+def test_a_process_waits_as_soon_as_a_scan_is_chosen_and_does_the_search(panel, scan):
+    assert panel.logic._worker._process is None
+    scenes.loadVolume(scan)
+    harness.wait(lambda: panel.logic._worker._process is not None)
+    waiting = panel.logic._worker._process
+    choose_model(panel)
+    panel.ui.segmentButton.click()
+    assert panel.search.row.job._process is waiting
+    harness.wait(lambda: panel.search.row.job is None)
+    assert panel.ui.lesionTable.rowCount == 4
+    panel.logic.warmUp()
+    waiting = panel.logic._worker._process
+    harness.closePanel(panel)
+    assert waiting.poll() is not None
+
+
 def test_closing_the_scene_ends_the_process(panel, scan):
     scenes.loadVolume(scan)
     harness.wait(lambda: panel.ui.segmentButton.enabled)
