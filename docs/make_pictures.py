@@ -14,12 +14,22 @@ import numpy as np
 
 from MSLesionSegLib.evaluation.demo import run_demo
 from MSLesionSegLib.jobs.progress import Silent
+from MSLesionSegLib.lesions.regions import DEEP_WHITE_MATTER
+from MSLesionSegLib.network.models.confidence import Confidence
+from MSLesionSegLib.network.models.store import SHIPPED, read_card
 
 PICTURES = Path(__file__).parent / "images"
 
 
 def main() -> None:
     matplotlib.use("Agg")
+    PICTURES.mkdir(exist_ok=True)
+    draw_patient()
+    draw_reliability()
+
+
+def draw_patient() -> None:
+    """A synthetic patient with and without the outlines that were found."""
     from matplotlib import pyplot as plt
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -37,8 +47,29 @@ def main() -> None:
                 axis.contour(labels[:, :, z].T > 0, [0.5], colors="#ffb000", linewidths=1)
             axis.set_axis_off()
     figure.subplots_adjust(0, 0, 1, 1, 0.01, 0)
-    PICTURES.mkdir(exist_ok=True)
     figure.savefig(PICTURES / "synthetic-patient.png", dpi=110)
+
+
+def draw_reliability() -> None:
+    """How often, by the default model's card, a voxel of some probability was lesion and a lesion was true."""
+    from matplotlib import pyplot as plt
+
+    confidence = Confidence.of(read_card(SHIPPED / "flair-ms"))
+    assert confidence is not None
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), constrained_layout=True)
+    left.plot((0, 1), (0, 1), color="#aab4bd", linestyle="--", label="if it were calibrated")
+    left.plot(
+        confidence.predicted, confidence.observed, marker="o", markersize=4, color="#c22f1e", label="observed"
+    )
+    left.set(xlabel="probability of a voxel", ylabel="share of lesion", xlim=(0, 1), ylim=(0, 1))
+    left.legend()
+    volumes = np.geomspace(3, 1000, 100)
+    for peak, colour in ((0.3, "#e6a100"), (0.9, "#2e9e5b"), (0.999, "#1d6fb8")):
+        shares = [100 * confidence.lesions.true_share(volume, peak, DEEP_WHITE_MATTER) for volume in volumes]
+        right.plot(volumes, shares, color=colour, label=f"peak {peak:g}")
+    right.set(xlabel="volume (mm³), deep white matter", ylabel="true, of 100", xscale="log", ylim=(0, 100))
+    right.legend()
+    figure.savefig(PICTURES / "reliability.png", dpi=110)
 
 
 if __name__ == "__main__":
