@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from model_development.label_maps import write_label_map_patients
 from model_development.patterns import prepare_inserted
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.files.atomic import atomic_folder
@@ -50,6 +51,7 @@ class LesionRecipe(TrainingRecipe):
 
 
 SYNTHETIC = {"ms": 20, "other": 16, "healthy": 8}
+LABEL_MAP_EXAMPLES = ("synthetic-map-ms", "synthetic-map-healthy")
 REAL_MS = ("ms3seg", "openms_cross")
 ROTATION = (
     ("sub-101228", "sub-104670", "sub-105465", "sub-105755", "sub-07"),
@@ -82,8 +84,7 @@ _MS = {
     "openms_cross-healthy": 0.8,
     "openms_cross-inserted": 0.15,
     "brats-healthy": 0.6,
-    "synthetic-map-ms": 0.15,
-    "synthetic-map-healthy": 0.15,
+    **dict.fromkeys(LABEL_MAP_EXAMPLES, 0.15),
 }
 _OTHER = {"synthetic-ms": 1.0, "synthetic-other": 1.0, "synthetic-healthy": 0.6, "brats": 3.0}
 
@@ -114,12 +115,12 @@ def make_synthetic(data: Path, work: Path, progress: Progress) -> None:
     for mixture, patients in SYNTHETIC.items():
         folder = work / "datasets" / f"synthetic-{mixture}"
         write_dataset(folder, patients, mixture=mixture, shapes=real_shapes(data), progress=progress)
+    write_label_map_patients(data / "label_maps", work / "datasets", real_shapes(data), progress)
 
 
 def prepare_examples(data: Path, work: Path, progress: Progress) -> None:
     """Prepare synthetic and real scans; the real MS scans also with their lesions painted over."""
-    for mixture in SYNTHETIC:
-        name = f"synthetic-{mixture}"
+    for name in (*(f"synthetic-{mixture}" for mixture in SYNTHETIC), *LABEL_MAP_EXAMPLES):
         prepare_dataset(work / "datasets" / name, work / "examples" / name, progress=progress)
     prepare_dataset(data / "brats", work / "examples" / "brats", progress=progress)
     prepare_real(data, work, progress)
