@@ -17,7 +17,7 @@ from MSLesionSegLib.files.atomic import atomic_folder, output_errors
 from MSLesionSegLib.files.file_names import absolute
 from MSLesionSegLib.imaging.linear_transform import linear_matrix
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.segmentation.result_folder import DICOM_FILES, DICOM_FOLDER, read_manifest
+from MSLesionSegLib.segmentation.result_folder import DICOM_FILES, DICOM_FOLDER, is_dicom_file, read_manifest
 from MSLesionSegLib.tasks import get_task
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class ExportRequest:
         reviewed: numbered lesions as a person has reviewed them, on the voxels of the reviewed scan.
         former: DICOM Segmentation of an earlier export of one of its scans, whose tracking UIDs lesions keep.
         probability: write the probability as a fractional segmentation too.
+        key_images: write the slices of the page as secondary captures too.
     """
 
     result: Path
@@ -49,6 +50,7 @@ class ExportRequest:
     reviewed: Path | None = None
     former: Path | None = None
     probability: bool = False
+    key_images: bool = False
 
     @property
     def folder(self) -> Path:
@@ -58,7 +60,10 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Exported:
-    """The files of an export by what they are, such as ``segmentation``, and how many lesions they hold."""
+    """The files of an export by what they are, such as ``segmentation``, and how many lesions they hold.
+
+    The objects of a role are one, but of key images there are as many as slices: ``key_image_1`` and so on.
+    """
 
     folder: Path
     files: dict[str, Path]
@@ -82,7 +87,9 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
     task = get_task(manifest["task"])
     progress.stage(EXPORT_STAGE)
     with writing_packages():
+        from MSLesionSegLib.dicom.encapsulated_pdf import EncapsulatedPDF
         from MSLesionSegLib.dicom.exported import read_exported
+        from MSLesionSegLib.dicom.key_images import key_images
         from MSLesionSegLib.dicom.tracking import tracked_before
         from MSLesionSegLib.segmentation.report.pdf import write_pdf
     files, since = source_files(request.result, manifest, request.sources)
@@ -98,21 +105,22 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
         known = tracked_before(request.former, _numbered(request.result, manifest), series)
     result = read_exported(request.result, manifest, own, since, known, request.reviewed)
     progress.stage(EXPORT_STAGE, 0.3)
-    objects = _objects(request, result, series)
+    made = {DICOM_FILES[role]: one for role, one in _objects(request, result, series).items()}
+    progress.stage(EXPORT_STAGE, 0.6)
+    page = _page(request, result)
+    if request.key_images:
+        made |= {f"key_image_{n}.dcm": one for n, one in enumerate(key_images(page, own), start=1)}
     with output_errors(request.folder), atomic_folder(request.folder) as work:
-        for role, made in objects.items():
-            made.save_as(work / DICOM_FILES[role], enforce_file_format=True)
-        progress.stage(EXPORT_STAGE, 0.7)
         pdf = work / DICOM_FILES["pdf"]
-        write_pdf(_page(request, result), pdf, _heading(own.header))
-        from MSLesionSegLib.dicom.encapsulated_pdf import EncapsulatedPDF
-
-        made = EncapsulatedPDF(pdf.read_bytes(), own)
-        made.save_as(work / DICOM_FILES["encapsulated_pdf"], enforce_file_format=True)
-    written = {*objects, "pdf", "encapsulated_pdf"}
+        write_pdf(page, pdf, _heading(own.header))
+        made[DICOM_FILES["encapsulated_pdf"]] = EncapsulatedPDF(pdf.read_bytes(), own)
+        for name, one in made.items():
+            one.save_as(work / name, enforce_file_format=True)
+    roles = {name: role for role, name in DICOM_FILES.items()}
+    written = [*made, pdf.name]
     return Exported(
         request.folder,
-        {role: request.folder / name for role, name in DICOM_FILES.items() if role in written},
+        {roles.get(name, Path(name).stem): request.folder / name for name in written},
         len(result.lesions),
     )
 
@@ -185,7 +193,7 @@ def _check_free(folder: Path) -> None:
     """Refuse a folder that holds anything but an earlier export."""
     if folder.exists() and not folder.is_dir():
         raise OutputError(f"{folder} is a file. Give the name of a folder.")
-    foreign = sorted({path.name for path in folder.glob("*")} - {*DICOM_FILES.values()})
+    foreign = sorted(path.name for path in folder.glob("*") if not is_dicom_file(path.name))
     if foreign:
         raise OutputError(
             f"{folder} holds other files ({foreign[0]}). Give a folder that does not exist yet."

@@ -164,7 +164,12 @@ def _is_export(path: Path) -> bool:
     """Whether a folder within a result holds nothing but what was written of it as DICOM."""
     if path.name != DICOM_FOLDER or not path.is_dir():
         return False
-    return all(each.name in DICOM_FILES.values() and each.is_file() for each in path.iterdir())
+    return all(is_dicom_file(each.name) and each.is_file() for each in path.iterdir())
+
+
+def is_dicom_file(name: str) -> bool:
+    """Whether a file that was written as DICOM has such a name."""
+    return name in DICOM_FILES.values() or re.fullmatch(r"key_image_\d+\.dcm", name) is not None
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -42,6 +42,12 @@ def dicom_export(
     probability: Annotated[
         bool, typer.Option("--probability", help="Write the probability as a fractional segmentation too.")
     ] = False,
+    key_images: Annotated[
+        bool,
+        typer.Option(
+            "--key-images", help="Write the slices of the page as secondary captures too, with the outlines."
+        ),
+    ] = False,
     events: Events = False,
     stop_file: StopFile = None,
 ) -> None:
@@ -49,7 +55,7 @@ def dicom_export(
     from MSLesionSegLib.dicom.export import EXPORT_SECONDS, EXPORT_STAGE, ExportRequest
 
     sources = or_exit(lambda: dict(map(_named, source or ())))
-    request = ExportRequest(result, output, sources, reviewed, former, probability)
+    request = ExportRequest(result, output, sources, reviewed, former, probability, key_images)
 
     def work(job: Job) -> Exported:
         from MSLesionSegLib.dicom.export import export_result

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
@@ -60,3 +63,14 @@ def test_a_source_without_its_scan_is_told(tmp_path):
     done = called("dicom", "export", tmp_path, "--source", "somewhere")
     assert done.exit_code == 1
     assert "NAME=FOLDER" in done.output
+
+
+@pytest.mark.parametrize("package", ["highdicom", "reportlab"])
+def test_what_to_install_is_told_where_a_package_is_missing(package, head: Head, models, tmp_path):
+    scan = write_series(tmp_path / "scan", head.flair)
+    hidden = f"import sys; sys.modules['{package}'] = None; from MSLesionSegLib.cli import main; main()"
+    find = ("segment", "flair", "--flair", scan, "-o", tmp_path / "out", "--model", "tiny", "--dicom")
+    done = subprocess.run([sys.executable, "-c", hidden, *map(str, find)], capture_output=True, text=True)
+    told = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == 1, told
+    assert f"needs the package {package}" in told and "pip install mslesionseg[dicom]" in told

@@ -89,3 +89,16 @@ def test_numbers_of_a_review_are_measured_anew(result, tmp_path):
     text = run("dsrdump", written.files["structured_report"])
     assert f'"Lesion {gone}"' not in text
     assert "Reviewed, for research use only" in text
+
+
+def test_the_slices_of_the_page_can_be_had_as_pictures(result, comparison, tmp_path):
+    for found in (result, comparison):
+        request = ExportRequest(found.folder, tmp_path / found.folder.parent.name, key_images=True)
+        files = {role: file for role, file in export_result(request, Silent()).files.items() if "key" in role}
+        assert files
+        for file in files.values():
+            made = pydicom.dcmread(file)
+            assert errors_in(file) == []
+            assert made.PatientOrientation == ["L", "P"]
+            assert made.pixel_array.shape == (made.Rows, made.Columns, 3) and made.pixel_array.std() > 5
+            assert "research use only" in made.SeriesDescription
