@@ -24,7 +24,7 @@ class ScanTrust:
     """What is to be expected of a result.
 
     Attributes:
-        expected_dice: with a reader's mask; None without lesions.
+        expected_dice: with a reader's mask; None without lesions, or for a scan that the model does not know.
         distance: of the scan from those of the training, in half ranges.
         warnings: why it is not to be trusted.
     """
@@ -49,15 +49,17 @@ def judge_scan(
         title: of the scan.
         confidence: of the model.
     """
-    inside = brain > 0
-    dice = confidence.expected_dice(found.probability[inside], labels[inside] > 0)
     seen = found.seen
     away = distances(intensity_statistics(seen.channels[0], seen.brain), confidence.ranges)
-    warnings = judge_intensities(title, away)
-    if not warnings and dice is not None and dice < LOW_DICE:
+    far, unlike = max(abs(value) for value in away.values()), judge_intensities(title, away)
+    if unlike:
+        return ScanTrust(None, far, unlike)
+    inside, warnings = brain > 0, ()
+    dice = confidence.expected_dice(found.probability[inside], labels[inside] > 0)
+    if dice is not None and dice < LOW_DICE:
         sentence = (
             f"Do not trust this result: the model is unsure, and a Dice of about {dice:.1f} with a reader is to be "
             "expected. Check every lesion, and look for missed ones."
         )
         warnings = (InputWarning("low-expected-dice", sentence),)
-    return ScanTrust(dice, max(abs(value) for value in away.values()), warnings)
+    return ScanTrust(dice, far, warnings)

@@ -80,6 +80,8 @@ def test_a_result_that_is_not_to_be_trusted_says_so_before_any_count(told, confi
     (finding,) = [found for found in result.findings if found.sentence.startswith("Do not trust")]
     assert finding.code == code
     assert code in recorder.warnings
+    told_dice = json.loads(result.files["manifest"].read_text())["confidence"]["expected_dice"]
+    assert (told_dice is None) == (code == "unlike-training")
     assert finding.sentence in result.files["report"].read_text(encoding="utf-8").replace("&#39;", "'")
 
 
