@@ -25,14 +25,14 @@ def node(
     def work(job: Job) -> None:
         from MSLesionSegLib.node.settings import node_settings
         from MSLesionSegLib.pacs.config_file import default_config, read_config
-        from MSLesionSegLib.pacs.connection import connect
+        from MSLesionSegLib.pacs.connection import connect, network_packages
         from MSLesionSegLib.pacs.nodes import find_node
 
         sections = read_config(config or default_config())
         settings = node_settings(sections)
         archive = connect(find_node(sections, settings.archive))
-        from MSLesionSegLib.node.service import serve
-
+        with network_packages():
+            from MSLesionSegLib.node.service import serve
         serve(settings, archive, job, dry_run=dry_run)
 
     run("node", work, {"listen": 1.0}, lambda nothing: {}, options)
