@@ -7,7 +7,6 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -93,22 +92,19 @@ class Worker:
         if result["counts"] is None:  # two visits that cannot be compared: the present one is looked at alone
             task = ONE_FLAIR
             result = self._segment(work, task, {"flair": folder})
-        self._run(work, ["dicom", "export", result["folder"], "-o", work / "dicom"])
+        dicom = Path(result["dicom"])
         line = replace(line, task=task, seconds=round(time.monotonic() - began, 1))
         if self.dry_run:
             self._audit(replace(line, outcome=DRY_RUN))
-            return self._queue.to_send(study, work / "dicom", DRY_RUN)
+            return self._queue.to_send(study, dicom, DRY_RUN)
         note = {"images": fingerprint(images), "line": asdict(replace(line, outcome="sent"))}
-        (work / "dicom" / _NOTE).write_text(json.dumps(note), encoding="utf-8")
-        self._queue.to_send(study, work / "dicom")
+        (dicom / _NOTE).write_text(json.dumps(note), encoding="utf-8")
+        self._queue.to_send(study, dicom)
 
     def _segment(self, work: Path, task: str, scans: dict[str, Path]) -> dict[str, Any]:
-        inputs = [part for name, folder in scans.items() for part in (f"--{name}", folder)]
-        device = ["--device", self._settings.device]
-        return self._run(work, ["segment", task, *inputs, "-o", work / task, *device])
-
-    def _run(self, work: Path, arguments: Sequence[str | Path]) -> dict[str, Any]:
-        return run_command([str(one) for one in arguments], work, self._stop, self._environment)
+        inputs = [part for name, folder in scans.items() for part in (f"--{name}", str(folder))]
+        output = ["--output", str(work / task), "--device", self._settings.device, "--dicom"]
+        return run_command(["segment", task, *inputs, *output], work, self._stop, self._environment)
 
     def _send(self, study: str) -> None:
         """Send what the archive has not taken yet; each file that it takes is noted before the next one goes out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from MSLesionSegLib.commands.dicom.pacs import Config
 from MSLesionSegLib.commands.options import JobOptions, takes_options
 from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.errors import MissingPackageError
 from MSLesionSegLib.jobs.job import Job
 
 
@@ -33,6 +35,11 @@ def node(
         archive = connect(find_node(sections, settings.archive))
         with network_packages():
             from MSLesionSegLib.node.service import serve
+        missing = [package for package in ("highdicom", "reportlab") if find_spec(package) is None]
+        if missing:
+            raise MissingPackageError(
+                f"Results cannot be written without {' and '.join(missing)}: pip install 'mslesionseg[dicom]'."
+            )
         serve(settings, archive, job, dry_run=dry_run)
 
     run("node", work, {"listen": 1.0}, lambda nothing: {}, options)
