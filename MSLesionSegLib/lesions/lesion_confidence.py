@@ -38,8 +38,10 @@ class LesionConfidence:
             TypeError, ValueError: it is something else.
         """
         regions = {str(region): float(value) for region, value in content["by_region"].items()}
-        numbers = (float(content[name]) for name in ("intercept", "per_log_volume", "per_logit_peak"))
-        return cls(*numbers, regions)
+        intercept, size, sure = (
+            float(content[name]) for name in ("intercept", "per_log_volume", "per_logit_peak")
+        )
+        return cls(intercept, size, sure, regions)
 
     def true_share(self, volume_mm3: float, peak: float, region: str) -> float:
         """The share of true ones among lesions like this one, 0 to 1.

@@ -84,7 +84,9 @@ def each_lesion(
         points = voxels if to_regions is None else nib.affines.apply_affine(to_regions, voxels)
         location = classify(points, regions)
         volume, peak = len(voxels) * voxel_mm3, None if values is None else float(values.max())
-        known = confidence is not None and peak is not None
+        share = None
+        if confidence is not None and peak is not None:
+            share = confidence.true_share(volume, peak, location.region)
         yield Lesion(
             id=number,
             volume_mm3=volume,
@@ -95,7 +97,7 @@ def each_lesion(
             mean_probability=None if values is None else float(values.mean()),
             peak_probability=peak,
             region_rule=location.rule,
-            true_share=confidence.true_share(volume, peak, location.region) if known else None,
+            true_share=share,
         )
 
 

@@ -54,7 +54,8 @@ def judge_scan(
     far, unlike = max(abs(value) for value in away.values()), judge_intensities(title, away)
     if unlike:
         return ScanTrust(None, far, unlike)
-    inside, warnings = brain > 0, ()
+    inside = brain > 0
+    warnings: tuple[InputWarning, ...] = ()
     dice = confidence.expected_dice(found.probability[inside], labels[inside] > 0)
     if dice is not None and dice < LOW_DICE:
         sentence = (
