@@ -1,10 +1,11 @@
 """Draws the pictures of README and docs from the real program on a synthetic patient.
 
-Run with the project's environment: python docs/make_pictures.py
+Run with the project's environment: python docs/make_pictures.py (needs Debian's Chromium)
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from MSLesionSegLib.network.models.confidence import Confidence
 from MSLesionSegLib.network.models.store import SHIPPED, read_card
 
 PICTURES = Path(__file__).parent / "images"
+sys.path.insert(0, str(Path(__file__).parents[1] / "Testing"))
 
 
 def main() -> None:
@@ -38,6 +40,7 @@ def draw_patient() -> None:
         flair_file = next(folder.parent.rglob("*_FLAIR.nii.gz"))
         flair = np.asarray(nib.load(flair_file).dataobj)
         labels = np.asarray(nib.load(outcome.result.files["lesions"]).dataobj)
+        draw_viewer(outcome.result.files["report"], Path(temporary))
     slices = np.argsort([-(labels[:, :, k] > 0).sum() for k in range(labels.shape[2])])[:24:8]
     figure, axes = plt.subplots(1, 2 * len(slices), figsize=(4 * len(slices), 2.6), facecolor="black")
     for k, z in enumerate(sorted(slices)):
@@ -70,6 +73,18 @@ def draw_reliability() -> None:
     right.set(xlabel="volume (mm³), deep white matter", ylabel="true, of 100", xscale="log", ylim=(0, 100))
     right.legend()
     figure.savefig(PICTURES / "reliability.png", dpi=110)
+
+
+def draw_viewer(report: Path, temporary: Path) -> None:
+    """The page's viewer at its first lesion."""
+    from PIL import Image
+
+    from support.chromium import chromium
+
+    with chromium(temporary / "profile") as page:
+        page.open(report)
+        page.value("openViewer(0)")
+        Image.fromarray(page.picture()).save(PICTURES / "page-viewer.png", optimize=True)
 
 
 if __name__ == "__main__":

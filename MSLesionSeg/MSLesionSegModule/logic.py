@@ -106,7 +106,8 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
         return run.session
 
     def warmUp(self) -> None:
-        """Let a process load what a search needs, to begin at once when one is asked for."""
+        """Load what a search needs, here and in a process that waits, to begin at once when one is asked for."""
+        from .jobs import segmenting  # noqa: F401
         from .jobs.coreProcess import coreEnvironment
 
         with contextlib.suppress(OSError):  # the search itself would tell

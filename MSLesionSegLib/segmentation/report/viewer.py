@@ -87,7 +87,7 @@ def view(
     Returns:
         ``content`` for the script, as JSON types, with the lesions' places in the list, from 1, as their labels;
         ``script`` itself; ``niivue``, the library, as base64 of its gzip; ``policy``, by which the page loads nothing
-        and run nothing else.
+        and runs nothing else.
     """
     for spacing in _COARSER:
         content = _content(scans, lesions, nib.Nifti1Image(brain.astype(np.uint8), affine), spacing)
@@ -113,7 +113,8 @@ def _content(
     grid = _grid(brain, spacing)
     inside = _on_few(brain, grid)
     head = _around(inside, grid)
-    place = np.zeros(max((int(scan.labels.max(initial=0)) for scan in scans), default=0) + 1, np.int32)
+    ids = [*(int(scan.labels.max(initial=0)) for scan in scans), *(lesion.id for lesion in lesions)]
+    place = np.zeros(max(ids) + 1, np.int32)
     for number, lesion in enumerate(lesions, start=1):
         place[lesion.id] = number
     shown = []
