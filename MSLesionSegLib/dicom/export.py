@@ -80,18 +80,24 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
         MSLesionSegError: no result, one whose counts are withheld, its series cannot be found, a package is missing,
             or nothing can be written there.
     """
-    from MSLesionSegLib.dicom.source_series import read_series, writing_packages
+    from MSLesionSegLib.dicom.source_series import without_names, writing_packages
 
     manifest = _manifest(request.result)
     _check_free(request.folder)
-    task = get_task(manifest["task"])
     progress.stage(EXPORT_STAGE)
-    with writing_packages():
-        from MSLesionSegLib.dicom.encapsulated_pdf import EncapsulatedPDF
-        from MSLesionSegLib.dicom.exported import read_exported
-        from MSLesionSegLib.dicom.key_images import key_images
-        from MSLesionSegLib.dicom.tracking import tracked_before
-        from MSLesionSegLib.segmentation.report.pdf import write_pdf
+    with writing_packages(), without_names():
+        return _export(request, manifest, progress)
+
+
+def _export(request: ExportRequest, manifest: Mapping[str, Any], progress: Progress) -> Exported:
+    from MSLesionSegLib.dicom.encapsulated_pdf import EncapsulatedPDF
+    from MSLesionSegLib.dicom.exported import read_exported
+    from MSLesionSegLib.dicom.key_images import key_images
+    from MSLesionSegLib.dicom.source_series import read_series
+    from MSLesionSegLib.dicom.tracking import tracked_before
+    from MSLesionSegLib.segmentation.report.pdf import write_pdf
+
+    task = get_task(manifest["task"])
     files, since = source_files(request.result, manifest, request.sources)
     if task.reviewed_on not in files:
         raise SettingsError(

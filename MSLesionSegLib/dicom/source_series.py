@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import pydicom
+from pydicom.multival import MultiValue
+from pydicom.valuerep import DA, TM
 
 from MSLesionSegLib.errors import ImageError, MissingPackageError
 from MSLesionSegLib.imaging.dicom.frames import Frame, frames_of
@@ -84,15 +87,36 @@ def read_series(files: Sequence[Path]) -> SourceSeries:
             f"The scan in {name} lies in several files with many frames each, for which no segmentation is written. "
             "Export it as one file, or as one file for each slice."
         )
-    for image in images:
-        for keyword in _MAY_BE_EMPTY:
-            if keyword not in image:
-                setattr(image, keyword, "")
+    with quiet():
+        for image in images:
+            _make_copyable(image)
     shape = (*frames[0].size, len(frames))
     nothing = nib.Nifti1Image(np.zeros(shape, np.uint8), affine)
     nothing.set_sform(affine, "scanner")
     nothing.set_qform(affine, "scanner")
     return SourceSeries(images, tuple(int(n) for n in slices), nothing, tuple(frames))
+
+
+def _make_copyable(header: pydicom.Dataset) -> None:
+    """Empty what may be empty and is missing, or is no value that the standard knows; bring rare letters to UTF-8."""
+    for keyword in _MAY_BE_EMPTY:
+        if keyword not in header or not _conforms(keyword, str(header[keyword].value or "")):
+            setattr(header, keyword, "")
+    sets = header.get("SpecificCharacterSet")
+    if isinstance(sets, MultiValue) or "2022" in (sets or ""):
+        header.decode()
+        header.SpecificCharacterSet = "ISO_IR 192"
+
+
+def _conforms(keyword: str, value: str) -> bool:
+    kind = {"PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM}.get(keyword)
+    if kind is None:
+        return keyword != "PatientSex" or value in ("", "F", "M", "O")
+    try:
+        kind(value)
+    except ValueError:
+        return False
+    return True
 
 
 def patient_and_study(header: pydicom.Dataset) -> dict[str, Any]:
@@ -125,3 +149,16 @@ def writing_packages() -> Iterator[None]:
         raise MissingPackageError(
             f"Writing DICOM needs the package {error.name}. Install it with: pip install mslesionseg[dicom]"
         ) from None
+
+
+@contextlib.contextmanager
+def without_names() -> Iterator[None]:
+    """Keep what highdicom and pydicom have to say of a patient's name from the terminal."""
+    logger = logging.getLogger("highdicom")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with quiet():
+            yield
+    finally:
+        logger.setLevel(level)
