@@ -20,8 +20,7 @@ slicer: $(SLICER)/.ready
 	  $(ON_SLICERS_NUMPY:%=Testing/Core/%.py)
 
 bench: $(READY)
-	$(RUN)/python Testing/benchmarks/bench.py
-	OMP_NUM_THREADS=1 $(RUN)/python Testing/benchmarks/compare.py $(if $(STORE),--store) $(if $(COMPARE),--strict)
+	$(RUN)/python Testing/benchmarks/compare.py $(if $(STORE),--store) $(if $(COMPARE),--strict)
 
 lint: $(READY)
 	$(RUN)/ruff format --check .

@@ -1,6 +1,6 @@
 """How long a command takes and how much memory it needs, from the command line to the page.
 
-    python Testing/benchmarks/bench.py [--model NAME] [--repeat N] [ROW ...]
+    python Testing/benchmarks/bench.py [--model NAME] [--repeat N] [--json] [ROW ...]
 
 Every row is the real command in a child process on a synthetic patient; compare rows of one run only.
 """
@@ -16,6 +16,8 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from measuring import Figure, finish, markdown
 
 ROWS = {
     # name: voxel size in mm (left-right, front-back, head-foot), further options of the command
@@ -116,6 +118,7 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(known)}; or all")
     parser.add_argument("--model", help="another model than the shipped one")
     parser.add_argument("--repeat", type=int, default=1, help="runs per row; the fastest counts")
+    parser.add_argument("--json", action="store_true", help="the figures as a last line of JSON")
     options = parser.parse_args()
     names = known if options.rows == ["all"] else options.rows or list(STANDARD)
     unknown = [name for name in names if name not in known]
@@ -132,6 +135,10 @@ def main() -> None:
             results[name] = min(runs, key=lambda run: run.wall_s)
             print(f"{name}: {results[name].wall_s:.1f} s", file=sys.stderr)
     print_table(results)
+    figures = []
+    for name, run in results.items():
+        figures += [Figure(f"{name}, CPU", run.cpu_s, "s"), Figure(f"{name}, memory", run.peak_gib, "GiB")]
+    finish(figures, options.json)
 
 
 def print_table(results: dict[str, MeasuredScan]) -> None:
@@ -145,11 +152,7 @@ def print_table(results: dict[str, MeasuredScan]) -> None:
         ["CPU time", *(f"{r.cpu_s:.1f}" for r in results.values())],
         ["peak memory, GiB", *(f"{r.peak_gib:.2f}" for r in results.values())],
     ]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
-    for number, line in enumerate(lines):
-        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |")
-        if number == 0:
-            print("| " + " | ".join("-" * width for width in widths) + " |")
+    print(markdown(lines))
     print(f"\n{os.cpu_count()} CPU cores, load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "")
 
 

@@ -45,7 +45,8 @@ RUN = """#!/bin/sh
 # measures on this machine; what comes out lies in the folder that is given, or in ./out
 cd "$(dirname "$0")" || exit 1
 test -d site || python3 -m pip install -q --no-index --no-deps --target site wheels/*.whl || exit 1
-PYTHONPATH=site:. python3 Testing/benchmarks/gpu.py --examples examples --out "${1:-out}"
+export PYTHONPATH=site:. MSLESIONSEG_MODELS=Resources/Models MSLESIONSEG_CACHE=.
+timeout 540 python3 Testing/benchmarks/gpu.py --examples examples --out "${1:-out}"
 """
 
 
@@ -270,6 +271,7 @@ def measured(options: argparse.Namespace, temporary: Path) -> list[Figure]:
     most, source = peak(options.device)
     each = operations(model.network, "cpu", model.card.architecture.in_channels)
     figures = inference(model, examples[0], options.device, options.repeat)
+    print(*figures, sep="\n", file=sys.stderr, flush=True)  # in case that the time runs out
     sizes = options.steps, options.batch, options.patch
     figures += training(load_model(options.model), examples, options.device, out, sizes)
     lines = [["", "value", "of the peak"]]

@@ -235,8 +235,9 @@ def main() -> None:
     lines += [[titles[way], *(f"{value:.2f}" for value in values)] for way, values in peaks.items()]
     print(markdown(lines), end="\n\n")
     figures += [
-        Figure(f"memory of drawing patches, {count} cases", value, "GiB")
-        for count, value in zip(MEMORY_CASES, peaks["ours"], strict=True)
+        Figure(f"memory of drawing patches, {titles[way]}, {count} cases", value, "GiB")
+        for way, values in peaks.items()
+        for count, value in zip(MEMORY_CASES, values, strict=True)
     ]
     print(machine())
     finish(figures, options.json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
+from compare import BENCHMARKS as COMPARED
 from compare import compare
-from measuring import peak_gib
+from measuring import STORED, peak_gib
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -55,3 +57,9 @@ def test_the_peak_of_a_process_is_its_own_and_not_that_of_the_program_that_start
         [sys.executable, "-c", code], cwd=BENCHMARKS, capture_output=True, text=True, check=True
     )
     assert float(done.stdout) < 0.25 < peak_gib()
+
+
+def test_stored_figures_are_those_of_benchmarks_that_there_are():
+    stored = json.loads(STORED.read_text(encoding="utf-8"))
+    assert all((BENCHMARKS / f"{name}.py").exists() and stored[name]["figures"] for name in stored)
+    assert stored.keys() & set(COMPARED)
