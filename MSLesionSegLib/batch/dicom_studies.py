@@ -20,7 +20,7 @@ from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.dicom.choice import choose
 from MSLesionSegLib.imaging.dicom.inputs import place_series, series_by_input
 from MSLesionSegLib.imaging.dicom.media import is_media, opened_media
-from MSLesionSegLib.imaging.dicom.study import SeriesInfo, list_series, studies_of
+from MSLesionSegLib.imaging.dicom.study import SeriesInfo, all_files, list_series, studies_of
 from MSLesionSegLib.tasks import InputScan, Task
 
 STUDIES = "dicom_studies.tsv"
@@ -78,7 +78,7 @@ def dicom_studies(
             yield None
             return
         names = _Names(output)
-        known = frozenset(file for one in found for file in one.files)
+        known = all_files(found)
         single = [_examination(study, task, wanted, names, known, Path(links)) for study in studies_of(found)]
         if task.compares:
             patients: dict[str, list[_Study]] = {}

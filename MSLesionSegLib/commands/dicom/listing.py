@@ -72,7 +72,10 @@ def _proposed(study: Sequence[SeriesInfo]) -> dict[str, Chosen | str]:
 def _describe(found: _Listing) -> dict[str, Any]:
     fields = [asdict(series) for series in found.series]
     return {
-        "series": [{**one, "files": [str(file.absolute()) for file in one["files"]]} for one in fields],
+        "series": [
+            {**one, **{name: [str(file.absolute()) for file in one[name]] for name in ("files", "copies")}}
+            for one in fields
+        ],
         "proposed": [
             {role: one.series.series_uid for role, one in study.items() if not isinstance(one, str)}
             for study in found.proposed

@@ -15,7 +15,7 @@ from MSLesionSegLib.files.private_folder import private_folder
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.dicom.choice import Chosen, choose, named, patients_of
 from MSLesionSegLib.imaging.dicom.media import is_media, opened_media
-from MSLesionSegLib.imaging.dicom.study import SeriesInfo, list_series
+from MSLesionSegLib.imaging.dicom.study import SeriesInfo, all_files, list_series
 from MSLesionSegLib.tasks import InputScan, Task
 
 
@@ -74,7 +74,7 @@ def found_scans(task: Task, given: Mapping[str, Path], wanted: Sequence[str] = (
             if media[name].sure and choice.series.files[0].parent == given[name]:
                 continue
             folder = stack.enter_context(private_folder())
-            beside = {file for series in media[name].series for file in series.files}
+            beside = all_files(media[name].series)
             paths[name] = place_series(choice.series, beside, folder)
             if len(media[name].series) > 1:
                 remarks.append(_remark(task.scan(name), media[name], choice))

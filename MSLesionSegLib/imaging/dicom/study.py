@@ -36,8 +36,9 @@ class SeriesInfo:
         role: what it is, a key of :data:`~MSLesionSegLib.imaging.dicom.role.TITLES`.
         reason: why it was taken for that.
         date, time: of the acquisition, as YYYYMMDD and HHMMSS; empty where they are not given.
-        images: how many slices it has, counting the frames of multi-frame files, but not copies of files.
+        images: how many slices it has, counting the frames of multi-frame files.
         voxel_mm: distance of columns, rows and slices, or None.
+        copies: further files that are byte for byte one of ``files``.
     """
 
     files: tuple[Path, ...]
@@ -53,6 +54,7 @@ class SeriesInfo:
     time: str
     images: int
     voxel_mm: tuple[float, float, float] | None
+    copies: tuple[Path, ...] = ()
 
 
 def list_series(folder: Path) -> tuple[SeriesInfo, ...]:
@@ -78,13 +80,15 @@ class _Gathered:
         self.first = first
         self.files: list[Path] = []
         self.images = 0
-        self._copies = Copies()
+        self.copies: list[Path] = []
+        self._known = Copies()
         self.normals: list[np.ndarray] = []  # of the planes that its images lie in
 
     def add(self, file: Path, header: pydicom.Dataset) -> None:
-        self.files.append(file)
-        if self._copies.has(file, _text(header, "SOPInstanceUID")):
+        if self._known.has(file, _text(header, "SOPInstanceUID")):
+            self.copies.append(file)
             return
+        self.files.append(file)
         with contextlib.suppress(
             Exception
         ):  # values that the standard does not allow are refused where it is read
@@ -101,6 +105,11 @@ def studies_of(series: Iterable[SeriesInfo]) -> list[tuple[SeriesInfo, ...]]:
     for one in series:
         found.setdefault((one.patient, one.study_uid), []).append(one)
     return [tuple(study) for study in found.values()]
+
+
+def all_files(series: Iterable[SeriesInfo]) -> frozenset[Path]:
+    """The files of some series, with the copies of them."""
+    return frozenset(file for one in series for file in (*one.files, *one.copies))
 
 
 def _order(series: SeriesInfo) -> tuple[Any, ...]:
@@ -135,6 +144,7 @@ def _info(key: tuple[str, str, str], gathered: _Gathered) -> SeriesInfo:
         time=_first_digits(first, ("AcquisitionTime", "SeriesTime", "StudyTime"), 6),
         images=gathered.images,
         voxel_mm=_voxel(first),
+        copies=tuple(gathered.copies),
     )
 
 

@@ -12,6 +12,8 @@ from pydicom.fileset import FileSet
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.dicom.inputs import found_scans
+from MSLesionSegLib.imaging.dicom.series import series_sha256
+from MSLesionSegLib.imaging.dicom.study import list_series
 from MSLesionSegLib.imaging.reading import read_scan
 from MSLesionSegLib.tasks import get_task
 from phantoms.dicom_study import EXAMINATION, FLAIR, T1, T1_AFTER, T2, Study, write_examination
@@ -212,6 +214,9 @@ def test_a_series_that_was_exported_twice_is_read_once(study: Path) -> None:
         assert np.array_equal(voxels(found.paths["flair"]), FEW)
         twice = read_scan(found.paths["flair"]).sha256
     assert twice == read_scan(study / "SER00003").sha256
+    (flair,) = [series for series in list_series(study) if series.role == "FLAIR"]
+    assert (len(flair.files), len(flair.copies), flair.images) == (16, 16, 16)
+    assert series_sha256(flair.files) == twice
     changed = study / "again" / "0004.dcm"
     changed.write_bytes(changed.read_bytes()[:-2] + b"\1\1")
     with (
@@ -219,6 +224,16 @@ def test_a_series_that_was_exported_twice_is_read_once(study: Path) -> None:
         pytest.raises(ImageError, match="several images of the same slice"),
     ):
         read_scan(found.paths["flair"])
+
+
+def test_a_copy_of_another_series_beside_the_right_one_does_no_harm(tmp_path: Path) -> None:
+    visit = Study()
+    for number, header in ((3, FLAIR), (5, T2)):
+        visit.write(tmp_path / "mixed", header, number, FEW, prefix=f"{number}-")
+    shutil.copy(tmp_path / "mixed/5-0001.dcm", tmp_path / "mixed/copy of 5.dcm")
+    shutil.copy(tmp_path / "mixed/3-0001.dcm", tmp_path / "mixed/copy of 3.dcm")
+    with found_scans(FLAIR_TASK, {"flair": tmp_path / "mixed"}) as found:
+        assert np.array_equal(voxels(found.paths["flair"]), FEW)
 
 
 PLACES = {
