@@ -35,7 +35,7 @@ def write_label_map_patients(
             rng = np.random.default_rng([number, k])
             thick = rng.random() < THICK_SHARE
             patient = label_map_patient(
-                nib.load(file),
+                nib.Nifti1Image.from_filename(file),
                 int(rng.integers(2**31)),
                 lesions=int(rng.integers(1, MOST_LESIONS)) if kind == "ms" else 0,
                 spacing=(rng.uniform(0.7, 1.0),) * 2 + (rng.uniform(3, 7),) if thick else (1.0, 1.0, 1.0),

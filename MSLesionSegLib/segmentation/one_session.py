@@ -84,7 +84,7 @@ def find_on_session(run: Run) -> FoundLesions:
 
     def listed(ids: np.ndarray) -> tuple[Lesion, ...]:
         image = nib.Nifti1Image(ids, scan.affine)
-        return tuple(lesion_table(image, probability, regions, confidence and confidence.lesions))
+        return tuple(lesion_table(image, probability, regions, confidence.lesions if confidence else None))
 
     lesions, possible = listed(labels), listed(maybe)
     if task.confirmed_on in images:

@@ -110,8 +110,14 @@ def _anatomy(numbers: np.ndarray, affine: np.ndarray) -> Anatomy:
     inside = (numbers > 0) & (numbers < _OUTSIDE) & (numbers != _SURROUNDING)
     # sulci belong to the brain, the wide fluid around it does not
     brain = ndimage.binary_fill_holes(ndimage.binary_closing(inside, iterations=5))
-    maps = (white, inside & ~white & ~fluid, fluid & brain, brain, np.isin(numbers, _VENTRICLES))
-    return Anatomy(*(np.ascontiguousarray(volume, np.float32) for volume in maps), affine=affine)
+    return Anatomy(
+        white=white.astype(np.float32),
+        grey=(inside & ~white & ~fluid).astype(np.float32),
+        fluid=(fluid & brain).astype(np.float32),
+        brain=brain.astype(np.float32),
+        ventricles=np.isin(numbers, _VENTRICLES).astype(np.float32),
+        affine=affine,
+    )
 
 
 def _brightness(numbers: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:

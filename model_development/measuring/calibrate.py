@@ -78,7 +78,7 @@ def calibrate(model: Path, data: Path, work: Path, group: str) -> Path:
     def taught_by(counts: np.ndarray) -> Confidence:
         predicted, observed = reliability_curve(counts)
         return Confidence(
-            lesions, *(tuple(values.round(5).tolist()) for values in (predicted, observed)), ranges
+            lesions, tuple(predicted.round(5).tolist()), tuple(observed.round(5).tolist()), ranges
         )
 
     write_card(model, replace(card, confidence=taught_by(total).as_dict()))
