@@ -69,6 +69,9 @@ def or_exit(call: Callable[[], T]) -> T:
         raise typer.Exit(int(ExitCode.USER_ERROR)) from None
 
 
+_ENDLESS = 10_000  # characters
+
+
 def new_table(*columns: str) -> Table:
     """A table for the terminal; columns of numbers are recognised by their unit."""
     from rich.box import SIMPLE_HEAD
@@ -92,6 +95,9 @@ def print_table(table: Table) -> None:
     from rich.console import Console
 
     console = Console(highlight=False, markup=False)  # names and descriptions may hold brackets
+    # in less room whole columns would be left out
+    endless = console.options.update(width=_ENDLESS)
+    console.width = max(console.width, console.measure(table, options=endless).minimum)
     with console.capture() as text:  # rich would end the program where the reader has gone
-        console.print(table)
+        console.print(table, crop=False)
     typer.echo(text.get(), nl=False)

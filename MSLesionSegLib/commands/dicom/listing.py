@@ -84,6 +84,7 @@ def _describe(found: _Listing) -> dict[str, Any]:
 
 
 def _print(found: _Listing) -> None:
+    from MSLesionSegLib.imaging.dicom.choice import called
     from MSLesionSegLib.imaging.dicom.role import TITLES
     from MSLesionSegLib.imaging.dicom.study import studies_of
 
@@ -105,5 +106,5 @@ def _print(found: _Listing) -> None:
     print_table(table)
     for number, taken in enumerate(found.proposed, start=1):
         for role, one in taken.items():
-            told = one if isinstance(one, str) else f"number {one.series.number}, {one.reason}"
+            told = one if isinstance(one, str) else f"{called(one.series)}, {one.reason}"
             typer.echo(f"Study {number}: {TITLES[role]}: {told}")

@@ -99,11 +99,13 @@ def patients_of(series: Sequence[SeriesInfo]) -> str:
 
 def listed(series: Sequence[SeriesInfo]) -> str:
     """Number and role of some series: a description is free text and may name the patient."""
-    shown = [
-        f"{'without number' if one.number is None else f'number {one.number}'}: {TITLES[one.role]}"
-        for one in series[:8]
-    ]
+    shown = [f"{called(one)}: {TITLES[one.role]}" for one in series[:8]]
     return ", ".join(shown) + (" ..." if len(series) > 8 else "")
+
+
+def called(series: SeriesInfo) -> str:
+    """A series by its number."""
+    return "without number" if series.number is None else f"number {series.number}"
 
 
 def _plain(description: str) -> str:

@@ -134,5 +134,11 @@ def test_the_command_lists_what_there_is(tmp_path: Path, monkeypatch: pytest.Mon
     assert [series["role"] for series in result["series"]][2] == "FLAIR"
     assert len(result["series"][2]["files"]) == 4
     assert result["proposed"][0]["FLAIR"] == result["series"][2]["series_uid"]
+    monkeypatch.setenv("COLUMNS", "80")
+    done = CliRunner().invoke(app, ["dicom", "list", str(folder)])
+    assert "Why" in done.output and " 20240131 " in done.output
+    Study().write(tmp_path / "unnumbered", FLAIR, 1, FEW, edit=lambda item: item.pop("SeriesNumber"))
+    done = CliRunner().invoke(app, ["dicom", "list", str(tmp_path / "unnumbered")])
+    assert "Study 1: FLAIR: without number, the only FLAIR" in done.output
     done = CliRunner().invoke(app, ["dicom", "list", str(tmp_path / "study/SER00003/0001.dcm")])
     assert done.exit_code == 1 and "Give a folder, a DICOMDIR or a zip file" in done.output
