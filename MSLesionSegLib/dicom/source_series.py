@@ -26,6 +26,8 @@ _MAY_BE_EMPTY = (
     *("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber"),
     *("StudyID", "StudyDate", "StudyTime", "ReferringPhysicianName"),
 )
+# what references to a series are made of
+_NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +70,7 @@ def read_series(files: Sequence[Path]) -> SourceSeries:
         files: all that were read as one scan.
 
     Raises:
-        ImageError: the series names no frame of reference, or lies in several multi-frame files.
+        ImageError: the series names no frame of reference, lacks identifiers, or lies in several multi-frame files.
     """
     name = files[0].parent.name
     with quiet():
@@ -76,6 +78,11 @@ def read_series(files: Sequence[Path]) -> SourceSeries:
         frames, affine = stack(name, [f for file, header in headers.items() for f in frames_of(file, header)])
     if not frames[0].origin[1]:
         raise ImageError(f"The scan in {name} names no frame of reference, so nothing can be placed on it.")
+    missing = [word for word in _NEEDED if not all(header.get(word) for header in headers.values())]
+    if missing:
+        raise ImageError(
+            f"The scan in {name} has no {missing[0]}, so nothing that is written could refer to it."
+        )
     if len(headers) == 1:
         images: tuple[pydicom.Dataset, ...] = (headers[frames[0].file],)
         slices = np.argsort([frame.index for frame in frames])
@@ -100,12 +107,22 @@ def read_series(files: Sequence[Path]) -> SourceSeries:
 def _make_copyable(header: pydicom.Dataset) -> None:
     """Empty what may be empty and is missing, or is no value that the standard knows; bring rare letters to UTF-8."""
     for keyword in _MAY_BE_EMPTY:
-        if keyword not in header or not _conforms(keyword, str(header[keyword].value or "")):
-            setattr(header, keyword, "")
-    sets = header.get("SpecificCharacterSet")
-    if isinstance(sets, MultiValue) or "2022" in (sets or ""):
+        value = header.get(keyword) or ""
+        if isinstance(value, MultiValue):  # they have one
+            value = value[0]
+        if keyword.endswith("Date"):
+            value = str(value).replace(".", "")  # as before DICOM
+        setattr(header, keyword, value if _conforms(keyword, str(value)) else "")
+    sets = header.get("SpecificCharacterSet") or ""
+    if isinstance(sets, MultiValue) or "2022" in sets or (sets and sets not in _known_letters()):
         header.decode()
         header.SpecificCharacterSet = "ISO_IR 192"
+
+
+def _known_letters() -> set[str]:
+    from highdicom.enum import SpecificCharacterSetValues
+
+    return {one.value for one in SpecificCharacterSetValues}
 
 
 def _conforms(keyword: str, value: str) -> bool:

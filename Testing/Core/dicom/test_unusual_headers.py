@@ -7,7 +7,12 @@ import subprocess
 import sys
 
 import pydicom
+import pytest
 
+from MSLesionSegLib.dicom.export import ExportRequest, export_result
+from MSLesionSegLib.dicom.source_series import read_series
+from MSLesionSegLib.errors import ImageError
+from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation.dicom_source import SOURCE
 from support.dicom_tools import errors_in
 
@@ -30,3 +35,31 @@ def test_unusual_headers_are_written_and_nobody_is_named_on_the_terminal(result,
     made = pydicom.dcmread(plain / "dicom" / "segmentation.dcm")
     assert str(made.PatientName) == "Yamada=山田" and not made.PatientSex and not made.StudyTime
     assert errors_in(plain / "dicom" / "segmentation.dcm") == []
+
+
+def test_old_dates_letters_and_several_names_are_written_as_the_standard_asks(result, tmp_path):
+    scan = shutil.copytree(result.folder.with_name("scan"), tmp_path / "scan")
+    with pydicom.config.disable_value_validation():
+        for file in scan.iterdir():
+            item = pydicom.dcmread(file)
+            item.PatientName, item.ReferringPhysicianName = ["Doe^Jane", "Roe^Jane"], ["House^G", "Cuddy^L"]
+            item.PatientBirthDate, item.StudyDate = "19620229", "2024.01.05"  # 1962 was no leap year
+            item.SpecificCharacterSet = "ISO_IR 6"
+            item.save_as(file)
+    plain = shutil.copytree(result.folder, tmp_path / "out")
+    (plain / SOURCE).unlink()
+    export_result(ExportRequest(plain, sources={"flair": scan}), Silent())
+    for file in (plain / "dicom").glob("*.dcm"):
+        made = pydicom.dcmread(file)
+        assert (made.PatientName, made.StudyDate, made.PatientBirthDate) == ("Doe^Jane", "20240105", "")
+        assert errors_in(file) == []
+
+
+def test_a_series_that_nothing_can_refer_to_is_refused(result, tmp_path):
+    scan = shutil.copytree(result.folder.with_name("scan"), tmp_path / "scan")
+    for file in scan.iterdir():
+        item = pydicom.dcmread(file)
+        del item.StudyInstanceUID
+        item.save_as(file)
+    with pytest.raises(ImageError, match="has no StudyInstanceUID"):
+        read_series(sorted(scan.iterdir()))
