@@ -27,10 +27,11 @@ _CHANGES = {state for task in TASKS.values() if task.compares for state in task.
 
 
 def segmentation_file(path: Path) -> Path | None:
-    """The DICOM Segmentation that a path stands for: a file, or the only file of a folder; else None."""
+    """The DICOM Segmentation that a path stands for: a file, or the only one of a folder; else None."""
     if os.path.isdir(path):
-        files = [file for file in path.iterdir() if not file.name.startswith(".")]
-        return segmentation_file(files[0]) if len(files) == 1 and files[0].is_file() else None
+        files = [file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")]
+        found = [file for file in files if segmentation_file(file) is not None]
+        return found[0] if len(found) == 1 else None
     with quiet():
         header = read_header(path)
         return path if header is not None and str(header.get("SOPClassUID", "")) in _CLASSES else None

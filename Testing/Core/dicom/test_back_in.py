@@ -20,8 +20,9 @@ def scan_of(result, name: str) -> nib.Nifti1Image:
 
 def test_the_lesions_of_a_result_are_its_mask(result, tmp_path):
     export_result(ExportRequest(result.folder, tmp_path / "dicom"), Silent())
-    mask = read_lesion_mask(tmp_path / "dicom/segmentation.dcm", scan_of(result, "flair"))
-    np.testing.assert_array_equal(mask.dataobj, nib.load(result.files["mask"]).dataobj)
+    for given in (tmp_path / "dicom/segmentation.dcm", tmp_path / "dicom"):
+        mask = read_lesion_mask(given, scan_of(result, "flair"))
+        np.testing.assert_array_equal(mask.dataobj, nib.load(result.files["mask"]).dataobj)
 
 
 def test_which_lesions_of_a_comparison_are_meant_is_asked(comparison, tmp_path):
