@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from MSLesionSegLib.commands.options import JobOptions, takes_options
 from MSLesionSegLib.commands.running import run
+from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.job import Job
 from MSLesionSegLib.jobs.printable import printable
 
@@ -21,6 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Studies from an archive (PACS) and results into it, over DIMSE or DICOMweb. See docs/dicom.md.",
 )
+
+_DATES = re.compile(r"(\d{8})?(-\d{8}|(?<=\d)-)?")
 
 NodeName = Annotated[str, typer.Argument(help="Archive, as the configuration names it.")]
 Study = Annotated[str, typer.Argument(help="StudyInstanceUID, as 'pacs find' prints it.")]
@@ -67,6 +71,10 @@ def pacs_find(
     def work(job: Job) -> Sequence[StudyEntry | SeriesEntry]:
         from MSLesionSegLib.pacs.archive import StudyQuery
 
+        if not _DATES.fullmatch(date):
+            raise SettingsError(
+                f"--date {date} is no date of DICOM. Give it as 20240131, or as 20240101-20241231."
+            )
         archive = _archive(node, config)
         job.stage(_ASK)
         if study:

@@ -62,6 +62,8 @@ def test_nobody_at_the_port_is_told(write_config):
     assert f"127.0.0.1:{port}) cannot be reached" in said
     web = write_config(f"[archive]\nurl = http://127.0.0.1:{port}/dicom-web\n")
     assert "cannot be reached" in call("pacs", "find", "archive", "--config", web, fails=1)
+    odd = ("--date", "2024-01-31")
+    assert "is no date of DICOM" in call("pacs", "find", "archive", *odd, "--config", web, fails=1)
 
 
 def test_a_broken_association_is_told_and_what_went_before_is_counted(write_config, study):
