@@ -99,7 +99,7 @@ def run_batch(request: BatchRequest, progress: Progress) -> BatchResult:
 def _found(request: BatchRequest) -> Iterator[tuple[list[Examination], DicomStudies | None]]:
     """The examinations, and where they come from DICOM studies, these."""
     task = get_task(request.settings.task)
-    if any(request.dataset.glob("sub-*")):
+    if not os.path.exists(request.dataset) or any(request.dataset.glob("sub-*")):
         studies: contextlib.AbstractContextManager[DicomStudies | None] = contextlib.nullcontext()
     else:
         studies = dicom_studies(

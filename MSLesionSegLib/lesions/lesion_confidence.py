@@ -47,7 +47,7 @@ class LesionConfidence:
         """The share of true ones among lesions like this one, 0 to 1.
 
         >>> LesionConfidence(-2.0, 0.5, 0.5).true_share(volume_mm3=150.0, peak=0.95, region="")
-        0.875...
+        0.878...
         """
         size, sure = predictors(np.array([volume_mm3]), np.array([peak]))[0]
         odds = self.intercept + self.per_log_volume * size + self.per_logit_peak * sure

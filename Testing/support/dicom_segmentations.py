@@ -13,6 +13,8 @@ import pydicom
 from highdicom.seg import Segmentation, SegmentDescription
 from pydicom.sr.codedict import codes
 
+from support.dicom_tools import program
+
 _MAKER = {
     "manufacturer": "Other",
     "manufacturer_model_name": "Other",
@@ -81,7 +83,7 @@ def with_dcmqi(path: Path, series: Path, labels: np.ndarray, affine: np.ndarray)
     numbers = {"SeriesDescription": "Lesions", "SeriesNumber": "300", "InstanceNumber": "1"}
     about.write_text(json.dumps({**texts, **numbers, "segmentAttributes": [segments]}))
     files = ["--inputImageList", image, "--inputDICOMDirectory", series, "--inputMetadata", about]
-    command = ["itkimage2segimage", *files, "--outputDICOM", path, "--skip"]
+    command = [program("itkimage2segimage"), *files, "--outputDICOM", path, "--skip"]
     subprocess.run(list(map(str, command)), check=True, capture_output=True)
     return path
 

@@ -61,12 +61,15 @@ def sendArguments(archive: str, folder: Path) -> list[str]:
 
 
 def archives() -> list[str]:
-    """Names of the archives that are configured; none where the file is not there or not as it should be."""
+    """Names of the archives that are configured; none where the file is not there or not as it should be.
+
+    None either as long as the core's packages are not installed.
+    """
     from MSLesionSegLib.errors import MSLesionSegError
     from MSLesionSegLib.pacs.config_file import default_config, read_config
     from MSLesionSegLib.pacs.nodes import archive_names
 
     try:
         return archive_names(read_config(default_config()))
-    except (MSLesionSegError, OSError):
+    except (MSLesionSegError, OSError, ImportError):
         return []
