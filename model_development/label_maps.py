@@ -18,14 +18,10 @@ THICK_SHARE = 0.4
 MOST_LESIONS = 50
 
 
-def write_label_map_patients(
-    maps: Path, datasets: Path, shapes: Shape | None, progress: Progress, kinds: tuple[str, ...] = KINDS
-) -> None:
+def write_label_map_patients(maps: Path, datasets: Path, shapes: Shape | None, progress: Progress) -> None:
     """Write a patient of each kind for each label map into ``datasets/synthetic-map-KIND``; those there are kept."""
     files = sorted(maps.glob("labels_*.nii.gz"))
     for number, kind in enumerate(KINDS):
-        if kind not in kinds:
-            continue
         folder = datasets / f"synthetic-map-{kind}"
         for k, file in enumerate(files):
             progress.stage("synthetic patients", (number + k / len(files)) / len(KINDS))

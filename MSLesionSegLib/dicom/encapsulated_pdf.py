@@ -7,7 +7,7 @@ from pydicom import Dataset
 from pydicom.uid import EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
 from MSLesionSegLib.dicom.making import RESEARCH, origin
-from MSLesionSegLib.dicom.source_series import SourceSeries, patient_and_study
+from MSLesionSegLib.dicom.source_series import SourceSeries, patient_and_study, references
 
 _SERIES_NUMBER = 9004
 
@@ -36,12 +36,6 @@ class EncapsulatedPDF(highdicom.SOPClass):
         self.DocumentTitle = f"MS lesions. {RESEARCH}."
         self.ConceptNameCodeSequence: list[Dataset] = []
         self.MIMETypeOfEncapsulatedDocument = "application/pdf"
-        self.SourceInstanceSequence = [_reference(image) for image in series.images]
+        self.SourceInstanceSequence = references(series)
         self.EncapsulatedDocumentLength = len(pdf)
         self.EncapsulatedDocument = pdf + b"\0" * (len(pdf) % 2)
-
-
-def _reference(image: Dataset) -> Dataset:
-    item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
-    return item

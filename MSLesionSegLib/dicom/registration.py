@@ -9,7 +9,7 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, SpatialRegistrationStorage
 
 from MSLesionSegLib.dicom.making import RESEARCH, origin
-from MSLesionSegLib.dicom.source_series import SourceSeries, patient_and_study
+from MSLesionSegLib.dicom.source_series import SourceSeries, patient_and_study, references
 
 _SERIES_NUMBER = 9005
 
@@ -63,7 +63,7 @@ def _item(series: SourceSeries, matrix: np.ndarray) -> Dataset:
     registration.RegistrationTypeCodeSequence = [highdicom.sr.CodedConcept.from_code(kind)]
     item = Dataset()
     item.FrameOfReferenceUID = series.header.FrameOfReferenceUID
-    item.ReferencedImageSequence = _instances(series)
+    item.ReferencedImageSequence = references(series)
     item.MatrixRegistrationSequence = [registration]
     return item
 
@@ -76,14 +76,5 @@ def _is_rigid(matrix: np.ndarray) -> bool:
 def _series(series: SourceSeries) -> Dataset:
     item = Dataset()
     item.SeriesInstanceUID = series.header.SeriesInstanceUID
-    item.ReferencedInstanceSequence = _instances(series)
+    item.ReferencedInstanceSequence = references(series)
     return item
-
-
-def _instances(series: SourceSeries) -> list[Dataset]:
-    items = []
-    for image in series.images:
-        item = Dataset()
-        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
-        items.append(item)
-    return items

@@ -136,6 +136,16 @@ def _conforms(keyword: str, value: str) -> bool:
     return True
 
 
+def references(series: SourceSeries) -> list[pydicom.Dataset]:
+    """An item for each image of a series, by which another object refers to it."""
+    items = []
+    for image in series.images:
+        item = pydicom.Dataset()
+        item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = image.SOPClassUID, image.SOPInstanceUID
+        items.append(item)
+    return items
+
+
 def patient_and_study(header: pydicom.Dataset) -> dict[str, Any]:
     """Arguments by which highdicom makes an object of the same patient and study."""
     return {

@@ -5,7 +5,6 @@ After SynthSeg (Billot et al. 2023, Med Image Anal 86:102789), with intensities 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import nibabel as nib
@@ -14,7 +13,7 @@ from scipy import ndimage
 
 from MSLesionSegLib.synthesis.anatomy import Anatomy
 from MSLesionSegLib.synthesis.deformation import other_head, smooth_field
-from MSLesionSegLib.synthesis.lesions import Shape, insert_lesions
+from MSLesionSegLib.synthesis.lesions import Shape, insert_lesions, overlap
 from MSLesionSegLib.synthesis.patient import (
     BRAIN_UNIT,
     SyntheticPatient,
@@ -123,9 +122,8 @@ def _anatomy(numbers: np.ndarray, affine: np.ndarray) -> Anatomy:
 def _brightness(numbers: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
     """Mean signal by number, 0 for air."""
     means = np.zeros(int(numbers.max()) + 1, np.float32)
-    table: Mapping[tuple[int, ...], tuple[float, float]] = _FLAIR
-    rest = [int(n) for n in np.unique(numbers) if n > 0 and not any(n in row for row in table)]
-    for row, limits in [*table.items(), *(((n,), _HEAD) for n in rest)]:
+    rest = [int(n) for n in np.unique(numbers) if n > 0 and not any(n in row for row in _FLAIR)]
+    for row, limits in [*_FLAIR.items(), *(((n,), _HEAD) for n in rest)]:
         level = rng.uniform(*(limits if look == "flair" else _ANY))
         means[[n for n in row if n < len(means)]] = level
     return means
@@ -149,9 +147,6 @@ def _normal_bright(
         rear = places[places[:, 1] <= np.quantile(places[:, 1], 0.35)]
         for centre in rear[rng.integers(len(rear), size=rng.integers(1, 4))]:  # choroid plexus
             ball = ((np.indices((11, 11, 11)) - 5) ** 2).sum(0) < rng.uniform(1.5, 4.5) ** 2
-            box = tuple(slice(max(c - 5, 0), c + 6) for c in centre)
-            cut = tuple(slice(5 - (c - b.start), None) for c, b in zip(centre, box, strict=True))
-            block = signal[box]
-            part = ball[cut][tuple(slice(n) for n in block.shape)]
-            block[part & np.isin(numbers[box], _VENTRICLES)] = rng.uniform(0.7, 1.5)
+            box, part = overlap(shape, ball.shape, centre)
+            signal[box][ball[part] & np.isin(numbers[box], _VENTRICLES)] = rng.uniform(0.7, 1.5)
     return signal

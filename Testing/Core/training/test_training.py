@@ -15,7 +15,7 @@ from MSLesionSegLib.training.examples.example import fingerprint, read_examples,
 from MSLesionSegLib.training.loop import loop
 from MSLesionSegLib.training.loop.losses import dice_cross_entropy, get_loss, lesion_dice
 from MSLesionSegLib.training.loop.recipe import RECIPES, TrainingRecipe
-from MSLesionSegLib.training.patches.patches import PatchSource, change_intensity, thick_slices
+from MSLesionSegLib.training.patches.patches import PatchSource, change_intensity, one_lesion, thick_slices
 
 QUICK = TrainingRecipe(steps=6, patch=16, batch=2, warm_up=1, learning_rate=3e-3)
 
@@ -71,6 +71,16 @@ def test_lesion_patches_come_as_often_as_asked(examples):
         shares[wanted] = np.mean([float(source.batch(k)[1].max()) > 0 for k in range(60)])
     assert shares[1.0] == 1.0
     assert shares[0.0] < 0.7
+
+
+def test_lesion_by_lesion_a_small_one_is_drawn_as_often_as_a_large_one(tmp_path):
+    label = np.zeros((32, 32, 32), np.float32)
+    label[4:6, 4:6, 4:6] = 1
+    label[18:28, 18:28, 18:28] = 1
+    example = write_example(tmp_path / "case", label[None], label, np.ones_like(label), site="here")
+    rng = np.random.default_rng(0)
+    small = [len(one_lesion(example, rng)) == 8 for _ in range(60)]
+    assert 0.3 < np.mean(small) < 0.7
 
 
 def test_heavier_examples_are_drawn_more_often(examples):
