@@ -238,7 +238,6 @@ def test_the_views_are_watched_once_however_often_the_module_is_entered(panel, c
 
 
 def test_the_scans_of_a_comparison_are_asked_for_again_when_one_of_them_is_chosen(panel, clinic, tmp_path):
-    clinic.view.SetLayoutName("FollowupAxial")
     pair = [tmp_path / f"sub-03_ses-{n}_FLAIR.nii.gz" for n in (1, 2)]
     lesions = [save_patient(path, seed=n) for n, path in enumerate(pair, 3)][1]
     clinic.results["pair"] = save_result(pair[1], lesions, tmp_path / "pair_result")
