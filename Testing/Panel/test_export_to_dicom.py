@@ -71,7 +71,7 @@ def test_a_scan_from_the_database_is_known_as_the_one_of_a_result(
 ):
     database = useDatabase(tmp_path / "database", monkeypatch)
     volume = scenes.loadVolume(scan)
-    volume.SetAttribute("DICOM.instanceUIDs", database.instancesOf(series))
+    database.showSeries(series, volume)
     opened(panel, result)
     assert panel.review.session.volume is volume
 
@@ -106,9 +106,8 @@ def test_a_search_on_a_volume_of_the_database_goes_back_into_its_study(
     panel, series, scan, monkeypatch, tmp_path
 ):
     database = useDatabase(tmp_path / "database", monkeypatch)
-    instances = database.instancesOf(series)
     find_lesions(panel, _like_the_series(series, scan))
-    panel.review.session.volume.SetAttribute("DICOM.instanceUIDs", instances)
+    database.showSeries(series, panel.review.session.volume)
     panel.dicom.update()
     exported(panel)
     assert len(database.imported) == 3, panel.ui.messageLabel.text

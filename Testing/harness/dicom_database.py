@@ -22,13 +22,18 @@ class DicomDatabase:
     def fileForInstance(self, uid: str) -> str:
         return self._files.get(uid, "")
 
-    def instancesOf(self, series: Path) -> str:
-        """Take a series over as it lies, and return the UIDs that a volume loaded from it carries."""
+    def showSeries(self, series: Path, volume) -> None:
+        """Take a series over as it lies; the volume is from then on as Slicer's DICOM module loads it."""
         import pydicom
 
+        uids = []
         for file in series.iterdir():
-            self._files[pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID] = str(file)
-        return " ".join(self._files)
+            uids.append(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID)
+            self._files[uids[-1]] = str(file)
+        volume.SetAttribute("DICOM.instanceUIDs", " ".join(uids))
+        storage = volume.GetStorageNode()  # there is none then, and no time of reading
+        volume.SetAndObserveStorageNodeID(None)
+        slicer.mrmlScene.RemoveNode(storage)
 
     def _add(self, folder: str, database: DicomDatabase, copy: bool) -> None:
         assert database is self and copy

@@ -20,7 +20,10 @@ def seriesFiles(volumeNode) -> tuple[Path, ...]:
         return tuple(sorted(path for path in Path(folder).glob("*") if path.is_file()))
     database = openDatabase()
     instances = (volumeNode.GetAttribute(_INSTANCES) or "").split()
-    if database is None or not instances or volumeNode.GetModifiedSinceRead():
+    if database is None or not instances:
+        return ()
+    # Slicer's DICOM module gives volumes no storage node, and without one every volume counts as modified.
+    if volumeNode.GetStorageNode() is not None and volumeNode.GetModifiedSinceRead():
         return ()
     files = {Path(database.fileForInstance(uid)) for uid in instances}  # a file may hold many frames
     return tuple(sorted(files)) if all(file.is_file() for file in files) else ()
