@@ -43,6 +43,7 @@ def structured_report(
         groups += [
             _lesion(result, segmentation, number, each) for number, each in enumerate(result.lesions, start=1)
         ]
+    groups += [_gone(result, each) for each in result.gone]
     report = sr.MeasurementReport(
         observation_context=sr.ObservationContext(observer_device_context=_device(result)),
         procedure_reported=codes.LN.MRIHeadReport,
@@ -61,9 +62,8 @@ def structured_report(
 def _lesion(
     result: ExportedResult, segmentation: highdicom.seg.Segmentation, number: int, each: ExportedLesion
 ) -> sr.VolumetricROIMeasurementsAndQualitativeEvaluations:
-    place, modifier = region_codes(each.lesion.region)
     measured = [
-        sr.Measurement(codes.SCT.Volume, round(each.lesion.volume_mm3, 2), codes.UCUM.CubicMillimeter),
+        _volume(each.lesion.volume_mm3),
         sr.Measurement(codes.SCT.LongAxis, round(each.lesion.longest_axis_mm, 2), codes.UCUM.Millimeter),
     ]
     if each.lesion.mean_probability is not None:
@@ -72,15 +72,30 @@ def _lesion(
             sr.Measurement(codes.DCM.Probability, mean, codes.UCUM.NoUnits, derivation=codes.SCT.Mean)
         )
     return sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
-        tracking_identifier=sr.TrackingIdentifier(each.tracking.uid, each.tracking.identifier),
         referenced_segment=sr.ReferencedSegment.from_segmentation(segmentation, number),
-        finding_type=lesion_type(result.task.name),
-        finding_category=ABNORMAL,
-        algorithm_id=_algorithm(result),
-        finding_sites=[sr.FindingSite(place, topographical_modifier=modifier)],
         measurements=measured,
-        qualitative_evaluations=[_state(each.state), _review(result)],
+        **_about(result, each),
     )
+
+
+def _gone(result: ExportedResult, each: ExportedLesion) -> sr.MeasurementsAndQualitativeEvaluations:
+    """A lesion that has no voxels, and so no segment, any more."""
+    return sr.MeasurementsAndQualitativeEvaluations(
+        measurements=[_volume(each.lesion.volume_mm3)], **_about(result, each)
+    )
+
+
+def _about(result: ExportedResult, each: ExportedLesion) -> dict[str, Any]:
+    """Arguments that say which lesion it is, where it lies and what became of it."""
+    place, modifier = region_codes(each.lesion.region)
+    return {
+        "tracking_identifier": sr.TrackingIdentifier(each.tracking.uid, each.tracking.identifier),
+        "finding_type": lesion_type(result.task.name),
+        "finding_category": ABNORMAL,
+        "algorithm_id": _algorithm(result),
+        "finding_sites": [sr.FindingSite(place, topographical_modifier=modifier)],
+        "qualitative_evaluations": [_state(each.state), _review(result)],
+    }
 
 
 def _total(
@@ -91,7 +106,7 @@ def _total(
 ) -> sr.MeasurementsAndQualitativeEvaluations:
     """Number and volume of some lesions together."""
     uid = derived_uid("total", result.series.header.SeriesInstanceUID, result.task.name, name)
-    volume = round(sum(each.lesion.volume_mm3 for each in lesions), 2)
+    volume = sum(each.lesion.volume_mm3 for each in lesions)
     return sr.MeasurementsAndQualitativeEvaluations(
         tracking_identifier=sr.TrackingIdentifier(uid, name),
         finding_type=lesion_type(result.task.name),
@@ -100,10 +115,14 @@ def _total(
         finding_sites=[sr.FindingSite(codes.SCT.Brain)],
         measurements=[
             sr.Measurement(codes.SCT.NumberOfLesions, len(lesions), codes.UCUM.NoUnits),
-            sr.Measurement(codes.SCT.Volume, volume, codes.UCUM.CubicMillimeter),
+            _volume(volume),
         ],
         qualitative_evaluations=[*([_state(state)] if state else []), _review(result)],
     )
+
+
+def _volume(mm3: float) -> sr.Measurement:
+    return sr.Measurement(codes.SCT.Volume, round(mm3, 2), codes.UCUM.CubicMillimeter)
 
 
 def _state(state: str) -> sr.QualitativeEvaluation:
