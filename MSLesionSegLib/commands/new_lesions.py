@@ -36,8 +36,9 @@ class PairOptions(SegmentOptions):
     previous: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the earlier comparison whose follow-up is now the baseline (or a label image of its "
-            "lesions); lesions keep their ids."
+            help="Folder of the earlier comparison whose follow-up is now the baseline, a label image of its "
+            "lesions, or the DICOM Segmentation of its study; lesions keep their ids, and with --dicom their "
+            "tracking UIDs."
         ),
     ] = None
     force: Annotated[

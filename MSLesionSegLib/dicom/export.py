@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -98,18 +98,18 @@ def _export(request: ExportRequest, manifest: Mapping[str, Any], progress: Progr
     from MSLesionSegLib.segmentation.report.pdf import write_pdf
 
     task = get_task(manifest["task"])
-    files, since = source_files(request.result, manifest, request.sources)
-    if task.reviewed_on not in files:
+    source = source_files(request.result, manifest, request.sources)
+    if task.reviewed_on not in source.files:
         raise SettingsError(
             f"The DICOM series of the {task.scan(task.reviewed_on).title} was not found: the result was made on "
             f"another file, or the series was moved. Give its folder with --source {task.reviewed_on}=FOLDER."
         )
-    series = {name: read_series(found) for name, found in files.items()}
+    series = {name: read_series(found) for name, found in source.files.items()}
     own = series[task.reviewed_on]
-    known = {}
     if request.former is not None:
         known = tracked_before(request.former, _numbered(request.result, manifest), series)
-    result = read_exported(request.result, manifest, own, since, known, request.reviewed)
+        source = replace(source, tracking=known)
+    result = read_exported(request.result, manifest, own, source, request.reviewed)
     progress.stage(EXPORT_STAGE, 0.3)
     made = {DICOM_FILES[role]: one for role, one in _objects(request, result, series).items()}
     progress.stage(EXPORT_STAGE, 0.6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,14 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.dicom.source_series import SourceSeries
-from MSLesionSegLib.dicom.tracking import Tracking, derived_uid
+from MSLesionSegLib.dicom.tracking import derived_uid
+from MSLesionSegLib.imaging.dicom.tracked_segments import Tracking
 from MSLesionSegLib.imaging.reading import read_labels
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.lesions.table import Lesion, lesion_table
 from MSLesionSegLib.lesions.table_reading import read_followed, read_lesion_table
 from MSLesionSegLib.review.decisions import states_of
+from MSLesionSegLib.segmentation.dicom_source import DicomSource
 from MSLesionSegLib.tasks import Task, get_task
 
 
@@ -77,8 +80,7 @@ def read_exported(
     folder: Path,
     manifest: Mapping[str, Any],
     series: SourceSeries,
-    since: str,
-    known: Mapping[int, Tracking],
+    source: DicomSource,
     reviewed: Path | None,
 ) -> ExportedResult:
     """Read the lesions of a result.
@@ -87,8 +89,8 @@ def read_exported(
         folder: of the result.
         manifest: content of its ``result.json``, whose counts are given.
         series: of its reviewed scan.
-        since: UID of the series whose lesions got the numbers first; tracking UIDs follow from it.
-        known: what lesions were known by before, by number.
+        source: what lesions were known by before, and since which series they have their numbers, from which the
+            UIDs of the others follow.
         reviewed: numbered lesions as a person has reviewed them, on the voxels of that scan.
 
     Raises:
@@ -103,11 +105,8 @@ def read_exported(
         labels, told = _as_reviewed(task, files, found, _labels(reviewed, series), series)
     there = set(np.unique(labels).tolist())
 
-    def tracking(number: int) -> Tracking:
-        derived = Tracking(f"Lesion {number}", derived_uid("lesion", since, task.name, number))
-        return known.get(number, derived)
-
-    lesions = [ExportedLesion(lesion, state, tracking(lesion.id)) for lesion, state in told]
+    known = _tracking([lesion.id for lesion, _ in told], task, source)
+    lesions = [ExportedLesion(lesion, state, known[lesion.id]) for lesion, state in told]
     return ExportedResult(
         manifest,
         series,
@@ -116,6 +115,18 @@ def read_exported(
         tuple(each for each in lesions if each.lesion.id not in there),
         reviewed is not None,
     )
+
+
+def _tracking(numbers: Sequence[int], task: Task, source: DicomSource) -> dict[int, Tracking]:
+    """What lesions are known by: as before, or by their own number, or a free one where a lesion before has that."""
+    taken = {one.identifier for one in source.tracking.values()}
+    free = (name for name in map("Lesion {}".format, count(max(numbers, default=0) + 1)) if name not in taken)
+    tracking = dict(source.tracking)
+    for number in [number for number in numbers if number not in tracking]:
+        own = f"Lesion {number}"
+        uid = derived_uid("lesion", source.numbered_since, task.name, number)
+        tracking[number] = Tracking(next(free) if own in taken else own, uid)
+    return tracking
 
 
 def _labels(file: Path, series: SourceSeries) -> np.ndarray:

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.imaging.dicom.series import series_sha256, series_uid
 from MSLesionSegLib.imaging.dicom.study import list_series
-from MSLesionSegLib.segmentation.dicom_source import read_source
+from MSLesionSegLib.segmentation.dicom_source import DicomSource, read_source
 from MSLesionSegLib.tasks import get_task
 
 
-def source_files(
-    result: Path, manifest: Mapping[str, Any], sources: Mapping[str, Path]
-) -> tuple[dict[str, tuple[Path, ...]], str]:
-    """Files by input name, of those inputs whose series is known and there.
+def source_files(result: Path, manifest: Mapping[str, Any], sources: Mapping[str, Path]) -> DicomSource:
+    """What a result remembers of its series, with the files of those inputs whose series is known and there.
 
     Args:
         result: folder of the result.
         manifest: content of its ``result.json``.
         sources: folder with the series of an input by its name, where it is not where it was.
-
-    Returns:
-        The files, and the UID of the series since which the lesions have their numbers.
 
     Raises:
         SettingsError: the result has no such input.
@@ -38,7 +34,8 @@ def source_files(
             raise SettingsError(f"This result has no input '{name}'. Its inputs: {', '.join(inputs)}.")
         files[name] = _series_in(folder, inputs[name], known=name in remembered.files)
     first = files.get(get_task(manifest["task"]).reference)
-    return files, remembered.numbered_since or (series_uid(first) if first else "")
+    since = remembered.numbered_since or (series_uid(first) if first else "")
+    return replace(remembered, files=files, numbered_since=since)
 
 
 def _series_in(folder: Path, told: Mapping[str, Any], *, known: bool) -> tuple[Path, ...]:

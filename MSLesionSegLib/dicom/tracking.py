@@ -1,29 +1,19 @@
-"""By what a lesion is known over all visits: an identifier for people and a UID for programs."""
+"""Tracking UIDs of lesions: made anew, or those of an earlier segmentation on which the lesions lie."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pydicom
 
 from MSLesionSegLib.dicom.source_series import SourceSeries
 from MSLesionSegLib.errors import ImageError
-from MSLesionSegLib.imaging.dicom.headers import parse, quiet
+from MSLesionSegLib.imaging.dicom.tracked_segments import Tracking, read_tracked_segments
 from MSLesionSegLib.imaging.reading import read_labels
 
 _NAMESPACE = uuid.UUID("5e0f6a1c-51bb-5a44-9d1c-6d7f1c5b9d52")
-
-
-@dataclass(frozen=True)
-class Tracking:
-    """Tracking ID and tracking UID of DICOM."""
-
-    identifier: str
-    uid: str
 
 
 def derived_uid(*origin: str | int) -> str:
@@ -47,20 +37,8 @@ def tracked_before(
     Raises:
         ImageError: it is no segmentation, or one of other scans.
     """
-    try:
-        with quiet():
-            header = parse(former, stop_before_pixels=True)
-            sources = {item.SeriesInstanceUID for item in header.ReferencedSeriesSequence}
-            segments = {
-                int(item.SegmentNumber): Tracking(item.TrackingID, item.TrackingUID)
-                for item in header.SegmentSequence
-                if "TrackingUID" in item
-            }
-    except (OSError, AttributeError, pydicom.errors.InvalidDicomError):
-        raise ImageError(
-            f"{former.name} is no DICOM Segmentation. Give the one of the earlier export."
-        ) from None
-    name = next((name for name in lesions if name in series and _uid(series[name]) in sources), None)
+    told = read_tracked_segments(former)
+    name = next((name for name in lesions if name in series and _uid(series[name]) in told.sources), None)
     if name is None:
         raise ImageError(
             f"{former.name} was made on other scans than this result. Give the one of its baseline."
@@ -68,7 +46,7 @@ def tracked_before(
     before, now = (
         np.asarray(read_labels(file, series[name].grid).dataobj) for file in (former, lesions[name])
     )
-    return _matched(before, now, segments)
+    return _matched(before, now, told.tracked)
 
 
 def _matched(before: np.ndarray, now: np.ndarray, segments: Mapping[int, Tracking]) -> dict[int, Tracking]:

@@ -44,8 +44,8 @@ class SegmentRequest:
         brain_mask: of one session: mask on the grid of the reference scan; found automatically when None.
         flair_model: of two visits: model that finds the lesions of each, as ``model``.
         registration: of two visits: how the follow-up is registered to the baseline.
-        previous: of two visits: folder of an earlier comparison whose follow-up is now the baseline, or its numbered
-            lesions; lesions keep their ids.
+        previous: of two visits: folder of an earlier comparison whose follow-up is now the baseline, its numbered
+            lesions, or a DICOM Segmentation of that scan; lesions keep their ids.
         force: of two visits: give counts although the scans cannot be compared.
         stem: of one session: start of the names of the files that are made; that of the scan's name when None.
         remarks: what was noticed when the scans were chosen; told, and written into the result.

@@ -107,7 +107,7 @@ def segment(
 
 def _write(run: Run, found: FoundLesions, finish: Callable[[Path], object] | None) -> SegmentationResult:
     request, task, watch = run.request, run.task, run.watch
-    source = source_of(run.scans, task.reference, request.previous)
+    source = source_of(run.scans, task, request.previous)
     names = dict(found.names) | ({"dicom_source": SOURCE} if source else {})
     manifest = make_manifest(
         task=task.name,

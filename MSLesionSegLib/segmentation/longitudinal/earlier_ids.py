@@ -10,6 +10,7 @@ import numpy as np
 
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.files.checksums import file_sha256
+from MSLesionSegLib.imaging.dicom.tracked_segments import read_tracked_segments
 from MSLesionSegLib.imaging.reading import read_labels
 from MSLesionSegLib.segmentation import result_folder
 
@@ -42,8 +43,20 @@ def ids_digest(path: Path | None) -> str:
     """
     if path is None:
         return ""
-    file = path / LESIONS.format("followup") if path.is_dir() else path
+    file = earlier_segmentation(path) or (path / LESIONS.format("followup") if path.is_dir() else path)
     return file_sha256(file) if file.is_file() else f"none, {_highest(path)} given before"
+
+
+def earlier_segmentation(path: Path) -> Path | None:
+    """The DICOM Segmentation that the lesions are numbered in; None where that is a comparison or a label image.
+
+    ``path`` as in :func:`read_earlier_ids`.
+    """
+    from MSLesionSegLib.imaging.dicom.segmentation import segmentation_file
+
+    if not path.exists() or result_folder.read_manifest(path) is not None:
+        return None
+    return segmentation_file(path)
 
 
 def counts_withheld(folder: Path) -> bool:
@@ -58,13 +71,17 @@ def read_earlier_ids(path: Path, baseline: nib.Nifti1Image) -> EarlierIds:
     Args:
         path: folder of that result, or its label image of the lesions at follow-up. An image from elsewhere will
             do; then the highest id is the highest in the image. Where its counts are withheld there are no ids to
-            keep, but those that were given before are not given again.
+            keep, but those that were given before are not given again. Or a DICOM Segmentation of the scan, or a
+            folder that holds one: the ids are those that it calls its lesions by.
         baseline: the scan whose grid the ids must lie on.
 
     Raises:
         ImageError: a folder without numbered lesions; an image that is unreadable, has no labels or lies on another
             grid.
     """
+    segmentation = earlier_segmentation(path)
+    if segmentation is not None:
+        return _of_segmentation(segmentation, baseline)
     folder, file = (path, path / LESIONS.format("followup")) if path.is_dir() else (path.parent, path)
     if path.is_dir() and not file.exists() and counts_withheld(path):
         nothing = np.zeros(baseline.shape[:3], np.uint8)
@@ -77,6 +94,15 @@ def read_earlier_ids(path: Path, baseline: nib.Nifti1Image) -> EarlierIds:
     image = read_labels(file, baseline)
     told = _highest(folder) if file.name == LESIONS.format("followup") else 0
     return EarlierIds(image, max(int(np.asarray(image.dataobj).max()), told))
+
+
+def _of_segmentation(file: Path, baseline: nib.Nifti1Image) -> EarlierIds:
+    ids = read_tracked_segments(file).lesions
+    labels = read_labels(file, baseline)
+    by_segment = np.zeros(max(ids) + 1, np.int32)
+    by_segment[[*ids]] = [*ids.values()]
+    image = nib.Nifti1Image(by_segment[np.asarray(labels.dataobj)], labels.affine, labels.header)
+    return EarlierIds(image, max(ids.values()))
 
 
 def _highest(folder: Path) -> int:

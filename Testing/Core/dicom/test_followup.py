@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import highdicom
@@ -49,6 +50,22 @@ def test_all_states_are_counted_also_what_has_vanished(comparison, written):
     assert errors_in(written.files["structured_report"]) == []
 
 
+def test_a_vanished_lesion_is_listed_by_what_it_was_known_by_with_no_volume(comparison, written, tmp_path):
+    run(
+        *("tid1500reader", "--inputDICOM", written.files["structured_report"]),
+        *("--outputMetadata", tmp_path / "read.json"),
+    )
+    groups = json.loads((tmp_path / "read.json").read_text())["Measurements"]
+    by_name = {group["TrackingIdentifier"]: group for group in groups}
+    vanished = [row.lesion.id for row in comparison.lesions if row.state == "vanished"]
+    assert vanished
+    for number in vanished:
+        told = by_name[f"Lesion {number}"]
+        assert [float(item["value"]) for item in told["measurementItems"]] == [0.0]
+        assert "Vanished" in json.dumps(told) and "ReferencedSegment" not in told
+        assert told["TrackingUniqueIdentifier"].startswith("2.25.")
+
+
 def test_a_point_of_the_baseline_is_taken_to_the_followup_as_registered(comparison, written):
     made = pydicom.dcmread(written.files["registration"])
     assert errors_in(written.files["registration"]) == []
@@ -84,7 +101,10 @@ def test_a_review_decides_on_new_lesions_and_leaves_the_others_as_they_are(compa
     assert '"Lesions, new"' not in text and '"Lesions, vanished"' in text
 
 
-def test_lesions_of_the_baseline_keep_what_its_own_segmentation_calls_them(comparison, models, tmp_path):
+def test_lesions_of_the_baseline_keep_what_its_own_segmentation_calls_them(
+    comparison, models_folder, tmp_path, monkeypatch
+):
+    use_stand_ins(models_folder, tmp_path / "models", monkeypatch)
     baseline = comparison.folder.with_name("baseline")
     labels = nib.load(comparison.files["baseline_lesions"])
     first = SegmentRequest("flair", {"flair": baseline}, tmp_path / "first", model="tiny")
@@ -103,6 +123,15 @@ def test_lesions_of_the_baseline_keep_what_its_own_segmentation_calls_them(compa
     assert {f"Lesion {number + 10}" for number in stable} | {f"Lesion {new}"} == set(followup)
     assert all(followup[name] == before[name] for name in followup if name != f"Lesion {new}")
     assert followup[f"Lesion {new}"] not in before.values()
+
+    following = compare_studies(comparison.folder.parent, "following", previous=former)
+    named = tracked(export_result(ExportRequest(following.folder), Silent()).files["segmentation"])
+    ids = {row.lesion.id: row.state for row in following.lesions}
+    assert {f"Lesion {number}" for number, state in ids.items() if state != "vanished"} == set(named)
+    assert {number + 10 for number in stable} == {n for n, state in ids.items() if state == "stable"}
+    assert all(named[f"Lesion {number + 10}"] == before[f"Lesion {number + 10}"] for number in stable)
+    (came,) = [uid for name, uid in named.items() if name not in before]
+    assert came not in before.values()
 
 
 def test_a_segmentation_of_other_scans_is_refused(comparison, result, tmp_path):
