@@ -46,17 +46,21 @@ def fetch_former(archive: Archive, study: Path, folder: Path) -> bool:
     for one in sorted(found, key=lambda one: one.date, reverse=True)[:_MOST_TRIED]:
         folder.mkdir()
         with contextlib.suppress(IncompleteSeries):
-            _fetch_mr(archive, one.study, folder)
+            fetch_series(archive, one.study, "MR", folder)
             if any(folder.iterdir()) and has_flair(folder) and _same_birth(present, _header(folder)):
                 return True
         shutil.rmtree(folder)
     return False
 
 
-def _fetch_mr(archive: Archive, study: str, folder: Path) -> None:
-    """Bring the MR series of a study, each into a folder of its own."""
+def fetch_series(archive: Archive, study: str, modality: str, folder: Path) -> None:
+    """Bring the series of one modality of a study, each into a folder of its own.
+
+    Raises:
+        IncompleteSeries: the archive does not give all of one; PacsError: it fails.
+    """
     for number, series in enumerate(archive.series(study)):
-        if series.modality == "MR":
+        if series.modality == modality:
             place = folder / str(number)
             place.mkdir()
             archive.fetch(series, place)

@@ -11,10 +11,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from MSLesionSegLib.errors import MSLesionSegError, OutputError, PacsError
+from MSLesionSegLib.errors import ImageError, MSLesionSegError, OutputError, PacsError
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.node.audit import AuditLine, write_audit
-from MSLesionSegLib.node.child_job import CANCELLED, run_command
+from MSLesionSegLib.node.child_job import CANCELLED, ChildError, run_command
+from MSLesionSegLib.node.former_segmentation import fetch_segmentation
 from MSLesionSegLib.node.former_study import fetch_former, has_flair
 from MSLesionSegLib.node.queue import DRY_RUN, SENDING, SENT, WAITING, Finished, Queue, fingerprint
 from MSLesionSegLib.node.settings import ONE_FLAIR, TWO_FLAIRS, NodeSettings
@@ -84,14 +85,9 @@ class Worker:
         if not has_flair(folder):
             return self._end(replace(line, outcome="no-flair"), WAITING)
         work = self._queue.work_folder(study)
-        task, former = ONE_FLAIR, work / "former"
-        if self._settings.task == TWO_FLAIRS and fetch_former(self._archive, folder, former):
-            task = TWO_FLAIRS
-        scans = {"flair": folder} if task == ONE_FLAIR else {"baseline": former, "followup": folder}
-        result = self._segment(work, task, scans)
-        if result["counts"] is None:  # two visits that cannot be compared: the present one is looked at alone
-            task = ONE_FLAIR
-            result = self._segment(work, task, {"flair": folder})
+        task, result = TWO_FLAIRS, self._compare(work, folder)
+        if result is None:
+            task, result = ONE_FLAIR, self._segment(work, ONE_FLAIR, {"flair": folder})
         dicom = Path(result["dicom"])
         line = replace(line, task=task, seconds=round(time.monotonic() - began, 1))
         if self.dry_run:
@@ -101,8 +97,25 @@ class Worker:
         (dicom / _NOTE).write_text(json.dumps(note), encoding="utf-8")
         self._queue.to_send(study, dicom)
 
-    def _segment(self, work: Path, task: str, scans: dict[str, Path]) -> dict[str, Any]:
-        inputs = [part for name, folder in scans.items() for part in (f"--{name}", str(folder))]
+    def _compare(self, work: Path, folder: Path) -> dict[str, Any] | None:
+        """The result against the former study; None where there is none, or the two cannot be compared."""
+        former = work / "former"
+        if self._settings.task != TWO_FLAIRS or not fetch_former(self._archive, folder, former):
+            return None
+        given = {"baseline": former, "followup": folder}
+        known = fetch_segmentation(self._archive, former, work / "known")
+        if known is not None:
+            given["previous"] = known
+        try:
+            result = self._segment(work, TWO_FLAIRS, given)
+        except ChildError as error:
+            if error.code != ImageError.code:
+                raise
+            return None
+        return result if result["counts"] is not None else None
+
+    def _segment(self, work: Path, task: str, given: dict[str, Path]) -> dict[str, Any]:
+        inputs = [part for name, path in given.items() for part in (f"--{name}", str(path))]
         output = ["--output", str(work / task), "--device", self._settings.device, "--dicom"]
         return run_command(["segment", task, *inputs, *output], work, self._stop, self._environment)
 

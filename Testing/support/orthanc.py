@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import shutil
 import socket
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import requests
 
 PROGRAM = shutil.which("Orthanc", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
@@ -40,6 +42,11 @@ class Orthanc:
         )
         answer.raise_for_status()
         return answer.json()
+
+    def file(self, instance: str) -> pydicom.Dataset:
+        """An object as it is stored."""
+        answer = requests.get(f"{self.http}/instances/{instance}/file", auth=(USER, PASSWORD), timeout=20)
+        return pydicom.dcmread(io.BytesIO(answer.content))
 
     def instances(self) -> list[dict[str, Any]]:
         return self.ask("instances?expand")

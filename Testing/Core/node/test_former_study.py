@@ -1,4 +1,4 @@
-"""The former study is this patient's, earlier, and has a FLAIR."""
+"""The former study is this patient's, earlier, and has a FLAIR; its segmentation is this program's latest."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import pydicom
 import pytest
 
 from MSLesionSegLib.imaging.dicom.study import list_series
+from MSLesionSegLib.node.former_segmentation import fetch_segmentation
 from MSLesionSegLib.node.former_study import fetch_former
 from MSLesionSegLib.pacs.connection import connect
 from MSLesionSegLib.pacs.dimse import DimseArchive
 from MSLesionSegLib.pacs.nodes import DimseNode, Here
 from phantoms.dicom_study import FLAIR, T2, SeriesHeader, Study
+from support.dicom_segmentations import with_highdicom
 
 ANYBODY = "19700101"
 
@@ -81,3 +83,38 @@ def test_a_study_that_names_no_patient_or_no_day_has_no_former_one(hospital, tmp
     fill(hospital, study(tmp_path / "there", "20220101", patient=missing.get("patient", "P1")))
     present = study(tmp_path / "present", **{"date": "20240101"} | missing)
     assert not fetch_former(hospital, present, tmp_path / "former")
+
+
+def segmentation(
+    file: Path, series: Path, date: str, maker: str = "MSLesionSeg", uid: str | None = None
+) -> Path:
+    """A segmentation of one lesion on a series of the tiny study, tracked if ``uid`` is given."""
+    with_highdicom(file, series, np.pad(np.ones((1, 1, 1), np.uint8), [(2, 5), (2, 5), (1, 1)]))
+    item = pydicom.dcmread(file)
+    item.Manufacturer, item.ContentDate = maker, date
+    if uid is not None:
+        item.SegmentSequence[0].TrackingID, item.SegmentSequence[0].TrackingUID = "Lesion 1", uid
+    item.save_as(file)
+    return file
+
+
+def test_the_latest_segmentation_of_this_program_that_tracks_its_lesions_is_brought(hospital, tmp_path):
+    former = study(tmp_path / "former", "20220101")
+    fill(hospital, former)
+    assert fetch_segmentation(hospital, former, tmp_path / "nothing there") is None
+    flair, other = former / "1", study(tmp_path / "other", "20220101") / "1"
+    (tmp_path / "there").mkdir()
+    for name, told in {
+        "old": ("20230101", "MSLesionSeg", "1.2.1"),
+        "latest": ("20230201", "MSLesionSeg", "1.2.2"),
+        "another program's": ("20230301", "Other", "1.2.3"),
+        "not tracked": ("20230401", "MSLesionSeg", None),
+    }.items():
+        segmentation(tmp_path / "there" / f"{name}.dcm", flair, *told)
+    elsewhere = segmentation(tmp_path / "there" / "elsewhere.dcm", other, "20230501", uid="1.2.5")
+    item = pydicom.dcmread(elsewhere)
+    item.StudyInstanceUID = list_series(flair)[0].study_uid
+    item.save_as(elsewhere)
+    fill(hospital, tmp_path / "there")
+    brought = fetch_segmentation(hospital, former, tmp_path / "known")
+    assert pydicom.dcmread(brought).SegmentSequence[0].TrackingUID == "1.2.2"

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.uid import generate_uid
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 
 from MSLesionSegLib.network.architectures import Architecture, build
@@ -77,6 +78,15 @@ def modalities(archive: Orthanc, study: str) -> Counter[str]:
     return Counter(one["MainDicomTags"]["Modality"] for one in series)
 
 
+def tracked(archive: Orthanc, study: str) -> dict[str, str]:
+    """Tracking UIDs by what the lesions are called, in the segmentation of a study in the archive."""
+    for one in archive.ask(f"studies/{study}/instances?expand"):
+        content = archive.file(one["ID"])
+        if content.Modality == "SEG":
+            return {item.TrackingID: item.TrackingUID for item in content.SegmentSequence}
+    raise AssertionError("there is no segmentation")
+
+
 def test_two_studies_come_back_with_their_results(archive, configure, queue_folder, studies):
     config = configure(
         f"url = {archive.http}/dicom-web\nuser = {USER}\n",
@@ -91,13 +101,17 @@ def test_two_studies_come_back_with_their_results(archive, configure, queue_fold
     for study in archive.ask("studies?expand"):
         dates[study["MainDicomTags"]["StudyDate"]] = study["ID"]
     with node_at(config, queue_folder) as node:
-        archive.ask("modalities/msnode/store", "POST", json=list(dates.values()))
-        until(lambda: len(node.audit()) == 2, "both results")
+        for number, day in enumerate(("20230131", "20240131"), start=1):
+            archive.ask("modalities/msnode/store", "POST", json=[dates[day]])
+            until(lambda number=number: len(node.audit()) == number, "the results of a study")
         assert node.outcomes() == ["sent", "sent"]
         assert sorted(line["task"] for line in node.audit()) == ["flair", "new"]
         for day in dates:
             there = modalities(archive, dates[day])
             assert there["MR"] == 2 and there["SEG"] >= 1 and there["SR"] == 1 and there["DOC"] == 1
+        first, second = (tracked(archive, dates[day]) for day in ("20230131", "20240131"))
+        assert first.keys() & second.keys()
+        assert all(second[name] == uid for name, uid in first.items() if name in second)
         before = len(archive.instances())
         archive.ask("modalities/msnode/store", "POST", json=[dates["20230131"]])
         until(lambda: len(node.audit()) == 3, "what is done about a study that comes again")
@@ -177,6 +191,28 @@ def test_a_dry_run_keeps_its_results_and_sends_nothing(configure, queue_folder, 
     assert node.outcomes() == ["dry-run"] and len(node.events("warning")) == 1
     assert len(list((queue_folder / DRY_RUN).rglob("*.dcm"))) >= 3
     nothing_planted(node, studies["first"])
+
+
+def test_a_former_study_that_cannot_be_used_does_no_harm(archive, configure, queue_folder, studies, tmp_path):
+    shutil.copytree(studies["second"], tmp_path / "gap")
+    sorted((tmp_path / "gap" / "two").iterdir())[12].unlink()
+    for file in (tmp_path / "gap").rglob("*.dcm"):
+        item = pydicom.dcmread(file)
+        item.StudyDate = "20230601"
+        item.save_as(file)
+    hospital = f"url = {archive.http}/dicom-web\nuser = {USER}\n"
+    config = configure(hospital, free_ports(1)[0], task="new")
+    call("pacs", "send", "hospital", tmp_path / "gap", "--config", config)
+    present = shutil.copytree(studies["second"], tmp_path / "present")
+    study = generate_uid()
+    for file in present.rglob("*.dcm"):
+        item = pydicom.dcmread(file)
+        item.StudyInstanceUID = study
+        item.save_as(file)
+    with node_at(config, queue_folder, "--dry-run") as node:
+        call("pacs", "send", "ours", present, "--config", config)
+        (line,) = until(node.audit, "the end")
+    assert (line["outcome"], line["task"]) == ("dry-run", "flair")
 
 
 def test_a_study_that_cannot_be_used_is_kept_for_a_person(configure, queue_folder, studies, tmp_path):
