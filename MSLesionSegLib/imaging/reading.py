@@ -18,7 +18,7 @@ from MSLesionSegLib.imaging.checks.missing_values import covered_shape, fill_mis
 from MSLesionSegLib.imaging.checks.position import NO_POSITION, is_placed
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.formats import StoredVolume, open_volume
-from MSLesionSegLib.imaging.formats.stored import FRACTIONS, first_bytes
+from MSLesionSegLib.imaging.formats.stored import CHOSEN, FRACTIONS, first_bytes
 
 if TYPE_CHECKING:
     from MSLesionSegLib.tasks import MRSequence
@@ -143,7 +143,7 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
             f"with {len(np.unique(labels))} different values. Give the mask; a map of many regions has to be cut to "
             "0 and 1 first."
         )
-    told = tuple(finding for finding in volume.findings if finding.code == FRACTIONS)
+    told = tuple(finding for finding in volume.findings if finding.code in (CHOSEN, FRACTIONS))
     if reference is None:
         image = image_of(labels, volume)
         image.extra |= {_FINDINGS: told, _LESIONS: volume.lesion_labels, _PART: in_parts}
@@ -160,6 +160,8 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
     if (unplaced or not is_placed(reference.header)) and labels.shape != reference.shape[:3]:
         raise elsewhere(name, labels.shape, volume.affine, reference)
     labels, moved = on_grid(name, labels, volume.affine, reference, in_parts=in_parts)
+    if volume.frame_of_reference and reference.extra.get(_SPACE):
+        moved = []  # such files leave out the slices without a label, and their place is certain
     header = clean_header(reference.header, np.int32)
     extra = {_FINDINGS: (*told, *moved), _LESIONS: volume.lesion_labels}
     return nib.Nifti1Image(labels, reference.affine, header, extra=extra)
@@ -168,11 +170,11 @@ def read_labels(path: str | os.PathLike[str], reference: nib.Nifti1Image | None 
 def _open_labels(path: Path) -> tuple[StoredVolume, bool]:
     """A volume of labels, and whether it may cover a part of its scan alone."""
     if os.path.isdir(path) or (os.path.isfile(path) and first_bytes(path, 132)[128:] == b"DICM"):
-        from MSLesionSegLib.imaging.dicom.segmentation import open_segmentation, segmentation_file
+        from MSLesionSegLib.imaging.dicom.segmentation import open_segmentation
 
-        file = segmentation_file(path)
-        if file is not None:
-            return open_segmentation(file), True
+        segmentation = open_segmentation(path)
+        if segmentation is not None:
+            return segmentation, True
     return open_volume(path), path.name.lower().endswith(_CUT_OUT)
 
 

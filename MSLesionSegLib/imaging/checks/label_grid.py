@@ -56,7 +56,7 @@ def on_grid(
             "to lie on the same voxels."
         )
     else:
-        told = f"The mask {name} covers another part of space than its image. It was placed voxel by voxel."
+        told = f"The mask {name} is cut or turned otherwise than its image. It was placed voxel by voxel."
     return moved, [InputWarning("mask-placed", told)]
 
 

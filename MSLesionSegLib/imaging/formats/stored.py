@@ -12,7 +12,8 @@ import numpy as np
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 
-FRACTIONS = "fractions"  # the finding that labels were cut from fractions
+# findings on masks: cut from fractions; one of several in a folder
+FRACTIONS, CHOSEN = "fractions", "segmentation"
 
 # What nibabel and gzip raise on files that are cut off, damaged or not what their name says.
 DAMAGED = (

@@ -67,7 +67,7 @@ def test_a_cut_out_segmentation_is_placed_where_it_was_cut_out(tmp_path: Path, s
     part = LABELS[9:16, 18:25, 13:21]
     mask = read_mask(write_nrrd(tmp_path / "part.seg.nrrd", part, moved(scan.affine, 9, 18, 13)), scan)
     np.testing.assert_array_equal(mask.dataobj, LABELS)
-    assert "part.seg.nrrd covers another part of space than its image. It was placed voxel by voxel" in told(
+    assert "part.seg.nrrd is cut or turned otherwise than its image. It was placed voxel by voxel" in told(
         mask
     )
 

@@ -46,7 +46,9 @@ def series_of(
 
 def assert_same(mask: Path, series: Path, labels: np.ndarray, affine: np.ndarray) -> None:
     """The mask of a series shows these labels (columns, rows, slices) at their places."""
-    assert_same_world(read_labels(mask, read_scan(series).image), labels, affine)
+    read = read_labels(mask, read_scan(series).image)
+    assert_same_world(read, labels, affine)
+    assert {finding.code for finding in warnings_of(read)} <= {"fractions", "segmentation"}
 
 
 @pytest.mark.parametrize("enhanced", [False, True], ids=["classic", "enhanced"])
@@ -65,12 +67,19 @@ def test_segments_of_dcmqi_come_back_voxel_for_voxel(tmp_path: Path, affine: np.
     assert_same(mask, series, two_lesions(), affine)
 
 
-def test_a_lesion_in_one_slice_and_a_folder_with_the_file_are_read(tmp_path: Path) -> None:
+def test_a_lesion_in_one_slice_and_a_folder_with_the_file_or_several_are_read(tmp_path: Path) -> None:
     series = series_of(tmp_path, GRIDS["oblique"])
     labels = (two_lesions() == 2).astype(np.uint8)
     (tmp_path / "SEG").mkdir()
     with_highdicom(tmp_path / "SEG/IM0001", series, labels)
     assert_same(tmp_path / "SEG", series, labels, GRIDS["oblique"])
+    with_highdicom(tmp_path / "SEG/IM0002", series, 0.9 * two_lesions().clip(max=1), "FRACTIONAL")
+    assert_same(tmp_path / "SEG", series, labels, GRIDS["oblique"])
+    (told,) = warnings_of(read_labels(tmp_path / "SEG", read_scan(series).image))
+    assert told.sentence == "Of 2 DICOM Segmentations in SEG the one was taken that holds no fractions."
+    with_highdicom(tmp_path / "SEG/IM0003", series, labels)
+    with pytest.raises(ImageError, match="holds 3 DICOM Segmentations, of which 2 are no fractions"):
+        read_labels(tmp_path / "SEG", read_scan(series).image)
 
 
 def test_fractions_count_from_one_half_on_and_that_is_told(tmp_path: Path) -> None:
