@@ -90,6 +90,7 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
 
 
 def _export(request: ExportRequest, manifest: Mapping[str, Any], progress: Progress) -> Exported:
+    from MSLesionSegLib.dicom.copied import mend_copied
     from MSLesionSegLib.dicom.encapsulated_pdf import EncapsulatedPDF
     from MSLesionSegLib.dicom.exported import read_exported
     from MSLesionSegLib.dicom.key_images import key_images
@@ -120,6 +121,9 @@ def _export(request: ExportRequest, manifest: Mapping[str, Any], progress: Progr
         pdf = work / DICOM_FILES["pdf"]
         write_pdf(page, pdf, _heading(own.header))
         made[DICOM_FILES["encapsulated_pdf"]] = EncapsulatedPDF(pdf.read_bytes(), own)
+        told = mend_copied(made.values(), own.header)
+        if told:
+            progress.warning("header", told)
         for name, one in made.items():
             one.save_as(work / name, enforce_file_format=True)
     roles = {name: role for role, name in DICOM_FILES.items()}

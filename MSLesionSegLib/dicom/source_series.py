@@ -28,6 +28,7 @@ _MAY_BE_EMPTY = (
 )
 # what references to a series are made of
 _NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
+_LONGEST = 64  # characters of a UID or a patient's number (DICOM PS3.5, 6.2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,8 @@ def read_series(files: Sequence[Path]) -> SourceSeries:
         files: all that were read as one scan.
 
     Raises:
-        ImageError: the series names no frame of reference, lacks identifiers, or lies in several multi-frame files.
+        ImageError: the series names no frame of reference, lacks identifiers or has too long ones, or lies in several
+            multi-frame files.
     """
     name = files[0].parent.name
     with quiet():
@@ -97,6 +99,12 @@ def read_series(files: Sequence[Path]) -> SourceSeries:
     with quiet():
         for image in images:
             _make_copyable(image)
+    for word in (*_NEEDED, "FrameOfReferenceUID", "PatientID"):
+        if any(len(str(image[word].value)) > _LONGEST for image in images):
+            raise ImageError(
+                f"The scan in {name} has a {word} of more than {_LONGEST} characters, which DICOM does not allow. "
+                "Nothing that is written could name the same one: have it corrected where the scan comes from."
+            )
     shape = (*frames[0].size, len(frames))
     nothing = nib.Nifti1Image(np.zeros(shape, np.uint8), affine)
     nothing.set_sform(affine, "scanner")

@@ -15,6 +15,7 @@ from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation.dicom_source import SOURCE
 from support.dicom_tools import errors_in
+from support.recorder import Recorder
 
 
 def test_unusual_headers_are_written_and_nobody_is_named_on_the_terminal(result, tmp_path):
@@ -53,6 +54,39 @@ def test_old_dates_letters_and_several_names_are_written_as_the_standard_asks(re
         made = pydicom.dcmread(file)
         assert (made.PatientName, made.StudyDate, made.PatientBirthDate) == ("Doe^Jane", "20240105", "")
         assert errors_in(file) == []
+
+
+def test_what_is_too_long_for_dicom_is_shortened_or_left_empty_and_that_is_told(result, tmp_path):
+    scan = shutil.copytree(result.folder.with_name("scan"), tmp_path / "scan")
+    with pydicom.config.disable_value_validation():
+        for file in scan.iterdir():
+            item = pydicom.dcmread(file)
+            item.PatientName, item.AccessionNumber, item.StudyID = "Doe" * 30, "A" * 17, "7" * 20
+            item.StudyDescription, item.PatientAge, item.PatientWeight = "head " * 20, "43", "70." + "1" * 20
+            item.save_as(file)
+    plain = shutil.copytree(result.folder, tmp_path / "out")
+    (plain / SOURCE).unlink()
+    told = Recorder()
+    export_result(ExportRequest(plain, sources={"flair": scan}, key_images=True), told)
+    (sentence,) = told.sentences
+    assert "PatientName, StudyDescription shortened and AccessionNumber, PatientAge, " in sentence
+    for file in (plain / "dicom").glob("*.dcm"):
+        made = pydicom.dcmread(file)
+        assert made.PatientName == ("Doe" * 30)[:64]
+        assert (made.AccessionNumber, made.StudyID, made.PatientID) == ("", "", "MRN-0815")
+        assert errors_in(file) == []
+
+
+@pytest.mark.parametrize("word", ["PatientID", "StudyInstanceUID"])
+def test_a_patient_or_study_that_cannot_be_named_the_same_way_is_refused(result, tmp_path, word):
+    scan = shutil.copytree(result.folder.with_name("scan"), tmp_path / "scan")
+    with pydicom.config.disable_value_validation():
+        for file in scan.iterdir():
+            item = pydicom.dcmread(file)
+            setattr(item, word, "1." * 32 + "1")
+            item.save_as(file)
+    with pytest.raises(ImageError, match=f"{word} of more than 64 characters"):
+        read_series(sorted(scan.iterdir()))
 
 
 def test_a_series_that_nothing_can_refer_to_is_refused(result, tmp_path):
