@@ -23,37 +23,55 @@ TITLES: dict[str, str] = {
 }
 
 _TEXTS = ("SeriesDescription", "ProtocolName", "SequenceName", "PulseSequenceName")
-_NO_AGENT = {"", "none", "no", "n", "nein", "ohne", "0", "without", "nativ", "native"}
-_FLAIR_TI_MS, _T1_TI_MS = (1400, 3500), (300, 1400)
+_ONE_FOR_ALL = "GE"  # maker whose protocols are those of whole examinations, and say nothing of a series
+_NO_AGENT = {"", "none", "no", "n", "n/a", "na", "-", "nein", "ohne", "0", "without", "nativ", "native"}
+_FLAIR_TI_MS, _T1_TI_MS, _FAT_TI_MS = (1400, 3500), (300, 1400), 300
 _LONG_TE_MS, _SHORT_TE_MS, _SHORT_TR_MS = 60, 40, 1200
 _MADE_FROM_OTHERS = {
     *("MPR", "MIP", "MNIP", "MINIP", "REFORMATTED", "RESAMPLED", "PROJECTION IMAGE", "SUBTRACTION", "SUB"),
-    *("ADC", "FA", "TRACEW", "T1 MAP", "T2 MAP", "POST_PROCESSED", "COMPOSED", "VOLUME_RENDER"),
+    *("ADC", "FA", "TRACEW", "T1 MAP", "T2 MAP", "POST_PROCESSED", "COMPOSED", "VOLUME_RENDER", "FAT"),
 }
+_PHASE = {"P", "PHASE", "PHASE MAP"}
 
 
 def _words(*patterns: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![a-z])(?:{'|'.join(patterns)})(?![a-z])")
 
 
-_LOCALIZER = _words(r"3-?pl(?:ane)?", r"loc(?:ali[sz]er)?s?", "scout", "aahead_?scout", "survey", "planscan")
-_FLAIR = re.compile(r"flair|tirm|dark.?fl|da-?fl(?![a-z])")
+_LOCALIZER = _words(
+    *(r"3-?pl(?:ane)?", r"loc(?:ali[sz]er)?s?", r"\w*scout", r"\w*survey", "planscan", "smart ?brain")
+)
+_COMPUTED = _words(r"mpr\w*", "mi?n?ip", r"reformat\w*", r"sub(?:tra\w*)?", "adc", "average", r"map\w*")
+_FLAIR = re.compile(r"flair|tirm|dark.?fl|da[- ]?fl(?![a-z])")
 _T1_FLAIR = re.compile(r"t1.{0,5}flair|flair.{0,3}t1")
-_T1 = re.compile(r"(?<![a-z0-9])t1|mp-?rage|bravo|f?spgr|vibe|(?<![a-z])tfl3d|thrive")
-_T2 = re.compile(r"(?<![a-z0-9])t2")
-_DOUBLE_INVERSION = _words("dir", "double.?ir", "double.?inversion", "psir", "mp2rage")
-_BEFORE = _words("pre", "nativ\\w*", "ohne", "vor", "plain", "without", r"w/o", "unenhanced")
+_T1 = re.compile(r"(?<![a-z0-9])s?t1|mp-?rage|bravo|f?spgr|vibe|(?<![a-z])tfl3d|thrive")
+_T2 = re.compile(r"(?<![a-z0-9])s?t2")
+_DOUBLE_INVERSION = _words("s?dir", "double.?ir", "double.?inversion", "psir", "mp2rage")
+_BEFORE = _words(
+    *(r"pre(?:con\w*|gd|gad)?", r"nativ\w*", "ohne", "vor", "plain", "without", r"w/o", "unenhanced"),
+    *(r"non?[- ]?con\w*", "sans", "avant", "sin", "senza"),
+)
 _AFTER = _words(
-    *("post", "nach", "gd", r"gado\w*", "gad", "km", r"kontrast\w*", r"contrast\w*", "ce", "enhanced"),
-    *(r"dota\w*", r"magnev\w*", r"prohance", r"clariscan", r"mit"),
+    *(
+        r"post(?:con\w*|gd|gad)?",
+        "nach",
+        "gd",
+        r"gad[ao]\w*",
+        "gad",
+        "km",
+        r"[ck]ontrast\w*",
+        "ce",
+        "enhanced",
+    ),
+    *(r"dota\w*", r"magnev\w*", r"prohance", r"clariscan", r"mit", "avec", "apr[eè]s", "mdc"),
 )
 _PLUS_CONTRAST = re.compile(r"\+ ?c(?![a-z])|(?<![a-z])c\+|\+ ?(?:gd|gad|km)")
 _OTHER = {
     "diffusion": _words("dwi", "dti", r"diff\w*", r"ep2d_diff\w*", "adc", r"trace\w*", r"b\d+"),
     "perfusion or function": _words(r"perf\w*", "asl", "pcasl", "bold", "fmri", "dsc", "dce", "rest"),
-    "vessels": _words("tof", "mra", "mrv", r"angio\w*", "pca", "venc"),
-    "susceptibility": _words("swi", "swan", "venobold", r"t2\*", "t2star", "hemo", "haemo"),
-    "a map of the field": _words(r"field.?map\w*", "b0", "b1"),
+    "vessels": _words("tof", "mra", "mrv", r"angio\w*", "s?pca", "venc", "s?3di"),
+    "susceptibility": _words("swip?", "swan", "venobold", r"t2\*", "t2star", "hemo", "haemo"),
+    "a map of the field": _words(r"field.?map\w*", "b0", "b1", r"calib\w*", "asset"),
 }
 
 
@@ -80,16 +98,27 @@ def role_of(header: pydicom.Dataset, planes: int = 1) -> SeriesRole:
         shown = modality if re.fullmatch(r"[A-Z]{2,16}", modality) else "unknown"
         return SeriesRole("other", f"modality {shown}")
     kinds = {str(kind).upper() for kind in _values(header.get("ImageType"))}
-    names = " ".join(str(header.get(keyword, "")) for keyword in _TEXTS).lower().replace("_", " ")
+    names = _names(header)
     if "LOCALIZER" in kinds or _LOCALIZER.search(names):
         return SeriesRole("localizer", "marked as a localizer")
     if planes > 1:
         return SeriesRole("localizer", f"its images lie in {planes} planes")
-    if kinds & _MADE_FROM_OTHERS or {"DERIVED", "SECONDARY"} <= kinds:
+    if (
+        "DERIVED" in kinds and ("SECONDARY" in kinds or _COMPUTED.search(names))
+    ) or kinds & _MADE_FROM_OTHERS:
         return SeriesRole("derived", "marked as computed from other images")
     if frame_value(header, 0, "ImagePositionPatient") is None:
         return SeriesRole("other", "a picture without a place in the head")
+    if kinds & _PHASE and "M" not in kinds:
+        return SeriesRole("other", "phases")
     return _by_contrast(header, names)
+
+
+def _names(header: pydicom.Dataset) -> str:
+    """What the series is called, in small letters."""
+    one_for_all = str(header.get("Manufacturer", "")).upper().startswith(_ONE_FOR_ALL)
+    used = [word for word in _TEXTS if word != "ProtocolName" or not one_for_all]
+    return " ".join(str(header.get(word, "")) for word in used).lower().replace("_", " ")
 
 
 def _by_contrast(header: pydicom.Dataset, names: str) -> SeriesRole:
@@ -105,6 +134,8 @@ def _by_contrast(header: pydicom.Dataset, names: str) -> SeriesRole:
     long_echo = echo is None or echo >= _LONG_TE_MS
     short_echo = echo is None or echo <= _SHORT_TE_MS
     named_flair = bool(_FLAIR.search(names)) and not _T1_FLAIR.search(names)
+    if inversion is not None and inversion < _FAT_TI_MS:  # a STIR, which some call TIRM too
+        named_flair = False
     if told == "FLUID_ATTENUATED" and not _T1_FLAIR.search(names):
         return SeriesRole("FLAIR", "marked as fluid-attenuated")
     if (
@@ -120,9 +151,11 @@ def _by_contrast(header: pydicom.Dataset, names: str) -> SeriesRole:
         if words.search(names):
             return SeriesRole("other", f"{kind}, by its name")
     weighted = bool(_T1.search(names)) and not _T2.search(names)
+    named_t2 = bool(_T2.search(names)) and not _T1.search(names)
     inverted = inversion is not None and _within(inversion, _T1_TI_MS)
     quick = repetition is not None and repetition <= _SHORT_TR_MS and inversion is None
-    if told == "T1" or (echo is not None and short_echo and (inverted or (quick and echo <= 30))):
+    fits = echo is not None and short_echo and (inverted or (quick and echo <= 30)) and not named_t2
+    if told == "T1" or fits:
         times = _shown("echo time", echo) + _shown(", inversion time", inversion if inverted else None)
         return _before_or_after(header, names, times + _shown(", repetition time", repetition))
     if weighted and short_echo:

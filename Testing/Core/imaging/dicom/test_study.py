@@ -10,61 +10,13 @@ from pydicom.dataset import Dataset
 from typer.testing import CliRunner
 
 from MSLesionSegLib.cli import app
-from MSLesionSegLib.imaging.dicom.role import TITLES, role_of
+from MSLesionSegLib.imaging.dicom.role import TITLES
 from MSLesionSegLib.imaging.dicom.study import list_series
 from phantoms.dicom_files import write_dicom
 from phantoms.dicom_study import FLAIR, T1_AFTER, Study, write_examination
 from phantoms.scan_files import noise
 
 FEW = noise((36, 40, 4))
-SETTINGS = {
-    "FLAIR at 1.5 T": ("", {"TR": 9000, "TE": 120, "TI": 2500}, "FLAIR"),
-    "3D FLAIR": ("", {"TR": 4800, "TE": 320, "TI": 1650}, "FLAIR"),
-    "dark fluid without settings": ("t2_tirm_tra_dark-fluid", {}, "FLAIR"),
-    "FLAIR after contrast": ("FLAIR post Gd", {"TR": 9000, "TE": 120, "TI": 2500}, "FLAIR"),
-    "T1 FLAIR": ("T1 FLAIR sag", {"TR": 2000, "TE": 10, "TI": 800}, "T1w"),
-    "MPRAGE": ("", {"TR": 2300, "TE": 2.9, "TI": 900}, "T1w"),
-    "spin echo": ("", {"TR": 500, "TE": 12}, "T1w"),
-    "BRAVO": ("Ax BRAVO", {"TR": 8.2, "TE": 3.2}, "T1w"),
-    "before, though an agent is named": ("T1 pre", {"TR": 500, "TE": 12, "agent": "Dotarem"}, "T1w"),
-    "agent": ("", {"TR": 500, "TE": 12, "agent": "Dotarem"}, "ce-gadolinium_T1w"),
-    "no agent": ("t1_se", {"TR": 500, "TE": 12, "agent": "NONE"}, "T1w"),
-    "after, by its name": ("T1 SE tra KM", {"TR": 500, "TE": 12}, "ce-gadolinium_T1w"),
-    "after, with a plus": ("AX T1 +C", {"TR": 500, "TE": 12}, "ce-gadolinium_T1w"),
-    "T2": ("", {"TR": 4000, "TE": 100}, "other"),
-    "T2 star": ("t2_fl2d_hemo", {"TR": 620, "TE": 20}, "other"),
-    "STIR": ("", {"TR": 4000, "TE": 60, "TI": 150}, "other"),
-    "double inversion": ("DIR 3D", {"TR": 7500, "TE": 300, "TI": 3000}, "other"),
-    "diffusion": ("ep2d_diff_b1000", {"TR": 6000, "TE": 90}, "other"),
-    "angiography": ("TOF_3D", {"TR": 21, "TE": 3.4}, "other"),
-    "nothing known": ("", {}, "other"),
-}
-
-
-def header(description: str, settings: dict) -> Dataset:
-    item = Dataset()
-    item.Modality, item.ImagePositionPatient, item.SeriesDescription = "MR", [0, 0, 0], description
-    names = {"TR": "RepetitionTime", "TE": "EchoTime", "TI": "InversionTime", "agent": "ContrastBolusAgent"}
-    for short, value in settings.items():
-        setattr(item, names[short], value)
-    return item
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-def test_a_series_is_known_by_its_settings_and_then_by_its_name(name: str) -> None:
-    description, settings, role = SETTINGS[name]
-    told = role_of(header(description, settings))
-    assert told.role == role, told
-    assert told.reason
-
-
-@pytest.mark.filterwarnings("ignore:Invalid value for VR")
-def test_reasons_repeat_nothing_of_the_headers_text() -> None:
-    for agent in ("Gadovist for Mr Secret", ""):
-        item = header("t1 km Mr Secret", {"TR": 500, "TE": 12, "agent": agent})
-        assert "ecret" not in role_of(item).reason
-    item.Modality = "SECRET^NAME"
-    assert role_of(item).reason == "modality unknown"
 
 
 def test_all_series_of_an_examination_are_told_apart(tmp_path: Path) -> None:
