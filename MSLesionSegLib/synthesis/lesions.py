@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,22 +84,35 @@ def insert_lesions(
     Returns:
         New FLAIR and new soft mask (voxels above 0.5 are lesion); the inputs are unchanged.
     """
-    kind = PATHOLOGIES[pathology]
     flair, mask = flair.copy(), mask.astype(np.float32).copy()
+    for target, soft, added in draw_lesions(allowed, count, rng, pathology, shapes, unit):
+        flair[target] += added
+        mask[target] = np.maximum(mask[target], soft)
+    return flair, mask
+
+
+def draw_lesions(
+    allowed: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
+    pathology: str = "ms",
+    shapes: Shape | None = None,
+    unit: float = 1.0,
+) -> Iterator[tuple[tuple[slice, ...], np.ndarray, np.ndarray]]:
+    """The lesions that :func:`insert_lesions` puts in: for each the box, soft mask and what it adds to the FLAIR."""
+    kind = PATHOLOGIES[pathology]
     places = np.flatnonzero(allowed > 0)
     if not len(places):
-        return flair, mask
+        return
     weights = allowed.ravel()[places].astype(np.float64)
     for place in rng.choice(places, size=count, p=weights / weights.sum()):
         lesion = shapes(rng) if shapes else blob(kind, rng)
-        centre = np.unravel_index(place, flair.shape)
-        target, source = overlap(flair.shape, lesion.shape, centre)
+        centre = np.unravel_index(place, allowed.shape)
+        target, source = overlap(allowed.shape, lesion.shape, centre)
         soft = lesion[source] * (allowed[target] > 0 if pathology != "tumour" else 1.0)
         gain = rng.uniform(*kind.contrast) * unit
         texture = 1 + 0.25 * smooth_field(lesion.shape, 4, rng)[source]
-        flair[target] += soft * gain * texture
-        mask[target] = np.maximum(mask[target], soft)
-    return flair, mask
+        yield target, soft, soft * gain * texture
 
 
 def insert_pattern(

@@ -16,7 +16,8 @@ class ResidentVolumes:
     """Image and label of any example.
 
     Args:
-        device: on ``cpu`` they are memory-mapped; a card reads each once and keeps those that fit.
+        device: on ``cpu`` they are memory-mapped; a card reads each once and keeps those that fit, and of others the
+            part that a patch needs comes to it.
     """
 
     def __init__(self, device: str) -> None:
@@ -29,10 +30,10 @@ class ResidentVolumes:
         if example in self._kept:
             return self._kept[example]
         stored = example.array("image"), example.array("label")
-        if self.device == "cpu":
+        size = sum(volume.nbytes for volume in stored)
+        if size > self.room:
             return stored
+        self.room -= size
         image, label = (torch.from_numpy(np.array(volume)).to(self.device) for volume in stored)
-        if image.nbytes + label.nbytes <= self.room:
-            self.room -= image.nbytes + label.nbytes
-            self._kept[example] = image, label
+        self._kept[example] = image, label
         return image, label

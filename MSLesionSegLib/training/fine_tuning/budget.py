@@ -11,6 +11,7 @@ from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
 from MSLesionSegLib.training.loop.loop import Source, train_network
+from MSLesionSegLib.training.patches.drawing_ahead import drawn_ahead
 
 FEWEST_STEPS = 20
 _WARM, _TIMED = 2, 4
@@ -30,9 +31,10 @@ def seconds_per_step(
 ) -> float:
     """Measure a few steps on a copy of the network."""
     trial = copy.deepcopy(network)
-    train_network(trial, source, recipe.but(steps=_WARM), device=device)
-    begin = time.monotonic()
-    train_network(trial, source, recipe.but(steps=_TIMED), device=device)
+    with drawn_ahead(source, device) as batches:
+        train_network(trial, batches, recipe.but(steps=_WARM), device=device)
+        begin = time.monotonic()
+        train_network(trial, batches, recipe.but(steps=_TIMED), device=device)
     return (time.monotonic() - begin) / _TIMED
 
 

@@ -51,10 +51,10 @@ class FeatureSource:
         for number in range(self.group.rank, size, self.group.size):
             progress.stage(FROZEN, number / size)
             if not self._file(number).exists():
-                image, label = source.numbered(number)
+                image, label = source.numbered([number])
                 with torch.no_grad(), torch.autocast(device, torch.bfloat16, enabled=fast):
-                    features = begin(image[None].to(device, memory_format=torch.channels_last_3d))
-                self._keep(number, [*features, label[None]])
+                    features = begin(image.to(device, memory_format=torch.channels_last_3d))
+                self._keep(number, [*features, label])
         self.group.barrier()
 
     def batch(self, step: int) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:

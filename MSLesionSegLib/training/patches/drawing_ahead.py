@@ -18,7 +18,8 @@ def drawn_ahead(source: Source, device: str) -> Iterator[Source]:
     if device == "cpu":
         yield source
         return
-    with ThreadPoolExecutor(1, "patches") as pool:
+    # on a stream of its own, so that who waits for a patch does not wait for the network
+    with ThreadPoolExecutor(1, "patches", torch.cuda.set_stream, (torch.cuda.Stream(),)) as pool:
         yield DrawnAhead(source, pool)
 
 
@@ -37,6 +38,19 @@ class DrawnAhead:
 
     def batch(self, step: int) -> tuple[Any, torch.Tensor]:
         """See :class:`~MSLesionSegLib.training.loop.loop.Source`."""
-        now = self._drawing.get(step) or self._pool.submit(self._source.batch, step)
-        self._drawing = {step + 1: self._pool.submit(self._source.batch, step + 1)}
-        return now.result()
+        now = self._drawing.get(step) or self._pool.submit(self._drawn, step)
+        self._drawing = {step + 1: self._pool.submit(self._drawn, step + 1)}
+        inputs, label = now.result()
+        if label.is_cuda:
+            for tensor in (
+                inputs,
+                label,
+            ):  # their memory is not to be used again while this stream reads them
+                tensor.record_stream(torch.cuda.current_stream())
+        return inputs, label
+
+    def _drawn(self, step: int) -> tuple[Any, torch.Tensor]:
+        inputs, label = self._source.batch(step)
+        if label.is_cuda:
+            torch.cuda.current_stream().synchronize()
+        return inputs, label

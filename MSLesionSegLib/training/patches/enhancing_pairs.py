@@ -24,16 +24,16 @@ def enhancing_insertion(other_pathology: float) -> Insertion:
     def insert(
         picture: torch.Tensor, target: torch.Tensor, rng: np.random.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        pre, post = (channel.numpy() for channel in picture)
+        pre, post = picture.cpu().numpy()
         if rng.random() < 0.3:
             pre, post = insert_decoys(pre, post, int(rng.integers(1, 5)), rng)
         disease = "metastasis" if rng.random() < other_pathology else "ms"
         count = int(rng.integers(0, MOST_FOCI + 1))
-        pre, post, mask = insert_foci(pre, post, target[0].numpy(), count, rng, disease)
+        pre, post, mask = insert_foci(pre, post, target[0].cpu().numpy(), count, rng, disease)
         if rng.random() < 0.5:
             post = insert_vessels(post, (post != 0) & (mask < 0.05), int(rng.integers(1, 8)), rng)
         pair = torch.from_numpy(np.stack([pre, post]).astype(np.float32))
-        return unlike(pair, rng), torch.from_numpy(mask)[None]
+        return unlike(pair, rng), torch.from_numpy(mask)[None]  # come to a card by being put in
 
     return insert
 

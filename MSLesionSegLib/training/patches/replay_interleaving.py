@@ -47,21 +47,20 @@ class InterleavedSource(PatchSource):
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
         """This process's part of a step's batch: images (N, C, p, p, p), labels (N, 1, p, p, p) in [0, 1]."""
         first = step * self.recipe.batch
-        images, labels = zip(
-            *(self.numbered(first + n) for n in range(self.group.rank, self.recipe.batch, self.group.size)),
-            strict=True,
-        )
-        return torch.stack(images), torch.stack(labels)
+        mine = range(first + self.group.rank, first + self.recipe.batch, self.group.size)
+        return self.drawn_in_groups(self.numbered, mine)
 
-    def numbered(self, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Patch ``number`` of the run, counted from 0."""
-        rng = np.random.default_rng([self.recipe.seed, number])
-        image, label = self.patch(self.example(number), rng)
+    def numbered(self, numbers: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """These patches of the run, counted from 0: images (N, C, p, p, p) and labels (N, 1, p, p, p)."""
+        rngs = [np.random.default_rng([self.recipe.seed, number]) for number in numbers]
+        images, labels = self.patches([self.example(number) for number in numbers], rngs)
         if self.recipe.quarter_turns:
-            image, label = _turned(image, label, rng)
+            both = torch.cat([images, labels], 1)
+            both = torch.stack([_turned(one, rng) for one, rng in zip(both, rngs, strict=True)])
+            images, labels = both[:, :-1], both[:, -1:]
         if not self.recipe.soft_labels:
-            label = (label >= 0.5).float()
-        return image, label
+            labels = (labels >= 0.5).float()
+        return images, labels
 
     def example(self, number: int) -> Example:
         """The example that patch ``number`` comes from."""
@@ -101,10 +100,7 @@ class InterleavedSource(PatchSource):
         return min(tried, key=lambda one: one[0])[1]
 
 
-def _turned(
-    image: torch.Tensor, label: torch.Tensor, rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _turned(stack: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     for axes in ((1, 2), (1, 3), (2, 3)):
-        turns = int(rng.integers(4))
-        image, label = torch.rot90(image, turns, axes), torch.rot90(label, turns, axes)
-    return image, label
+        stack = torch.rot90(stack, int(rng.integers(4)), axes)
+    return stack

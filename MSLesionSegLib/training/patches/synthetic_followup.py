@@ -18,8 +18,8 @@ from MSLesionSegLib.imaging.normalization import tissue_scale
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, Shape, insert_lesions
 from MSLesionSegLib.training.examples.example import Example
 from MSLesionSegLib.training.loop.recipe import TrainingRecipe
-from MSLesionSegLib.training.patches.elastic_deformation import deformation_grid, from_nodes
-from MSLesionSegLib.training.patches.patches import OFFSET, blur, cut_patch, near, patch_places
+from MSLesionSegLib.training.patches.elastic_deformation import deformation_nodes, from_nodes, sampling_grid
+from MSLesionSegLib.training.patches.patches import OFFSET, blur, cut_patches, near, patch_places
 
 CHANNELS = ("subtraction", "baseline", "follow-up")
 # how often a lesion is new, enlarged, shrunken, vanished or stable
@@ -97,7 +97,7 @@ class PairSource:
         places = patch_places(host.scan, self.recipe, rng)
         centre = near(places[rng.integers(len(places))], label.shape, self.recipe.patch, rng)
         volumes = (host.scan.array("image")[0], host.twin.array("image")[0])
-        scan, twin, lesions = cut_patch(volumes, label, centre, self.recipe, rng).numpy()
+        scan, twin, lesions = cut_patches([(volumes, label)], [centre], self.recipe, [rng])[0].numpy()
         inside = (scan != 0) & (twin != 0)
         scan, twin = scan * slope + shift, (twin * to_twin[0] + to_twin[1]) * slope + shift
         pair = _Pair(twin.copy(), twin.copy(), *(np.zeros(twin.shape, np.float32) for _ in range(2)))
@@ -184,7 +184,7 @@ def acquire_pair(
     sharper = rng.random(2)
     for side in range(2):
         if sharper[side] < 0.3:
-            volumes[side : side + 1] = blur(volumes[side : side + 1], float(rng.uniform(0.3, 0.8)))
+            volumes[side] = blur(volumes[None, side : side + 1], [rng.uniform(0.3, 0.8)])[0, 0]
         volumes[side] += _normal(volumes[side].shape, rng) * noise[side] * 0.5
     volumes[1] = _moved(volumes[1], rng)
     volumes[1] = _drifted(volumes[1], torch.from_numpy(inside), strength, rng)
@@ -212,7 +212,8 @@ def _moved(volume: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     a, b, c = np.deg2rad(rng.normal(0, 0.4 * amount, 3))
     turn = np.array([[1, -c, b], [c, 1, -a], [-b, a, 1]])
     shift = rng.normal(0, 0.35 * amount, 3) * 2 / size
-    grid = deformation_grid(turn, shift, rng.normal(0, 0.3 * 2 / size, (3, 5, 5, 5)), size)
+    nodes = deformation_nodes(turn, shift, rng.normal(0, 0.3 * 2 / size, (3, 5, 5, 5)), size)
+    grid = sampling_grid(nodes[None], size)
     return F.grid_sample(volume[None, None], grid, padding_mode="border", align_corners=False)[0, 0]
 
 
@@ -221,8 +222,8 @@ def _drifted(
 ) -> torch.Tensor:
     """Another gain, coil and contrast than at baseline, as far as intensity matching leaves them behind."""
     raw = (volume + OFFSET).clamp(min=0.05) / OFFSET
-    coarse = torch.from_numpy(rng.normal(0, 1, (1, 3, 3, 3)).astype(np.float32))
-    field = from_nodes(coarse, volume.shape)[0]
+    coarse = torch.from_numpy(rng.normal(0, 1, (1, 1, 3, 3, 3)).astype(np.float32))
+    field = from_nodes(coarse, volume.shape)[0, 0]
     raw = raw ** float(np.exp(rng.normal(0, 0.06) * strength)) * torch.exp(0.025 * strength * field)
     out = (raw - 1) * OFFSET
     return out * float(np.exp(rng.normal(0, 0.06) * strength)) + float(rng.normal(0, 0.06) * strength)

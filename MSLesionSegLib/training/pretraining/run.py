@@ -15,8 +15,9 @@ from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import save_model
 from MSLesionSegLib.training.examples.example import Example, fingerprint
-from MSLesionSegLib.training.loop.loop import train_network
+from MSLesionSegLib.training.loop.loop import Source, train_network
 from MSLesionSegLib.training.loop.recipe import Recipe, TrainingRecipe
+from MSLesionSegLib.training.patches.drawing_ahead import drawn_ahead
 from MSLesionSegLib.training.patches.patches import PatchSource
 from MSLesionSegLib.training.pretraining.pretext import UNETR_ALONE, build_pretext
 
@@ -141,15 +142,16 @@ def pretrain(
     torch.manual_seed(recipe.seed)
     network = build(architecture)
     settings = {name: getattr(recipe, name) for name in ("masked", "cube", "rotation", "contrastive")}
-    course = train_network(
-        build_pretext(network, architecture, **settings),
-        _Scans(examples, _patches(recipe)),
-        recipe,
-        objective=lambda losses, _: losses,
-        checkpoint=checkpoint,
-        device=device,
-        progress=progress,
-    )
+    with drawn_ahead(PatchSource(examples, _patches(recipe), device=device), device) as batches:
+        course = train_network(
+            build_pretext(network, architecture, **settings),
+            _SeededSource(batches, recipe.seed),
+            recipe,
+            objective=lambda losses, _: losses,
+            checkpoint=checkpoint,
+            device=device,
+            progress=progress,
+        )
     card = ModelCard(
         name=name,
         task="flair",
@@ -187,12 +189,17 @@ def check_pretraining(architecture: Architecture, recipe: PretrainingRecipe) -> 
         )
 
 
-class _Scans(PatchSource):
+class _SeededSource:
     """Patches, and for each step its own source of chance for what is hidden."""
 
+    def __init__(self, source: Source, seed: int) -> None:
+        self.examples = source.examples
+        self._source, self._seed = source, seed
+
     def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-        torch.manual_seed(self.recipe.seed * 1_000_003 + step)
-        return super().batch(step)
+        """See :class:`~MSLesionSegLib.training.loop.loop.Source`."""
+        torch.manual_seed(self._seed * 1_000_003 + step)
+        return self._source.batch(step)
 
 
 def _patches(recipe: PretrainingRecipe) -> TrainingRecipe:

@@ -137,10 +137,10 @@ def test_processes_share_a_batch_without_overlap(cases, replay):
 
 def test_half_of_the_patches_holds_a_lesion_and_the_other_half_none(cases):
     source = InterleavedSource(cases, PLAIN.but(correction_share=0, lesion_share=0.5))
-    with_lesion = [bool((source.numbered(n)[1] > 0.5).any()) for n in range(120)]
+    with_lesion = [bool((source.numbered([n])[1] > 0.5).any()) for n in range(120)]
     assert 0.35 < np.mean(with_lesion) < 0.65
     never = InterleavedSource(cases, PLAIN.but(correction_share=0, lesion_share=0))
-    assert np.mean([bool((never.numbered(n)[1] > 0.5).any()) for n in range(60)]) < 0.05
+    assert np.mean([bool((never.numbered([n])[1] > 0.5).any()) for n in range(60)]) < 0.05
 
 
 def test_corrected_regions_are_drawn_as_often_as_asked(cases):
@@ -157,16 +157,16 @@ def test_corrected_regions_are_drawn_as_often_as_asked(cases):
 
 def test_labels_stay_soft_or_are_cut_as_the_recipe_says(cases):
     bent = PLAIN.but(geometry=1.0, correction_share=0, lesion_share=1.0)
-    values = torch.cat([InterleavedSource(cases, bent).numbered(n)[1].flatten() for n in range(4)])
+    values = torch.cat([InterleavedSource(cases, bent).numbered([n])[1].flatten() for n in range(4)])
     assert ((values > 0.1) & (values < 0.9)).any()
     cut_off = InterleavedSource(cases, bent.but(soft_labels=False))
-    assert set(torch.unique(cut_off.numbered(0)[1]).tolist()) <= {0.0, 1.0}
+    assert set(torch.unique(cut_off.numbered([0])[1]).tolist()) <= {0.0, 1.0}
 
 
 def test_quarter_turns_move_image_and_label_together(cases):
     source = InterleavedSource(cases, PLAIN.but(quarter_turns=True, correction_share=0, lesion_share=1.0))
     for number in range(6):
-        image, label = source.numbered(number)
+        image, label = source.numbered([number])
         assert float(image[label > 0.5].mean()) > 2 > float(image[label < 0.5].mean())
 
 

@@ -103,11 +103,11 @@ def test_some_patches_keep_the_sharpness_of_the_scan(examples):
 
 
 def test_scans_are_made_both_sharper_and_softer():
-    picture = torch.from_numpy(np.random.default_rng(0).normal(0, 0.3, (1, 24, 24, 24)).astype(np.float32))
+    picture = torch.from_numpy(np.random.default_rng(0).normal(0, 0.3, (1, 1, 24, 24, 24)).astype(np.float32))
     detail = []
     for k in range(60):
-        out = change_intensity(picture, np.random.default_rng(k), 1e-6)
-        detail.append(float(torch.diff(out, dim=1).std() / torch.diff(picture, dim=1).std()))
+        out = change_intensity(picture, [np.random.default_rng(k)], 1e-6)
+        detail.append(float(torch.diff(out, dim=2).std() / torch.diff(picture, dim=2).std()))
     assert min(detail) < 0.7 and max(detail) > 1.3
     assert np.isclose(detail, 1, rtol=0.01).mean() > 0.1  # and some are left alone
 
@@ -116,17 +116,16 @@ def test_thick_slices_are_constant_in_mean_and_blurred_along_one_axis():
     picture = torch.zeros(1, 28, 28, 28) + 1e-3
     picture[:, 14, 14, 14] = 28.0
     target = (picture > 1).float()
-    out, label = thick_slices(picture, target, np.random.default_rng(0))
-    assert out.shape == picture.shape and label.shape == target.shape
+    out, label = thick_slices(torch.cat([picture, target]), np.random.default_rng(0))
+    assert out.shape == label.shape == picture.shape[1:]
     assert out.max() < 20 and label.max() <= 1
 
 
 def test_voxels_outside_the_brain_stay_exactly_0():
-    picture = torch.zeros(1, 16, 16, 16)
-    picture[:, 4:12] = torch.randn(1, 8, 16, 16)
-    for k in range(5):
-        out = change_intensity(picture, np.random.default_rng(k), 1.0)
-        assert not out[:, :4].any() and torch.isfinite(out).all()
+    pictures = torch.zeros(5, 1, 16, 16, 16)
+    pictures[:, :, 4:12] = torch.randn(5, 1, 8, 16, 16)
+    out = change_intensity(pictures, [np.random.default_rng(k) for k in range(5)], 1.0)
+    assert not out[:, :, :4].any() and torch.isfinite(out).all()
 
 
 def test_training_learns_to_find_the_lesions(examples):
