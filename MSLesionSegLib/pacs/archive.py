@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from pydicom import Dataset
 from pydicom.multival import MultiValue
@@ -49,6 +49,20 @@ class StudyEntry:
     description: str
     modalities: str
 
+    KEYWORDS: ClassVar[dict[str, str]] = {
+        "study": "StudyInstanceUID",
+        "patient_id": "PatientID",
+        "patient_name": "PatientName",
+        "date": "StudyDate",
+        "description": "StudyDescription",
+        "modalities": "ModalitiesInStudy",
+    }
+
+    @classmethod
+    def of(cls, found: Dataset) -> StudyEntry:
+        """From what an archive answers."""
+        return cls(**{field: _text(found.get(keyword)) for field, keyword in cls.KEYWORDS.items()})
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeriesEntry:
@@ -61,23 +75,20 @@ class SeriesEntry:
     description: str
     instances: str
 
+    KEYWORDS: ClassVar[dict[str, str]] = {
+        "series": "SeriesInstanceUID",
+        "number": "SeriesNumber",
+        "modality": "Modality",
+        "description": "SeriesDescription",
+        "instances": "NumberOfSeriesRelatedInstances",
+    }
 
-STUDY_KEYS = {
-    "study": "StudyInstanceUID",
-    "patient_id": "PatientID",
-    "patient_name": "PatientName",
-    "date": "StudyDate",
-    "description": "StudyDescription",
-    "modalities": "ModalitiesInStudy",
-}
-SERIES_KEYS = {
-    "study": "StudyInstanceUID",
-    "series": "SeriesInstanceUID",
-    "number": "SeriesNumber",
-    "modality": "Modality",
-    "description": "SeriesDescription",
-    "instances": "NumberOfSeriesRelatedInstances",
-}
+    @classmethod
+    def of(cls, study: str, found: Dataset) -> SeriesEntry:
+        """From what an archive answers about a study."""
+        return cls(
+            study=study, **{field: _text(found.get(keyword)) for field, keyword in cls.KEYWORDS.items()}
+        )
 
 
 class Archive(Protocol):
@@ -97,11 +108,6 @@ class Archive(Protocol):
 
     def store(self, files: Iterable[Path], stored: Callable[[Path], None]) -> None:
         """Send files; ``stored`` is called for each one that the archive has taken, before the next goes out."""
-
-
-def entry_values(found: Dataset, keys: dict[str, str]) -> dict[str, str]:
-    """Values of an entry, by field, as texts; several values with a comma between them."""
-    return {field: _text(found.get(keyword)) for field, keyword in keys.items()}
 
 
 def _text(value: Any) -> str:

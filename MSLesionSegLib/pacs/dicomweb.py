@@ -6,7 +6,9 @@ import contextlib
 import logging
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pydicom
 import requests
@@ -15,14 +17,7 @@ from pydicom import Dataset
 
 from MSLesionSegLib.errors import PacsError
 from MSLesionSegLib.files.atomic import atomic_file, output_errors
-from MSLesionSegLib.pacs.archive import (
-    SERIES_KEYS,
-    STUDY_KEYS,
-    SeriesEntry,
-    StudyEntry,
-    StudyQuery,
-    entry_values,
-)
+from MSLesionSegLib.pacs.archive import SeriesEntry, StudyEntry, StudyQuery
 from MSLesionSegLib.pacs.credentials import password
 from MSLesionSegLib.pacs.files import check_received, is_uid, outgoing
 from MSLesionSegLib.pacs.nodes import WebNode
@@ -54,16 +49,24 @@ class WebArchive:
 
     def studies(self, query: StudyQuery) -> list[StudyEntry]:
         filters = {keyword: value for keyword, value in query.matching.items() if value}
-        fields = [keyword for keyword in STUDY_KEYS.values() if keyword not in filters]
-        with self._told("the search"):
-            found = self._client.search_for_studies(fields=fields, search_filters=filters)
-            return [StudyEntry(**entry_values(Dataset.from_json(one), STUDY_KEYS)) for one in found]
+        fields = [keyword for keyword in StudyEntry.KEYWORDS.values() if keyword not in filters]
+        search = partial(self._client.search_for_studies, fields=fields, search_filters=filters)
+        return [StudyEntry.of(found) for found in self._search(search, "StudyInstanceUID")]
 
     def series(self, study: str) -> list[SeriesEntry]:
+        search = partial(self._client.search_for_series, study, fields=[*SeriesEntry.KEYWORDS.values()])
+        return [SeriesEntry.of(study, found) for found in self._search(search, "SeriesInstanceUID")]
+
+    def _search(self, search: Callable[..., list[dict[str, Any]]], uid: str) -> Iterable[Dataset]:
+        """All that is found, page by page: until one brings nothing new, as of archives that know no pages."""
+        found: dict[str, Dataset] = {}
         with self._told("the search"):
-            found = self._client.search_for_series(study, fields=[*SERIES_KEYS.values()])
-            entries = [entry_values(Dataset.from_json(one), SERIES_KEYS) for one in found]
-        return [SeriesEntry(**values | {"study": study}) for values in entries]
+            while True:
+                page = [Dataset.from_json(one) for one in search(offset=len(found) or None)]
+                fresh = {str(one[uid].value): one for one in page if str(one[uid].value) not in found}
+                if not fresh:
+                    return found.values()
+                found |= fresh
 
     def fetch(self, series: SeriesEntry, folder: Path) -> int:
         with self._told("to give the series"):

@@ -14,15 +14,8 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
 from MSLesionSegLib.errors import PacsError
-from MSLesionSegLib.pacs.archive import (
-    SERIES_KEYS,
-    STUDY_KEYS,
-    SeriesEntry,
-    StudyEntry,
-    StudyQuery,
-    entry_values,
-)
-from MSLesionSegLib.pacs.files import IncompleteSeries, Outgoing, arrivals, check_received, outgoing
+from MSLesionSegLib.pacs.archive import SeriesEntry, StudyEntry, StudyQuery
+from MSLesionSegLib.pacs.files import NO_ROOM, IncompleteSeries, Outgoing, arrivals, check_received, outgoing
 from MSLesionSegLib.pacs.moving import move_destination
 from MSLesionSegLib.pacs.nodes import DimseNode
 from MSLesionSegLib.pacs.sop_classes import COMPRESSED, MR_IMAGES, OTHER_OBJECTS, UNCOMPRESSED
@@ -47,13 +40,12 @@ class DimseArchive:
             self._check(association.send_c_echo(), "the test of the connection")
 
     def studies(self, query: StudyQuery) -> list[StudyEntry]:
-        wanted = dict.fromkeys(STUDY_KEYS.values(), "") | query.matching
-        return [StudyEntry(**entry_values(found, STUDY_KEYS)) for found in self._find("STUDY", wanted)]
+        wanted = dict.fromkeys(StudyEntry.KEYWORDS.values(), "") | query.matching
+        return [StudyEntry.of(found) for found in self._find("STUDY", wanted)]
 
     def series(self, study: str) -> list[SeriesEntry]:
-        wanted = dict.fromkeys(SERIES_KEYS.values(), "") | {"StudyInstanceUID": study}
-        found = [entry_values(one, SERIES_KEYS) for one in self._find("SERIES", wanted)]
-        return [SeriesEntry(**values | {"study": study}) for values in found]
+        wanted = dict.fromkeys(SeriesEntry.KEYWORDS.values(), "") | {"StudyInstanceUID": study}
+        return [SeriesEntry.of(study, found) for found in self._find("SERIES", wanted)]
 
     def fetch(self, series: SeriesEntry, folder: Path) -> int:
         wanted = {"StudyInstanceUID": series.study, "SeriesInstanceUID": series.series}
@@ -110,6 +102,10 @@ class DimseArchive:
             for status, found in association.send_c_find(_identifier(level, wanted), _FIND):
                 if found is not None and _pending(status):
                     yield found
+                elif status.get("Status") == NO_ROOM:
+                    raise PacsError(
+                        f"{self._title} finds more than it may tell at once. Say more of what is looked for."
+                    )
                 elif not _pending(status):
                     self._check(status, "the search")
 
