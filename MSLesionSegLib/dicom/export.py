@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +40,8 @@ class ExportRequest:
         output: folder to make; ``dicom`` within the result when None. One that an export has made is replaced.
         sources: folder with the series of an input, by its name, where it is not where the result was made on it.
         reviewed: numbered lesions as a person has reviewed them, on the voxels of the reviewed scan.
-        former: DICOM Segmentation of an earlier export of one of its scans, whose tracking UIDs lesions keep.
+        former: DICOM Segmentation of an earlier export of one of its scans, whose tracking UIDs lesions keep; or a
+            folder, of which the latest that this program made is taken, if there is one.
         probability: write the probability as a fractional segmentation too.
         key_images: write the slices of the page as secondary captures too.
     """
@@ -117,6 +119,7 @@ def _export(request: ExportRequest, manifest: Mapping[str, Any], progress: Progr
     page = _page(request, result)
     if request.key_images:
         made |= {f"key_image_{n}.dcm": one for n, one in enumerate(key_images(page, own), start=1)}
+    now = datetime.now()  # by which series of several exports are told apart
     with output_errors(request.folder), atomic_folder(request.folder) as work:
         pdf = work / DICOM_FILES["pdf"]
         write_pdf(page, pdf, _heading(own.header))
@@ -125,6 +128,7 @@ def _export(request: ExportRequest, manifest: Mapping[str, Any], progress: Progr
         if told:
             progress.warning("header", told)
         for name, one in made.items():
+            one.SeriesDate, one.SeriesTime = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
             one.save_as(work / name, enforce_file_format=True)
     roles = {name: role for role, name in DICOM_FILES.items()}
     written = [*made, pdf.name]

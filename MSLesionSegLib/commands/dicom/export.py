@@ -35,8 +35,8 @@ def dicom_export(
     former: Annotated[
         Path | None,
         typer.Option(
-            help="DICOM Segmentation of an earlier export, of this scan or of the baseline: lesions on its segments "
-            "keep their tracking UIDs."
+            help="DICOM Segmentation of an earlier export, of this scan or of the baseline, or a folder of several: "
+            "lesions on its segments keep their tracking UIDs."
         ),
     ] = None,
     probability: Annotated[

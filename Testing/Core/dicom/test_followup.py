@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import highdicom
@@ -123,6 +124,17 @@ def test_lesions_of_the_baseline_keep_what_its_own_segmentation_calls_them(
     assert {f"Lesion {number + 10}" for number in stable} | {f"Lesion {new}"} == set(followup)
     assert all(followup[name] == before[name] for name in followup if name != f"Lesion {new}")
     assert followup[f"Lesion {new}"] not in before.values()
+
+    study = tmp_path / "study"  # what else lies there does no harm
+    shutil.copytree(tmp_path / "dicom", study / "own")
+    shutil.copytree(former.parent, study / "first")
+    request = ExportRequest(comparison.folder, tmp_path / "dicom", former=study)
+    assert tracked(export_result(request, Silent()).files["segmentation"]) == followup
+    (study / "first" / former.name).unlink()
+    request = ExportRequest(comparison.folder, tmp_path / "dicom", former=study / "first")
+    assert not set(tracked(export_result(request, Silent()).files["segmentation"]).values()) & set(
+        before.values()
+    )
 
     following = compare_studies(comparison.folder.parent, "following", previous=former)
     named = tracked(export_result(ExportRequest(following.folder), Silent()).files["segmentation"])

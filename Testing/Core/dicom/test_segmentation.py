@@ -83,8 +83,10 @@ def test_each_segment_tells_what_lesion_it_is_and_what_found_it(result, tmp_path
 def test_patient_study_and_place_are_those_of_the_scan(result, tmp_path):
     written = write(result, tmp_path)
     source = pydicom.dcmread(next(result.folder.with_name("scan").iterdir()))
+    times = set()
     for role in ("segmentation", "structured_report", "encapsulated_pdf"):
         made = pydicom.dcmread(written.files[role])
+        times.add((made.SeriesDate, made.SeriesTime))
         for keyword in (
             "PatientName",
             "PatientID",
@@ -95,6 +97,7 @@ def test_patient_study_and_place_are_those_of_the_scan(result, tmp_path):
             assert made[keyword].value == source[keyword].value
         assert made.SeriesInstanceUID != source.SeriesInstanceUID
         assert made.SoftwareVersions
+    assert len(times) == 1 and all(*times)  # of the export
     found = pydicom.dcmread(written.files["segmentation"])
     assert found.FrameOfReferenceUID == source.FrameOfReferenceUID
 
