@@ -99,6 +99,7 @@ def test_a_scan_that_the_result_was_not_made_on_does_not_stay_chosen(panel, scan
     chosen = panel.parameters.node
     assert (chosen.task.value, chosen.preVolume, chosen.postVolume) == ("enhancing", pre, post)
     assert chosen.flairVolume is None
+    assert not panel.ui.flickerButton.isHidden() and panel.ui.subtractionButton.isHidden()
 
 
 def test_a_result_that_was_made_anew_meanwhile_is_no_draft_of_this_review(panel, scan, result, tmp_path):

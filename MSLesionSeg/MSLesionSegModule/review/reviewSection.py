@@ -197,7 +197,8 @@ class ReviewSection:
         ui.visibleButton.text = _("Hide (H)") if session is None or session.visible else _("Show (H)")
         ui.remarksLabel.text = "" if session is None else texts.remarksText(session)
         ui.remarksLabel.visible = bool(ui.remarksLabel.text)
-        ui.flickerButton.visible = ui.subtractionButton.visible = isPair
+        ui.flickerButton.visible = isPair or (session is not None and session.task.before_after is not None)
+        ui.subtractionButton.visible = isPair
         ui.subtractionButton.enabled = isPair and session.subtraction() is not None
         ui.legendLabel.visible = isPair
         ui.legendLabel.text = legend(session.task) if isPair else ""
