@@ -57,6 +57,12 @@ def exported(panel) -> None:
     harness.wait(lambda: panel.dicom.job is None)
 
 
+def tracked(database) -> dict[str, str]:
+    """UIDs of the segments of the segmentation that was imported last, by what the lesions are called."""
+    segmentations = [file for file in database.imported if pydicom.dcmread(file).Modality == "SEG"]
+    return dict(highdicom.seg.segread(segmentations[-1]).get_tracking_ids())
+
+
 def test_a_result_on_a_series_opens_with_its_scan(panel, result):
     opened(panel, result)
     assert panel.ui.lesionTable.rowCount == 4
@@ -114,6 +120,63 @@ def test_a_search_on_a_volume_of_the_database_goes_back_into_its_study(
     source = pydicom.dcmread(next(series.iterdir()))
     made = pydicom.dcmread(database.imported[0])
     assert made.StudyInstanceUID == source.StudyInstanceUID
+    before = tracked(database)
+    press(panel, "N")
+    press(panel, "C")
+    exported(panel)
+    assert len(database.imported) == 6, panel.ui.messageLabel.text
+    assert tracked(database).items() < before.items()
+
+
+def test_lesions_keep_what_an_earlier_segmentation_in_the_database_calls_them(
+    panel, series, result, scan, monkeypatch, tmp_path
+):
+    database = useDatabase(tmp_path / "database", monkeypatch)
+    volume = scenes.loadVolume(_like_the_series(series, scan))
+    database.showSeries(series, volume)
+    opened(panel, result)
+    exported(panel)
+    (file,) = [file for file in database.imported if pydicom.dcmread(file).Modality == "SEG"]
+    item = pydicom.dcmread(file)
+    for segment in item.SegmentSequence:
+        segment.TrackingUID = pydicom.uid.generate_uid()
+    item.save_as(file)
+    before = tracked(database)
+    press(panel, "N")
+    press(panel, "C")
+    exported(panel)
+    assert tracked(database).items() < before.items()
+
+
+def test_what_lies_in_the_database_already_is_not_written_again(panel, result, monkeypatch, tmp_path):
+    database = useDatabase(tmp_path / "database", monkeypatch)
+    opened(panel, result)
+    exported(panel)
+    exported(panel)
+    assert len(database.imported) == 3
+    assert "already" in panel.ui.messageLabel.text
+    database.remove(database.imported[0])
+    exported(panel)
+    assert len(database.imported) == 6
+
+
+def test_what_runs_can_be_cancelled(panel, result, monkeypatch, tmp_path):
+    database = useDatabase(tmp_path / "database", monkeypatch)
+    opened(panel, result)
+    panel.ui.dicomButton.click()
+    assert panel.ui.dicomButton.text == "Cancel"
+    panel.ui.dicomButton.click()
+    harness.wait(lambda: panel.dicom.job is None)
+    assert panel.ui.dicomButton.text == "Export to DICOM" and panel.ui.dicomButton.enabled
+    assert not database.imported and "Nothing was written" in panel.ui.messageLabel.text
+
+
+def test_a_database_that_takes_nothing_is_told(panel, result, monkeypatch, tmp_path):
+    database = useDatabase(tmp_path / "database", monkeypatch)
+    sys.modules["DICOMLib"].DICOMUtils.importDicom = lambda *arguments: True
+    opened(panel, result)
+    exported(panel)
+    assert not database.imported and "did not take" in panel.ui.messageLabel.text
 
 
 def test_what_an_archive_does_not_take_is_told_and_stays_in_the_database(

@@ -6,7 +6,7 @@ from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.segmentation.dicom_source import read_source
 
 from ..scene import volumes
-from ..scene.dicomSeries import linkedFolder, seriesFiles
+from ..scene.dicomSeries import linkedFolder, segmentationsBeside, seriesFiles
 from ..scene.reviewSession import INPUT
 
 
@@ -48,10 +48,14 @@ def exportArguments(session, work: Path, output: Path) -> list[str]:
     save_in_folder(work, {"reviewed.nii.gz": (labels, nib.load(draft))})
     arguments = ["dicom", "export", str(result), "--reviewed", str(work / "reviewed.nii.gz")]
     arguments += ["--output", str(output)]
-    for name in session.task.names:
-        files = seriesFiles(session.node.GetNodeReference(INPUT + name))
+    nodes = {name: session.node.GetNodeReference(INPUT + name) for name in session.task.names}
+    for name, node in nodes.items():
+        files = seriesFiles(node)
         if files:
             arguments += ["--source", f"{name}={linkedFolder(files, work / name)}"]
+    earlier = segmentationsBeside(node for node in nodes.values() if node is not None)
+    if earlier:
+        arguments += ["--former", str(linkedFolder(earlier, work / "former"))]
     return arguments
 
 
