@@ -13,7 +13,7 @@ from MSLesionSegLib import __version__
 from MSLesionSegLib.batch.dicom_studies import STUDIES, DicomStudies, dicom_studies
 from MSLesionSegLib.batch.examinations import Examination, find_examinations
 from MSLesionSegLib.batch.one_examination import STOP
-from MSLesionSegLib.batch.requests import difference, request_of, with_models
+from MSLesionSegLib.batch.requests import difference, lacks_dicom, request_of, with_models
 from MSLesionSegLib.batch.tables import (
     DONE,
     EXAMINATIONS,
@@ -24,6 +24,7 @@ from MSLesionSegLib.batch.tables import (
     write_tables,
 )
 from MSLesionSegLib.batch.workers import run_here, run_on_cluster
+from MSLesionSegLib.dicom.export import check_exportable
 from MSLesionSegLib.errors import BatchError, OutputError, SettingsError
 from MSLesionSegLib.files.atomic import write_text
 from MSLesionSegLib.files.file_names import check_name_length
@@ -31,7 +32,7 @@ from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.jobs.cluster import LOCAL, check_executor
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.segmentation.request import SegmentRequest, check_request
-from MSLesionSegLib.segmentation.result_folder import read_manifest
+from MSLesionSegLib.segmentation.result_folder import DICOM_FOLDER, read_manifest
 from MSLesionSegLib.tasks import get_task
 
 STAGE = "examinations"
@@ -39,7 +40,7 @@ DESCRIPTION = "dataset_description.json"
 PROGRAM = "MSLesionSeg"
 _NOT_BIDS = (
     *("**/report.html", "**/result.json", "**/lesions.csv", "lesions.tsv", "examinations.*"),
-    *("**/possible.csv", "**/dicom_source.json", STUDIES),
+    *("**/possible.csv", "**/dicom_source.json", f"**/{DICOM_FOLDER}/**", STUDIES),
     *("**/anat/space-*", "**/anat/from-*"),  # of comparisons, whose files tell no participant
 )
 
@@ -55,6 +56,7 @@ class BatchRequest:
         participants, entities: see :func:`~MSLesionSegLib.batch.examinations.find_examinations`.
         series: of DICOM studies, see :func:`~MSLesionSegLib.batch.dicom_studies.dicom_studies`.
         skip_finished: leave examinations alone that have a result of the same scans, model and settings.
+        dicom: write each result as DICOM too, within its folder.
         executor: ``local`` or ``dask://HOST:PORT``.
         workers: processes on this computer.
         threads: of each worker; the computer's cores are shared out when None.
@@ -67,6 +69,7 @@ class BatchRequest:
     entities: Sequence[str] = ()
     series: Sequence[str] = ()
     skip_finished: bool = False
+    dicom: bool = False
     executor: str = LOCAL
     workers: int = 1
     threads: int | None = None
@@ -115,6 +118,10 @@ def _found(request: BatchRequest) -> Iterator[tuple[list[Examination], DicomStud
                 "--series is for DICOM studies. Choose files of a BIDS dataset with --entity."
             )
         else:
+            if request.dicom:
+                raise SettingsError(
+                    "--dicom writes results into DICOM studies, which a BIDS dataset does not hold."
+                )
             yield find_examinations(request.dataset, task.name, request.participants, request.entities), None
 
 
@@ -160,7 +167,10 @@ def _requests(request: BatchRequest, found: Sequence[Examination]) -> dict[str, 
         earlier = by_name.get(exam.before)
         previous = None if earlier is None else output / earlier.folder
         requests[exam.name] = request_of(settings, exam, output, previous)
-    check_request(next(iter(requests.values())))
+    first = next(iter(requests.values()))
+    check_request(first)
+    if request.dicom:
+        check_exportable(first.task, first.inputs)
     return requests
 
 
@@ -193,13 +203,17 @@ def _skip_finished(
     rows: dict[str, ExaminationRow],
     progress: Progress,
 ) -> None:
-    """Take examinations with a result out of ``requests``; one that was made otherwise is never taken for done."""
+    """Take examinations with a result out of ``requests``; one that was made otherwise is never taken for done.
+
+    Those that only have to be written as DICOM stay.
+    """
+    to_write = set()
     for name, wanted in list(requests.items()):
         manifest = read_manifest(wanted.output)
         if manifest is None:
             continue
         try:
-            if rows[name].examination.before in requests:
+            if rows[name].examination.before in requests.keys() - to_write:
                 other = "a comparison before it that is made again"
             else:
                 other = difference(manifest, wanted)
@@ -208,6 +222,9 @@ def _skip_finished(
             _fail(rows, name, f"It could not be compared with the result there ({error}).", progress)
             continue
         if other and request.settings.overwrite:
+            continue
+        if not other and request.dicom and lacks_dicom(wanted.output):
+            to_write.add(name)
             continue
         del requests[name]
         if other:
@@ -243,10 +260,14 @@ def _work(
     after = {name: rows[name].examination.before for name in requests}
     threads = request.threads or max(1, (os.cpu_count() or 1) // request.workers)
     if request.executor == LOCAL:
-        ends = run_here(requests, after, stop, workers=request.workers, threads=threads, tick=tick)
+        ends = run_here(
+            requests, after, stop, workers=request.workers, threads=threads, tick=tick, dicom=request.dicom
+        )
     else:
         executor = request.executor
-        ends = run_on_cluster(requests, after, stop, executor=executor, threads=threads, tick=tick)
+        ends = run_on_cluster(
+            requests, after, stop, executor=executor, threads=threads, tick=tick, dicom=request.dicom
+        )
     with contextlib.closing(ends):
         for name, ended in ends:
             left -= 1

@@ -29,13 +29,16 @@ class ExaminationEnd:
     cancelled: bool = False
 
 
-def work_on(request: SegmentRequest, stop: Path, threads: int) -> ExaminationEnd:
-    """Do what is asked, with ``threads`` threads. What goes wrong is told, never raised: the others shall go on."""
+def work_on(request: SegmentRequest, stop: Path, threads: int, dicom: bool) -> ExaminationEnd:
+    """Do what is asked, with ``threads`` threads, with ``dicom`` as DICOM too.
+
+    What goes wrong is told, never raised: the others shall go on.
+    """
     import torch
 
     torch.set_num_threads(threads)
     try:
-        carry_out(request, StopProgress(stop))
+        carry_out(request, StopProgress(stop), dicom)
     except Cancelled:
         return ExaminationEnd(cancelled=True)
     except MSLesionSegError as error:

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from MSLesionSegLib.batch.examinations import Examination
+from MSLesionSegLib.dicom.export import ExportRequest, export_result, segment_to_dicom
 from MSLesionSegLib.files.checksums import file_sha256
 from MSLesionSegLib.imaging.dicom import series_files, series_sha256
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.network.models.store import read_card
-from MSLesionSegLib.segmentation.longitudinal.earlier_ids import ids_digest
+from MSLesionSegLib.segmentation.longitudinal.earlier_ids import counts_withheld, ids_digest
 from MSLesionSegLib.segmentation.request import SegmentRequest, find_models, settings_of
-from MSLesionSegLib.segmentation.result_folder import read_manifest
+from MSLesionSegLib.segmentation.result_folder import DICOM_FOLDER, read_manifest
 from MSLesionSegLib.segmentation.segment import segment
 
 _ANY_DEVICE = "cpu"
@@ -45,9 +46,21 @@ def request_of(
     return replace(settings, inputs=scans, output=output / exam.folder, **changes)
 
 
-def carry_out(request: SegmentRequest, progress: Progress) -> None:
-    """Write the result, whole or not at all; what goes wrong is raised."""
-    segment(replace(request, previous=_there(request.previous)), progress)
+def carry_out(request: SegmentRequest, progress: Progress, dicom: bool) -> None:
+    """Write the result, whole or not at all; what goes wrong is raised.
+
+    ``dicom``: as DICOM too, within its folder; a result that is there already is only written so.
+    """
+    if dicom and not request.overwrite and read_manifest(request.output) is not None:
+        export_result(ExportRequest(request.output, sources=request.inputs), progress)
+    else:
+        find = segment_to_dicom if dicom else segment
+        find(replace(request, previous=_there(request.previous)), progress)
+
+
+def lacks_dicom(result: Path) -> bool:
+    """Whether a result was not written as DICOM, and could be."""
+    return not (result / DICOM_FOLDER).is_dir() and not counts_withheld(result)
 
 
 def difference(manifest: Mapping[str, Any], request: SegmentRequest) -> str:

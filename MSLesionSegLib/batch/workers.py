@@ -37,6 +37,7 @@ def run_here(
     workers: int,
     threads: int,
     tick: Tick,
+    dicom: bool = False,
 ) -> Generator[tuple[str, ExaminationEnd], None, None]:
     """Names of the requests and how they ended, in the order in which they end.
 
@@ -44,7 +45,7 @@ def run_here(
 
     Each worker is a process of its own that stays warm from one examination to the next; one that dies takes only
     its examination with it. ``tick`` is called twice a second and may raise, which ends the workers at their next
-    report.
+    report. With ``dicom`` results are written as DICOM too.
     """
     waiting = dict(requests)
     free = [_new_worker() for _ in range(min(workers, len(waiting)))]
@@ -54,7 +55,7 @@ def run_here(
             going = [name for name, _ in busy.values()]
             for name in _ready(waiting, going, after)[: len(free)]:
                 worker = free.pop()
-                busy[worker.submit(work_on, waiting.pop(name), stop, threads)] = name, worker
+                busy[worker.submit(work_on, waiting.pop(name), stop, threads, dicom)] = name, worker
             tick()
             for future in wait(busy, timeout=0.5, return_when=FIRST_COMPLETED).done:
                 name, worker = busy.pop(future)
@@ -81,6 +82,7 @@ def run_on_cluster(
     executor: str,
     threads: int,
     tick: Tick,
+    dicom: bool = False,
 ) -> Generator[tuple[str, ExaminationEnd], None, None]:
     """As :func:`run_here`, on the workers of a Dask cluster, which must reach all files under the same paths.
 
@@ -96,7 +98,7 @@ def run_on_cluster(
         while waiting or going:
             for name in _ready(waiting, going.values(), after):
                 key = f"{name}-{run}".replace(" ", "_")
-                future = client.submit(work_on, waiting.pop(name), stop, threads, key=key, pure=False)
+                future = client.submit(work_on, waiting.pop(name), stop, threads, dicom, key=key, pure=False)
                 going[future] = name
             future = next(as_they_end(client, going, lambda left: tick()))
             try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from MSLesionSegLib.commands.options import Mirroring, SegmentOptions, Series, takes_options
+from MSLesionSegLib.commands.options import Dicom, Mirroring, SegmentOptions, Series, takes_options
 from MSLesionSegLib.commands.running import run
 from MSLesionSegLib.jobs.job import Job
 from MSLesionSegLib.tasks import TASKS
@@ -56,6 +56,7 @@ def batch(
         ),
     ] = None,
     series: Series = None,
+    dicom: Dicom = False,
     skip_finished: Annotated[
         bool,
         typer.Option(
@@ -98,6 +99,7 @@ def batch(
             entities=entity or (),
             series=series or (),
             skip_finished=skip_finished,
+            dicom=dicom,
             executor=executor,
             workers=workers,
             threads=threads,

@@ -91,19 +91,14 @@ def run_task(
     request = SegmentRequest(task, given, **options.given)
 
     def work(job: Job) -> SegmentationResult:
-        from MSLesionSegLib.dicom.export import ExportRequest, check_exportable, export_result
+        from MSLesionSegLib.dicom.export import segment_to_dicom
         from MSLesionSegLib.imaging.dicom.inputs import found_scans
         from MSLesionSegLib.segmentation.segment import segment
         from MSLesionSegLib.tasks import get_task
 
-        def write_dicom(folder: Path) -> None:
-            export_result(ExportRequest(folder), job)
-
         with found_scans(get_task(task), given, series or ()) as found:
-            if dicom:
-                check_exportable(task, found.paths)
             asked = replace(request, inputs=found.paths, remarks=found.remarks)
-            return segment(asked, job, write_dicom if dicom else None)
+            return segment_to_dicom(asked, job) if dicom else segment(asked, job)
 
     stages = expected_stages(request) | ({EXPORT_STAGE: EXPORT_SECONDS} if dicom else {})
     run(f"segment {task}", work, stages, describe_segmentation, options, show=show)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from MSLesionSegLib.dicom.exported import ExportedResult
     from MSLesionSegLib.dicom.source_series import SourceSeries
+    from MSLesionSegLib.segmentation.request import SegmentRequest
+    from MSLesionSegLib.segmentation.segment import SegmentationResult
 
 EXPORT_STAGE = "write DICOM"
 EXPORT_SECONDS = 3.0
@@ -89,6 +91,18 @@ def export_result(request: ExportRequest, progress: Progress) -> Exported:
     progress.stage(EXPORT_STAGE)
     with writing_packages(), without_names():
         return _export(request, manifest, progress)
+
+
+def segment_to_dicom(request: SegmentRequest, progress: Progress) -> SegmentationResult:
+    """Find lesions and write the result as DICOM within its folder, both or neither; not where counts are withheld.
+
+    Raises:
+        MSLesionSegError: nothing can be found or written; at once where the reviewed scan is a file.
+    """
+    from MSLesionSegLib.segmentation.segment import segment
+
+    check_exportable(request.task, request.inputs)
+    return segment(request, progress, lambda folder: export_result(ExportRequest(folder), progress))
 
 
 def _export(request: ExportRequest, manifest: Mapping[str, Any], progress: Progress) -> Exported:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from MSLesionSegLib.batch.batch import BatchRequest, run_batch
@@ -134,9 +136,10 @@ def test_a_batch_over_dicom_studies_names_nobody_but_in_two_files(head: Head, mo
             content = file.read_bytes()
             assert not any(word in content for word in (b"ecret", b"2023", visit.uid.encode())), file
     times = {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("result.json")}
-    run_batch(
-        BatchRequest(tmp_path / "Secret^Name", tmp_path / "out", settings, threads=1, skip_finished=True),
-        Silent(),
-    )
-    assert times == {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("result.json")}
+    for dicom in (False, True):
+        run_batch(replace(request, skip_finished=True, dicom=dicom), Silent())
+        assert times == {file: file.stat().st_mtime_ns for file in (tmp_path / "out").rglob("result.json")}
+        assert (folder / "dicom").exists() == dicom
+    written = pydicom.dcmread(folder / "dicom" / "segmentation.dcm")
+    assert written.StudyInstanceUID == visit.uid and written.StudyDate == "20240301"
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
