@@ -219,7 +219,7 @@ def test_a_process_waits_as_soon_as_a_scan_is_chosen_and_does_the_search(panel, 
     assert panel.search.row.job._process is waiting
     harness.wait(lambda: panel.search.row.job is None)
     assert panel.ui.lesionTable.rowCount == 4
-    panel.logic.warmUp()
+    harness.wait(lambda: panel.logic._worker._process is not None)  # for the next one
     waiting = panel.logic._worker._process
     harness.closePanel(panel)
     assert waiting.poll() is not None

@@ -108,8 +108,8 @@ class SearchSection:
         self._warmLater.stop()
 
     def _warmUp(self) -> None:
-        """Be ready to search what is chosen."""
-        if self.row.job is None and not self._scans.problem():
+        """Be ready to search what is chosen, or to search it once more."""
+        if self.row.job is None and not self._scans.problem() and not memoryWarning():
             self._logic.warmUp()
 
     def describe(self, session) -> None:
@@ -148,6 +148,7 @@ class SearchSection:
         else:
             self._say(outcome.sentence, error=True, details=details)
         self.update()
+        self._warmLater.start()
 
     def _turnedAway(self, session) -> bool:
         """Whether the person has turned to other scans than those that were searched."""
