@@ -48,6 +48,8 @@ def work_on(request: SegmentRequest, stop: Path, threads: int, dicom: bool) -> E
             return ExaminationEnd(MEMORY_SENTENCE)
         traceback.print_exc(file=sys.stderr)
         return ExaminationEnd(f"Internal error ({type(error).__name__}: {error}). Please report it.")
+    finally:
+        torch.cuda.empty_cache()  # other workers share the card
     return ExaminationEnd()
 
 

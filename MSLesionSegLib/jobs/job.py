@@ -257,10 +257,10 @@ MEMORY_SENTENCE = "The computer ran out of memory. Close other programs, or choo
 
 
 def out_of_memory(error: Exception) -> bool:
-    # torch raises plain RuntimeErrors when the CPU allocator fails
+    # torch raises plain RuntimeErrors when a processor's memory ends, or that of a card's libraries
+    texts = ("out of memory", "can't allocate memory", "STATUS_ALLOC_FAILED")
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and any(text in str(error) for text in ("out of memory", "can't allocate memory"))
+        isinstance(error, RuntimeError) and any(text in str(error) for text in texts)
     )
 
 

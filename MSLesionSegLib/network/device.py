@@ -17,6 +17,14 @@ def check_device(wanted: str) -> None:
         raise SettingsError(f"The device must be auto, cpu or cuda, not '{wanted}'.")
 
 
+def free_card_bytes() -> int:
+    """What this process can still use of a GPU's memory, with what torch keeps ready for it."""
+    import torch
+
+    free, _ = torch.cuda.mem_get_info()
+    return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+
+
 def choose_device(wanted: str) -> str:
     """``cpu`` or ``cuda``; for ``auto`` a GPU if there is one.
 

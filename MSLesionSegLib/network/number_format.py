@@ -65,10 +65,8 @@ def trains_in_bfloat16(network: torch.nn.Module, inputs: Any, device: str) -> bo
     """
     import torch
 
-    if device != "cpu":
-        return True
-    if not has_fast_bfloat16():
-        return False
+    if device != "cpu" or not has_fast_bfloat16():
+        return computes_in_bfloat16(device)
     edges = []
     hooks = [
         module.register_forward_hook(lambda _module, _inputs, output: edges.append(min(output.shape[2:])))

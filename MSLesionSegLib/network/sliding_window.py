@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from MSLesionSegLib.errors import ModelError
+from MSLesionSegLib.jobs.job import out_of_memory
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.lesions.components import bounding_box
 from MSLesionSegLib.network.activation import activate, normalise
+from MSLesionSegLib.network.device import free_card_bytes
 from MSLesionSegLib.network.models.store import Model
 from MSLesionSegLib.network.number_format import computes_in_bfloat16
 
@@ -76,6 +78,7 @@ def predict(
         ModelError: the network gives values that are no numbers; they would pass for a brain without lesions.
     """
     import torch
+    from monai.data.utils import compute_importance_map
 
     progress = progress or Silent()
     card, look = model.card, _looker(model, device)
@@ -83,24 +86,28 @@ def predict(
     data = torch.from_numpy(np.ascontiguousarray(channels[(slice(None), *box)], dtype=np.float32)).to(device)
     inside = brain[box] > 0
     mirrorings = MIRROR_AXES if mirroring else MIRROR_AXES[:1]
+    importance = compute_importance_map((card.architecture.window,) * 3, mode="gaussian", sigma_scale=0.2)
+    weight = importance.to(device)
     with torch.inference_mode(), _windows_at_once(device) as pool:
         views = [_view(data, inside, axes, card.architecture.window) for axes in mirrorings]
         seen = _seen(look, views, pool, batch or _windows_in_a_batch(device), progress)
         sums = torch.zeros(2, *inside.shape, device=device)  # of the probability and its square
         with closing(seen):
             for view, axes in zip(views, mirrorings, strict=True):
-                mean = view.mean(seen)[tuple(slice(n) for n in inside.shape)]
+                mean = view.mean(seen, weight)[tuple(slice(n) for n in inside.shape)]
                 one = torch.flip(normalise(mean, card.activation, (0, 1, 2)), [axis - 1 for axis in axes])
-                sums[0] += one
-                sums[1] += one * one
-        mean, squares = sums.cpu().numpy() / len(views) * inside
+                sums[0].add_(one)
+                sums[1].add_(one * one)
+        sums /= len(views)
+        sums[1].sub_(sums[0] ** 2).clamp_(min=0)
+        mean, variance = sums.cpu().numpy() * inside
     if not np.isfinite(mean).all():
         raise ModelError(
             f"The network of model {card.name} gives values that are not finite (NaN or infinite) on this scan, "
             "so nothing is counted. Use another model."
         )
     probability, uncertainty = np.zeros((2, *brain.shape), np.float32)
-    probability[box], uncertainty[box] = mean, np.sqrt(np.clip(squares - mean**2, 0, None))
+    probability[box], uncertainty[box] = mean, np.sqrt(variance)
     progress.stage("network", 1.0)
     return Prediction(probability, uncertainty if mirroring else None)
 
@@ -112,29 +119,23 @@ class _View:
     Attributes:
         data: (C, X, Y, Z), at least a window large.
         windows: where they lie.
-        edge: of each, in voxels.
     """
 
     data: torch.Tensor
     windows: list[Window]
-    edge: int
 
-    def mean(self, seen: Iterator[torch.Tensor]) -> torch.Tensor:
-        """Gaussian-weighted mean (X, Y, Z) of what the network says of each window, which ``seen`` gives in order.
+    def mean(self, seen: Iterator[torch.Tensor], weight: torch.Tensor) -> torch.Tensor:
+        """Weighted mean (X, Y, Z) of what the network says of each window, which ``seen`` gives in order.
 
         A normalised ReLU is divided by its maximum over the whole brain afterwards: by that over each window, the
         faintest speck in one without lesions would become certain.
         """
         import torch
-        from monai.data.utils import compute_importance_map
 
-        weight = compute_importance_map(
-            (self.edge,) * 3, mode="gaussian", sigma_scale=0.2, device=self.data.device
-        ).clamp(min=1e-3)
         total, share = torch.zeros(2, *self.data.shape[1:], device=self.data.device)
         for window in self.windows:
-            total[window] += next(seen) * weight
-            share[window] += weight
+            total[window].add_(next(seen) * weight)
+            share[window].add_(weight)
         return total / share.clamp(min=1e-6)
 
 
@@ -147,7 +148,7 @@ def _view(data: torch.Tensor, inside: np.ndarray, axes: tuple[int, ...], edge: i
     short = [v for n in reversed(inside.shape) for v in (0, max(edge - n, 0))]
     padded = torch.nn.functional.pad(torch.flip(data, axes), short)
     windows = dense_patch_slices(padded.shape[1:], (edge,) * 3, (round(edge * (1 - OVERLAP)),) * 3)
-    return _View(padded, [window for window in windows if mask[window].any()], edge)
+    return _View(padded, [window for window in windows if mask[window].any()])
 
 
 def _seen(
@@ -195,12 +196,9 @@ def _windows_at_once(device: str) -> Iterator[Executor]:
 
 
 def _windows_in_a_batch(device: str) -> int:
-    import torch
-
     if device == "cpu":
         return 1
-    free, _ = torch.cuda.mem_get_info()
-    return max(1, min(MOST_IN_A_BATCH, free // _BATCH_BYTES))
+    return max(1, min(MOST_IN_A_BATCH, free_card_bytes() // _BATCH_BYTES))
 
 
 def _looker(model: Model, device: str) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -218,8 +216,9 @@ def _looker(model: Model, device: str) -> Callable[[torch.Tensor], torch.Tensor]
             with torch.autocast(device, torch.bfloat16, enabled=fast):
                 logits = network(windows.to(memory_format=torch.channels_last_3d))
             return activate(logits[:, 0].float(), model.card.activation)
-        except torch.cuda.OutOfMemoryError:
-            if len(windows) == 1:
+        except RuntimeError as error:
+            # cuDNN finds no engine where it has no room to try one
+            if len(windows) == 1 or not (out_of_memory(error) or "find an engine" in str(error)):
                 raise
         # only here has the failed try let its memory go
         return torch.cat([look(half) for half in windows.chunk(2)])

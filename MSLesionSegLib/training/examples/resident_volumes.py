@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from MSLesionSegLib.network.device import free_card_bytes
 from MSLesionSegLib.training.examples.example import Example
 
 _SHARE = 0.1  # of a card's free memory; the rest is the network's
@@ -22,7 +23,7 @@ class ResidentVolumes:
 
     def __init__(self, device: str) -> None:
         self.device = device
-        self.room = 0 if device == "cpu" else _SHARE * torch.cuda.mem_get_info()[0]
+        self.room = 0 if device == "cpu" else _SHARE * free_card_bytes()
         self._kept: dict[Example, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def of(self, example: Example) -> tuple[Volume, Volume]:

@@ -9,6 +9,7 @@ import torch
 
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.network.architectures import Architecture
+from MSLesionSegLib.network.device import free_card_bytes
 from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
 from MSLesionSegLib.training.loop.loop import Source, train_network
 from MSLesionSegLib.training.patches.drawing_ahead import drawn_ahead
@@ -120,7 +121,7 @@ def fit_sizes(
 def free_memory_gib(device: str) -> float:
     """Memory that a new program could use."""
     if device == "cuda":
-        return torch.cuda.mem_get_info()[0] / 2**30
+        return free_card_bytes() / 2**30
     import psutil
 
     return psutil.virtual_memory().available / 2**30

@@ -11,7 +11,7 @@ import torch
 from MSLesionSegLib.errors import OutputError
 from MSLesionSegLib.files.atomic import atomic_file
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.network.number_format import has_fast_bfloat16
+from MSLesionSegLib.network.number_format import computes_in_bfloat16
 from MSLesionSegLib.training.loop.stages import FROZEN
 from MSLesionSegLib.training.patches.replay_interleaving import InterleavedSource
 
@@ -47,7 +47,7 @@ class FeatureSource:
         self.folder, self.size = folder, size
         folder.mkdir(parents=True, exist_ok=True)
         begin.to(device, memory_format=torch.channels_last_3d).eval()
-        fast = device != "cpu" or has_fast_bfloat16()
+        fast = computes_in_bfloat16(device)
         for number in range(self.group.rank, size, self.group.size):
             progress.stage(FROZEN, number / size)
             if not self._file(number).exists():

@@ -166,14 +166,14 @@ def test_the_same_input_gives_the_same_output_bit_for_bit(head):
 class SmallMemory(torch.nn.Module):
     """Finds what is bright, and has no memory for more than two windows at once."""
 
-    def __init__(self):
+    def __init__(self, error):
         super().__init__()
-        self.batches = []
+        self.batches, self.error = [], error
 
     def forward(self, x):
         self.batches.append(len(x))
         if len(x) > 2:
-            raise torch.cuda.OutOfMemoryError("out of memory")
+            raise self.error
         return (x[:, :1] - 2) * 20
 
 
@@ -185,9 +185,17 @@ def test_windows_seen_in_batches_give_what_one_after_the_other_gives(head):
     np.testing.assert_array_equal(together.uncertainty, alone.uncertainty)
 
 
-def test_batches_that_do_not_fit_into_the_memory_become_smaller(head):
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
+    ],
+)
+def test_batches_that_do_not_fit_into_the_memory_become_smaller(head, error):
     image, brain = head
-    network = SmallMemory()
+    network = SmallMemory(error)
     found = inference.predict(Model(model().card, network, Path()), image, brain, mirroring=True, batch=7)
     np.testing.assert_array_equal(
         found.probability, inference.predict(model(), image, brain, mirroring=True).probability
@@ -198,7 +206,7 @@ def test_batches_that_do_not_fit_into_the_memory_become_smaller(head):
 def test_a_memory_too_small_for_one_window_is_told(head):
     class NoMemory(torch.nn.Module):
         def forward(self, x):
-            raise torch.cuda.OutOfMemoryError("out of memory")
+            raise torch.OutOfMemoryError("out of memory")
 
-    with pytest.raises(torch.cuda.OutOfMemoryError):
+    with pytest.raises(torch.OutOfMemoryError):
         inference.predict(Model(model().card, NoMemory(), Path()), *head, batch=4)

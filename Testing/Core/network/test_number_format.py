@@ -78,8 +78,14 @@ def test_networks_whose_deepest_maps_are_tiny_are_not_trained_in_bfloat16(monkey
     network = build(Architecture(feature_maps=4, levels=3))
     image = torch.zeros(1, 1, patch, patch, patch)
     assert number_format.trains_in_bfloat16(network, image, "cpu") is fast
-    assert number_format.trains_in_bfloat16(network, image, "cuda") is True
     assert not any(module._forward_hooks for module in network.modules())
+
+
+@pytest.mark.parametrize(("generation", "fast"), [((8, 0), True), ((7, 5), False)])
+def test_cards_train_in_bfloat16_if_they_have_it(monkeypatch, generation, fast):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: generation)
+    network = build(Architecture(feature_maps=4, levels=3))
+    assert number_format.trains_in_bfloat16(network, torch.zeros(1, 1, 16, 16, 16), "cuda") is fast
 
 
 def test_a_training_over_tiny_maps_is_finite_and_repeatable(tmp_path):
