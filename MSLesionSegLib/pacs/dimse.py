@@ -15,7 +15,7 @@ from pynetdicom.presentation import PresentationContext
 
 from MSLesionSegLib.errors import PacsError
 from MSLesionSegLib.pacs.archive import SeriesEntry, StudyEntry, StudyQuery
-from MSLesionSegLib.pacs.files import NO_ROOM, IncompleteSeries, Outgoing, arrivals, check_received, outgoing
+from MSLesionSegLib.pacs.files import IncompleteSeries, Outgoing, arrivals, check_received, outgoing
 from MSLesionSegLib.pacs.moving import move_destination
 from MSLesionSegLib.pacs.nodes import DimseNode
 from MSLesionSegLib.pacs.sop_classes import COMPRESSED, MR_IMAGES, OTHER_OBJECTS, UNCOMPRESSED
@@ -24,6 +24,7 @@ from MSLesionSegLib.pacs.tls import client_context
 _FIND = sop_class.StudyRootQueryRetrieveInformationModelFind
 _GET = sop_class.StudyRootQueryRetrieveInformationModelGet
 _MOVE = sop_class.StudyRootQueryRetrieveInformationModelMove
+_TOO_MANY = (0xA700, 0xFE00)  # out of resources, ended by the archive (DICOM PS3.4, C.4.1.1.4)
 _MOST_CONTEXTS = 128  # DICOM PS3.8, 9.3.2
 Keep = Callable[[evt.Event], int]
 
@@ -102,9 +103,9 @@ class DimseArchive:
             for status, found in association.send_c_find(_identifier(level, wanted), _FIND):
                 if found is not None and _pending(status):
                     yield found
-                elif status.get("Status") == NO_ROOM:
+                elif status.get("Status") in _TOO_MANY:
                     raise PacsError(
-                        f"{self._title} finds more than it may tell at once. Say more of what is looked for."
+                        f"{self._title} finds more than it may tell at once. Narrow the search, such as by --date."
                     )
                 elif not _pending(status):
                     self._check(status, "the search")

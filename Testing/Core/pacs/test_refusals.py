@@ -103,12 +103,13 @@ def test_an_archive_without_room_is_told(write_config, study):
     assert "refused an object of the kind" in said and "A700" in said
 
 
-def test_an_archive_that_finds_too_much_is_told(write_config):
+@pytest.mark.parametrize("status", [0xA700, 0xFE00])
+def test_an_archive_that_finds_too_much_is_told(write_config, status):
     def find(event):
         answer = Dataset()
         answer.StudyInstanceUID = "1.2.3"
         yield 0xFF00, answer
-        yield 0xA700, None
+        yield status, None
 
     with other_archive((evt.EVT_C_FIND, find)) as port:
         said = call("pacs", "find", "archive", "--config", write_config(node(port)), fails=1)
