@@ -61,6 +61,7 @@ class Queue:
         self._last: dict[str, float] = {}
         self._not_before: dict[str, float] = {}
         self._busy: set[str] = set()
+        self._refused: dict[str, set[str]] = {}  # images that had no room, by study
         with output_errors(folder):
             for state in (ARRIVING, INCOMING, WAITING, WORK, SENDING, FAILED, FINISHED, DRY_RUN):
                 (folder / state).mkdir(parents=True, exist_ok=True)
@@ -100,8 +101,18 @@ class Queue:
                 folder.mkdir(parents=True, exist_ok=True)
                 arriving.replace(folder / f"{hashed(instance)}.dcm")
                 self._last[hashed(study)] = time.monotonic()
+                self._refused.get(hashed(study), set()).discard(instance)
         finally:
             arriving.unlink(missing_ok=True)
+
+    def refuse(self, study: str, instance: str) -> None:
+        """Note that an image had no room, so that what came of its study is not taken for the whole."""
+        with self._lock:
+            self._refused.setdefault(hashed(study), set()).add(instance)
+
+    def lacks_images(self, study: str) -> bool:
+        """Whether images of a study were refused since the program runs, and have not come again."""
+        return bool(self._refused.get(study))
 
     def complete(self, quiet_s: float) -> None:
         """Let studies wait for their job of which nothing has come for a while.

@@ -67,6 +67,7 @@ def receiver(settings: NodeSettings, queue: Queue, room: Room, tell: Callable[[s
                 return DONE
         except OSError:
             pass
+        queue.refuse(uids[0], uids[2])
         tell(f"The queue in {settings.folder} has no room: images are refused until there is some.")
         return NO_ROOM
 

@@ -27,6 +27,12 @@ _LATER = {PacsError.code, OutputError.code, CANCELLED}  # what may go well anoth
 _NOTE = "note.json"
 
 
+class IncompleteStudy(MSLesionSegError):
+    """Images of a study were refused: lesions on the others would be taken for all of them."""
+
+    code = "incomplete"
+
+
 class Worker:
     """Goes on with studies of the queue, in as many threads as it is called from.
 
@@ -81,6 +87,8 @@ class Worker:
         before = self._queue.finished(study)
         if before is not None and before.images == fingerprint(images):
             return self._end(replace(line, outcome="repeated"), WAITING)
+        if self._queue.lacks_images(study):
+            raise IncompleteStudy("Images of it found no room. Make room, and send it again.")
         folder = self._queue.place(WAITING, study)
         if not has_flair(folder):
             return self._end(replace(line, outcome="no-flair"), WAITING)

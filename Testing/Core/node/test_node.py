@@ -53,6 +53,8 @@ def test_a_full_disk_is_told_to_the_caller_and_the_node_goes_on(config, queue_fo
         assert "(status A700)" in send(studies["first"], config, fails=1)
         send(studies["other"], config)
         until(lambda: "no-flair" in node.outcomes(), "the study that is small enough")
+        (failed,) = until(lambda: [line for line in node.audit() if line["outcome"] == "failed"], "the other")
+        assert failed["problem"] == "incomplete"  # what fitted is not taken for the study
 
 
 def test_only_one_node_works_on_a_queue(config, queue_folder):
