@@ -126,6 +126,9 @@ def test_a_search_on_a_volume_of_the_database_goes_back_into_its_study(
     exported(panel)
     assert len(database.imported) == 6, panel.ui.messageLabel.text
     assert tracked(database).items() < before.items()
+    database.isOpen = False
+    panel.dicom.update()
+    assert not panel.ui.dicomButton.enabled and "no open database" in panel.ui.dicomButton.toolTip
 
 
 def test_lesions_keep_what_an_earlier_segmentation_in_the_database_calls_them(

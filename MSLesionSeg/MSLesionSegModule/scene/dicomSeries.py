@@ -31,6 +31,11 @@ def seriesFiles(volumeNode) -> tuple[Path, ...]:
     return tuple(sorted(files)) if all(file.is_file() for file in files) else ()
 
 
+def wasSeries(volumeNode) -> bool:
+    """Whether Slicer's DICOM module loaded a volume, wherever its files are now."""
+    return bool(_instances(volumeNode))
+
+
 def segmentationsBeside(volumeNodes) -> tuple[Path, ...]:
     """The DICOM Segmentations that the database holds in the studies of volumes."""
     database, found = openDatabase(), {}

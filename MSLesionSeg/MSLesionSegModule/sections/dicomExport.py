@@ -11,7 +11,7 @@ from MSLesionSegLib.errors import MSLesionSegError
 from ..jobs.dicomExport import archives, exportArguments, knowsSeries, resultFolderOf, sendArguments
 from ..jobs.job import CANCELLED, DONE
 from ..logic import MSLesionSegLogic
-from ..scene.dicomSeries import addToDatabase, liesInDatabase, openDatabase
+from ..scene.dicomSeries import addToDatabase, liesInDatabase, openDatabase, wasSeries
 from ..widgets.dialogs import folderToSave
 from ..widgets.say import Say
 
@@ -108,6 +108,10 @@ class DicomExport:
             return _("Find lesions first.")
         if resultFolderOf(self._session) is None:
             return _("The folder of this result is not there any more. Find lesions again.")
+        if not knowsSeries(self._session) and wasSeries(self._session.volume):
+            return _(
+                "The DICOM series of this scan lies in no open database, or the scan was changed after loading."
+            )
         if not knowsSeries(self._session):
             return _("This scan does not come from a DICOM series, so there is no study to write into.")
         return ""

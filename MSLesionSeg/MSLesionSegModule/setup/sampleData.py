@@ -3,6 +3,7 @@
 import slicer
 from slicer.i18n import tr as _
 
+from ..storage.background import waitFor
 from .packages import coreImportable
 
 _CATEGORY = "MS Lesion Segmentation"
@@ -71,7 +72,7 @@ def addSyntheticPatient():
 
     from ..scene import volumes
 
-    patient = synthetic_patient(_SEED, lesions=_LESIONS)
+    patient = waitFor(lambda: synthetic_patient(_SEED, lesions=_LESIONS))
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", _SYNTHETIC)
     volumes.fill(node, patient.flair.get_fdata(dtype="float32"), patient.flair.affine)
     node.CreateDefaultDisplayNodes()

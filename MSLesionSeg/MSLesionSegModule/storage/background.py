@@ -1,10 +1,11 @@
-"""Reading from a disk, which may be slow or far away, while the window stays alive."""
+"""What takes long, such as reading from a disk that is far away, while the window stays alive."""
 
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import qt
+import slicer
 
 _LOOK_MS = 10
 _GIVEN_S = 0.005
@@ -49,6 +50,17 @@ class Background:
             if reading.error is not None:
                 raise reading.error
             self._onRead(reading.found)
+
+
+def waitFor(work: Callable[[], Any]) -> Any:
+    """What ``work`` returns or raises; a thread does it, which touches neither the window nor the scene."""
+    thread = _Reading(work)
+    thread.start()
+    while not thread.ended.wait(_GIVEN_S):
+        slicer.app.processEvents()
+    if thread.error is not None:
+        raise thread.error
+    return thread.found
 
 
 class _Reading(threading.Thread):

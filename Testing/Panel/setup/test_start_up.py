@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import qt
@@ -10,6 +12,7 @@ import slicer
 from MSLesionSegModule.jobs import workFolder
 from MSLesionSegModule.setup import sampleData, torchExtension
 from MSLesionSegModule.setup.startUp import startUp
+from MSLesionSegModule.storage.background import waitFor
 from MSLesionSegModule.views import layouts as viewLayouts
 
 from phantoms.synthetic_heads import LESIONS, SEED, shared_patient
@@ -59,6 +62,18 @@ def test_the_synthetic_patient_is_made_when_a_person_asks_for_it(started, made_b
     np.testing.assert_array_equal(voxels, made_before.flair.get_fdata(dtype="float32"))
     shown = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")
     assert {view.GetBackgroundVolumeID() for view in shown} == {node.GetID()}, "it is seen at once"
+
+
+def test_the_window_lives_while_something_is_made(panel):
+    ticks = threading.Semaphore(0)
+    timer = qt.QTimer()
+    timer.interval = 10
+    timer.timeout.connect(ticks.release)
+    timer.start()
+    assert waitFor(lambda: ticks.acquire(timeout=60)) is True
+    timer.stop()
+    with pytest.raises(ZeroDivisionError):
+        waitFor(lambda: 1 / 0)
 
 
 def test_slicer_comes_back_to_the_module_after_the_restart_and_only_then(started):
