@@ -93,3 +93,13 @@ def test_the_row_keeps_its_place_while_it_is_painted(panel, found):
     press(panel, "Esc")
     harness.wait(lambda: lesions(panel)[0] == str(panel.review.place.number))
     assert np.all(found.review.mask == mask)
+
+
+def test_words_above_the_table_take_their_room_from_it(panel, found):
+    table, remarks = panel.ui.lesionTable, found.record["remarks"]
+    remarks.clear()
+    panel.review.update()
+    before = table.minimumHeight
+    remarks.append("The FLAIR has slices of 4 mm.")
+    panel.review.update()
+    assert before - table.minimumHeight == panel.ui.remarksLabel.heightForWidth(table.width)

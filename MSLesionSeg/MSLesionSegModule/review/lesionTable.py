@@ -59,8 +59,11 @@ class LesionTable:
         widget.cellClicked.connect(lambda row, _column: onSelected(row))
         widget.horizontalHeader().sectionClicked.connect(lambda column: onSorted(_KEYS[column]))
 
-    def fill(self, rows, current: int | None, withStates: bool) -> None:
-        """Show reviewed lesions, with the row ``current`` selected; ``withStates``: how each has changed."""
+    def fill(self, rows, current: int | None, withStates: bool, less: int) -> None:
+        """Show reviewed lesions, with the row ``current`` selected.
+
+        ``withStates``: how each has changed. ``less``: pixels of height that words above the table need.
+        """
         self._filling = True
         try:
             self._widget.rowCount = len(rows)
@@ -72,7 +75,7 @@ class LesionTable:
                     self._widget.setItem(index, column, item)
             self._widget.setColumnHidden(_STATE, not withStates)
             self._tellCertainty(any(row.lesion.true_share is not None for row in rows))
-            tables.showAtLeast(self._widget, _ROWS_OF_PAIR if withStates else _ROWS)
+            tables.showAtLeast(self._widget, _ROWS_OF_PAIR if withStates else _ROWS, less)
             if current is None:
                 self._widget.clearSelection()
                 self._widget.setCurrentCell(-1, -1)

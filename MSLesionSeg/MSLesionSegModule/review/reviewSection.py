@@ -186,7 +186,10 @@ class ReviewSection:
         self._marks.show(session, place.number)
         self._earlier.show(session)
         self._showSurfaces()
-        self._table.fill(place.rows, place.index, isPair)
+        remarks = "" if session is None else texts.remarksText(session)
+        ui.remarksLabel.text, ui.remarksLabel.visible = remarks, bool(remarks)
+        less = ui.remarksLabel.heightForWidth(ui.lesionTable.width) if remarks else 0
+        self._table.fill(place.rows, place.index, isPair, less)
         for button in (ui.nextButton, ui.previousButton):
             button.enabled = bool(place.rows)
         for button in (ui.acceptButton, ui.rejectButton, ui.editButton):
@@ -195,8 +198,6 @@ class ReviewSection:
             button.enabled = session is not None
         ui.undoButton.enabled = session is not None and session.review.can_undo
         ui.visibleButton.text = _("Hide (H)") if session is None or session.visible else _("Show (H)")
-        ui.remarksLabel.text = "" if session is None else texts.remarksText(session)
-        ui.remarksLabel.visible = bool(ui.remarksLabel.text)
         ui.flickerButton.visible = isPair or (session is not None and session.task.before_after is not None)
         ui.subtractionButton.visible = isPair
         ui.subtractionButton.enabled = isPair and session.subtraction() is not None

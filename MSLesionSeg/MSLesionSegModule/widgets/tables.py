@@ -3,6 +3,7 @@
 import qt
 
 _AROUND_PX = 2  # above and below the letters of a row, which a large screen or font makes higher
+_FEWEST = 5
 
 
 def prepare(table, titles) -> None:
@@ -24,10 +25,10 @@ def fit(table, column: int) -> None:
     table.horizontalHeader().setSectionResizeMode(column, qt.QHeaderView.ResizeToContents)
 
 
-def showAtLeast(table, rows: int) -> None:
-    """Let a table be so high that this many rows are seen without scrolling."""
-    frame = 2 * table.frameWidth
-    table.minimumHeight = table.horizontalHeader().sizeHint.height() + rows * _rowHeight(table) + frame
+def showAtLeast(table, rows: int, less: int = 0) -> None:
+    """Let a table be so high that this many rows are seen without scrolling, less some pixels for something else."""
+    around = table.horizontalHeader().sizeHint.height() + 2 * table.frameWidth
+    table.minimumHeight = around + max(rows * _rowHeight(table) - less, _FEWEST * _rowHeight(table))
 
 
 def _rowHeight(table) -> int:
