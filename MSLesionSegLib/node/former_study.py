@@ -22,8 +22,8 @@ def has_flair(folder: Path) -> bool:
     return any(series.role == "FLAIR" for series in list_series(folder))
 
 
-def fetch_former(archive: Archive, study: Path, folder: Path) -> bool:
-    """Bring the MR series of the latest earlier study that has a FLAIR into ``folder``; whether there is one.
+def fetch_former(archive: Archive, study: Path, folder: Path) -> str:
+    """Bring the MR series of the latest earlier study with a FLAIR into ``folder``; its UID, empty if there is none.
 
     The patient is known by the number in the archive; a study with another day of birth is another patient's. Of the
     earlier days' studies the latest three are looked at; one that the archive does not give whole is passed over.
@@ -37,7 +37,7 @@ def fetch_former(archive: Archive, study: Path, folder: Path) -> bool:
     present = _header(study)
     patient, day = present["PatientID"], present["StudyDate"]
     if not patient or not day:
-        return False
+        return ""
     found = [
         one
         for one in archive.studies(StudyQuery(patient_id=patient, date=f"-{day}"))
@@ -48,9 +48,9 @@ def fetch_former(archive: Archive, study: Path, folder: Path) -> bool:
         with contextlib.suppress(IncompleteSeries):
             fetch_series(archive, one.study, "MR", folder)
             if any(folder.iterdir()) and has_flair(folder) and _same_birth(present, _header(folder)):
-                return True
+                return one.study
         shutil.rmtree(folder)
-    return False
+    return ""
 
 
 def fetch_series(archive: Archive, study: str, modality: str, folder: Path) -> None:

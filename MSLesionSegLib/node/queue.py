@@ -147,6 +147,10 @@ class Queue:
             self._not_before[study] = time.monotonic() + again_in_s
             self._busy.discard(study)
 
+    def is_under_way(self, study: str) -> bool:
+        """Whether a study has come whose results are not all sent."""
+        return any(self.place(state, study).exists() for state in (INCOMING, WAITING, SENDING))
+
     def work_folder(self, study: str) -> Path:
         """An empty folder for a study's job."""
         folder = self.place(WORK, study)

@@ -17,13 +17,12 @@ from MSLesionSegLib.node.audit import AuditLine, write_audit
 from MSLesionSegLib.node.child_job import CANCELLED, ChildError, run_command
 from MSLesionSegLib.node.former_segmentation import fetch_segmentation
 from MSLesionSegLib.node.former_study import fetch_former, has_flair
-from MSLesionSegLib.node.queue import DRY_RUN, SENDING, SENT, WAITING, Finished, Queue, fingerprint
+from MSLesionSegLib.node.queue import DRY_RUN, SENDING, SENT, WAITING, Finished, Queue, fingerprint, hashed
 from MSLesionSegLib.node.settings import ONE_FLAIR, TWO_FLAIRS, NodeSettings
 from MSLesionSegLib.pacs.archive import Archive
 from MSLesionSegLib.pacs.credentials import PASSWORDS
 from MSLesionSegLib.pacs.files import outgoing
 
-_LATER = {PacsError.code, OutputError.code, CANCELLED}  # what may go well another time
 _NOTE = "note.json"
 
 
@@ -31,6 +30,15 @@ class IncompleteStudy(MSLesionSegError):
     """Images of a study were refused: lesions on the others would be taken for all of them."""
 
     code = "incomplete"
+
+
+class FormerUnderWay(MSLesionSegError):
+    """Lesions cannot be called as at the former study yet."""
+
+    code = "former"
+
+
+_LATER = {PacsError.code, OutputError.code, FormerUnderWay.code, CANCELLED}  # what may go well another time
 
 
 class Worker:
@@ -108,8 +116,11 @@ class Worker:
     def _compare(self, work: Path, folder: Path) -> dict[str, Any] | None:
         """The result against the former study; None where there is none, or the two cannot be compared."""
         former = work / "former"
-        if self._settings.task != TWO_FLAIRS or not fetch_former(self._archive, folder, former):
+        uid = fetch_former(self._archive, folder, former) if self._settings.task == TWO_FLAIRS else ""
+        if not uid:
             return None
+        if self._queue.is_under_way(hashed(uid)):
+            raise FormerUnderWay("The results of its former study are awaited.")
         given = {"baseline": former, "followup": folder}
         known = fetch_segmentation(self._archive, former, work / "known")
         if known is not None:
