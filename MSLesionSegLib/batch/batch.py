@@ -207,7 +207,7 @@ def _skip_finished(
 
     Those that only have to be written as DICOM stay.
     """
-    to_write = set()
+    to_write: set[str] = set()
     for name, wanted in list(requests.items()):
         manifest = read_manifest(wanted.output)
         if manifest is None:

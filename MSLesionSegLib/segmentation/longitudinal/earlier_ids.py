@@ -97,8 +97,8 @@ def read_earlier_ids(path: Path, baseline: nib.Nifti1Image) -> EarlierIds:
 
 
 def _of_segmentation(file: Path, baseline: nib.Nifti1Image) -> EarlierIds:
-    ids = read_tracked_segments(file).lesions
     labels = read_labels(file, baseline)
+    ids = read_tracked_segments(file).lesions
     by_segment = np.zeros(max(ids) + 1, np.int32)
     by_segment[[*ids]] = [*ids.values()]
     image = nib.Nifti1Image(by_segment[np.asarray(labels.dataobj)], labels.affine, labels.header)
