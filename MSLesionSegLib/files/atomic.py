@@ -40,6 +40,10 @@ def output_errors(path: Path, way_out: str = "Choose another place.") -> Iterato
 
 
 def _sentence(error: OSError, path: Path, way_out: str) -> str:
+    if error.errno is None and isinstance(
+        error.__cause__, OSError
+    ):  # pydicom wraps it, with its whole traceback
+        error = error.__cause__
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"The disk has no room for {path}. Free some space or choose another disk."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -80,6 +81,11 @@ def test_a_folder_that_is_refused_at_the_end_leaves_the_one_before(tmp_path):
     with pytest.raises(OutputError, match="in the meantime"):
         fill(tmp_path / "out", "new", check=refuse)
     assert (tmp_path / "out" / "a.txt").read_text() == "old" and names(tmp_path) == ["out"]
+
+
+def test_a_full_disk_is_told_also_where_a_library_wraps_what_the_system_says(tmp_path):
+    with pytest.raises(OutputError, match="The disk has no room"), output_errors(tmp_path / "out"):
+        raise OSError("Traceback ...") from OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_a_file_in_the_way_of_a_folder_stays(tmp_path):
