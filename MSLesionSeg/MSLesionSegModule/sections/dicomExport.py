@@ -108,13 +108,13 @@ class DicomExport:
             return _("Find lesions first.")
         if resultFolderOf(self._session) is None:
             return _("The folder of this result is not there any more. Find lesions again.")
-        if not knowsSeries(self._session) and wasSeries(self._session.volume):
+        if knowsSeries(self._session):
+            return ""
+        if wasSeries(self._session.volume):
             return _(
                 "The DICOM series of this scan lies in no open database, or the scan was changed after loading."
             )
-        if not knowsSeries(self._session):
-            return _("This scan does not come from a DICOM series, so there is no study to write into.")
-        return ""
+        return _("This scan does not come from a DICOM series, so there is no study to write into.")
 
     def _start(self, arguments: list[str], sentence: str, finished) -> None:
         self.job = self._logic.startCommand(arguments, finished)
