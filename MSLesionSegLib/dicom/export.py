@@ -16,6 +16,7 @@ from MSLesionSegLib.dicom.source_files import source_files
 from MSLesionSegLib.errors import OutputError, SettingsError
 from MSLesionSegLib.files.atomic import atomic_folder, output_errors
 from MSLesionSegLib.files.file_names import absolute
+from MSLesionSegLib.imaging.dicom.series import series_files
 from MSLesionSegLib.imaging.linear_transform import linear_matrix
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.segmentation.result_folder import DICOM_FILES, DICOM_FOLDER, is_dicom_file, read_manifest
@@ -97,11 +98,14 @@ def segment_to_dicom(request: SegmentRequest, progress: Progress) -> Segmentatio
     """Find lesions and write the result as DICOM within its folder, both or neither; not where counts are withheld.
 
     Raises:
-        MSLesionSegError: nothing can be found or written; at once where the reviewed scan is a file.
+        MSLesionSegError: nothing can be found or written; at once where that is for the scans.
     """
+    from MSLesionSegLib.dicom.source_series import read_series
     from MSLesionSegLib.segmentation.segment import segment
 
     check_exportable(request.task, request.inputs)
+    for folder in filter(Path.is_dir, request.inputs.values()):
+        read_series(series_files(folder))
     return segment(request, progress, lambda folder: export_result(ExportRequest(folder), progress))
 
 

@@ -9,11 +9,12 @@ import sys
 import pydicom
 import pytest
 
-from MSLesionSegLib.dicom.export import ExportRequest, export_result
+from MSLesionSegLib.dicom.export import ExportRequest, export_result, segment_to_dicom
 from MSLesionSegLib.dicom.source_series import read_series
 from MSLesionSegLib.errors import ImageError
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.segmentation.dicom_source import SOURCE
+from MSLesionSegLib.segmentation.request import SegmentRequest
 from support.dicom_tools import errors_in
 from support.recorder import Recorder
 
@@ -87,6 +88,9 @@ def test_a_patient_or_study_that_cannot_be_named_the_same_way_is_refused(result,
             item.save_as(file)
     with pytest.raises(ImageError, match=f"{word} of more than 64 characters"):
         read_series(sorted(scan.iterdir()))
+    request = SegmentRequest("flair", {"flair": scan}, tmp_path / "out", model="not even looked for")
+    with pytest.raises(ImageError, match=f"{word} of more than 64 characters"):
+        segment_to_dicom(request, Silent())
 
 
 def test_a_series_that_nothing_can_refer_to_is_refused(result, tmp_path):
