@@ -70,7 +70,7 @@ def models_folder(tmp_path_factory: pytest.TempPathFactory, head: Head) -> Path:
         channels=("FLAIR",),
         spacing_mm=spacing,
         threshold=0.5,
-        minimum_mm3=20.0,
+        minimum_mm3=100.0,
         description="Random weights for tests.",
     )
     save_model(folder, network, card)

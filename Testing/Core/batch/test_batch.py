@@ -100,7 +100,7 @@ def test_the_tables_hold_what_the_results_hold(finished):
         assert int(row["lesions"]) == manifest["counts"]["lesions"] > 0
         assert float(row["volume_mm3"]) == manifest["counts"]["volume_mm3"]
         assert sum(int(n) for c, n in row.items() if c.endswith("_lesions")) == int(row["lesions"])
-        assert (row["minimum_mm3"], row["connectivity"], row["model"]) == ("20.0", "26", "tiny")
+        assert (row["minimum_mm3"], row["connectivity"], row["model"]) == ("100.0", "26", "tiny")
         own = [r for r in lesions if all(r[k] == row[k] for k in ("participant_id", "session_id"))]
         assert [int(r["id"]) for r in own] == list(range(1, int(row["lesions"]) + 1))
 

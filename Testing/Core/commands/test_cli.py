@@ -64,7 +64,7 @@ def test_segment_prints_events_and_writes_the_result(head: Head, tmp_path, comma
 
     replaced = run_here(*arguments, "--overwrite", "--min-peak", "0.7")
     assert replaced.exit_code == 0, replaced.stderr
-    assert "26-connected, at least 20 mm3" in replaced.stdout
+    assert "26-connected, at least 100 mm3" in replaced.stdout
     assert "peak from 0.7" in replaced.stdout
     assert json.loads((out / "result.json").read_text())["settings"]["minimum_peak"] == 0.7
     assert "research use only" in replaced.stdout

@@ -53,7 +53,7 @@ def test_images_come_back_on_the_grid_of_the_scan(grid, tmp_path, models):
     spacing, rotation, shape = GRIDS[grid]
     affine = centred(spacing, rotation, shape)
     head = make_head(affine, shape)
-    result = run(head.save(tmp_path, "scan.nii.gz"), tmp_path / "out", minimum_mm3=0.0)
+    result = run(head.save(tmp_path, "scan.nii.gz"), tmp_path / "out")
     for role in ("mask", "probability", "lesions", "brain"):
         image = nib.load(result.files[role])
         assert image.shape == shape
@@ -106,7 +106,7 @@ def test_labels_mask_and_table_tell_the_same_lesions(result):
     assert len(rows) == 1 + len(ids)
     for lesion in result.lesions:
         assert lesion.volume_mm3 == pytest.approx(27.0 * (labels == lesion.id).sum(), rel=1e-4)
-        assert lesion.volume_mm3 >= 20.0
+        assert lesion.volume_mm3 >= 100.0
 
 
 def test_the_manifest_tells_what_was_done(result):
@@ -119,7 +119,7 @@ def test_the_manifest_tells_what_was_done(result):
     assert len(manifest["model"]["weights_sha256"]) == 64
     assert manifest["settings"] == {
         "threshold": 0.5,
-        "minimum_mm3": 20.0,
+        "minimum_mm3": 100.0,
         "minimum_peak": 0.0,
         "connectivity": 26,
         "device": "cpu",
@@ -172,13 +172,13 @@ def test_settings_change_the_mask_and_stand_in_the_manifest(result, head, tmp_pa
         head.save(tmp_path),
         tmp_path / "out",
         threshold=0.8,
-        minimum_mm3=100.0,
+        minimum_mm3=150.0,
         brain_mask=brain,
         mirroring=True,
         n4=True,
     )
     assert array(other.files["mask"]).sum() < array(result.files["mask"]).sum()
-    assert all(lesion.volume_mm3 >= 100.0 for lesion in other.lesions)
+    assert all(lesion.volume_mm3 >= 150.0 for lesion in other.lesions)
     assert (other.settings["threshold"], other.settings["brain_mask"]) == (0.8, "given")
     uncertainty = array(other.files["uncertainty"])
     assert uncertainty.max() > 0.0
