@@ -13,6 +13,14 @@ from MSLesionSegLib.synthesis.patient import SyntheticPatient
 from phantoms.phantom import Head, centred, make_head
 from phantoms.synthetic_heads import THICK, shared_patient
 from support.orthanc import MISSING, Orthanc, orthanc_at
+from support.worker_processes import forked_instead_of_spawned
+
+
+@pytest.fixture(scope="session", autouse=True)
+def forked_workers() -> Iterator[None]:
+    """Workers of a batch begin at once."""
+    with forked_instead_of_spawned():
+        yield
 
 
 @pytest.fixture(scope="session")
