@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from phantoms.dicom_study import FLAIR, LOCALIZER
 from phantoms.phantom import Head
 from support.orthanc import Orthanc
-from support.planted_patient import write_study
+from support.planted_identity import SECRETS, planted_study, write_planted
+
+
+def write_study(folder: Path, head: Head, date: str, *, flair: bool = True, enhanced: bool = False) -> Path:
+    """An examination with a localizer of two slices, and a FLAIR, in one file if ``enhanced``."""
+    data, affine = np.asarray(head.flair.dataobj).astype(np.int16), head.flair.affine
+    study = planted_study(date)
+    write_planted(folder, study, LOCALIZER, 1, data[:, :, 18:20], affine)
+    if flair:
+        write_planted(folder, study, FLAIR, 2, data, affine, enhanced=enhanced)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -16,8 +28,8 @@ def studies(tmp_path_factory, head: Head) -> dict[str, Path]:
     """Two examinations a year apart, the first with its FLAIR in one file, and one without a FLAIR."""
     folder = tmp_path_factory.mktemp("studies")
     return {
-        "first": write_study(folder / "first", head, "20230131", enhanced=True),
-        "second": write_study(folder / "second", head, "20240131"),
+        "first": write_study(folder / "first", head, SECRETS["earlier date"], enhanced=True),
+        "second": write_study(folder / "second", head, SECRETS["study date"]),
         "other": write_study(folder / "other", head, "20240201", flair=False),
     }
 

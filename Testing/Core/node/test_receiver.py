@@ -105,7 +105,7 @@ def test_when_the_queue_is_full_the_caller_is_told_and_may_send_again_later(star
 
 
 def test_an_association_that_breaks_leaves_whole_images_only(start, studies):
-    files = sorted((studies["first"] / "one").iterdir())
+    files = sorted(studies["first"].rglob("*-1-*.dcm"))
     with start() as (queue, config):
         ae = AE("SCANNER")
         ae.add_requested_context(MR_IMAGES[0])

@@ -24,7 +24,9 @@ from MSLesionSegLib.pacs.files import outgoing
 from support.command_calls import call
 from support.node_process import NodeProcess, node_at, until
 from support.orthanc import PASSWORD, USER, Orthanc, free_ports, private_file
-from support.planted_patient import PLANTED
+from support.planted_identity import SECRETS, told_in
+
+BASELINE, FOLLOWUP = SECRETS["earlier date"], SECRETS["study date"]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,8 @@ def nothing_planted(node: NodeProcess, *studies: Path) -> None:
     texts += [path.read_text() for path in (node.queue / "finished").iterdir()]
     headers = [pydicom.dcmread(next(study.rglob("*.dcm"))) for study in studies]
     uids = [uid for header in headers for uid in (header.StudyInstanceUID, header.StudyDate)]
-    for planted in (*PLANTED, PASSWORD, *uids):
+    assert told_in("\n".join([*texts, *node.said]).encode()) == []
+    for planted in (PASSWORD, *uids):
         assert not [text for text in (*texts, *node.said) if planted.lower() in text.lower()]
     assert list((node.queue.parent / "temporary").rglob("*")) == []
 
@@ -108,11 +111,11 @@ def test_two_studies_come_back_with_their_results(archive, configure, queue_fold
         for day in dates:
             there = modalities(archive, dates[day])
             assert there["MR"] == 2 and there["SEG"] >= 1 and there["SR"] == 1 and there["DOC"] == 1
-        first, second = (tracked(archive, dates[day]) for day in ("20230131", "20240131"))
+        first, second = (tracked(archive, dates[day]) for day in (BASELINE, FOLLOWUP))
         assert first.keys() & second.keys()
         assert all(second[name] == uid for name, uid in first.items() if name in second)
         before = len(archive.instances())
-        archive.ask("modalities/msnode/store", "POST", json=[dates["20230131"]])
+        archive.ask("modalities/msnode/store", "POST", json=[dates[BASELINE]])
         until(lambda: len(node.audit()) == 3, "what is done about a study that comes again")
         assert node.outcomes()[-1] == "repeated"
     assert len(archive.instances()) == before
@@ -194,7 +197,7 @@ def test_a_dry_run_keeps_its_results_and_sends_nothing(configure, queue_folder, 
 
 def test_a_former_study_that_cannot_be_used_does_no_harm(archive, configure, queue_folder, studies, tmp_path):
     shutil.copytree(studies["second"], tmp_path / "gap")
-    sorted((tmp_path / "gap" / "two").iterdir())[12].unlink()
+    sorted((tmp_path / "gap").rglob("*-2-*.dcm"))[12].unlink()
     for file in (tmp_path / "gap").rglob("*.dcm"):
         item = pydicom.dcmread(file)
         item.StudyDate = "20230601"
@@ -218,7 +221,7 @@ def test_a_study_that_cannot_be_used_is_kept_for_a_person(configure, queue_folde
     port, nobody = free_ports(2)
     config = configure(f"aet = NOBODY\nhost = 127.0.0.1\nport = {nobody}\n", port)
     shutil.copytree(studies["second"], tmp_path / "gap")
-    sorted((tmp_path / "gap" / "two").iterdir())[12].unlink()
+    sorted((tmp_path / "gap").rglob("*-2-*.dcm"))[12].unlink()
     with node_at(config, queue_folder) as node:
         call("pacs", "send", "ours", tmp_path / "gap", "--config", config)
         (line,) = until(node.audit, "the end")
