@@ -8,15 +8,14 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from MSLesionSegLib.cli import app
 from MSLesionSegLib.errors import ImageError, ModelError, OutputError, SettingsError
 from MSLesionSegLib.evaluation import selfcheck
 from MSLesionSegLib.jobs.progress import Silent
@@ -26,6 +25,7 @@ from MSLesionSegLib.segmentation.request import SegmentRequest
 from MSLesionSegLib.segmentation.segment import SegmentationResult, segment
 from phantoms.followup_phantom import GONE_AT, LESIONS_OF_THE_PHANTOM, NEW_AT, scan, use_stand_ins
 from phantoms.phantom import PATIENT_NAME, Head
+from support.command_calls import call
 
 
 @pytest.fixture
@@ -38,6 +38,15 @@ def compare(folder: Path, baseline: Head, followup: Head, **settings) -> Segment
     files = {"baseline": baseline.save(folder / "one"), "followup": followup.save(folder / "two")}
     settings = {"model": "tiny-new", "flair_model": "tiny", "device": "cpu", **settings}
     return segment(SegmentRequest("new", files, folder / "out", **settings), Silent())
+
+
+@pytest.fixture(scope="module")
+def usual(models_folder, tmp_path_factory) -> SegmentationResult:
+    """A comparison in which one lesion is new, looked at by several tests."""
+    folder = tmp_path_factory.mktemp("usual")
+    with pytest.MonkeyPatch.context() as patch:
+        use_stand_ins(models_folder, folder / "models", patch)
+        return compare(folder, scan("baseline"), scan("followup", NEW_AT))
 
 
 def array(path: Path) -> np.ndarray:
@@ -118,18 +127,17 @@ def test_the_same_scan_twice_has_nothing_new_and_is_told(tmp_path, stand_ins):
     assert "are the same acquisition" in result.files["report"].read_text(encoding="utf-8")
 
 
-def test_ids_are_carried_to_a_third_visit(tmp_path, stand_ins):
-    first = compare(tmp_path, scan("baseline"), scan("followup", NEW_AT))
+def test_ids_are_carried_to_a_third_visit(tmp_path, stand_ins, usual):
     second = compare(
-        tmp_path / "third",
+        tmp_path,
         scan("followup", NEW_AT),
         scan("followup", NEW_AT, GONE_AT),
-        previous=first.files["followup_lesions"],
+        previous=usual.files["followup_lesions"],
     )
     assert states(second) == {"new": 1, "stable": LESIONS_OF_THE_PHANTOM + 1}
     (new,) = [row.lesion.id for row in second.lesions if row.state == "new"]
-    assert {row.lesion.id for row in second.lesions} - {new} == {row.lesion.id for row in first.lesions}
-    assert new > max(row.lesion.id for row in first.lesions)
+    assert {row.lesion.id for row in second.lesions} - {new} == {row.lesion.id for row in usual.lesions}
+    assert new > max(row.lesion.id for row in usual.lesions)
 
 
 def test_a_third_visit_never_gives_the_id_of_a_vanished_lesion_again(tmp_path, stand_ins):
@@ -148,14 +156,14 @@ def test_a_folder_without_numbered_lesions_keeps_no_ids(tmp_path, stand_ins):
         compare(tmp_path, scan("baseline"), scan("followup"), previous=tmp_path / "empty")
 
 
-def test_after_a_comparison_without_counts_no_id_is_given_again(tmp_path, stand_ins):
-    first = compare(tmp_path, scan("baseline"), scan("followup", NEW_AT))
-    manifest = json.loads(first.files["manifest"].read_text())
+def test_after_a_comparison_without_counts_no_id_is_given_again(tmp_path, stand_ins, usual):
+    first = shutil.copytree(usual.folder, tmp_path / "first")
+    manifest = json.loads((first / "result.json").read_text())
     manifest["comparability"]["counts"] = "withheld"
-    first.files["manifest"].write_text(json.dumps(manifest))
-    first.files["followup_lesions"].unlink()
-    second = compare(tmp_path / "third", scan("followup", NEW_AT), scan("followup"), previous=first.folder)
-    highest = max(row.lesion.id for row in first.lesions)
+    (first / "result.json").write_text(json.dumps(manifest))
+    (first / usual.files["followup_lesions"].name).unlink()
+    second = compare(tmp_path, scan("followup", NEW_AT), scan("followup"), previous=first)
+    highest = max(row.lesion.id for row in usual.lesions)
     assert min(row.lesion.id for row in second.lesions) == highest + 1
     assert any(f"from {highest + 1} on" in finding.sentence for finding in second.findings)
 
@@ -175,11 +183,10 @@ def test_scans_that_cannot_be_compared_get_pictures_but_no_counts(tmp_path, stan
     assert states(forced)["new"] == 1
 
 
-def test_page_and_manifest_name_every_limit_by_which_change_counts(tmp_path, stand_ins):
-    result = compare(tmp_path, scan("baseline"), scan("followup", NEW_AT))
-    told = json.loads((result.folder / "result.json").read_text(encoding="utf-8"))["settings"]["limits"]
+def test_page_and_manifest_name_every_limit_by_which_change_counts(usual):
+    told = json.loads((usual.folder / "result.json").read_text(encoding="utf-8"))["settings"]["limits"]
     assert told == asdict(change.ChangeLimits())
-    page = " ".join(result.files["report"].read_text(encoding="utf-8").split())
+    page = " ".join(usual.files["report"].read_text(encoding="utf-8").split())
     footnote = page[page.index("Change counts from") : page.index("Volumes are measured")]
     for value in told.values():
         assert re.search(rf"(?<![\d.]){value:g}(?![\d.]*\d)", footnote), value
@@ -236,30 +243,25 @@ def test_a_follow_up_from_before_the_baseline_is_told(tmp_path, monkeypatch):
 
 def test_the_command_prints_states_and_names_the_page(tmp_path, stand_ins):
     files = scan("baseline").save(tmp_path / "one"), scan("followup", NEW_AT).save(tmp_path / "two")
-    done = CliRunner().invoke(
-        app,
-        [
-            *("segment", "new", "--baseline", str(files[0]), "--followup", str(files[1])),
-            *("-o", str(tmp_path / "out"), "--model", "tiny-new", "--flair-model", "tiny"),
-        ],
+    told = call(
+        *("segment", "new", "--baseline", files[0], "--followup", files[1]),
+        *("-o", tmp_path / "out", "--model", "tiny-new", "--flair-model", "tiny"),
     )
-    assert done.exit_code == 0, done.output
-    assert "1 new, 0 enlarged, 4 stable" in done.output
-    assert "report.html" in done.output
+    assert "1 new, 0 enlarged, 4 stable" in told
+    assert "report.html" in told
 
 
 def test_the_self_check_finds_what_it_put_in(tmp_path, stand_ins, monkeypatch):
     monkeypatch.setattr(selfcheck, "DIAMETERS_MM", (6.0, 9.0))
     monkeypatch.setattr(selfcheck, "PER_DIAMETER", 2)
     monkeypatch.setattr(selfcheck, "CONTRAST", 6.0)  # the stand-in only knows very bright change
+    kept, check = [], selfcheck.self_check
+    monkeypatch.setattr(selfcheck, "self_check", lambda *a, **k: kept.append(check(*a, **k)) or kept[0])
     file = scan("baseline").save(tmp_path)
-    found = selfcheck.self_check(file, Silent(), model="tiny-new", flair_model="tiny", device="cpu")
+    told = call("selfcheck", "--flair", file, "--model", "tiny-new", "--flair-model", "tiny")
+    (found,) = kept
     assert found.same_scan == 0
     assert [size.inserted for size in found.by_size] == [2, 2]
     assert found.by_size[1].found >= 1
     assert found.swapped == found.new > 0
-
-    arguments = ["selfcheck", "--flair", str(file), "--model", "tiny-new", "--flair-model", "tiny"]
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0, done.output
-    assert "Inserted lesions of 9 mm found" in done.output
+    assert "Inserted lesions of 9 mm found" in told
