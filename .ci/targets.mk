@@ -1,6 +1,7 @@
 # make test | lint
 # make slicer                             whether packages install into Slicer, and the core on its numpy and scipy
-# make bench [COMPARE=1] [STORE=1]        how fast it is; against, or instead of, the figures in docs/performance.json
+# make bench [COMPARE=1] [STORE=1] [MISSING=1]   how fast it is; against, or instead of, the figures in docs/performance.json;
+#                                           only those that were never measured
 # make extension OUT=folder [REPOSITORY=owner/SlicerMSLesionSeg]     what 3D Slicer's Extensions Index clones
 PYTEST_ARGS ?= -n 2 --dist worksteal
 SLICER := $(VENV)/slicer
@@ -20,7 +21,7 @@ slicer: $(SLICER)/.ready
 	  $(ON_SLICERS_NUMPY:%=Testing/Core/%.py)
 
 bench: $(READY)
-	$(RUN)/python Testing/benchmarks/compare.py $(if $(STORE),--store) $(if $(COMPARE),--strict)
+	$(RUN)/python Testing/benchmarks/compare.py $(if $(STORE),--store) $(if $(COMPARE),--strict) $(if $(MISSING),--missing)
 
 lint: $(READY)
 	$(RUN)/ruff format --check .

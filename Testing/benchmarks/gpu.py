@@ -6,7 +6,8 @@
 
 The second builds a folder of less than 60 MiB for a machine that has a GPU, Python and torch, and no network: the
 program, one model, prepared examples, and wheels of what is missing there. The third measures there within nine
-minutes and leaves table, losses and checkpoint in one folder. The card's peak is what NVIDIA's data sheet says of
+minutes, prints the table last and leaves it with all figures, losses and checkpoint in one folder; a second run goes
+on where the first one ended. What fails is told and left out. The card's peak is what NVIDIA's data sheet says of
 dense bfloat16; of a card that is not listed, what it reaches multiplying large matrices. Without a GPU nothing is
 measured; ``--device cpu`` only tries the script.
 """
@@ -14,7 +15,7 @@ measured; ``--device cpu`` only tries the script.
 from __future__ import annotations
 
 import argparse
-import shutil
+import json
 import subprocess
 import sys
 import tempfile
@@ -22,13 +23,19 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from gpu_folder import MISSING, pack
 from inference import WINDOW, Brain, ours, sliding
 from measuring import Figure, dice, finish, machine, markdown, monai_network
 from training_loop import make_examples
+
+from MSLesionSegLib.errors import Cancelled
+from MSLesionSegLib.files.atomic import write_text
+from MSLesionSegLib.jobs.progress import Silent
 
 if TYPE_CHECKING:
     import torch
@@ -36,18 +43,37 @@ if TYPE_CHECKING:
     from MSLesionSegLib.network.models.store import Model
     from MSLesionSegLib.training.examples.example import Example
 
-AT_ONCE = (1, 4, 16, 32)  # windows
+AT_ONCE = {"cuda": (1, 4, 16, 32), "cpu": (1, 2)}  # windows
 PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L4": 121e12}  # operations per second
-MOST_MIB = 60
-MISSING = ("monai", "safetensors")
-ROOT = Path(__file__).parents[2]
-RUN = """#!/bin/sh
-# measures on this machine; what comes out lies in the folder that is given, or in ./out
-cd "$(dirname "$0")" || exit 1
-test -d site || python3 -m pip install -q --no-index --no-deps --target site wheels/*.whl || exit 1
-export PYTHONPATH=site:. MSLESIONSEG_MODELS=Resources/Models MSLESIONSEG_CACHE=.
-timeout 540 python3 Testing/benchmarks/gpu.py --examples examples --out "${1:-out}"
-"""
+
+
+class Figures:
+    """Figures by name, kept in a file from one to the next; what is known from an earlier run is not measured again.
+
+    Args:
+        file: where they are kept.
+        seconds: after so many nothing more is begun.
+    """
+
+    def __init__(self, file: Path, seconds: float) -> None:
+        self.file, self.end = file, time.monotonic() + seconds
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
+        self.known = {entry["name"]: Figure(**entry) for entry in kept}
+
+    def add(self, name: str, unit: str, call: Callable[[], float]) -> None:
+        """Measure, where it is not known and there is time; what fails is told."""
+        if name in self.known:
+            return
+        if time.monotonic() > self.end:
+            print(f"{name}: no time left", file=sys.stderr, flush=True)
+            return
+        try:
+            self.known[name] = Figure(name, float(call()), unit)
+        except Exception as error:  # the rest can still be measured
+            print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+            return
+        print(self.known[name], file=sys.stderr, flush=True)
+        write_text(self.file, json.dumps([asdict(figure) for figure in self.known.values()], indent=1))
 
 
 def seconds(call: Callable[[], Any], device: str, repeat: int = 5) -> float:
@@ -102,38 +128,55 @@ def operations(network: torch.nn.Module, device: str, channels: int) -> int:
     return counter.get_total_flops()
 
 
-def inference(model: Model, example: Example, device: str, repeat: int) -> list[Figure]:
+def inference(model: Model, example: Example, device: str, repeat: int, figures: Figures) -> None:
     """Windows per second, and one brain by the program and by MONAI."""
     import torch
 
-    channels = model.card.architecture.in_channels
+    channels, threshold = model.card.architecture.in_channels, model.card.threshold
     brain = Brain(np.asarray(example.array("image"), np.float32), example.array("brain") > 0)
-    found = ours(model, brain)  # on the CPU
-    network = model.network.to(device, memory_format=torch.channels_last_3d)
-    figures = [
-        Figure(f"windows, {n} at once", 3600 * patches_per_second(network, device, channels, n), "1/h")
-        for n in AT_ONCE[:repeat]
-    ]
+
+    def agreement() -> float:
+        return dice(*(ours(model, brain, device=where) >= threshold for where in ("cpu", device)))
+
+    def windows(at_once: int) -> float:
+        network = model.network.to(device, memory_format=torch.channels_last_3d)
+        return 3600 * patches_per_second(network, device, channels, at_once)
+
+    def by_monai() -> float:
+        plain = monai_network(model).to(device)
+        return seconds(
+            lambda: sliding(lambda cubes: plain(cubes.to(device)).cpu(), brain, cut=True), device, repeat
+        )
+
+    for n in AT_ONCE[device]:
+        figures.add(f"windows, {n} at once", "1/h", lambda n=n: windows(n))
     for name, mirroring in (("one brain", False), ("one brain, mirrored", True)):
         call = lambda m=mirroring: ours(model, brain, mirroring=m, device=device)  # noqa: E731
-        figures.append(Figure(name, seconds(call, device, repeat), "s"))
-    again = ours(model, brain, device=device)
-    threshold = model.card.threshold
-    figures.append(Figure("mask against the CPU's", dice(again >= threshold, found >= threshold), "Dice"))
-    plain = monai_network(model).to(device)
+        figures.add(name, "s", lambda call=call: seconds(call, device, repeat))
+    figures.add("mask against the CPU's", "Dice", agreement)
+    figures.add("MONAI, float32, cut", "s", by_monai)
 
-    def run(cubes: torch.Tensor) -> torch.Tensor:
-        return plain(cubes.to(device)).cpu()
 
-    figures.append(
-        Figure("MONAI, float32, cut", seconds(lambda: sliding(run, brain, cut=True), device, repeat), "s")
-    )
-    return figures
+class Deadline(Silent):
+    """Ends a training in time, and counts its steps."""
+
+    def __init__(self, end: float) -> None:
+        self.end, self.steps = end, 0
+
+    def stage(self, name: str, fraction: float = 0.0) -> None:
+        if time.monotonic() > self.end:
+            raise Cancelled
+        self.steps += 1
 
 
 def training(
-    model: Model, examples: list[Example], device: str, out: Path, sizes: tuple[int, int, int]
-) -> list[Figure]:
+    model: Model,
+    examples: list[Example],
+    device: str,
+    out: Path,
+    sizes: tuple[int, int, int],
+    figures: Figures,
+) -> None:
     """Patches per second drawn and learned from, the share of the time that the card is busy, and repeatability.
 
     Args:
@@ -141,6 +184,8 @@ def training(
         sizes: steps, patches per step, edge of a patch.
     """
     from copy import deepcopy
+
+    import torch
 
     from MSLesionSegLib.training.loop.loop import train_network
     from MSLesionSegLib.training.loop.recipe import TrainingRecipe
@@ -150,27 +195,38 @@ def training(
     steps, batch, patch = sizes
     recipe = TrainingRecipe(steps=steps, batch=batch, patch=patch, warm_up=1)
     source = PatchSource(examples, recipe, device=device)
+    busy = Busy()
 
-    def losses(recipe: TrainingRecipe, checkpoint: Path | None = None) -> list[float]:
+    def losses(steps: int) -> list[float]:
         with drawn_ahead(source, device) as ahead:
             return train_network(
-                deepcopy(model.network), ahead, recipe, device=device, checkpoint=checkpoint
+                deepcopy(model.network), ahead, recipe.but(steps=steps), device=device
             ).losses
 
-    short = recipe.but(steps=min(steps, 10))
-    same = losses(short) == losses(short)  # the first prepares too
-    drawing = batch / seconds(lambda: source.batch(1), device)
-    begin, busy = time.perf_counter(), Busy()
-    with busy:
-        course = losses(recipe, out / "checkpoint.pt")
-    rate = steps * batch / (time.perf_counter() - begin)
-    (out / "losses.txt").write_text("\n".join(f"{loss:.5f}" for loss in course) + "\n")
-    return [
-        Figure(f"patches of {patch} drawn", 3600 * drawing, "1/h"),
-        Figure(f"patches of {patch} trained on", 3600 * rate, "1/h"),
-        *([Figure("share of the time that the card is busy", busy.share, "x")] if busy.seen else []),
-        Figure("the same seed gives the same losses", float(same), "x"),
-    ]
+    def rate() -> float:
+        begin, deadline = time.perf_counter(), Deadline(figures.end)
+        with busy, suppress(Cancelled), drawn_ahead(source, device) as ahead:
+            train_network(
+                model.network,
+                ahead,
+                recipe,
+                device=device,
+                checkpoint=out / "checkpoint.pt",
+                progress=deadline,
+            )
+        taken = time.perf_counter() - begin
+        course = torch.load(out / "checkpoint.pt", weights_only=True, map_location="cpu")["losses"]
+        (out / "losses.txt").write_text("\n".join(f"{loss:.5f}" for loss in course) + "\n")
+        return 3600 * deadline.steps * batch / taken
+
+    few = min(steps, 10)
+    figures.add("the same seed gives the same losses", "x", lambda: losses(few) == losses(few))
+    figures.add(
+        f"patches of {patch} drawn", "1/h", lambda: 3600 * batch / seconds(lambda: source.batch(1), device)
+    )
+    figures.add(f"patches of {patch} trained on", "1/h", rate)
+    if busy.seen:
+        figures.add("share of the time that the card is busy", "x", lambda: busy.share)
 
 
 class Busy:
@@ -201,37 +257,13 @@ class Busy:
         self._thread.join()
 
 
-def pack(folder: Path, model: str, missing: list[str], cases: int) -> None:
-    """Build the folder for a machine without a network."""
-    no_cache = shutil.ignore_patterns("__pycache__", "*.pyc")
-    for part in ("MSLesionSegLib", "Testing/benchmarks", f"Resources/Models/{model}"):
-        shutil.copytree(ROOT / part, folder / part, ignore=no_cache)
-    make_examples(folder / "examples", cases)
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "-q",
-        "--no-deps",
-        "-d",
-        str(folder / "wheels"),
-        *missing,
-    ]
-    subprocess.run(command, check=True)
-    (folder / "run.sh").write_text(RUN)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 2**20
-    print(f"{folder}: {size:.0f} MiB. There: sh run.sh")
-    if size > MOST_MIB:
-        raise SystemExit(f"That is more than {MOST_MIB} MiB: give fewer --cases or --missing packages.")
-
-
 def main() -> None:
     """Measure and print, or build the folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="flair-ms")
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--examples", type=Path, help="prepared examples instead of synthetic patients")
+    parser.add_argument("--examples", type=Path, help="packed examples instead of synthetic patients")
+    parser.add_argument("--minutes", type=float, default=7.5, help="after which nothing more is begun")
     parser.add_argument("--out", type=Path, help="folder for table, losses and checkpoint")
     parser.add_argument("--steps", type=int, default=200, help="of the training")
     parser.add_argument("--batch", type=int, default=8, help="patches per step")
@@ -260,22 +292,23 @@ def main() -> None:
 def measured(options: argparse.Namespace, temporary: Path) -> list[Figure]:
     """All figures; the table is printed, and kept where a folder is given."""
     from MSLesionSegLib.network.models.store import load_model
-    from MSLesionSegLib.training.examples.example import read_examples
+    from MSLesionSegLib.training.examples.packed_example import read_packed
 
     out = options.out or temporary
     out.mkdir(parents=True, exist_ok=True)
+    figures = Figures(out / "figures.json", 60 * options.minutes)
     if options.examples is None:
-        make_examples(temporary / "examples", options.cases)
-    examples = read_examples(options.examples or temporary / "examples")
+        examples = make_examples(temporary / "examples", options.cases)
+    else:
+        examples = [read_packed(case, temporary / case.name) for case in sorted(options.examples.iterdir())]
     model = load_model(options.model)
     most, source = peak(options.device)
     each = operations(model.network, "cpu", model.card.architecture.in_channels)
-    figures = inference(model, examples[0], options.device, options.repeat)
-    print(*figures, sep="\n", file=sys.stderr, flush=True)  # in case that the time runs out
+    inference(model, examples[0], options.device, options.repeat, figures)
     sizes = options.steps, options.batch, options.patch
-    figures += training(load_model(options.model), examples, options.device, out, sizes)
+    training(load_model(options.model), examples, options.device, out, sizes, figures)
     lines = [["", "value", "of the peak"]]
-    for figure in figures:
+    for figure in figures.known.values():
         rate = figure.unit == "1/h"
         value = f"{figure.value / 3600:.1f} per second" if rate else f"{figure.value:.3f} {figure.unit}"
         windows = figure.name.startswith("windows")
@@ -283,7 +316,7 @@ def measured(options: argparse.Namespace, temporary: Path) -> list[Figure]:
     table = f"{markdown(lines)}\n\nPeak: {most / 1e12:.3g} TFLOP/s ({source}).\n{machine()}"
     (out / "table.md").write_text(table + "\n")
     print(table)
-    return figures
+    return list(figures.known.values())
 
 
 if __name__ == "__main__":

@@ -36,8 +36,7 @@ class PatchSource:
         shapes: real lesion shapes for insertion; the built-in shape model when None.
         insert: puts synthetic lesions into (picture, target) from a source of chance; FLAIR lesions when None.
         device: ``cpu`` or ``cuda``: where patches are cut and changed, and come out. A card changes all of a step
-            at once, a processor one after the other. The same changes are made on both, but for the noise, which
-            each draws in its own way.
+            at once, a processor one after the other: drawn in another order, and the card's noise is its own.
     """
 
     def __init__(

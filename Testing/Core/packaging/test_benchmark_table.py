@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
 from compare import BENCHMARKS as COMPARED
-from compare import compare
+from compare import compare, missing
 from measuring import STORED, peak_gib
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -47,6 +47,12 @@ def test_on_another_processor_only_ratios_are_compared():
 
 def test_a_new_figure_has_nothing_to_be_compared_with():
     assert compare(run("a", new=(1.0, "x")), run("a")) == []
+
+
+def test_figures_taken_over_by_hand_count_as_missing():
+    stored = {name: {"machine": {}} for name in COMPARED} | {"scale": {"machine": {"source": "a table"}}}
+    assert missing(stored) == ["scale"]
+    assert missing({}) == list(COMPARED)
 
 
 def test_the_peak_of_a_process_is_its_own_and_not_that_of_the_program_that_started_it():
