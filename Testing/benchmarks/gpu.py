@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -304,9 +305,11 @@ def measured(options: argparse.Namespace, temporary: Path) -> list[Figure]:
     model = load_model(options.model)
     most, source = peak(options.device)
     each = operations(model.network, "cpu", model.card.architecture.in_channels)
-    inference(model, examples[0], options.device, options.repeat, figures)
     sizes = options.steps, options.batch, options.patch
-    training(load_model(options.model), examples, options.device, out, sizes, figures)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):  # what is there is told
+        inference(model, examples[0], options.device, options.repeat, figures)
+        training(load_model(options.model), examples, options.device, out, sizes, figures)
     lines = [["", "value", "of the peak"]]
     for figure in figures.known.values():
         rate = figure.unit == "1/h"

@@ -24,7 +24,7 @@ for wheel in wheels/*.whl; do
   python3 -c "import importlib.util as u, sys; sys.exit(not u.find_spec('$name'))" ||
     python3 -m zipfile -e "$wheel" site
 done
-timeout 540 python3 Testing/benchmarks/gpu.py --examples examples --out "$out" "$@"
+timeout -k 10 530 python3 Testing/benchmarks/gpu.py --examples examples --out "$out" "$@"
 """
 
 
