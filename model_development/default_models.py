@@ -80,11 +80,12 @@ class Stage:
 _MS = {
     "ms3seg": 1.0,
     "openms_cross": 2.5,
-    "ms3seg-healthy": 0.3,
-    "openms_cross-healthy": 0.8,
+    "ms3seg-healthy": 0.6,
+    "openms_cross-healthy": 1.2,
     "openms_cross-inserted": 0.15,
-    "brats-healthy": 0.6,
-    **dict.fromkeys(LABEL_MAP_EXAMPLES, 0.15),
+    "brats-healthy": 1.0,
+    "synthetic-map-ms": 0.15,
+    "synthetic-map-healthy": 0.3,
 }
 _OTHER = {"synthetic-ms": 1.0, "synthetic-other": 1.0, "synthetic-healthy": 0.6, "brats": 3.0}
 
@@ -106,7 +107,7 @@ STAGES: dict[str, Stage] = {
         )
         for site in ("ms3seg", "openms")
     },
-    "flair-ms": Stage("flair-base", _LESIONS, _MS),
+    "flair-ms": Stage("flair-base", _LESIONS.but(steps=6000), _MS),
 }
 
 

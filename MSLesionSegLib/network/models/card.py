@@ -30,8 +30,8 @@ class ModelCard:
             where that was not measured, as of a model that was trained further.
         description, limits, licence, credits, hardware, created, code_version: for people.
         weights_sha256: of the weights file.
-        earlier_sha256: of files that held the same weights at more bits; what was trained from those has this model
-            as its parent.
+        earlier_sha256: of files that held the same weights at more bits, or bore this name before; what was trained
+            from them has this model as its parent.
     """
 
     name: str
