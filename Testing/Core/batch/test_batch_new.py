@@ -14,11 +14,13 @@ import pytest
 from MSLesionSegLib.batch.batch import BatchRequest, run_batch
 from MSLesionSegLib.batch.tables import EXAMINATIONS, LESIONS
 from MSLesionSegLib.errors import BatchError, SettingsError
+from MSLesionSegLib.imaging.dicom.tracked_segments import read_tracked_segments
 from MSLesionSegLib.jobs.progress import Silent
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import save_model
 from MSLesionSegLib.segmentation.request import SegmentRequest
+from phantoms.dicom_study import FLAIR, Study
 from phantoms.followup_phantom import LESIONS_OF_THE_PHANTOM, NEW_AT, scan
 
 pytestmark = pytest.mark.slow
@@ -110,6 +112,24 @@ def test_lesions_keep_their_ids_from_one_comparison_to_the_next(finished):
         assert second[third == number].any(), "an id means the same place"
     highest = json.loads((finished / "sub-01" / "ses-2" / "anat" / "result.json").read_text())["highest_id"]
     assert all(number > highest for number in fresh)
+
+
+def test_lesions_keep_their_tracking_uids_over_the_visits_of_dicom_studies(models, monkeypatch, tmp_path):
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(models))
+    for date, point in (("20220301", "baseline"), ("20230301", "followup"), ("20240301", "followup")):
+        flair = scan(point).flair
+        voxels = np.asarray(flair.dataobj).astype(np.int16)
+        Study(date=date).write(tmp_path / "export" / date, FLAIR, 1, voxels, flair.affine)
+    run_batch(request(tmp_path / "export", tmp_path / "out", dicom=True), Silent())
+    second, third = (
+        read_tracked_segments(tmp_path / f"out/sub-001/{visit}/anat/dicom/segmentation.dcm").tracked.values()
+        for visit in ("ses-02", "ses-03")
+    )
+    kept = {lesion.uid for lesion in second} & {lesion.uid for lesion in third}
+    assert len(kept) >= LESIONS_OF_THE_PHANTOM
+    assert {lesion for lesion in second if lesion.uid in kept} == {
+        lesion for lesion in third if lesion.uid in kept
+    }
 
 
 def test_what_is_finished_is_left_alone_and_other_settings_are_told(
