@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -37,6 +36,7 @@ else:
     import panel as harness
     import scene as scenes
     from folders import useFolders
+    from segmented import segmented
 
     harness.start()
     from slicer import packaging
@@ -81,12 +81,7 @@ else:
     @pytest.fixture(scope="session")
     def stored_result(models_folder, patient, tmp_path_factory):
         """The result folder that the command line makes of the small patient."""
-        folder = tmp_path_factory.mktemp("results") / "sub-01"
-        command = [sys.executable, "-m", "MSLesionSegLib", "segment", "flair", "--flair", str(patient)]
-        command += ["--output", str(folder), "--model", "bright", "--device", "cpu"]
-        environment = {**os.environ, "MSLESIONSEG_MODELS": str(models_folder), "OMP_NUM_THREADS": "1"}
-        subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-        return folder
+        return segmented(patient, tmp_path_factory.mktemp("results") / "sub-01", models_folder)
 
     @pytest.fixture
     def result(tmp_path, stored_result):

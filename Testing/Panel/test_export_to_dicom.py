@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -19,6 +17,7 @@ from dicom_database import useDatabase
 from MSLesionSegModule.scene import volumes
 from MSLesionSegModule.sections import dicomExport
 from pressing import choosing, find_lesions, open_result, press
+from segmented import segmented
 
 from phantoms.mr_series import write_series
 
@@ -32,12 +31,7 @@ def series(patient, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def found_on_series(models_folder, series, tmp_path_factory) -> Path:
     """The result folder that the command line makes of that series."""
-    folder = tmp_path_factory.mktemp("dicom-results") / "result"
-    command = [sys.executable, "-m", "MSLesionSegLib", "segment", "flair", "--flair", str(series)]
-    command += ["--output", str(folder), "--model", "bright", "--device", "cpu"]
-    environment = {**os.environ, "MSLESIONSEG_MODELS": str(models_folder), "OMP_NUM_THREADS": "1"}
-    subprocess.run(command, check=True, env=environment, stdout=subprocess.DEVNULL)
-    return folder
+    return segmented(series, tmp_path_factory.mktemp("dicom-results") / "result", models_folder)
 
 
 @pytest.fixture
