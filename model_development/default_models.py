@@ -44,10 +44,12 @@ class LesionRecipe(TrainingRecipe):
     Attributes:
         loss: with the soft Dice of each lesion.
         lesion_by_lesion: part of the lesion-centred patches that draws a lesion, however small, instead of a voxel.
+        widest_blur: standard deviation of the blur augmentation in voxels, at most.
     """
 
     loss: str = "lesion-dice-ce"
     lesion_by_lesion: float = 0.5
+    widest_blur: float = 1.2
 
 
 SYNTHETIC = {"ms": 20, "other": 16, "healthy": 8}

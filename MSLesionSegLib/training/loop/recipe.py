@@ -110,6 +110,7 @@ class TrainingRecipe(Recipe):
     lesion_by_lesion: ClassVar[float] = (
         0.0  # part of the lesion-centred patches that draws a lesion, not a voxel
     )
+    widest_blur: ClassVar[float] = 1.2  # standard deviation in voxels, at most
     schedule: ClassVar[str] = "cosine"
     activation: ClassVar[str] = "sigmoid"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -86,7 +87,8 @@ class PatchSource:
                 stack[:-1], stack[-1:] = self.insert(stack[:-1], stack[-1:], rng)
             if recipe.thick_slices and rng.random() < recipe.thick_slices:
                 stack[:] = thick_slices(stack, rng)
-        return change_intensity(stacks[:, :-1], rngs, recipe.intensity), stacks[:, -1:]
+        pictures = change_intensity(stacks[:, :-1], rngs, recipe.intensity, recipe.widest_blur)
+        return pictures, stacks[:, -1:]
 
     def centre(self, example: Example, label: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """The voxel that a patch is centred on."""
@@ -259,12 +261,14 @@ class _Look:
     noise: torch.Tensor | None
 
 
-def _draw_look(picture: torch.Tensor, rng: np.random.Generator, strength: float) -> _Look:
+def _draw_look(
+    picture: torch.Tensor, rng: np.random.Generator, strength: float, widest_blur: float
+) -> _Look:
     gamma = np.exp(rng.uniform(-0.3, 0.3) * strength)
     field = rng.normal(0, 1, (1, 3, 3, 3)) if rng.random() < 0.5 else None
     blur = sharpen = None
     if rng.random() < SHARPNESS:
-        blur = rng.uniform(0.4, 1.2)
+        blur = rng.uniform(0.4, widest_blur)
     elif rng.random() < SHARPNESS:
         sharpen = rng.uniform(0.2, 1.2)
     scale, shift = np.exp(rng.uniform(-0.25, 0.25) * strength), rng.uniform(-0.3, 0.3) * strength
@@ -275,15 +279,17 @@ def _draw_look(picture: torch.Tensor, rng: np.random.Generator, strength: float)
 
 
 def change_intensity(
-    pictures: torch.Tensor, rngs: Sequence[np.random.Generator], strength: float
+    pictures: torch.Tensor, rngs: Sequence[np.random.Generator], strength: float, widest_blur: float = 1.2
 ) -> torch.Tensor:
     """Contrast, bias field, sharpness and noise of z-scored patches (N, C, X, Y, Z).
 
-    Voxels outside the brain (exactly 0) stay 0.
+    Blur has a standard deviation of up to ``widest_blur`` voxels. Voxels outside the brain (exactly 0) stay 0.
     """
     if strength == 0:
         return pictures
-    looks = [_draw_look(picture, rng, strength) for picture, rng in zip(pictures, rngs, strict=True)]
+    looks = [
+        _draw_look(picture, rng, strength, widest_blur) for picture, rng in zip(pictures, rngs, strict=True)
+    ]
 
     def each(values: list[float]) -> torch.Tensor:
         return torch.tensor(values, dtype=torch.float32, device=pictures.device).view(-1, 1, 1, 1, 1)
@@ -319,15 +325,15 @@ def normal_noise(picture: torch.Tensor, rng: np.random.Generator) -> torch.Tenso
 
 
 def blur(pictures: torch.Tensor, sigmas: Sequence[float]) -> torch.Tensor:
-    """Smooth each picture (N, C, X, Y, Z) by a Gaussian of its own that is cut off at two voxels.
+    """Smooth each picture (N, C, X, Y, Z) by a Gaussian of its own, cut off at two voxels or at 1.5 deviations.
 
     MONAI's ``separable_filtering``, which has one filter for all of them.
     """
-    channels = pictures.shape[1]
+    channels, reach = pictures.shape[1], max(2, math.ceil(1.5 * max(sigmas)))
     squares = torch.tensor([2 * sigma**2 for sigma in sigmas])[:, None]
-    lines = torch.exp(-(torch.arange(-2, 3, dtype=torch.float32) ** 2) / squares)
+    lines = torch.exp(-(torch.arange(-reach, reach + 1, dtype=torch.float32) ** 2) / squares)
     lines = (lines / lines.sum(1, keepdim=True)).repeat_interleave(channels, 0).to(pictures.device)
-    maps = F.pad(pictures.flatten(0, 1)[None], [2] * 6)
-    for shape in ((-1, 1, 5, 1, 1), (-1, 1, 1, 5, 1), (-1, 1, 1, 1, 5)):
-        maps = F.conv3d(maps, lines.reshape(shape), groups=len(lines))
+    maps = F.pad(pictures.flatten(0, 1)[None], [reach] * 6)
+    for shape in ((1, -1, 1, 1), (1, 1, -1, 1), (1, 1, 1, -1)):
+        maps = F.conv3d(maps, lines.reshape(len(lines), *shape), groups=len(lines))
     return maps[0].unflatten(0, (-1, channels))
