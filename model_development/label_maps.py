@@ -8,12 +8,13 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.jobs.progress import Progress
-from MSLesionSegLib.synthesis.dataset import write_patient
+from MSLesionSegLib.synthesis.dataset import MIXTURES, write_patient
 from MSLesionSegLib.synthesis.label_map import label_map_patient
 from MSLesionSegLib.synthesis.lesions import Shape
 
-# with lesions and without, brain-extracted; and whole heads, half of them in random contrasts, for the brain network
-KINDS = ("ms", "healthy", "heads")
+# brain-extracted: with lesions, without, with other lesions, on T1; and whole heads for the brain network, half of
+# them in random contrasts
+KINDS = ("ms", "healthy", "heads", "other", "t1")
 THICK_SHARE = 0.4
 MOST_LESIONS = 50
 
@@ -26,17 +27,22 @@ def write_label_map_patients(maps: Path, datasets: Path, shapes: Shape | None, p
         for k, file in enumerate(files):
             progress.stage("synthetic patients", (number + k / len(files)) / len(KINDS))
             name = f"sub-{kind}{file.name.removeprefix('labels_').removesuffix('.nii.gz')}"
-            if (folder / name / "anat" / f"{name}_FLAIR.nii.gz").exists():
+            suffix = "T1w" if kind == "t1" else "FLAIR"
+            if (folder / name / "anat" / f"{name}_{suffix}.nii.gz").exists():
                 continue
             rng = np.random.default_rng([number, k])
             thick = rng.random() < THICK_SHARE
+            pathology, most = "ms", MOST_LESIONS if kind == "ms" else 0
+            if kind == "other":
+                pathology, most, _ = MIXTURES["other"][k % 3]
             patient = label_map_patient(
                 nib.Nifti1Image.from_filename(file),
                 int(rng.integers(2**31)),
-                lesions=int(rng.integers(1, MOST_LESIONS)) if kind == "ms" else 0,
+                lesions=int(rng.integers(1, most)) if most else 0,
                 spacing=(rng.uniform(0.7, 1.0),) * 2 + (rng.uniform(3, 7),) if thick else (1.0, 1.0, 1.0),
                 skull=kind == "heads",
-                look="random" if kind == "heads" and k % 2 else "flair",
-                shapes=shapes,
+                look="random" if kind == "heads" and k % 2 else "t1" if kind == "t1" else "flair",
+                pathology=pathology,
+                shapes=shapes if pathology == "ms" else None,
             )
-            write_patient(folder, name, patient)
+            write_patient(folder, name, patient, suffix)

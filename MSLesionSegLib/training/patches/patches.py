@@ -261,9 +261,7 @@ class _Look:
     noise: torch.Tensor | None
 
 
-def _draw_look(
-    picture: torch.Tensor, rng: np.random.Generator, strength: float, widest_blur: float
-) -> _Look:
+def _draw_look(picture: torch.Tensor, rng: np.random.Generator, strength: float, widest_blur: float) -> _Look:
     gamma = np.exp(rng.uniform(-0.3, 0.3) * strength)
     field = rng.normal(0, 1, (1, 3, 3, 3)) if rng.random() < 0.5 else None
     blur = sharpen = None

@@ -112,6 +112,18 @@ def test_scans_are_made_both_sharper_and_softer():
     assert np.isclose(detail, 1, rtol=0.01).mean() > 0.1  # and some are left alone
 
 
+def test_a_recipe_can_blur_more_widely():
+    picture = torch.from_numpy(np.random.default_rng(0).normal(0, 0.3, (1, 1, 24, 24, 24)).astype(np.float32))
+    softest = [
+        min(
+            float(change_intensity(picture, [np.random.default_rng(k)], 1e-6, widest).std())
+            for k in range(40)
+        )
+        for widest in (1.2, 2.4)
+    ]
+    assert softest[1] < 0.6 * softest[0]
+
+
 def test_thick_slices_are_constant_in_mean_and_blurred_along_one_axis():
     picture = torch.zeros(1, 28, 28, 28) + 1e-3
     picture[:, 14, 14, 14] = 28.0
