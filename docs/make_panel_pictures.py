@@ -1,4 +1,6 @@
-"""Draws the pictures of the user guide: the real panel, offscreen, going through a small patient with a small model.
+"""Draws the pictures of the user guide: the real panel, offscreen, reviewing the sample patient by the default model.
+
+It then goes through a training with a small patient and a small model.
 
 Run with the project's environment (extra ``panel``): python docs/make_panel_pictures.py
 """
@@ -12,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+
 PICTURES = ROOT / "docs" / "images"
 sys.path[:0] = [str(ROOT), str(ROOT / "Testing"), str(ROOT / "Testing" / "harness")]
 
@@ -30,13 +33,13 @@ def main() -> None:
 def draw(harness, folder: Path) -> None:
     """Go through the story and save a picture at every step."""
     import scene
+    from MSLesionSegModule.setup.sampleData import addSyntheticPatient
 
     from phantoms.hospital import save_bright_model, save_patient
 
     save_bright_model(folder / "models", "bright")
     from MSLesionSegLib.network.models.model_in_use import use_model
 
-    use_model("bright")
     panel = harness.openPanel()
     ui = panel.ui
 
@@ -48,23 +51,30 @@ def draw(harness, folder: Path) -> None:
             getattr(ui, f"{name}CollapsibleButton").collapsed = name not in names
 
     picture("start")
-    scan = folder / "patient-1_FLAIR.nii.gz"
-    save_patient(scan, "LAS", seed=1)
-    scene.loadVolume(scan)
+    panel.parameters.node.flairVolume = addSyntheticPatient()
     harness.wait(lambda: ui.segmentButton.enabled)
     only("inputs", "segment", "lesions")
-    ui.modelComboBox.currentIndex = ui.modelComboBox.findData("bright")
     ui.segmentButton.click()
     harness.wait(lambda: ui.segmentProgressBar.value > 30)
     picture("searching")
-    harness.wait(lambda: panel.search.row.job is None)
+    harness.wait(lambda: panel.search.row.job is None, 600)
     ui.nextButton.click()
     ui.acceptButton.click()
     ui.rejectButton.click()
+    only("lesions")
     picture("review")
     only("lesions", "editor")
     ui.editButton.click()
     picture("editor")
+
+    use_model("bright")
+    scan = folder / "patient-1_FLAIR.nii.gz"
+    save_patient(scan, "LAS", seed=1)
+    panel.parameters.node.flairVolume = scene.loadVolume(scan)
+    harness.wait(lambda: ui.segmentButton.enabled)
+    ui.modelComboBox.currentIndex = ui.modelComboBox.findData("bright")
+    ui.segmentButton.click()
+    harness.wait(lambda: panel.search.row.job is None)
     for _ in panel.review.session.review.rows:
         ui.acceptButton.click()  # and on to the next
 

@@ -302,4 +302,6 @@ def picture(panel, path: Path, width: int = 470) -> None:
     for _ in range(2):  # parts that were folded ask for less room only once they are laid out
         widget.resize(width, max(widget.layout().heightForWidth(width), widget.sizeHint().height()))
         QtWidgets.QApplication.processEvents()
-    widget.grab().save(str(path))
+    texts = [text for text in widget.findChildren(QtWidgets.QLabel) if text.isVisible()]
+    last = max(text.mapTo(widget, text.rect().bottomLeft()).y() for text in texts)
+    widget.grab(QtCore.QRect(0, 0, width, last + 12)).save(str(path))
