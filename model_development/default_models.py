@@ -93,6 +93,8 @@ _OTHER = {"synthetic-ms": 1.0, "synthetic-other": 1.0, "synthetic-healthy": 0.6,
 
 # from a base model on all the real scans: counting lesions beside voxels
 _LESIONS = LesionRecipe(**RECIPES["default"].but(steps=2000).as_dict())
+# scans with more blur and noise than the real ones have
+_STURDY = _LESIONS.but(steps=2400, intensity=1.0, thick_slices=0.2, widest_blur=2.2, learning_rate=5e-4)
 
 STAGES: dict[str, Stage] = {
     "flair-base": Stage(None, RECIPES["base"], _OTHER),
@@ -109,7 +111,8 @@ STAGES: dict[str, Stage] = {
         )
         for site in ("ms3seg", "openms")
     },
-    "flair-ms": Stage("flair-base", _LESIONS.but(steps=6000), _MS),
+    "flair-lesions": Stage("flair-base", _LESIONS.but(steps=6000), _MS),
+    "flair-ms": Stage("flair-lesions", _STURDY, _MS),
 }
 
 
