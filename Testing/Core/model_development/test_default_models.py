@@ -77,10 +77,10 @@ def test_a_stage_becomes_a_model_with_its_recipe_and_parent(work, monkeypatch, t
     }
     monkeypatch.setattr(default_models, "STAGES", quick)
     with pytest.raises(SettingsError, match="train that first"):
-        default_models.train_stage("flair-ms", tmp_path / "data", work, Silent())
+        default_models.train_stage("flair-lesions", tmp_path / "data", work, Silent())
     default_models.train_stage("flair-base", tmp_path / "data", work, Silent())
-    card = read_card(default_models.train_stage("flair-ms", tmp_path / "data", work, Silent()))
+    card = read_card(default_models.train_stage("flair-lesions", tmp_path / "data", work, Silent()))
     assert card.parent == "flair-base"
-    assert card.recipe == quick["flair-ms"].recipe.as_dict()
+    assert card.recipe == quick["flair-lesions"].recipe.as_dict()
     assert card.training["by_source"]["ms3seg"] == 10
     assert len(card.training["fingerprint"]) == 64
