@@ -1,4 +1,4 @@
-"""Synthetic patients are plausible and labelled truly. (That a seed gives the same one is seen in the demo.)"""
+"""Synthetic patients are plausible and labelled truly."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from MSLesionSegLib.synthesis import dataset
+from MSLesionSegLib.synthesis import patient as module
+from MSLesionSegLib.synthesis.anatomy import Anatomy
 from MSLesionSegLib.synthesis.lesions import PATHOLOGIES, blob, insert_lesions, remove_lesions
 from MSLesionSegLib.synthesis.patient import SyntheticPatient, synthetic_patient
 from MSLesionSegLib.synthesis.shapes import shapes_from_file
-from phantoms.synthetic_heads import SEED, THICK
+from phantoms.synthetic_heads import PARTS, SEED, THICK
 
 
 @pytest.fixture
@@ -28,12 +30,30 @@ def test_a_patient_has_a_brain_of_human_size_and_bright_lesions_inside_it(patien
     assert patient.flair.shape == patient.mask.shape == patient.brain.shape
 
 
-def test_the_head_around_the_brain_is_there_only_with_a_skull(patient):
-    outside = np.asarray(patient.brain.dataobj) == 0
-    assert np.asarray(patient.flair.dataobj)[outside].max() > 100
+@pytest.fixture
+def small_template(monkeypatch):
+    """Patients are made of round shells instead of a head of human size."""
+    depth = 20 - np.linalg.norm(np.indices((64, 64, 64)) - 31.5, axis=0)
+    brain, grey, white, ventricles = (depth > millimetres for millimetres in (0, 2, 6, 16))
+    shells = (white & ~ventricles, grey & ~white, brain & ~grey | ventricles, brain, ventricles)
+    anatomy = Anatomy(*(shell.astype(np.float32) for shell in shells), affine=np.eye(4))
+    monkeypatch.setattr(module, "template_anatomy", lambda: anatomy)
+
+
+def test_the_same_seed_gives_the_same_patient_bit_for_bit(small_template):
+    one, again, other = (synthetic_patient(seed, lesions=3) for seed in (SEED, SEED, SEED + 1))
+    for part in PARTS:
+        np.testing.assert_array_equal(getattr(one, part).dataobj, getattr(again, part).dataobj)
+        assert np.any(getattr(one, part).dataobj != getattr(other, part).dataobj)
+
+
+def test_the_head_around_the_brain_is_there_only_with_a_skull(patient, small_template):
     stripped = synthetic_patient(SEED, lesions=0, skull=False)
-    outside = np.asarray(stripped.brain.dataobj) == 0
-    assert not np.asarray(stripped.flair.dataobj)[outside].any()
+    around, nothing = (
+        np.asarray(p.flair.dataobj)[np.asarray(p.brain.dataobj) == 0] for p in (patient, stripped)
+    )
+    assert around.max() > 100
+    assert nothing.size and not nothing.any()
 
 
 @pytest.mark.slow
