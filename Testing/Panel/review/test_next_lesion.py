@@ -217,6 +217,7 @@ def test_a_key_that_is_held_hides_the_lesions_until_it_is_let_go(panel, found, m
         event = QtGui.QKeyEvent(QtCore.QEvent.KeyRelease, QtCore.Qt.Key_H, QtCore.Qt.NoModifier)
         QtWidgets.QApplication.sendEvent(panel.parent, event)
 
+    monkeypatch.setattr(heldKey, "_TAP_S", 60.0)
     press(panel, "H")
     press(panel, "H")  # as the keyboard repeats it
     assert not found.visible
