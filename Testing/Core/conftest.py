@@ -12,6 +12,7 @@ import pytest
 from MSLesionSegLib.synthesis.patient import SyntheticPatient
 from phantoms.phantom import Head, centred, make_head
 from phantoms.synthetic_heads import THICK, shared_patient
+from support.forked_commands import forked_commands
 from support.orthanc import MISSING, Orthanc, orthanc_at
 from support.worker_processes import forked_instead_of_spawned
 
@@ -124,6 +125,13 @@ def models(models_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Use the tiny model's folder as the user's models folder, in this process and in child processes."""
     monkeypatch.setenv("MSLESIONSEG_MODELS", str(models_folder))
     return models_folder
+
+
+@pytest.fixture
+def commands_begin_at_once() -> Iterator[None]:
+    """Commands that are started as processes of their own are forked."""
+    with forked_commands():
+        yield
 
 
 @pytest.fixture

@@ -38,6 +38,8 @@ else:
     from folders import useFolders
     from segmented import segmented
 
+    from support.forked_commands import forked_commands
+
     harness.start()
     from slicer import packaging
 
@@ -49,6 +51,12 @@ else:
         """A test fails in which something happens that crashes a real Slicer."""
         yield
         crashes.check()
+
+    @pytest.fixture(scope="session", autouse=True)
+    def forked_jobs():
+        """Jobs begin at once."""
+        with forked_commands():
+            yield
 
     @pytest.fixture(autouse=True)
     def own_folders(tmp_path, monkeypatch):

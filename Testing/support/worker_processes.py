@@ -11,15 +11,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import pytest
+from unittest import mock
 
 IMPORTED_ONCE = [
-    *("distributed", "torch._dynamo", "monai.losses", "monai.networks.nets", "SimpleITK"),
+    *("distributed", "torch._dynamo", "monai.losses", "monai.networks.nets", "SimpleITK", "cc3d"),
+    *("PIL.ImageDraw", "PIL.JpegImagePlugin", "isal.igzip_threaded", "safetensors.torch", "typer._adapters"),
+    *("MSLesionSegLib.cli", "MSLesionSegLib.warm_start", "MSLesionSegLib.imaging.dicom.choice"),
+    *("MSLesionSegLib.network.brain_extraction", "MSLesionSegLib.network.fast_layers"),
+    *("MSLesionSegLib.network.monai_loading", "MSLesionSegLib.network.sliding_window"),
     *("MSLesionSegLib.segmentation.segment", "MSLesionSegLib.segmentation.report.report"),
-    *("MSLesionSegLib.network.brain_extraction", "MSLesionSegLib.network.sliding_window"),
+    *("MSLesionSegLib.cases.adding", "MSLesionSegLib.training.fine_tuning.run", "pytest", "runpy"),
 ]
 FORKS = sys.platform != "win32"
+_FORKED = multiprocessing.get_context("forkserver" if FORKS else "spawn")
 
 
 @contextmanager
@@ -32,7 +36,7 @@ def cluster_of(workers: int) -> Iterator[Any]:
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver" if FORKS else "spawn"}):
         if FORKS:
             get_mp_context()  # sets what it wants imported
-            multiprocessing.get_context("forkserver").set_forkserver_preload(IMPORTED_ONCE)
+            _FORKED.set_forkserver_preload(IMPORTED_ONCE)
         with LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
@@ -43,23 +47,26 @@ def cluster_of(workers: int) -> Iterator[Any]:
             yield cluster
 
 
-if FORKS:
-    from multiprocessing.context import ForkServerContext, ForkServerProcess
+class ForkedProcess(_FORKED.Process):
+    """Has the environment of now, not of when the first one began."""
 
-    class _Process(ForkServerProcess):
-        """Has the environment of now, not of when the first one began."""
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.environment = dict(os.environ)
 
-        def __init__(self, *arguments: Any, **settings: Any) -> None:
-            super().__init__(*arguments, **settings)
-            self._environment = dict(os.environ)
+    def start(self) -> None:
+        if FORKS:
+            _FORKED.set_forkserver_preload(IMPORTED_ONCE)
+        super().start()
 
-        def run(self) -> None:
-            os.environ.clear()
-            os.environ.update(self._environment)
-            super().run()
+    def run(self) -> None:
+        os.environ.clear()
+        os.environ.update(self.environment)
+        super().run()
 
-    class _Context(ForkServerContext):
-        Process = _Process
+
+class _Context(type(_FORKED)):
+    Process = ForkedProcess
 
 
 @contextmanager
@@ -68,12 +75,7 @@ def forked_instead_of_spawned() -> Iterator[None]:
     original = multiprocessing.get_context
 
     def get_context(method: str | None = None) -> Any:
-        if method != "spawn" or not FORKS:
-            return original(method)
-        context = _Context()
-        context.set_forkserver_preload(IMPORTED_ONCE)
-        return context
+        return _Context() if method == "spawn" and FORKS else original(method)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(multiprocessing, "get_context", get_context)
+    with mock.patch.object(multiprocessing, "get_context", get_context):
         yield

@@ -15,6 +15,7 @@ from typer.testing import CliRunner, Result
 from MSLesionSegLib.cli import app
 from phantoms.phantom import Head
 
+AT_ONCE = pytest.mark.usefixtures("commands_begin_at_once")
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="signals are sent differently on Windows")
 
 
@@ -72,6 +73,7 @@ def test_segment_prints_events_and_writes_the_result(head: Head, tmp_path, comma
 
 
 @POSIX
+@AT_ONCE
 @pytest.mark.parametrize("stage", ["find lesions", "write results"])
 def test_a_command_killed_in_the_middle_leaves_no_half_written_output(
     head, tmp_path, command_environment, stage
@@ -97,6 +99,7 @@ def test_a_command_killed_in_the_middle_leaves_no_half_written_output(
     assert (out / "result.json").is_file()
 
 
+@AT_ONCE
 def test_a_stop_file_cancels_with_its_exit_code_and_leaves_nothing(head, tmp_path, command_environment):
     stop = tmp_path / "stop"
     stop.touch()
@@ -109,6 +112,7 @@ def test_a_stop_file_cancels_with_its_exit_code_and_leaves_nothing(head, tmp_pat
 
 
 @POSIX
+@AT_ONCE
 def test_ctrl_c_cancels_with_its_exit_code_and_leaves_nothing(head, tmp_path, command_environment):
     arguments = segment_arguments(head.save(tmp_path / "in"), tmp_path / "out")
     process = subprocess.Popen(

@@ -26,6 +26,8 @@ from support.node_process import NodeProcess, node_at, until
 from support.orthanc import PASSWORD, USER, Orthanc, free_ports, private_file
 from support.planted_identity import SECRETS, told_in
 
+pytestmark = pytest.mark.usefixtures("commands_begin_at_once")
+
 BASELINE, FOLLOWUP = SECRETS["earlier date"], SECRETS["study date"]
 
 
