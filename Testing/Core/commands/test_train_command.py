@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
 import sys
 from dataclasses import replace
 
@@ -27,6 +27,7 @@ from MSLesionSegLib.training.fine_tuning import model_update as module
 from MSLesionSegLib.training.fine_tuning.gate_cases import hold_out
 from phantoms.case_fixtures import add_flair
 from phantoms.lesion_examples import add_example
+from support.worker_processes import ForkedProcess
 
 pytestmark = pytest.mark.usefixtures("short_trials")
 
@@ -220,19 +221,17 @@ def never(*_, **__):
     raise AssertionError("the model was trained already")
 
 
-DIES_IN_THE_GATE = """
-import os, signal, sys
-from MSLesionSegLib.cli import app
-from MSLesionSegLib.training.fine_tuning import model_update
-model_update.judge_candidate = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
-app(sys.argv[1:])
-"""
+def die_in_the_gate(arguments: list[str]) -> None:
+    module.judge_candidate = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    app(arguments)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
 def test_a_run_killed_in_the_gate_goes_on_with_the_gate(case_set, store, monkeypatch):
-    child = subprocess.run([sys.executable, "-c", DIES_IN_THE_GATE, *unnamed(case_set)], capture_output=True)
-    assert child.returncode == -signal.SIGKILL
+    child = ForkedProcess(target=die_in_the_gate, args=(unnamed(case_set),))
+    child.start()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
     weights = (store / "flair-tuned-1" / "weights.safetensors").read_bytes()
     assert (store / ".runs" / "flair-tuned-1" / "examples").exists()
     with monkeypatch.context() as patch:

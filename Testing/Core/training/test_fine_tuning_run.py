@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
-import textwrap
 import time
 from dataclasses import replace
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
 
 import pytest
 import torch
 
 from MSLesionSegLib.errors import Cancelled, ModelError, OutputError, SettingsError
 from MSLesionSegLib.jobs.progress import Silent
+from MSLesionSegLib.network import architectures
 from MSLesionSegLib.network.architectures import Architecture, build
 from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import load_model, read_card, save_model
@@ -25,8 +26,10 @@ from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe, recipe
 from MSLesionSegLib.training.fine_tuning.request import FineTuning
 from MSLesionSegLib.training.fine_tuning.run import fine_tune
 from MSLesionSegLib.training.fine_tuning.scores import Score
+from MSLesionSegLib.training.loop import loop
 from MSLesionSegLib.training.loop.loop import Validation, train_network
 from phantoms.lesion_examples import add_example
+from support.worker_processes import ForkedProcess
 
 pytestmark = pytest.mark.usefixtures("short_trials", "small_window")
 
@@ -168,30 +171,20 @@ def test_training_ends_when_the_validation_no_longer_gets_better():
     assert validation.history[-1]["step"] == 3
 
 
-CHILD = textwrap.dedent("""
-    import sys
-    from dataclasses import replace
-    from pathlib import Path
-    from MSLesionSegLib.network import architectures
-    from MSLesionSegLib.training.loop import loop
-    from MSLesionSegLib.training.examples.example import read_examples
-    from MSLesionSegLib.training.fine_tuning.request import FineTuning
-    from MSLesionSegLib.training.fine_tuning.run import fine_tune
-    from MSLesionSegLib.training.fine_tuning.recipes import FineTuningRecipe
-    from MSLesionSegLib.jobs.progress import Silent
-    import test_fine_tuning_run
-    architectures.WINDOW = 48
-    loop.CHECKPOINT_SECONDS = 0
-    root, tune = Path(sys.argv[1]), sys.argv[2]
+def train_and_tell(folder: Path, tune: str, told: Connection) -> None:
+    """What a process does that will be killed."""
 
     class Told(Silent):
         def stage(self, name, fraction=0.0):
-            print(name, fraction, flush=True)
+            told.send((name, fraction))
 
-    fine_tune(FineTuning("killed", read_examples(root / "training"), read_examples(root / "validation"),
-        start=root / "models" / "start", recipe=test_fine_tuning_run.RECIPE.but(steps=6), tune=tune,
-        models=root / "models"), Told())
-""")
+    architectures.WINDOW, loop.CHECKPOINT_SECONDS = 48, 0
+    examples = (read_examples(folder / part) for part in ("training", "validation"))
+    start, models = folder / "models" / "start", folder / "models"
+    fine_tune(
+        FineTuning("killed", *examples, start=start, recipe=RECIPE.but(steps=6), tune=tune, models=models),
+        Told(),
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL on Windows")
@@ -199,17 +192,15 @@ CHILD = textwrap.dedent("""
 def test_a_killed_process_goes_on_to_the_result_of_an_unbroken_one(request_, tmp_path, tune):
     recipe = RECIPE.but(steps=6)
     fine_tune(replace(request_, name="unbroken", recipe=recipe, tune=tune), Silent())
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, os.path.dirname(__file__)])}
-    child = subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(tmp_path), tune], stdout=subprocess.PIPE, text=True, env=environment
-    )
-    for line in child.stdout:
-        stage, _, fraction = line.strip().rpartition(" ")
-        if stage == "training" and 4 / 6 <= float(fraction) < 1:
-            break
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    assert child.returncode == -signal.SIGKILL
+    heard, told = Pipe(duplex=False)
+    child = ForkedProcess(target=train_and_tell, args=(tmp_path, tune, told))
+    child.start()
+    stage = fraction = None
+    while stage != "training" or not 4 / 6 <= fraction < 1:
+        stage, fraction = heard.recv()
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
     assert not (request_.models / "killed").exists()
     listener = Listener()
     tuned = fine_tune(replace(request_, name="killed", recipe=recipe, tune=tune), listener)
