@@ -15,6 +15,7 @@ from MSLesionSegModule.jobs.job import CANCELLED, DONE, FAILED, Job
 from MSLesionSegModule.jobs.warmWorker import WarmWorker
 
 from phantoms.hospital import save_patient
+from support.forked_commands import forked_commands
 
 HEAVY = ("torch", "monai", "SimpleITK", "safetensors.torch", "cc3d", "jinja2")
 MOST_MIB = 600
@@ -32,6 +33,13 @@ def worker():
     worker = WarmWorker()
     yield worker
     worker.end()
+
+
+@pytest.fixture
+def at_once():
+    """Processes have loaded everything at once: what is tested is not their start."""
+    with forked_commands():
+        yield
 
 
 def waiting(worker: WarmWorker) -> psutil.Process:
@@ -81,7 +89,7 @@ def test_what_a_search_needs_is_loaded_before_it_is_told(tmp_path):
     assert done.stdout.strip() == "[]"
 
 
-def test_a_job_that_it_does_can_be_cancelled(worker, scan, tmp_path):
+def test_a_job_that_it_does_can_be_cancelled(at_once, worker, scan, tmp_path):
     worker.start(tmp_path, coreEnvironment())
     events = []
     job = search(scan, tmp_path, worker, onEvent=events.append)
@@ -93,9 +101,9 @@ def test_a_job_that_it_does_can_be_cancelled(worker, scan, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_its_crash_is_a_failed_job_and_the_next_one_starts_anew(worker, scan, tmp_path):
+def test_its_crash_is_a_failed_job_and_the_next_one_starts_anew(at_once, worker, scan, tmp_path):
     worker.start(tmp_path, coreEnvironment())
-    waiting(worker).suspend()  # before it has read what to do
+    psutil.Process(worker._process.pid).suspend()  # before it has read what to do
     job = search(scan, tmp_path, worker)
     psutil.Process(job._process.pid).kill()
     outcome = job.wait()
@@ -107,7 +115,7 @@ def test_its_crash_is_a_failed_job_and_the_next_one_starts_anew(worker, scan, tm
     assert search(scan, tmp_path, worker).wait().state == DONE
 
 
-def test_a_process_that_waits_with_other_settings_is_not_taken(worker, scan, tmp_path):
+def test_a_process_that_waits_with_other_settings_is_not_taken(at_once, worker, scan, tmp_path):
     worker.start(tmp_path, coreEnvironment())
     before = psutil.Process(worker._process.pid)
     job = search(scan, tmp_path, worker, environment={**coreEnvironment(), "MSLESIONSEG_OTHER": "1"})
@@ -134,7 +142,7 @@ def test_it_does_not_outlive_a_slicer_that_is_killed(tmp_path):
     process.wait(timeout=120)
 
 
-def test_it_ends_with_the_panel(worker, tmp_path):
+def test_it_ends_with_the_panel(at_once, worker, tmp_path):
     worker.start(tmp_path, coreEnvironment())
     process = psutil.Process(worker._process.pid)
     worker.end()
