@@ -280,6 +280,8 @@ def closePanel(panel) -> None:
     panel.exit()
     panel.parent.isEntered = False
     panel.cleanup()
+    for choice in panel.parent.findChildren(custom["qMRMLNodeComboBox"]):
+        choice.setMRMLScene(None)  # what is kept of a closed panel follows no scene
 
 
 def wait(condition, seconds: float = 240.0) -> None:

@@ -35,7 +35,11 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
     def setMRMLScene(self, scene):
         if self._scene is scene:
             return
-        self._scene = scene
+        for tag in self._tags:
+            self._scene.RemoveObserver(tag)
+        self._scene, self._tags = scene, []
+        if scene is None:
+            return
         for event in (
             scene.NodeAddedEvent,
             scene.NodeRemovedEvent,
