@@ -21,7 +21,6 @@ from MSLesionSegLib.training.examples.example import write_example
 
 PAIRS = ("brats",)
 SINGLES = ("ms3seg", "openms_long")
-T1_MAPS = "synthetic-map-t1"
 ENHANCING_TUMOUR = 3  # label 3 or 4 of a tumour is enhancing tissue
 NORMAL_ENHANCEMENT_Z = 1.5  # what is that much brighter after gadolinium and is no lesion deserves attention
 SINGLE_NOISE = 0.1
@@ -61,14 +60,12 @@ def find_singles(dataset: Path) -> list[Path]:
 def prepare_enhancing(data: Path, work: Path, progress: Progress) -> None:
     """Write the examples below ``work/examples``; those that are there already are kept.
 
-    Needs the T1 scans of label maps in ``work/datasets``. ``pairs-<site>``: real pairs without lesions (tumours are
-    cut out), ``pairs-tumour``: their enhancing rims as labels, ``made-up-<site>``: T1 scans, real or of label maps,
-    whose scan after gadolinium has synthetic normal enhancement.
+    ``pairs-<site>``: real pairs without lesions (tumours are cut out), ``pairs-tumour``: their enhancing rims as
+    labels, ``made-up-<site>``: real T1 scans whose scan after gadolinium has synthetic normal enhancement.
     """
     examples = work / "examples"
     pairs = [pair for site in PAIRS for pair in find_pairs(data / site)]
-    folders = (*(data / site for site in SINGLES), work / "datasets" / T1_MAPS)
-    singles = [(folder.name, scan) for folder in folders for scan in find_singles(folder)]
+    singles = [(site, scan) for site in SINGLES for scan in find_singles(data / site)]
     total = len(pairs) + len(singles)
     for k, pair in enumerate(pairs):
         progress.stage("preparing pairs", k / total)

@@ -12,9 +12,9 @@ from MSLesionSegLib.synthesis.dataset import MIXTURES, write_patient
 from MSLesionSegLib.synthesis.label_map import label_map_patient
 from MSLesionSegLib.synthesis.lesions import Shape
 
-# brain-extracted: with lesions, without, with other lesions, on T1; and whole heads for the brain network, half of
-# them in random contrasts
-KINDS = ("ms", "healthy", "heads", "other", "t1")
+# brain-extracted: with lesions, without, with other lesions; and whole heads for the brain network, half of them in
+# random contrasts
+KINDS = ("ms", "healthy", "heads", "other")
 THICK_SHARE = 0.4
 MOST_LESIONS = 50
 
@@ -27,8 +27,7 @@ def write_label_map_patients(maps: Path, datasets: Path, shapes: Shape | None, p
         for k, file in enumerate(files):
             progress.stage("synthetic patients", (number + k / len(files)) / len(KINDS))
             name = f"sub-{kind}{file.name.removeprefix('labels_').removesuffix('.nii.gz')}"
-            suffix = "T1w" if kind == "t1" else "FLAIR"
-            if (folder / name / "anat" / f"{name}_{suffix}.nii.gz").exists():
+            if (folder / name / "anat" / f"{name}_FLAIR.nii.gz").exists():
                 continue
             rng = np.random.default_rng([number, k])
             thick = rng.random() < THICK_SHARE
@@ -41,8 +40,8 @@ def write_label_map_patients(maps: Path, datasets: Path, shapes: Shape | None, p
                 lesions=int(rng.integers(1, most)) if most else 0,
                 spacing=(rng.uniform(0.7, 1.0),) * 2 + (rng.uniform(3, 7),) if thick else (1.0, 1.0, 1.0),
                 skull=kind == "heads",
-                look="random" if kind == "heads" and k % 2 else "t1" if kind == "t1" else "flair",
+                look="random" if kind == "heads" and k % 2 else "flair",
                 pathology=pathology,
                 shapes=shapes if pathology == "ms" else None,
             )
-            write_patient(folder, name, patient, suffix)
+            write_patient(folder, name, patient)

@@ -63,12 +63,12 @@ def write_dataset(
     return folder
 
 
-def write_patient(folder: Path, name: str, patient: SyntheticPatient, suffix: str = "FLAIR") -> None:
-    """Write the scan and masks of a patient into a BIDS dataset; the scan's presence says that all are there."""
+def write_patient(folder: Path, name: str, patient: SyntheticPatient) -> None:
+    """Write the FLAIR and masks of a patient into a BIDS dataset; the FLAIR's presence says that all are there."""
     masks = folder / "derivatives" / "manual" / name / "anat"
     _save(patient.mask, masks / f"{name}_label-lesion_mask.nii.gz")
     _save(patient.brain, masks / f"{name}_label-brain_mask.nii.gz")
-    _save(patient.flair, folder / name / "anat" / f"{name}_{suffix}.nii.gz")
+    _save(patient.flair, folder / name / "anat" / f"{name}_FLAIR.nii.gz")
 
 
 def _save(image: nib.Nifti1Image, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Patients from anatomical label maps of whole heads: many different brains in any contrast.
 
-After SynthSeg (Billot et al. 2023, Med Image Anal 86:102789), with intensities like those of a FLAIR or a T1 as well.
+After SynthSeg (Billot et al. 2023, Med Image Anal 86:102789), with intensities like those of a FLAIR by default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from MSLesionSegLib.synthesis.patient import (
     lesion_places,
 )
 
-Look = Literal["flair", "t1", "random"]
+Look = Literal["flair", "random"]
 
 # FreeSurfer's numbers; 25 and 57 are white-matter lesions, which become white matter
 _WHITE = (2, 41, 25, 57)
@@ -31,21 +31,21 @@ _VENTRICLES = (4, 43, 14)
 _LEFT, _RIGHT = 4, 43
 _SURROUNDING = 24  # cerebrospinal fluid in sulci and around the brain
 _OUTSIDE = 500  # from here on everything is outside the brain
-# brightness on FLAIR and on T1, cerebral white matter being 1; structures of a row share one draw
-_BRIGHTNESS: dict[tuple[int, ...], tuple[tuple[float, float], tuple[float, float]]] = {
-    _WHITE: ((1.0, 1.0), (1.0, 1.0)),
-    _FLUID: ((0.12, 0.45), (0.1, 0.35)),
-    _CORTEX: ((1.08, 1.4), (0.55, 0.8)),
-    (7, 46): ((0.9, 1.05), (0.95, 1.05)),  # white matter and
-    (8, 47): ((1.0, 1.3), (0.55, 0.8)),  # cortex of the cerebellum
-    (10, 49): ((0.95, 1.2), (0.75, 0.92)),  # thalamus
-    (11, 50, 136, 137, 163, 164): ((1.1, 1.45), (0.6, 0.8)),  # caudate, what lines the ventricles beside it
-    (12, 51): ((1.0, 1.3), (0.65, 0.85)),  # putamen
-    (13, 52): ((0.75, 1.05), (0.8, 1.0)),  # pallidum
-    (16, 28, 60, 85): ((0.9, 1.15), (0.85, 1.0)),  # brainstem, ventral diencephalon, optic chiasm
-    (17, 18, 53, 54): ((1.15, 1.5), (0.55, 0.8)),  # hippocampus and amygdala
-    (26, 58): ((1.15, 1.45), (0.6, 0.8)),  # accumbens
-    (30, 62): ((0.3, 1.6), (0.2, 1.3)),  # vessels
+# brightness on FLAIR, cerebral white matter being 1; structures of a row share one draw
+_FLAIR: dict[tuple[int, ...], tuple[float, float]] = {
+    _WHITE: (1.0, 1.0),
+    _FLUID: (0.12, 0.45),
+    _CORTEX: (1.08, 1.4),
+    (7, 46): (0.9, 1.05),  # white matter and
+    (8, 47): (1.0, 1.3),  # cortex of the cerebellum
+    (10, 49): (0.95, 1.2),  # thalamus
+    (11, 50, 136, 137, 163, 164): (1.1, 1.45),  # caudate and what lines the ventricles beside it
+    (12, 51): (1.0, 1.3),  # putamen
+    (13, 52): (0.75, 1.05),  # pallidum
+    (16, 28, 60, 85): (0.9, 1.15),  # brainstem, ventral diencephalon, optic chiasm
+    (17, 18, 53, 54): (1.15, 1.5),  # hippocampus and amygdala
+    (26, 58): (1.15, 1.45),  # accumbens
+    (30, 62): (0.3, 1.6),  # vessels
 }
 _MARGIN_MM = 14
 _HEAD = (0.03, 2.4)  # brightness of each tissue outside the brain
@@ -73,7 +73,7 @@ def label_map_patient(
         seed: source of chance.
         lesions: how many lesions are put in; some may touch and become one.
         spacing, skull, pathology, shapes: see :func:`~MSLesionSegLib.synthesis.patient.synthetic_patient`.
-        look: brightness of the structures like on a FLAIR, on a T1, or at random.
+        look: brightness of the structures like on a FLAIR, or at random.
     """
     rng = np.random.default_rng(seed)
     if not skull:
@@ -123,9 +123,9 @@ def _anatomy(numbers: np.ndarray, affine: np.ndarray) -> Anatomy:
 def _brightness(numbers: np.ndarray, look: Look, rng: np.random.Generator) -> np.ndarray:
     """Mean signal by number, 0 for air."""
     means = np.zeros(int(numbers.max()) + 1, np.float32)
-    rest = [int(n) for n in np.unique(numbers) if n > 0 and not any(n in row for row in _BRIGHTNESS)]
-    for row, limits in [*_BRIGHTNESS.items(), *(((n,), (_HEAD, _HEAD)) for n in rest)]:
-        level = rng.uniform(*(_ANY if look == "random" else limits[look == "t1"]))
+    rest = [int(n) for n in np.unique(numbers) if n > 0 and not any(n in row for row in _FLAIR)]
+    for row, limits in [*_FLAIR.items(), *(((n,), _HEAD) for n in rest)]:
+        level = rng.uniform(*(limits if look == "flair" else _ANY))
         means[[n for n in row if n < len(means)]] = level
     return means
 
