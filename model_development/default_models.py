@@ -52,8 +52,9 @@ class LesionRecipe(TrainingRecipe):
     widest_blur: float = 1.2
 
 
+# of one template: for the brain network, and to be stored for replay
 SYNTHETIC = {"ms": 20, "other": 16, "healthy": 8}
-LABEL_MAP_EXAMPLES = ("synthetic-map-ms", "synthetic-map-healthy")
+LABEL_MAP_EXAMPLES = ("synthetic-map-ms", "synthetic-map-other", "synthetic-map-healthy")
 REAL_MS = ("ms3seg", "openms_cross")
 ROTATION = (
     ("sub-101228", "sub-104670", "sub-105465", "sub-105755", "sub-07"),
@@ -89,7 +90,7 @@ _MS = {
     "synthetic-map-ms": 0.15,
     "synthetic-map-healthy": 0.3,
 }
-_OTHER = {"synthetic-ms": 1.0, "synthetic-other": 1.0, "synthetic-healthy": 0.6, "brats": 3.0}
+_OTHER = {"synthetic-map-ms": 1.0, "synthetic-map-other": 1.0, "synthetic-map-healthy": 0.3, "brats": 3.0}
 
 # from a base model on all the real scans: counting lesions beside voxels
 _LESIONS = LesionRecipe(**RECIPES["default"].but(steps=2000).as_dict())

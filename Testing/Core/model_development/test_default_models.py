@@ -19,10 +19,8 @@ def work(tmp_path):
     subjects = {
         "ms3seg": [s for group in ROTATION for s in group if len(s) > 6],
         "openms_cross": [f"{s}_space-MNI152" for group in ROTATION for s in group if len(s) == 6],
-        "synthetic-ms": ["sub-ms00000"],
-        "synthetic-healthy": ["sub-healthy00000"],
-        "synthetic-other": ["sub-other00000"],
         "synthetic-map-ms": ["sub-ms01"],
+        "synthetic-map-other": ["sub-other01"],
         "synthetic-map-healthy": ["sub-healthy01"],
         "brats": ["sub-00000000"],
     }
