@@ -49,7 +49,7 @@ class LesionRecipe(TrainingRecipe):
 
     loss: str = "lesion-dice-ce"
     lesion_by_lesion: float = 0.5
-    widest_blur: float = 1.2
+    widest_blur: float = TrainingRecipe.widest_blur
 
 
 # of one template: for the brain network, and to be stored for replay

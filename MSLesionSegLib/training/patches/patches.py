@@ -277,7 +277,10 @@ def _draw_look(picture: torch.Tensor, rng: np.random.Generator, strength: float,
 
 
 def change_intensity(
-    pictures: torch.Tensor, rngs: Sequence[np.random.Generator], strength: float, widest_blur: float = 1.2
+    pictures: torch.Tensor,
+    rngs: Sequence[np.random.Generator],
+    strength: float,
+    widest_blur: float = TrainingRecipe.widest_blur,
 ) -> torch.Tensor:
     """Contrast, bias field, sharpness and noise of z-scored patches (N, C, X, Y, Z).
 
