@@ -52,7 +52,7 @@ class LesionRecipe(TrainingRecipe):
     widest_blur: float = TrainingRecipe.widest_blur
 
 
-# of one template: for the brain network, and to be stored for replay
+# of one template: for the brain network, the replay patients that ship, and studies
 SYNTHETIC = {"ms": 20, "other": 16, "healthy": 8}
 LABEL_MAP_EXAMPLES = ("synthetic-map-ms", "synthetic-map-other", "synthetic-map-healthy")
 REAL_MS = ("ms3seg", "openms_cross")

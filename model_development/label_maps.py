@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Progress
 from MSLesionSegLib.synthesis.dataset import MIXTURES, write_patient
 from MSLesionSegLib.synthesis.label_map import label_map_patient
@@ -16,12 +17,18 @@ from MSLesionSegLib.synthesis.lesions import Shape
 # random contrasts
 KINDS = ("ms", "healthy", "heads", "other")
 THICK_SHARE = 0.4
-MOST_LESIONS = 50
+MOST_LESIONS = 49
 
 
 def write_label_map_patients(maps: Path, datasets: Path, shapes: Shape | None, progress: Progress) -> None:
-    """Write a patient of each kind for each label map into ``datasets/synthetic-map-KIND``; those there are kept."""
+    """Write a patient of each kind for each label map into ``datasets/synthetic-map-KIND``; those there are kept.
+
+    Raises:
+        SettingsError: there are no label maps.
+    """
     files = sorted(maps.glob("labels_*.nii.gz"))
+    if not files:
+        raise SettingsError(f"There are no label maps (labels_*.nii.gz) in {maps}.")
     for number, kind in enumerate(KINDS):
         folder = datasets / f"synthetic-map-{kind}"
         for k, file in enumerate(files):
@@ -37,7 +44,7 @@ def write_label_map_patients(maps: Path, datasets: Path, shapes: Shape | None, p
             patient = label_map_patient(
                 nib.Nifti1Image.from_filename(file),
                 int(rng.integers(2**31)),
-                lesions=int(rng.integers(1, most)) if most else 0,
+                lesions=int(rng.integers(1, most + 1)) if most else 0,
                 spacing=(rng.uniform(0.7, 1.0),) * 2 + (rng.uniform(3, 7),) if thick else (1.0, 1.0, 1.0),
                 skull=kind == "heads",
                 look="random" if kind == "heads" and k % 2 else "flair",

@@ -1,4 +1,4 @@
-"""A small hospital: BIDS datasets of round brains with one round lesion."""
+"""Round brains: BIDS datasets of a small hospital, with one round lesion each, and the label map of a head."""
 
 from __future__ import annotations
 
@@ -26,3 +26,16 @@ def add_patient(dataset: Path, name: str, seed: int = 0) -> Path:
         image = nib.Nifti1Image(mask.astype(np.uint8), AFFINE)
         nib.save(image, manual / f"{name}_label-{label}_mask.nii.gz")
     return manual
+
+
+def shells() -> nib.Nifti1Image:
+    """A head of balls in balls: skin, bone, fluid, cortex, white matter with lesions of its own, ventricles."""
+    grid = np.indices((72, 72, 72)) - 36
+    radius = np.sqrt((grid**2).sum(0))
+    numbers = np.zeros(radius.shape, np.int16)
+    left = grid[0] < 0
+    for outer, pair in ((34, (511, 511)), (31, (515, 515)), (28, (24, 24)), (26, (3, 42)), (22, (2, 41))):
+        numbers[radius < outer] = np.where(left, *pair)[radius < outer]
+    numbers[np.abs(radius - 16) < 1] = np.where(left, 25, 57)[np.abs(radius - 16) < 1]
+    numbers[radius < 8] = np.where(left, 4, 43)[radius < 8]
+    return nib.Nifti1Image(numbers, np.eye(4))

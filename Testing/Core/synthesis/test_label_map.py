@@ -8,22 +8,12 @@ import pytest
 from scipy import ndimage
 
 from MSLesionSegLib.synthesis.label_map import label_map_patient
-
-AFFINE = np.diag([1.0, 1.0, 1.0, 1.0])
+from phantoms.round_brains import shells
 
 
 @pytest.fixture(scope="module")
 def head() -> nib.Nifti1Image:
-    """A head of balls in balls: skin, bone, fluid, cortex, white matter with lesions of its own, ventricles."""
-    grid = np.indices((72, 72, 72)) - 36
-    radius = np.sqrt((grid**2).sum(0))
-    numbers = np.zeros(radius.shape, np.int16)
-    left = grid[0] < 0
-    for outer, pair in ((34, (511, 511)), (31, (515, 515)), (28, (24, 24)), (26, (3, 42)), (22, (2, 41))):
-        numbers[radius < outer] = np.where(left, *pair)[radius < outer]
-    numbers[np.abs(radius - 16) < 1] = np.where(left, 25, 57)[np.abs(radius - 16) < 1]
-    numbers[radius < 8] = np.where(left, 4, 43)[radius < 8]
-    return nib.Nifti1Image(numbers, AFFINE)
+    return shells()
 
 
 def values(image: nib.Nifti1Image) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -112,16 +112,18 @@ def test_scans_are_made_both_sharper_and_softer():
     assert np.isclose(detail, 1, rtol=0.01).mean() > 0.1  # and some are left alone
 
 
-def test_a_recipe_can_blur_more_widely():
-    picture = torch.from_numpy(np.random.default_rng(0).normal(0, 0.3, (1, 1, 24, 24, 24)).astype(np.float32))
-    softest = [
-        min(
-            float(change_intensity(picture, [np.random.default_rng(k)], 1e-6, widest).std())
-            for k in range(40)
-        )
-        for widest in (1.2, 2.4)
-    ]
-    assert softest[1] < 0.6 * softest[0]
+@dataclass(frozen=True)
+class Blurring(TrainingRecipe):
+    widest_blur: float = 2.4
+
+
+def test_a_recipe_can_blur_more_widely(examples):
+    def softest(kind: type[TrainingRecipe]) -> float:
+        recipe = kind(patch=16, lesion_share=0, insertion=0, thick_slices=0, geometry=0, intensity=1e-6)
+        source = PatchSource(examples[2:], recipe)
+        return min(float(source.batch(step)[0].std()) for step in range(40))
+
+    assert softest(Blurring) < 0.7 * softest(TrainingRecipe)
 
 
 def test_thick_slices_are_constant_in_mean_and_blurred_along_one_axis():
