@@ -11,6 +11,7 @@ import numpy as np
 from MSLesionSegLib.dicom.exported import ExportedResult
 from MSLesionSegLib.segmentation.manifest import count_lesions
 from MSLesionSegLib.segmentation.report.report import write_report
+from MSLesionSegLib.segmentation.scan_trust import LOW_EXPECTED_DICE
 
 _NOTE = {
     "code": "reviewed",
@@ -31,7 +32,9 @@ def reviewed_page(result: ExportedResult, brain_file: Path) -> str:
     scan = result.series.scan()
     told = dict(result.manifest)
     told["counts"] = count_lesions(shown, brain, scan.affine)
-    told["findings"] = [_NOTE, *told["findings"]]
+    # what is to be expected of the mask as it was found says nothing of it after the review
+    told.pop("confidence", None)
+    told["findings"] = [_NOTE, *(each for each in told["findings"] if each["code"] != LOW_EXPECTED_DICE)]
     # a comparison has found the brain of each scan by itself
     told["settings"] = {"brain_mask": "found automatically", "flips": False} | told["settings"]
     with tempfile.TemporaryDirectory() as folder:

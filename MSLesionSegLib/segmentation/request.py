@@ -147,6 +147,7 @@ def settings_of(request: SegmentRequest, cards: Mapping[str, ModelCard], device:
     return shared | {
         "flair_threshold": cards["flair_model"].threshold,
         "flair_minimum_mm3": cards["flair_model"].minimum_mm3,
+        "flair_minimum_peak": cards["flair_model"].minimum_peak,
         "limits": asdict(ChangeLimits()),
         "registration": request.registration,
         "flips": bool(request.mirroring),

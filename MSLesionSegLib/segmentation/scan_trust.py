@@ -17,6 +17,7 @@ from MSLesionSegLib.network.models.confidence import Confidence
 from MSLesionSegLib.segmentation.probability import LesionProbability
 
 LOW_DICE = 0.4  # below it a result is worth little
+LOW_EXPECTED_DICE = "low-expected-dice"  # code of the warning
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,7 @@ def judge_scan(
         title: of the scan.
         confidence: of the model.
     """
-    seen = found.seen
-    away = distances(intensity_statistics(seen.channels[0], seen.brain), confidence.ranges)
+    away = _distances(found, confidence)
     far, unlike = max(abs(value) for value in away.values()), judge_intensities(title, away)
     if unlike:
         return ScanTrust(None, far, unlike)
@@ -62,5 +62,14 @@ def judge_scan(
             f"Do not trust this result: the model is unsure, and a Dice of about {dice:.1f} with a reader is to be "
             "expected. Check every lesion, and look for missed ones."
         )
-        warnings = (InputWarning("low-expected-dice", sentence),)
+        warnings = (InputWarning(LOW_EXPECTED_DICE, sentence),)
     return ScanTrust(dice, far, warnings)
+
+
+def judge_likeness(found: LesionProbability, title: str, confidence: Confidence) -> tuple[InputWarning, ...]:
+    """Whether the model knows such scans; arguments as for :func:`judge_scan`."""
+    return judge_intensities(title, _distances(found, confidence))
+
+
+def _distances(found: LesionProbability, confidence: Confidence) -> dict[str, float]:
+    return distances(intensity_statistics(found.seen.channels[0], found.seen.brain), confidence.ranges)

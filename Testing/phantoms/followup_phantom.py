@@ -17,7 +17,7 @@ from MSLesionSegLib.network.models.card import ModelCard
 from MSLesionSegLib.network.models.store import save_model
 from MSLesionSegLib.network.sliding_window import Prediction
 from MSLesionSegLib.segmentation.longitudinal import comparison as change
-from MSLesionSegLib.segmentation.probability import LesionProbability
+from MSLesionSegLib.segmentation.probability import LesionProbability, network_input
 from phantoms.phantom import Head, centred, make_head
 
 SHAPES = {"baseline": (60, 70, 40), "followup": (56, 66, 50)}
@@ -56,7 +56,7 @@ def use_stand_ins(models_folder: Path, folder: Path, monkeypatch: pytest.MonkeyP
         data, inside = np.asarray(images[0].dataobj), np.asarray(brain.dataobj) > 0
         level = np.median(data[inside])
         found = np.clip((data / level - 1.3) * 2.5, 0, 1) * inside
-        return LesionProbability(found.astype(np.float32), None, None)
+        return LesionProbability(found.astype(np.float32), None, network_input(images, brain))
 
     monkeypatch.setattr(change, "predict", rule)
     monkeypatch.setattr(change, "lesion_probability", bright)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import nibabel as nib
@@ -25,7 +25,7 @@ from MSLesionSegLib.segmentation.longitudinal.change_filter import (
     accepted_change,
 )
 from MSLesionSegLib.segmentation.longitudinal.earlier_ids import EarlierIds
-from MSLesionSegLib.segmentation.probability import lesion_probability
+from MSLesionSegLib.segmentation.probability import LesionProbability, lesion_probability
 
 if TYPE_CHECKING:
     from MSLesionSegLib.network.models.store import Model
@@ -86,17 +86,24 @@ class LesionChange:
     checks: tuple[ComparabilityCheck, ...]
 
 
-def with_lesions(
+def lesions_of(
     flair: nib.Nifti1Image,
     brain: nib.Nifti1Image,
     model: Model,
     settings: ChangeSettings,
     progress: Progress | None = None,
-) -> Timepoint:
-    """A scan with its brain mask and its lesion probability by the FLAIR model."""
-    found = lesion_probability(
+) -> LesionProbability:
+    """What the FLAIR model finds on a scan by itself, in its brain mask."""
+    return lesion_probability(
         model, [flair], brain, device=settings.device, mirroring=settings.mirroring, progress=progress
     )
+
+
+def with_lesions(
+    flair: nib.Nifti1Image, brain: nib.Nifti1Image, model: Model, settings: ChangeSettings
+) -> Timepoint:
+    """A scan with its brain mask and its lesion probability by the FLAIR model."""
+    found = lesions_of(flair, brain, model, settings)
     return Timepoint(flair, brain, nib.Nifti1Image(found.probability, flair.affine))
 
 
@@ -206,7 +213,10 @@ def judge_change(
     )
     changed = ndimage.binary_dilation(came | went, iterations=_CHANGE_MARGIN_VOXELS)
     both = np.where(changed, np.minimum(before, after), (before + after) / 2)
-    lesions = find_lesions(both, settings.flair_rule, voxel_mm3)[0] > 0
+    sure = find_lesions(both, settings.flair_rule, voxel_mm3)[0] > 0
+    likely = find_lesions(both, replace(settings.flair_rule, minimum_peak=0.0), voxel_mm3)[0]
+    # what grew or shrank was there, also where its peak alone would not count it as a lesion
+    lesions = sure | np.isin(likely, np.setdiff1d(likely[changed], 0))
     return track_lesions(
         lesions,
         came,

@@ -20,13 +20,14 @@ from MSLesionSegLib.lesions.followup_table import FollowedLesion, count_followed
 from MSLesionSegLib.lesions.lesion_states import STATES
 from MSLesionSegLib.lesions.regions import RegionMap
 from MSLesionSegLib.network.models.card import ModelCard
+from MSLesionSegLib.network.models.confidence import Confidence
 from MSLesionSegLib.segmentation import stages
 from MSLesionSegLib.segmentation.longitudinal.comparison import (
     ChangeSettings,
     LesionChange,
     Timepoint,
     find_change,
-    with_lesions,
+    lesions_of,
 )
 from MSLesionSegLib.segmentation.longitudinal.earlier_ids import (
     LESIONS,
@@ -38,6 +39,7 @@ from MSLesionSegLib.segmentation.longitudinal.native_space import ids_on, map_on
 from MSLesionSegLib.segmentation.request import CONNECTIVITY, SegmentRequest, lesion_rule
 from MSLesionSegLib.segmentation.result_folder import MANIFEST
 from MSLesionSegLib.segmentation.run import FoundLesions, Run, fit_regions, remark_on, smallest_type
+from MSLesionSegLib.segmentation.scan_trust import judge_likeness
 
 
 def find_between_visits(run: Run) -> FoundLesions:
@@ -130,7 +132,7 @@ def change_settings(request: SegmentRequest, cards: Mapping[str, ModelCard], dev
 
 
 def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoint, tuple[InputWarning, ...]]:
-    """Both scans with brain and lesions, and what is doubtful about the brains."""
+    """Both scans with brain and lesions, and what is doubtful about the brains and their gray values."""
     from MSLesionSegLib.network.brain_extraction import brain_mask
     from MSLesionSegLib.network.brain_mask_check import judge_brain_of
 
@@ -150,12 +152,20 @@ def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoin
         watch.stage(stages.BIAS)
         images = {name: n4(image, brains[name]) for name, image in images.items()}
 
-    def read(name: str, stage: str) -> Timepoint:
-        model = run.models["flair_model"]
-        return with_lesions(images[name], brains[name], model, settings, watch.within(stage))
+    model = run.models["flair_model"]
+    confidence = Confidence.of(model.card)
 
-    before = read("baseline", stages.FLAIR_BEFORE)
-    return before, read("followup", stages.FLAIR_AFTER), doubts
+    def read(name: str, stage: str) -> tuple[Timepoint, tuple[InputWarning, ...]]:
+        flair, brain = images[name], brains[name]
+        found = lesions_of(flair, brain, model, settings, watch.within(stage))
+        unlike = () if confidence is None else judge_likeness(found, run.task.scan(name).title, confidence)
+        for warning in unlike:
+            watch.warning(warning.code, warning.sentence)
+        return Timepoint(flair, brain, nib.Nifti1Image(found.probability, flair.affine)), unlike
+
+    before, unlike_before = read("baseline", stages.FLAIR_BEFORE)
+    after, unlike_after = read("followup", stages.FLAIR_AFTER)
+    return before, after, (*doubts, *unlike_before, *unlike_after)
 
 
 def _table(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 
 import highdicom
 import nibabel as nib
@@ -10,8 +12,16 @@ import numpy as np
 import pydicom
 import pytest
 
+from MSLesionSegLib.dicom import export
 from MSLesionSegLib.dicom.export import ExportRequest, export_result
+from MSLesionSegLib.imaging.checks.intensity_statistics import STATISTICS
 from MSLesionSegLib.jobs.progress import Silent
+from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence
+from MSLesionSegLib.network.models.confidence import Confidence
+from MSLesionSegLib.network.models.store import read_card, write_card
+from MSLesionSegLib.segmentation.request import SegmentRequest
+from MSLesionSegLib.segmentation.segment import segment
+from phantoms.mr_series import write_series
 from support.dicom_tools import errors_in, run
 
 
@@ -65,10 +75,6 @@ def test_the_page_lies_in_the_study_as_pdf(written):
 
 
 def test_a_result_without_lesions_has_a_report_and_no_segmentation(head, models, tmp_path):
-    from MSLesionSegLib.segmentation.request import SegmentRequest
-    from MSLesionSegLib.segmentation.segment import segment
-    from phantoms.mr_series import write_series
-
     scan = write_series(tmp_path / "scan", head.flair)
     request = SegmentRequest("flair", {"flair": scan}, tmp_path / "out", model="tiny", minimum_mm3=1e6)
     assert not segment(request, Silent()).lesions
@@ -89,6 +95,26 @@ def test_numbers_of_a_review_are_measured_anew(result, tmp_path):
     text = run("dsrdump", written.files["structured_report"])
     assert f'"Lesion {gone}"' not in text
     assert "Reviewed, for research use only" in text
+
+
+def test_after_a_review_nothing_is_told_of_the_mask_as_it_was_found(
+    head, models_folder, tmp_path, monkeypatch
+):
+    shutil.copytree(models_folder / "tiny", tmp_path / "models" / "unsure")
+    ranges = dict.fromkeys(STATISTICS, (-50.0, 50.0))
+    unsure = Confidence(LesionConfidence(-1.0, 0.3, 0.2), (0.0, 1.0), (0.0, 0.1), ranges)
+    card = read_card(tmp_path / "models" / "unsure")
+    write_card(tmp_path / "models" / "unsure", replace(card, name="unsure", confidence=unsure.as_dict()))
+    monkeypatch.setenv("MSLESIONSEG_MODELS", str(tmp_path / "models"))
+    series = write_series(tmp_path / "scan", head.flair)
+    result = segment(SegmentRequest("flair", {"flair": series}, tmp_path / "out", model="unsure"), Silent())
+    printed, page = [], export._page
+    monkeypatch.setattr(export, "_page", lambda *told: printed.append(page(*told)) or printed[-1])
+    for reviewed in (None, result.files["lesions"]):
+        request = ExportRequest(result.folder, tmp_path / f"dicom-{len(printed)}", reviewed=reviewed)
+        export_result(request, Silent())
+    for words in ("Do not trust", "Dice with a reader", "100 like it"):
+        assert words in printed[0] and words not in printed[1]
 
 
 def test_the_slices_of_the_page_can_be_had_as_pictures(result, comparison, tmp_path):

@@ -9,7 +9,7 @@ import csv
 import json
 import re
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -18,7 +18,11 @@ import pytest
 
 from MSLesionSegLib.errors import ImageError, ModelError, OutputError, SettingsError
 from MSLesionSegLib.evaluation import selfcheck
+from MSLesionSegLib.imaging.checks.intensity_statistics import STATISTICS
 from MSLesionSegLib.jobs.progress import Silent
+from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence
+from MSLesionSegLib.network.models.confidence import Confidence
+from MSLesionSegLib.network.models.store import read_card, write_card
 from MSLesionSegLib.segmentation.longitudinal import comparison as change
 from MSLesionSegLib.segmentation.longitudinal import new_lesions
 from MSLesionSegLib.segmentation.request import SegmentRequest
@@ -106,6 +110,26 @@ def test_a_lesion_that_grows_is_enlarged(tmp_path, stand_ins):
     assert states(result) == {"enlarged": 1, "stable": LESIONS_OF_THE_PHANTOM}
     (grown,) = [row for row in result.lesions if row.state == "enlarged"]
     assert grown.followup_mm3 > 2 * grown.baseline_mm3 > 0
+
+
+@pytest.mark.parametrize("peak", [0.9, 1.0])
+def test_a_lesion_that_grows_was_there_however_sure_the_model_was(tmp_path, stand_ins, peak):
+    """Its peak counts where nothing changed; what changed has evidence of its own."""
+    tiny = tmp_path / "models" / "tiny"
+    write_card(tiny, replace(read_card(tiny), minimum_peak=peak))
+    result = compare(tmp_path, scan("baseline", (-20, 18, -4, 4.5)), scan("followup", (-20, 18, -4, 9)))
+    assert states(result)["enlarged"] == 1 and "new" not in states(result)
+    assert json.loads((result.folder / "result.json").read_text())["settings"]["flair_minimum_peak"] == peak
+
+
+def test_a_scan_that_the_model_does_not_know_is_told(tmp_path, stand_ins):
+    tiny = tmp_path / "models" / "tiny"
+    ranges = dict.fromkeys(STATISTICS, (50.0, 51.0))
+    strict = Confidence(LesionConfidence(-1.0, 0.3, 0.2), (0.0, 1.0), (0.0, 1.0), ranges)
+    write_card(tiny, replace(read_card(tiny), confidence=strict.as_dict()))
+    result = compare(tmp_path, scan("baseline"), scan("followup"))
+    told = [found.sentence for found in result.findings if found.code == "unlike-training"]
+    assert len(told) == 2 and "baseline" in told[0].lower() and "follow-up" in told[1].lower()
 
 
 def test_the_same_scan_twice_has_nothing_new_and_is_told(tmp_path, stand_ins):
