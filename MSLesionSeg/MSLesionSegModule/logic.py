@@ -18,8 +18,8 @@ class MSLesionSegLogic(ScriptedLoadableModuleLogic):
 
     logic = slicer.util.getModuleLogic("MSLesionSeg")
     session = logic.segment("flair", {"flair": slicer.util.getNode("FLAIR")})
-    for row in session.review.rows:
-        print(row.lesion.id, row.lesion.volume_mm3, row.lesion.region)
+    for lesion in session.review.lesions:
+        print(lesion.id, lesion.volume_mm3, lesion.region)
     logic.addCase(session, "/data/cases", reviewer="R1")
     print(logic.fineTune("/data/cases", minutes=15, wait=True)["gate"]["sentence"])
     """

@@ -294,5 +294,5 @@ def _changes(case: Case) -> str:
     review = case.review
     if review.lesions_added is None:
         return ""
-    taken = f" ({review.possible_taken} of the possible ones)" if review.possible_taken else ""
+    taken = f", {review.possible_taken} possible ones taken" if review.possible_taken else ""
     return f"; {review.lesions_added} lesions added to the draft{taken}, {review.lesions_rejected} rejected"

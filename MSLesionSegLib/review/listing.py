@@ -70,7 +70,7 @@ class Listing:
         self, mask: np.ndarray, numbering: Numbering, rejected: Mapping[int, np.ndarray]
     ) -> list[ReviewedLesion]:
         """What may be a lesion, and is neither in the mask (X, Y, Z) nor rejected."""
-        return self.candidates.rows(mask, numbering, rejected, self._default_state)
+        return self.candidates.rows(mask, numbering, rejected.values(), self._default_state)
 
     def rejected(
         self, labels: np.ndarray, kept: Sequence[KeptRejection], numbering: Numbering

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import nibabel as nib
@@ -60,17 +60,19 @@ class Candidates:
             yield from self._table.learn(self._labels())
 
     def taken(self, mask: np.ndarray) -> list[Candidate]:
-        """Those of which something is in the mask (X, Y, Z)."""
+        """Those of which the most probable voxel, or half of all, is in the mask (X, Y, Z)."""
         flat = mask.ravel()
-        return [each for each in self.all() if flat[each.voxels].any()]
+        return [each for each in self.all() if mask[each.voxel] or flat[each.voxels].mean() >= 0.5]
 
     def rows(
-        self, mask: np.ndarray, numbering: Numbering, rejected: Collection[int], state: str
+        self, mask: np.ndarray, numbering: Numbering, rejected: Iterable[np.ndarray], state: str
     ) -> list[ReviewedLesion]:
-        """Those that nobody decided upon: nothing of them is in the mask (X, Y, Z), and none is ``rejected``."""
-        inside = self.taken(mask)
-        numbered = ((numbering.at(each.voxel), each) for each in self.all() if each not in inside)
-        offered = {number: each for number, each in numbered if number not in rejected}
+        """Those that nobody decided upon: no voxel is in the mask (X, Y, Z) or ``rejected`` (flat indices)."""
+        decided = mask.ravel().copy()
+        for voxels in rejected:
+            decided[voxels] = True
+        free = (each for each in self.all() if not decided[each.voxels].any())
+        offered = {numbering.at(each.voxel): each for each in free}
         self.voxels = {number: each.voxels for number, each in offered.items()}
         return [
             ReviewedLesion(replace(each.lesion, id=number), state, POSSIBLE, each.voxel)

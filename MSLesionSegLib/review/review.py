@@ -144,7 +144,7 @@ class Review:
 
     @property
     def possible_taken(self) -> int:
-        """How many of the possible lesions are in the mask."""
+        """How many of the possible lesions are in the mask: their most probable voxel, or half of all."""
         return len(self._listing.candidates.taken(self.mask))
 
     @property

@@ -128,7 +128,8 @@ class Place:
             places = {row.lesion.id: index for index, row in enumerate(self.rows)}
             return sorted(self.session.review.rows, key=lambda row: places.get(row.lesion.id, len(places)))
         if self._key is not None:
-            return sorted(self.session.review.rows, key=self._key, reverse=self._descending)
+            rows = sorted(self.session.review.rows, key=self._key, reverse=self._descending)
+            return sorted(rows, key=lambda row: row.decision == "possible")  # they follow after the others
         from MSLesionSegLib.review.review_table import ORDERS, ordered
 
         return ordered(self.session.review.rows, ORDERS[0] if self._order is None else self._order.value)

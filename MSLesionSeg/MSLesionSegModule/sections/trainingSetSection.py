@@ -72,11 +72,10 @@ class TrainingSetSection:
         """File the corrected mask; asks if the review is not finished."""
         self._review.takeEdits()
         session, began = self.session, self._began  # a search may end while the question is open
-        rows = session.review.rows
-        unreviewed = [row.lesion.id for row in rows if row.decision == "open"]
+        unreviewed = [row.lesion.id for row in session.review.rows if row.decision == "open"]
         if unreviewed:
             self._review.goToOpen()
-            if not slicer.util.confirmYesNoDisplay(texts.openText(unreviewed, len(rows))):
+            if not slicer.util.confirmYesNoDisplay(texts.openText(unreviewed, session.review.progress[1])):
                 return
         self._reviewerChanged()
         minutes = (time.monotonic() - began) / 60

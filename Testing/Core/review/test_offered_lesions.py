@@ -113,6 +113,29 @@ def test_one_that_is_painted_is_a_lesion_of_that_number(review):
     assert [row.decision for row in review.rows if row.lesion.id == number] == [ACCEPTED]
 
 
+def test_one_that_a_rejected_lesion_took_along_is_offered_no_more(review, probability):
+    certain, mask = at(review, CERTAIN), review.mask.copy()
+    mask[10:29, 9:12, 9:12] = True
+    review.set_mask(mask)
+    review.reject(certain)
+    assert sorted(decisions(review)) == [POSSIBLE, REJECTED]
+    assert at(review, FAINT) == certain
+    again = begin(probability)
+    again.restore(review.mask, review.decisions())
+    assert again.rows == review.rows
+
+
+def test_a_spot_at_its_edge_does_not_take_it(review):
+    voxels = sorted(review.voxels_of(at(review, FAINT)).tolist(), reverse=True)
+    mask = review.mask.copy()
+    mask[tuple(voxels[0])] = True
+    review.set_mask(mask)
+    assert review.possible_taken == 0
+    mask[tuple(np.transpose(voxels[: len(voxels) // 2 + 1]))] = True
+    review.set_mask(mask)
+    assert review.possible_taken == 1
+
+
 def test_their_voxels_and_place_are_known(review):
     number = at(review, FAINT)
     voxels = review.voxels_of(number)
