@@ -73,8 +73,14 @@ def decisionTitle(decision: str) -> str:
 
 def ruleText(rule) -> str:
     """How lesions are counted; belongs to every count."""
-    return _("{connectivity}-connected, at least {minimum} mm3, probability from {threshold}").format(
-        connectivity=rule.connectivity, minimum=f"{rule.minimum_mm3:g}", threshold=f"{rule.threshold:.2f}"
+    text = _(
+        "{connectivity}-connected, at least {minimum} mm3, probability from {threshold}, peak from {peak}"
+    )
+    return text.format(
+        connectivity=rule.connectivity,
+        minimum=f"{rule.minimum_mm3:g}",
+        threshold=f"{rule.threshold:.2f}",
+        peak=f"{rule.minimum_peak:g}",
     )
 
 
@@ -124,6 +130,8 @@ def reviewedText(done: int, total: int, possible: int) -> str:
         return text.format(total=total, n=possible)
     if total and done == total:
         return _("All {total} reviewed: add this case, or take the next patient.").format(total=total)
+    if not total and possible:
+        return _("No lesion is counted. Possible lesions: {n} (key O).").format(n=possible)
     return _("{done} / {total} reviewed").format(done=done, total=total)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 
+from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence
 from MSLesionSegLib.lesions.regions import REGIONS, UNDETERMINED, RegionMap, classify
 
@@ -127,15 +128,16 @@ def totals_by_region(lesions: Sequence[Lesion]) -> dict[str, dict[str, float]]:
     return totals
 
 
-def dictation(
-    lesions: Sequence[Lesion], *, connectivity: int = 26, minimum_mm3: float = 0.0, kind: str = ""
-) -> str:
+def dictation(lesions: Sequence[Lesion], rule: LesionRule, kind: str = "") -> str:
     """Return a few plain sentences with the counts by region, and how lesions were counted.
 
     ``kind``: what lesions they are, such as "enhancing".
     """
-    smallest = f"of at least {minimum_mm3:g} mm3" if minimum_mm3 > 0 else "no minimum size"
-    counted = f"Counted: {connectivity}-connected lesions, {smallest}."
+    smallest = f"at least {rule.minimum_mm3:g} mm3" if rule.minimum_mm3 > 0 else "no minimum size"
+    counted = (
+        f"Counted: {rule.connectivity}-connected lesions, {smallest}, probability from {rule.threshold:g}, "
+        f"peak from {rule.minimum_peak:g}."
+    )
     kind = f"{kind} " if kind else ""
     if not lesions:
         return f"No {kind}lesions were found. {counted}"

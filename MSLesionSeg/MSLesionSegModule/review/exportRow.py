@@ -21,13 +21,7 @@ class ExportRow:
 
         self._review.takeEdits()
         session = self._review.session
-        rule = session.review.rule
-        text = dictation(
-            session.review.lesions,
-            connectivity=rule.connectivity,
-            minimum_mm3=rule.minimum_mm3,
-            kind=session.task.kind,
-        )
+        text = dictation(session.review.lesions, session.review.rule, session.task.kind)
         slicer.app.clipboard().setText(text)
         done, total = session.review.progress
         text = _("The findings were copied as text.")

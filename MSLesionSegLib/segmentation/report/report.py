@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.lesions import regions
+from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.regions import REGION_RULE
 from MSLesionSegLib.lesions.table import Lesion, dictation, percent
 from MSLesionSegLib.page_template import fill_page
@@ -92,7 +93,10 @@ def render(
 ) -> str:
     """Return the page as text. Everything that comes from outside is escaped."""
     counts = manifest["counts"]
-    task = get_task(manifest["task"])
+    task, settings = get_task(manifest["task"]), manifest["settings"]
+    rule = LesionRule(
+        *(settings[name] for name in ("threshold", "minimum_mm3", "minimum_peak", "connectivity"))
+    )
     shown = {lesion for picture in slices for lesion in picture.lesions}
     return fill_page(
         _TEMPLATE,
@@ -106,7 +110,7 @@ def render(
         manifest=manifest,
         task=task,
         counts=counts,
-        settings=manifest["settings"],
+        settings=settings,
         lesions=lesions,
         possible=possible,
         viewer=viewer,
@@ -117,12 +121,7 @@ def render(
         unseen=sum(lesion.id not in shown for lesion in lesions),
         largest_region_mm3=max((r["volume_mm3"] for r in counts["by_region"].values()), default=0) or 1.0,
         region_rule=REGION_RULE,
-        text=dictation(
-            lesions,
-            connectivity=manifest["settings"]["connectivity"],
-            minimum_mm3=manifest["settings"]["minimum_mm3"],
-            kind=task.kind,
-        ),
+        text=dictation(lesions, rule, task.kind),
     )
 
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
+from MSLesionSegLib.lesions.components import LesionRule
 from MSLesionSegLib.lesions.regions import (
     DEEP_WHITE_MATTER,
     IN_INFRATENTORIAL,
@@ -152,9 +153,13 @@ def test_the_csv_has_units_in_its_header_and_empty_cells_for_the_unknown(tmp_pat
 
 
 def test_the_dictation_states_counts_by_region_and_how_lesions_were_counted() -> None:
-    text = dictation([row(1, PERIVENTRICULAR, 1500.0), row(2, JUXTACORTICAL, 700.0)], minimum_mm3=3.0)
+    rows = [row(1, PERIVENTRICULAR, 1500.0), row(2, JUXTACORTICAL, 700.0)]
+    text = dictation(rows, LesionRule(0.7, minimum_mm3=3.0, minimum_peak=0.97))
     assert text.startswith("2 lesions with a volume of 2.2 ml in all")
     assert "Periventricular: 1 lesion, 1.5 ml." in text
     assert "Infratentorial: none." in text
-    assert text.endswith("Counted: 26-connected lesions, of at least 3 mm3.")
-    assert dictation([]) == "No lesions were found. Counted: 26-connected lesions, no minimum size."
+    rule = "26-connected lesions, at least 3 mm3, probability from 0.7, peak from 0.97."
+    assert text.endswith(f"Counted: {rule}")
+    assert dictation([], LesionRule()).startswith(
+        "No lesions were found. Counted: 26-connected lesions, no minimum"
+    )
