@@ -179,9 +179,10 @@ def to_markdown(evaluation: Evaluation) -> str:
         "",
         size_table([case.sizes for case in evaluation.cases]),
         f"Preset `{evaluation.preset}`: {evaluation.definition}. Dice, volumes and distances are voxel-wise over "
-        "all voxels, whatever their lesion's size. Mean and standard error (SE) over patients; where a value is not "
-        "defined for all of them (no reference lesion, empty mask), the number of patients it was averaged over "
-        "follows in brackets. Intervals are those of a bootstrap over patients. HD95: larger of the two directed "
+        "all voxels, whatever their lesion's size. Mean and standard error (SE) over cases; where a value is not "
+        "defined for all of them (no reference lesion, empty mask), the number of cases it was averaged over "
+        "follows in brackets. Intervals are those of a bootstrap over cases. Both take each case for another "
+        "patient: with several visits of one they are too narrow. HD95: larger of the two directed "
         "95th percentiles of surface distances; ASSD: mean surface distance both ways. Volume difference: predicted "
         "minus reference, relative to the reference. By size: all lesions together, false positives by their own "
         "size.",

@@ -29,7 +29,7 @@ class SizeGroup:
 
 
 def size_groups(judged: JudgedLesions, voxel_mm3: float) -> tuple[SizeGroup, ...]:
-    """Count the lesions of one patient by size, one group per entry of ``SIZE_NAMES``.
+    """Count the lesions of one case by size, one group per entry of ``SIZE_NAMES``.
 
     >>> sizes, predicted, right = np.array([400, 20]), np.array([380, 5]), np.array([True, False])
     >>> judged = JudgedLesions(sizes, right, predicted, right, predicted_labels=np.zeros((0, 0, 0)))
@@ -49,17 +49,17 @@ def size_groups(judged: JudgedLesions, voxel_mm3: float) -> tuple[SizeGroup, ...
     )
 
 
-def size_table(patients: Sequence[Sequence[SizeGroup]]) -> str:
-    """The lesions of many patients by size, as Markdown.
+def size_table(cases: Sequence[Sequence[SizeGroup]]) -> str:
+    """The lesions of many cases by size, as Markdown.
 
-    ``patients``: what :func:`size_groups` gave for each. Sensitivity and F1 are over all lesions of a size, the
-    interval of the sensitivity over resampled patients. F1 takes false ones by their own size.
+    ``cases``: what :func:`size_groups` gave for each. Sensitivity and F1 are over all lesions of a size, the
+    interval of the sensitivity over resampled cases. F1 takes false ones by their own size.
     """
     lines = [
         "| Lesion size | Reference | Found | Sensitivity | 95 % interval | F1 | False positives per scan |",
         "|---|---|---|---|---|---|---|",
     ]
-    for groups in zip(*patients, strict=True):
+    for groups in zip(*cases, strict=True):
         counts = np.array([(group.lesions, group.found) for group in groups], float)
         share = resampled(lambda c: c[..., 1].sum(-1) / c[..., 0].sum(-1), counts)
         lesions, found = (int(total) for total in counts.sum(0))

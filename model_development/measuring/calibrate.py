@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -45,6 +45,10 @@ class CalibrationScan:
     judged: tuple[JudgedLesion, ...]
 
     @property
+    def patient(self) -> str:
+        return _patient(self.name)
+
+    @property
     def dice(self) -> float:
         """Agreement of what was found with the reference."""
         return float(2 * (self.found & self.reference).sum() / (self.found.sum() + self.reference.sum()))
@@ -60,7 +64,8 @@ def calibrate(model: Path, data: Path, work: Path, group: str) -> Path:
         group: folder of maps, of scans with lesions, by models that never saw them.
 
     Raises:
-        SettingsError: no two patients were measured in this group.
+        SettingsError: no two patients were measured in this group, or there are not both true and false lesions,
+            whichever patient is left out. The card stays as it was.
     """
     card = read_card(model)
     rule = LesionRule(card.threshold, card.minimum_mm3, card.minimum_peak)
@@ -70,22 +75,31 @@ def calibrate(model: Path, data: Path, work: Path, group: str) -> Path:
         raise SettingsError(
             f"{work / 'measured' / group} holds no two patients: run the step 'measure' first."
         )
-    total = np.sum([scan.counts for scan in scans], axis=0)
     trained_on = (scan for site in REAL_MS for scan in find_scans(data / site))
     ranges = ranges_of(kept_statistics(scan, work) for scan in trained_on)
-    lesions = fit_lesions(judged)
+    try:
+        lesions, told = fit_lesions(judged), _lesion_table(judged)
+    except ValueError as error:
+        raise SettingsError(f"The lesions of {group} cannot teach how many are true: {error}.") from None
 
-    def taught_by(counts: np.ndarray) -> Confidence:
-        predicted, observed = reliability_curve(counts)
+    def taught_by(teachers: Iterable[CalibrationScan]) -> Confidence:
+        predicted, observed = reliability_curve(np.sum([scan.counts for scan in teachers], axis=0))
         return Confidence(
             lesions, tuple(predicted.round(5).tolist()), tuple(observed.round(5).tolist()), ranges
         )
 
-    write_card(model, replace(card, confidence=taught_by(total).as_dict()))
+    expected = [
+        taught_by(other for other in scans if other.patient != scan.patient).expected_dice(
+            scan.probability, scan.found
+        )
+        for scan in scans
+    ]
+    confidence = taught_by(scans)
     target = work / "calibration.md"
-    expected = [taught_by(total - scan.counts).expected_dice(scan.probability, scan.found) for scan in scans]
-    parts = [_lesion_table(judged), _scan_table(scans, expected), _voxel_table(taught_by(total))]
-    target.write_text("\n".join(parts), encoding="utf-8")
+    target.write_text(
+        "\n".join([told, _scan_table(scans, expected), _voxel_table(confidence)]), encoding="utf-8"
+    )
+    write_card(model, replace(card, confidence=confidence.as_dict()))
     return target
 
 
@@ -106,7 +120,7 @@ def _scans(work: Path, group: str, rule: LesionRule) -> Iterator[CalibrationScan
         certain, _ = find_lesions(probability, rule, voxel_mm3)
         regions = RegionMap(nib.Nifti1Image.from_filename(regions_file(work, name)))
         judged = [
-            JudgedLesion(name.split("_")[0], lesion, bool(reference[labels == lesion.id].any()))
+            JudgedLesion(_patient(name), lesion, bool(reference[labels == lesion.id].any()))
             for labels in (certain, possible_lesions(probability, certain, voxel_mm3))
             for lesion in lesion_table(nib.Nifti1Image(labels, image.affine), image, regions)
         ]
@@ -119,6 +133,11 @@ def _scans(work: Path, group: str, rule: LesionRule) -> Iterator[CalibrationScan
             voxel_counts(probability[inside], reference[inside], voxel_mm3),
             tuple(judged),
         )
+
+
+def _patient(name: str) -> str:
+    """Of a measured scan; one may have several visits."""
+    return name.split("_")[0]
 
 
 def _lesion_table(judged: Sequence[JudgedLesion]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -64,6 +65,33 @@ def test_the_card_learns_from_the_maps_and_the_page_shows_the_patients_left_out(
     shares = np.interp([0.02, 0.9], confidence.predicted, confidence.observed)
     assert shares[0] < 0.05 and shares[1] > 0.95
     assert "Told, of 100" in page and "| sub-1 |" in page and "Expected Dice" in page
+
+
+def test_lesions_that_are_all_true_teach_nothing_and_the_card_stays(measured):
+    model, data, work = measured
+    for file in (work / "measured" / "rotation").glob("sub-[12]_reference*"):
+        image = nib.load(file)
+        nib.save(nib.Nifti1Image(np.ones(image.shape, np.uint8), image.affine), file)
+    before = read_card(model)
+    with pytest.raises(SettingsError, match="true and false"):
+        calibrate(model, data, work, "rotation")
+    assert read_card(model) == before
+
+
+def test_visits_of_one_patient_are_left_out_together(measured):
+    model, data, work = measured
+    for group in ("rotation", "brains", "regions"):
+        for file in list((work / "measured" / group).glob("sub-0*")):
+            for visit in ("ses-01", "ses-02"):
+                shutil.copy(file, file.with_name(file.name.replace("sub-0", f"sub-0_{visit}")))
+            file.unlink()
+    alone = calibrate(model, data, work, "rotation").read_text()
+    assert "| sub-0_ses-01 |" in alone
+    for file in (work / "measured" / "rotation").glob("sub-0_ses-02*"):
+        file.unlink()
+    told = calibrate(model, data, work, "rotation").read_text()
+    row = next(line for line in told.splitlines() if "sub-0_ses-01" in line)
+    assert row in alone  # the other visit taught nothing about it
 
 
 def test_one_patient_teaches_nothing(measured):
