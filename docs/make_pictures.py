@@ -38,8 +38,11 @@ def draw_patient() -> None:
         outcome = run_demo(None, Path(temporary) / "demo", Silent(), model=None, seed=7, overwrite=False)
         folder = outcome.result.folder
         flair_file = next(folder.parent.rglob("*_FLAIR.nii.gz"))
-        flair = np.asarray(nib.load(flair_file).dataobj)
-        labels = np.asarray(nib.load(outcome.result.files["lesions"]).dataobj)
+        # the patient's right on the left, as radiologists look at it
+        flair, labels = (
+            np.asarray(nib.as_closest_canonical(nib.load(file)).dataobj)[::-1]
+            for file in (flair_file, outcome.result.files["lesions"])
+        )
         draw_viewer(outcome.result.files["report"], Path(temporary))
     slices = np.argsort([-(labels[:, :, k] > 0).sum() for k in range(labels.shape[2])])[:24:8]
     figure, axes = plt.subplots(1, 2 * len(slices), figsize=(4 * len(slices), 2.6), facecolor="black")
@@ -48,6 +51,8 @@ def draw_patient() -> None:
             axis.imshow(flair[:, :, z].T, cmap="gray", origin="lower", vmax=np.percentile(flair, 99.7))
             if outlined:
                 axis.contour(labels[:, :, z].T > 0, [0.5], colors="#ffb000", linewidths=1)
+            for side, place in (("R", 0.04), ("L", 0.96)):
+                axis.text(place, 0.5, side, color="white", ha="center", transform=axis.transAxes)
             axis.set_axis_off()
     figure.subplots_adjust(0, 0, 1, 1, 0.01, 0)
     figure.savefig(PICTURES / "synthetic-patient.png", dpi=110)
