@@ -72,12 +72,14 @@ class Stage:
         recipe: how it is trained.
         sources: weight of each example by folder of prepared examples.
         leave_out: subjects that it must never see.
+        averaged: share of the weights of stages before it in the model that it makes; the rest is its own.
     """
 
     parent: str | None
     recipe: TrainingRecipe
     sources: dict[str, float]
     leave_out: tuple[str, ...] = field(default=())
+    averaged: dict[str, float] = field(default_factory=dict)
 
 
 _MS = {
@@ -100,10 +102,16 @@ _STURDY = _LESIONS.but(steps=2400, intensity=1.0, thick_slices=0.2, widest_blur=
 STAGES: dict[str, Stage] = {
     "flair-base": Stage(None, RECIPES["base"], _OTHER),
     **{
-        f"rotation-{k}": Stage("flair-base", _LESIONS, _MS, leave_out=group)
+        f"rotation-lesions-{k}": Stage("flair-base", _LESIONS, _MS, leave_out=group)
         for k, group in enumerate(ROTATION, start=1)
     },
-    # a sixth of the steps: these only show how a hospital that training never saw fares
+    **{
+        f"rotation-{k}": Stage(
+            f"rotation-lesions-{k}", _STURDY, _MS, leave_out=group, averaged={f"rotation-lesions-{k}": 1 / 3}
+        )
+        for k, group in enumerate(ROTATION, start=1)
+    },
+    # few steps: these only show how a hospital that training never saw fares
     **{
         f"without-{site}": Stage(
             "flair-base",
@@ -112,8 +120,9 @@ STAGES: dict[str, Stage] = {
         )
         for site in ("ms3seg", "openms")
     },
-    "flair-lesions": Stage("flair-base", _LESIONS.but(steps=6000), _MS),
-    "flair-ms": Stage("flair-lesions", _STURDY, _MS),
+    "flair-voxels": Stage("flair-base", RECIPES["default"].but(steps=7150), _MS),
+    "flair-lesions": Stage("flair-voxels", _LESIONS.but(steps=6000), _MS),
+    "flair-ms": Stage("flair-lesions", _STURDY, _MS, averaged={"flair-lesions": 0.25, "flair-voxels": 0.25}),
 }
 
 
@@ -154,7 +163,7 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
         STAGES, name, work, task="flair", architecture=ARCHITECTURE, channels=("FLAIR",)
     )
     source = PatchSource(examples, stage.recipe, real_shapes(data))
-    return train_and_store(card, stage.recipe, source, work, progress)
+    return train_and_store(card, stage.recipe, source, work, progress, averaged=stage.averaged)
 
 
 def described_stage(
@@ -168,6 +177,8 @@ def described_stage(
     stage = stages[name]
     examples = stage_examples(stage, work / "examples")
     facts = training_facts(name, stage.parent, examples, work)
+    if stage.averaged:
+        facts["averaged"] = stage.averaged
     recipe = stage.recipe.as_dict()
     card = ModelCard(name, parent=stage.parent, mirroring=True, recipe=recipe, training=facts, **what)
     return stage, examples, card
@@ -180,6 +191,7 @@ def train_and_store(
     work: Path,
     progress: Progress,
     gains: Sequence[float] = (),
+    averaged: Mapping[str, float] | None = None,
 ) -> Path:
     """Train what a card describes and store it below ``work/models``; a finished model is not trained again.
 
@@ -190,6 +202,8 @@ def train_and_store(
         work: folder of models and checkpoints.
         progress: told step and loss.
         gains: see :func:`~MSLesionSegLib.network.weight_transfer.inherit`.
+        averaged: shares of models in ``work/models`` that are averaged into the trained weights, which keeps more of
+            what these could (Wortsman et al. 2022, arXiv:2109.01903).
 
     Raises:
         SettingsError: a model of its name was made from other cases, another recipe or another parent.
@@ -209,9 +223,19 @@ def train_and_store(
         inherit(network, load_model(work / "models" / card.parent).network, gains)
     checkpoint = work / "checkpoints" / f"{card.name}.pt"
     train_network(network, source, recipe, checkpoint=checkpoint, progress=progress)
+    _average(network, averaged or {}, work / "models")
     saved = save_model(work / "models", network, card)
     checkpoint.unlink(missing_ok=True)
     return saved
+
+
+def _average(network: torch.nn.Module, shares: Mapping[str, float], models: Path) -> None:
+    """Average weights of other models into a network of the same shape, in place."""
+    mean = {name: value.float() * (1 - sum(shares.values())) for name, value in network.state_dict().items()}
+    for model, share in shares.items():
+        for name, value in load_model(models / model).network.state_dict().items():
+            mean[name] = mean[name] + share * value.float()
+    network.load_state_dict(mean)
 
 
 def adopt(name: str, work: Path) -> None:

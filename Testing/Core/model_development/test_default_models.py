@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from model_development import default_models
 from model_development.default_models import REAL_MS, ROTATION, STAGES, stage_examples
 from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.progress import Silent
-from MSLesionSegLib.network.models.store import read_card
+from MSLesionSegLib.network.models.store import load_model, read_card
 from MSLesionSegLib.training.examples.example import write_example
 
 
@@ -75,10 +76,28 @@ def test_a_stage_becomes_a_model_with_its_recipe_and_parent(work, monkeypatch, t
     }
     monkeypatch.setattr(default_models, "STAGES", quick)
     with pytest.raises(SettingsError, match="train that first"):
-        default_models.train_stage("flair-lesions", tmp_path / "data", work, Silent())
+        default_models.train_stage("flair-voxels", tmp_path / "data", work, Silent())
     default_models.train_stage("flair-base", tmp_path / "data", work, Silent())
-    card = read_card(default_models.train_stage("flair-lesions", tmp_path / "data", work, Silent()))
+    card = read_card(default_models.train_stage("flair-voxels", tmp_path / "data", work, Silent()))
     assert card.parent == "flair-base"
-    assert card.recipe == quick["flair-lesions"].recipe.as_dict()
+    assert card.recipe == quick["flair-voxels"].recipe.as_dict()
     assert card.training["by_source"]["ms3seg"] == 10
     assert len(card.training["fingerprint"]) == 64
+
+
+def test_weights_of_stages_before_are_averaged_in(work, monkeypatch, tmp_path):
+    tiny = default_models.Architecture(feature_maps=4, levels=3)
+    monkeypatch.setattr(default_models, "ARCHITECTURE", tiny)
+    recipe = STAGES["flair-base"].recipe.but(steps=2, patch=16)
+    first = default_models.Stage(None, recipe, STAGES["flair-base"].sources)
+    alone = default_models.replace(first, parent="first")
+    mixed = default_models.replace(alone, averaged={"first": 0.25})
+    monkeypatch.setattr(default_models, "STAGES", {"first": first, "alone": alone, "mixed": mixed})
+    weights = [
+        load_model(default_models.train_stage(name, tmp_path / "data", work, Silent())).network.state_dict()
+        for name in ("first", "alone", "mixed")
+    ]
+    for name, value in weights[2].items():
+        expected = 0.25 * weights[0][name] + 0.75 * weights[1][name]
+        torch.testing.assert_close(value, expected, rtol=0.02, atol=1e-3)  # stored at half precision
+    assert read_card(work / "models" / "mixed").training["averaged"] == {"first": 0.25}
