@@ -55,6 +55,10 @@ class Confidence:
         """JSON types."""
         return asdict(self)
 
+    def expected_share(self, probability: np.ndarray, mask: np.ndarray) -> float | None:
+        """The share of the mask that is to be expected to be lesion for a reader; as :meth:`expected_dice`."""
+        return float(self._shares(probability[mask]).mean()) if mask.any() else None
+
     def expected_dice(self, probability: np.ndarray, mask: np.ndarray) -> float | None:
         """The Dice with a reader's mask that is to be expected: expected overlap over expected sizes.
 
@@ -66,5 +70,9 @@ class Confidence:
         """
         if not mask.any():
             return None
-        share = np.interp(probability, self.predicted, self.observed)
+        share = self._shares(probability)
         return float(2 * share[mask].sum() / (np.count_nonzero(mask) + share.sum()))
+
+    def _shares(self, probability: np.ndarray) -> np.ndarray:
+        """The share of lesion among voxels of these probabilities."""
+        return np.interp(probability, self.predicted, self.observed)
