@@ -145,7 +145,8 @@ def new_lesions(
     data: Data,
     work: Work,
     part: Annotated[
-        list[str] | None, typer.Option(help="rules, pairs, visits, unchanged or registrations; can be repeated.")
+        list[str] | None,
+        typer.Option(help="rules, pairs, visits, unchanged or registrations; can be repeated."),
     ] = None,
     model: ModelOption = None,
 ) -> None:
