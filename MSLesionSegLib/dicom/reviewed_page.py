@@ -11,7 +11,7 @@ import numpy as np
 from MSLesionSegLib.dicom.exported import ExportedResult
 from MSLesionSegLib.segmentation.manifest import count_lesions
 from MSLesionSegLib.segmentation.report.report import write_report
-from MSLesionSegLib.segmentation.scan_trust import OF_THE_MASK
+from MSLesionSegLib.segmentation.scan_trust import LOW_EXPECTED_DICE
 
 _NOTE = {
     "code": "reviewed",
@@ -34,7 +34,7 @@ def reviewed_page(result: ExportedResult, brain_file: Path) -> str:
     told["counts"] = count_lesions(shown, brain, scan.affine)
     # what is to be expected of the mask as it was found says nothing of it after the review
     told.pop("confidence", None)
-    told["findings"] = [_NOTE, *(each for each in told["findings"] if each["code"] not in OF_THE_MASK)]
+    told["findings"] = [_NOTE, *(each for each in told["findings"] if each["code"] != LOW_EXPECTED_DICE)]
     # a comparison has found the brain of each scan by itself
     told["settings"] = {"brain_mask": "found automatically", "flips": False} | told["settings"]
     with tempfile.TemporaryDirectory() as folder:

@@ -14,8 +14,9 @@ from scipy import optimize
 
 from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence, predictors
 from MSLesionSegLib.lesions.table import Lesion
+from MSLesionSegLib.network.models.confidence import SEEN
 
-EDGES = (0.0, 0.002, 0.01, 0.05, *np.arange(0.1, 0.95, 0.1).round(1).tolist(), 0.9, 0.95, 0.98, 0.995, 1.0)
+EDGES = (0.0, SEEN, 0.01, 0.05, *np.arange(0.1, 0.95, 0.1).round(1).tolist(), 0.9, 0.95, 0.98, 0.995, 1.0)
 _REGION_PRIOR = 1.0  # standard deviation: few lesions of a region say little about it
 _SLOPE_PRIOR = 3.0
 

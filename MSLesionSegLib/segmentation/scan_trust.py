@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +16,8 @@ from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.network.models.confidence import Confidence
 from MSLesionSegLib.segmentation.probability import LesionProbability
 
-LOW_SHARE = 1 / 3  # of the mask is lesion: below it the model is unsure of what it marks
-LOW_DICE = 0.4  # else it is so low where little lesion was found
-OF_THE_MASK = UNSURE, LITTLE_LESION = (
-    "unsure",
-    "little-lesion",
-)  # codes of what is told of the mask as it was found
+LOW_DICE = 0.4  # below it a result is worth little
+LOW_EXPECTED_DICE = "low-expected-dice"  # code of the warning
 
 
 @dataclass(frozen=True)
@@ -60,26 +55,15 @@ def judge_scan(
     if unlike:
         return ScanTrust(None, far, unlike)
     inside = brain > 0
-    probability, mask = found.probability[inside], labels[inside] > 0
-    dice, share = (told(probability, mask) for told in (confidence.expected_dice, confidence.expected_share))
-    return ScanTrust(dice, far, tuple(_doubts(dice, share)))
-
-
-def _doubts(dice: float | None, share: float | None) -> Iterator[InputWarning]:
-    if dice is None or share is None:
-        return
-    if share < LOW_SHARE:
+    warnings: tuple[InputWarning, ...] = ()
+    dice = confidence.expected_dice(found.probability[inside], labels[inside] > 0)
+    if dice is not None and dice < LOW_DICE:
         sentence = (
-            "Do not trust this result: the model is unsure. Of what it marks less than a third is expected to be "
-            "lesion for a reader. Check every lesion, and look for missed ones."
+            f"Do not trust this result: the model is unsure, and a Dice of about {dice:.1f} with a reader is to be "
+            "expected. Check every lesion, and look for missed ones."
         )
-        yield InputWarning(UNSURE, sentence)
-    elif dice < LOW_DICE:
-        sentence = (
-            f"Little lesion was found, so a single missed or false one weighs much: a Dice of about {dice:.1f} with "
-            "a reader is to be expected. Check every lesion, and look for missed ones."
-        )
-        yield InputWarning(LITTLE_LESION, sentence)
+        warnings = (InputWarning(LOW_EXPECTED_DICE, sentence),)
+    return ScanTrust(dice, far, warnings)
 
 
 def judge_likeness(found: LesionProbability, title: str, confidence: Confidence) -> tuple[InputWarning, ...]:

@@ -12,6 +12,8 @@ from MSLesionSegLib.imaging.checks.intensity_statistics import STATISTICS
 from MSLesionSegLib.lesions.lesion_confidence import LesionConfidence
 from MSLesionSegLib.network.models.card import ModelCard
 
+SEEN = 0.002  # probability of a voxel, below which the model sees nothing
+
 
 @dataclass(frozen=True)
 class Confidence:
@@ -55,12 +57,11 @@ class Confidence:
         """JSON types."""
         return asdict(self)
 
-    def expected_share(self, probability: np.ndarray, mask: np.ndarray) -> float | None:
-        """The share of the mask that is to be expected to be lesion for a reader; as :meth:`expected_dice`."""
-        return float(self._shares(probability[mask]).mean()) if mask.any() else None
-
     def expected_dice(self, probability: np.ndarray, mask: np.ndarray) -> float | None:
         """The Dice with a reader's mask that is to be expected: expected overlap over expected sizes.
+
+        Lesion in voxels below :data:`SEEN` is not expected: how much the model sees nothing of depends on the load
+        of the patients that it was measured on, not on this scan.
 
         Args:
             probability, mask: over the voxels of the brain (N,); mask is bool.
@@ -70,9 +71,5 @@ class Confidence:
         """
         if not mask.any():
             return None
-        share = self._shares(probability)
+        share = np.interp(probability, self.predicted, self.observed) * (probability >= SEEN)
         return float(2 * share[mask].sum() / (np.count_nonzero(mask) + share.sum()))
-
-    def _shares(self, probability: np.ndarray) -> np.ndarray:
-        """The share of lesion among voxels of these probabilities."""
-        return np.interp(probability, self.predicted, self.observed)

@@ -36,7 +36,7 @@ def test_a_result_of_a_model_that_was_calibrated_tells_the_share_of_true_lesions
 ):
     manifest = json.loads((result / "result.json").read_text())
     manifest["confidence"] = {"expected_dice": 0.3, "lesions": asdict(CONFIDENCE)}
-    manifest["findings"].append({"code": "unsure", "sentence": WARNING})
+    manifest["findings"].append({"code": "low-expected-dice", "sentence": WARNING})
     (result / "result.json").write_text(json.dumps(manifest))
     open_result(panel, scan, result)
     rows = panel.review.session.review.rows
