@@ -73,15 +73,10 @@ def decisionTitle(decision: str) -> str:
 
 def ruleText(rule) -> str:
     """How lesions are counted; belongs to every count."""
-    text = _(
-        "{connectivity}-connected, at least {minimum} mm3, probability from {threshold}, peak from {peak}"
+    text = _("{connectivity}-connected, at least {minimum} mm3, probability from {threshold}").format(
+        connectivity=rule.connectivity, minimum=f"{rule.minimum_mm3:g}", threshold=f"{rule.threshold:.2f}"
     )
-    return text.format(
-        connectivity=rule.connectivity,
-        minimum=f"{rule.minimum_mm3:g}",
-        threshold=f"{rule.threshold:.2f}",
-        peak=f"{rule.minimum_peak:g}",
-    )
+    return text + (_(", peak from {peak}").format(peak=f"{rule.minimum_peak:g}") if rule.minimum_peak else "")
 
 
 def remarksText(session) -> str:

@@ -134,10 +134,9 @@ def dictation(lesions: Sequence[Lesion], rule: LesionRule, kind: str = "") -> st
     ``kind``: what lesions they are, such as "enhancing".
     """
     smallest = f"at least {rule.minimum_mm3:g} mm3" if rule.minimum_mm3 > 0 else "no minimum size"
-    counted = (
-        f"Counted: {rule.connectivity}-connected lesions, {smallest}, probability from {rule.threshold:g}, "
-        f"peak from {rule.minimum_peak:g}."
-    )
+    peak = f", peak from {rule.minimum_peak:g}" if rule.minimum_peak else ""
+    reached = f"probability from {rule.threshold:g}{peak}"
+    counted = f"Counted: {rule.connectivity}-connected lesions, {smallest}, {reached}."
     kind = f"{kind} " if kind else ""
     if not lesions:
         return f"No {kind}lesions were found. {counted}"
