@@ -28,13 +28,13 @@ AFFINES = {
 LESIONS_OF_THE_PHANTOM = 4
 
 
-def scan(point: str, *spots: tuple[float, float, float, float]) -> Head:
-    """The phantom, whose four lesions never change, with further bright spots (x, y, z, radius)."""
+def scan(point: str, *spots: tuple[float, float, float, float], brightness: float = 330) -> Head:
+    """The phantom, whose four lesions never change, with further spots (x, y, z, radius) of a brightness."""
     head = make_head(AFFINES[point], SHAPES[point], seed=len(point))
     places = nib.affines.apply_affine(AFFINES[point], np.moveaxis(np.indices(SHAPES[point]), 0, -1))
     data = np.asarray(head.flair.dataobj).copy()
     for *centre, radius in spots:
-        data[((places - centre) ** 2).sum(-1) < radius**2] = 330
+        data[((places - centre) ** 2).sum(-1) < radius**2] = brightness
     return Head(nib.Nifti1Image(data, AFFINES[point]), head.lesions, head.brain)
 
 

@@ -160,6 +160,5 @@ def test_the_dictation_states_counts_by_region_and_how_lesions_were_counted() ->
     assert "Infratentorial: none." in text
     rule = "26-connected lesions, at least 3 mm3, probability from 0.7, peak from 0.97."
     assert text.endswith(f"Counted: {rule}")
-    assert dictation([], LesionRule()).startswith(
-        "No lesions were found. Counted: 26-connected lesions, no minimum"
-    )
+    rule = "26-connected lesions, no minimum size, probability from 0.5."
+    assert dictation([], LesionRule()) == f"No lesions were found. Counted: {rule}"

@@ -90,13 +90,20 @@ def test_weights_of_stages_before_are_averaged_in(work, monkeypatch, tmp_path):
     monkeypatch.setattr(default_models, "ARCHITECTURE", tiny)
     recipe = STAGES["flair-base"].recipe.but(steps=2, patch=16)
     first = default_models.Stage(None, recipe, STAGES["flair-base"].sources)
-    alone = default_models.replace(first, parent="first")
+    alone = default_models.replace(first, recipe=recipe.but(seed=1))
     mixed = default_models.replace(alone, averaged={"first": 0.25})
     monkeypatch.setattr(default_models, "STAGES", {"first": first, "alone": alone, "mixed": mixed})
+    default_models.train_stage("first", tmp_path / "data", work, Silent())
+    lacking = default_models.replace(mixed, averaged={"another": 0.5})
+    monkeypatch.setitem(default_models.STAGES, "lacking", lacking)
+    with pytest.raises(SettingsError, match="starts from 'another': train that first"):
+        default_models.train_stage("lacking", tmp_path / "data", work, Silent())
+    assert not (work / "checkpoints" / "lacking.pt").exists()
     weights = [
         load_model(default_models.train_stage(name, tmp_path / "data", work, Silent())).network.state_dict()
         for name in ("first", "alone", "mixed")
     ]
+    assert any(not torch.allclose(weights[0][name], weights[1][name], atol=0.01) for name in weights[0])
     for name, value in weights[2].items():
         expected = 0.25 * weights[0][name] + 0.75 * weights[1][name]
         torch.testing.assert_close(value, expected, rtol=0.02, atol=1e-3)  # stored at half precision

@@ -45,7 +45,8 @@ def test_it_stays_last_whatever_a_header_sorts_by_and_the_question_does_not_coun
     for column in range(panel.ui.lesionTable.columnCount):
         for _ in range(2):  # the largest first, then the smallest
             header.sectionClicked.emit(column)
-            assert decisions(panel) == ["open"] * 3 + ["possible"]
+            shown = [row.decision for row in panel.review.place.rows]
+            assert shown == ["open"] * 3 + ["possible"]
     asked = []
     monkeypatch.setattr(slicer.util, "confirmYesNoDisplay", lambda text, *_, **__: asked.append(text))
     panel.ui.casesFolderButton.directory = str(tmp_path / "cases")

@@ -112,14 +112,14 @@ def test_a_lesion_that_grows_is_enlarged(tmp_path, stand_ins):
     assert grown.followup_mm3 > 2 * grown.baseline_mm3 > 0
 
 
-@pytest.mark.parametrize("peak", [0.9, 1.0])
-def test_a_lesion_that_grows_was_there_however_sure_the_model_was(tmp_path, stand_ins, peak):
-    """Its peak counts where nothing changed; what changed has evidence of its own."""
+def test_a_lesion_that_grows_was_there_though_the_model_was_not_sure_of_it(tmp_path, stand_ins):
+    """The lowest peak counts where nothing changed; what changed has evidence of its own."""
     tiny = tmp_path / "models" / "tiny"
-    write_card(tiny, replace(read_card(tiny), minimum_peak=peak))
-    result = compare(tmp_path, scan("baseline", (-20, 18, -4, 4.5)), scan("followup", (-20, 18, -4, 9)))
-    assert states(result)["enlarged"] == 1 and "new" not in states(result)
-    assert json.loads((result.folder / "result.json").read_text())["settings"]["flair_minimum_peak"] == peak
+    write_card(tiny, replace(read_card(tiny), minimum_peak=0.9))
+    before = scan("baseline", (-20, 18, -4, 6), brightness=172)
+    result = compare(tmp_path, before, scan("followup", (-20, 18, -4, 10), brightness=215))
+    assert states(result) == {"enlarged": 1, "stable": LESIONS_OF_THE_PHANTOM}
+    assert json.loads((result.folder / "result.json").read_text())["settings"]["flair_minimum_peak"] == 0.9
 
 
 def test_a_scan_that_the_model_does_not_know_is_told(tmp_path, stand_ins):
