@@ -163,7 +163,7 @@ def train_stage(name: str, data: Path, work: Path, progress: Progress) -> Path:
         STAGES, name, work, task="flair", architecture=ARCHITECTURE, channels=("FLAIR",)
     )
     source = PatchSource(examples, stage.recipe, real_shapes(data))
-    return train_and_store(card, stage.recipe, source, work, progress, averaged=stage.averaged)
+    return train_and_store(card, stage.recipe, source, work, progress)
 
 
 def described_stage(
@@ -172,13 +172,14 @@ def described_stage(
     """A stage, its examples, and the card of the model that it makes; ``what``: task, architecture and channels.
 
     Raises:
-        SettingsError: no examples, or its parent is not trained yet.
+        SettingsError: no examples, or a stage that it starts from is not trained yet.
     """
     stage = stages[name]
     examples = stage_examples(stage, work / "examples")
     facts = training_facts(name, stage.parent, examples, work)
     if stage.averaged:
         facts["averaged"] = stage.averaged
+        facts["averaged_sha256"] = {one: _sha256_of(one, name, work) for one in stage.averaged}
     recipe = stage.recipe.as_dict()
     card = ModelCard(name, parent=stage.parent, mirroring=True, recipe=recipe, training=facts, **what)
     return stage, examples, card
@@ -191,19 +192,16 @@ def train_and_store(
     work: Path,
     progress: Progress,
     gains: Sequence[float] = (),
-    averaged: Mapping[str, float] | None = None,
 ) -> Path:
     """Train what a card describes and store it below ``work/models``; a finished model is not trained again.
 
     Args:
-        card: of the model to be; its parent stands in ``work/models``.
+        card: of the model to be; its parent, and what ``training`` says is averaged, stand in ``work/models``.
         recipe: how it is trained.
         source: draws its batches.
         work: folder of models and checkpoints.
         progress: told step and loss.
         gains: see :func:`~MSLesionSegLib.network.weight_transfer.inherit`.
-        averaged: shares of models in ``work/models`` that are averaged into the trained weights, which keeps more of
-            what these could (Wortsman et al. 2022, arXiv:2109.01903).
 
     Raises:
         SettingsError: a model of its name was made from other cases, another recipe or another parent.
@@ -223,14 +221,17 @@ def train_and_store(
         inherit(network, load_model(work / "models" / card.parent).network, gains)
     checkpoint = work / "checkpoints" / f"{card.name}.pt"
     train_network(network, source, recipe, checkpoint=checkpoint, progress=progress)
-    _average(network, averaged or {}, work / "models")
+    _average(network, card.training.get("averaged", {}), work / "models")
     saved = save_model(work / "models", network, card)
     checkpoint.unlink(missing_ok=True)
     return saved
 
 
 def _average(network: torch.nn.Module, shares: Mapping[str, float], models: Path) -> None:
-    """Average weights of other models into a network of the same shape, in place."""
+    """Average shares of other models' weights into a network, which keeps more of what these could.
+
+    As in Wortsman et al. 2022 (CVPR, arXiv:2109.01903).
+    """
     mean = {name: value.float() * (1 - sum(shares.values())) for name, value in network.state_dict().items()}
     for model, share in shares.items():
         for name, value in load_model(models / model).network.state_dict().items():
@@ -258,11 +259,16 @@ def training_facts(name: str, parent: str | None, examples: Sequence[Example], w
         "fingerprint": fingerprint(examples),
     }
     if parent:
-        folder = work / "models" / parent
-        if not folder.exists():
-            raise SettingsError(f"Stage '{name}' starts from '{parent}': train that first.")
-        training["parent_sha256"] = read_card(folder).weights_sha256
+        training["parent_sha256"] = _sha256_of(parent, name, work)
     return training
+
+
+def _sha256_of(needed: str, name: str, work: Path) -> str:
+    """Of the weights of a stage that the stage ``name`` needs."""
+    folder = work / "models" / needed
+    if not folder.exists():
+        raise SettingsError(f"Stage '{name}' starts from '{needed}': train that first.")
+    return read_card(folder).weights_sha256
 
 
 def stage_examples(stage: Stage, folder: Path) -> list[Example]:

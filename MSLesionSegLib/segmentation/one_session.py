@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
@@ -43,7 +43,7 @@ def find_on_session(run: Run) -> FoundLesions:
     with ThreadPoolExecutor(1) as beside:  # the network leaves the cores time for what does not wait for it
         brain, doubts = _brain(run, scan, beside)
         session = coregister(task, run.scans, brain, brain_given=given, watch=watch)
-        _tell(session.findings, watch)
+        watch.tell(session.findings)
         images = session.images
         if request.n4:
             watch.stage(stages.BIAS)
@@ -61,7 +61,7 @@ def find_on_session(run: Run) -> FoundLesions:
             progress=watch,
         )
         brain_remarks = doubts()
-    _tell(brain_remarks, watch)
+    watch.tell(brain_remarks)
     remarks = (*brain_remarks, *session.findings)
     inside = (np.asarray(session.brain.dataobj) > 0).astype(np.uint8)
     rule = lesion_rule(request, model.card)
@@ -73,7 +73,7 @@ def find_on_session(run: Run) -> FoundLesions:
     facts: dict[str, Any] = {}
     if confidence is not None:
         trust = judge_scan(found, inside, labels, task.scan(task.reference).title, confidence)
-        _tell(trust.warnings, watch)
+        watch.tell(trust.warnings)
         remarks += trust.warnings
         facts["confidence"] = trust.as_dict() | {"lesions": asdict(confidence.lesions)}
 
@@ -150,8 +150,3 @@ def _brain(
         return brain, lambda: remarks
     brain = brain_mask(scan, device=run.settings["device"], progress=inner)
     return brain, beside.submit(judge_brain, brain).result
-
-
-def _tell(findings: Iterable[InputWarning], watch: stages.StageWatch) -> None:
-    for finding in findings:
-        watch.warning(finding.code, finding.sentence)

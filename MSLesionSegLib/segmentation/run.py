@@ -73,11 +73,9 @@ def fit_regions(scan: np.ndarray, brain: np.ndarray, affine: np.ndarray) -> Regi
 
 def remark_on(regions: RegionMap, watch: stages.StageWatch) -> tuple[InputWarning, ...]:
     """Tell what is to be said about the regions, and return it."""
-    if not regions.problem:
-        return ()
-    remark = InputWarning("regions-undetermined", regions.problem)
-    watch.warning(remark.code, remark.sentence)
-    return (remark,)
+    remarks = (InputWarning("regions-undetermined", regions.problem),) if regions.problem else ()
+    watch.tell(remarks)
+    return remarks
 
 
 def smallest_type(labels: np.ndarray) -> np.ndarray:

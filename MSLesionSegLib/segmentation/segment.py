@@ -89,8 +89,7 @@ def segment(
         for entry in task.inputs
         if entry.name in request.inputs
     }
-    for finding in (*request.remarks, *(finding for scan in scans.values() for finding in scan.findings)):
-        watch.warning(finding.code, finding.sentence)
+    watch.tell((*request.remarks, *(finding for scan in scans.values() for finding in scan.findings)))
 
     watch.stage(stages.MODEL)
     device = choose_device(request.device)

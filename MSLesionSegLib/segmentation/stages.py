@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
+from MSLesionSegLib.imaging.reading import InputWarning
 from MSLesionSegLib.jobs.progress import Progress, Relay, Within
 from MSLesionSegLib.network.sliding_window import MIRROR_AXES
 
@@ -94,6 +96,11 @@ class StageWatch(Relay):
         """Return the Progress for a step whose own stages all count as stage ``name``."""
         self.stage(name)
         return Within(self, name)
+
+    def tell(self, findings: Iterable[InputWarning]) -> None:
+        """Pass on what is doubtful."""
+        for finding in findings:
+            self.warning(finding.code, finding.sentence)
 
     def total(self) -> dict[str, float]:
         """Return the seconds of each stage so far, rounded, and their sum as ``total``."""

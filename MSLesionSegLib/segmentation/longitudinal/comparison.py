@@ -15,7 +15,7 @@ from MSLesionSegLib.imaging.grid import to_network_grid
 from MSLesionSegLib.imaging.registration import Registration, register
 from MSLesionSegLib.imaging.subtraction import Subtraction, subtract
 from MSLesionSegLib.jobs.progress import Progress, Silent
-from MSLesionSegLib.lesions.components import LesionRule, find_lesions
+from MSLesionSegLib.lesions.components import LesionRule, find_lesions, peak_probabilities
 from MSLesionSegLib.lesions.lesion_states import TrackedLesions, track_lesions
 from MSLesionSegLib.network.sliding_window import predict
 from MSLesionSegLib.segmentation import stages
@@ -213,12 +213,12 @@ def judge_change(
     )
     changed = ndimage.binary_dilation(came | went, iterations=_CHANGE_MARGIN_VOXELS)
     both = np.where(changed, np.minimum(before, after), (before + after) / 2)
-    sure = find_lesions(both, settings.flair_rule, voxel_mm3)[0] > 0
-    likely = find_lesions(both, replace(settings.flair_rule, minimum_peak=0.0), voxel_mm3)[0]
-    # what grew or shrank was there, also where its peak alone would not count it as a lesion
-    lesions = sure | np.isin(likely, np.setdiff1d(likely[changed], 0))
+    labels, count = find_lesions(both, replace(settings.flair_rule, minimum_peak=0.0), voxel_mm3)
+    there = peak_probabilities(labels, count, both) >= settings.flair_rule.minimum_peak
+    there[labels[changed]] = True  # what grew or shrank was there, whatever its peak
+    there[0] = False
     return track_lesions(
-        lesions,
+        there[labels],
         came,
         went & ~came,
         voxel_mm3=voxel_mm3,

@@ -58,8 +58,7 @@ def find_between_visits(run: Run) -> FoundLesions:
             first = previous.highest + 1
             sentence = f"The earlier comparison counts no lesions, so all get new ids, from {first} on."
             remarks += (InputWarning("new-ids", sentence),)
-    for remark in remarks:
-        watch.warning(remark.code, remark.sentence)
+    watch.tell(remarks)
     settings = change_settings(request, cards, run.settings["device"])
     baseline, followup, doubts = _timepoints(run, settings)
     change = find_change(baseline, followup, run.models["model"], settings, previous=previous, progress=watch)
@@ -144,8 +143,7 @@ def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoin
     doubts = tuple(
         doubt for name, brain in brains.items() for doubt in judge_brain_of(run.task.scan(name).title, brain)
     )
-    for doubt in doubts:
-        watch.warning(doubt.code, doubt.sentence)
+    watch.tell(doubts)
     if run.request.n4:
         from MSLesionSegLib.imaging.bias_field import n4
 
@@ -159,8 +157,7 @@ def _timepoints(run: Run, settings: ChangeSettings) -> tuple[Timepoint, Timepoin
         flair, brain = images[name], brains[name]
         found = lesions_of(flair, brain, model, settings, watch.within(stage))
         unlike = () if confidence is None else judge_likeness(found, run.task.scan(name).title, confidence)
-        for warning in unlike:
-            watch.warning(warning.code, warning.sentence)
+        watch.tell(unlike)
         return Timepoint(flair, brain, nib.Nifti1Image(found.probability, flair.affine)), unlike
 
     before, unlike_before = read("baseline", stages.FLAIR_BEFORE)
