@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
+import numpy as np
 
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.bids_writing import NewCase, check_folder, take_out, write_case
 from MSLesionSegLib.cases.case_set import find_case, require_set
 from MSLesionSegLib.cases.checking import check_lesion_share
-from MSLesionSegLib.cases.record import Case, CaseReview, read_record
+from MSLesionSegLib.cases.record import Case, CaseReview, Place, read_record
 from MSLesionSegLib.cases.splits import Split, read_register
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.transaction import transaction
@@ -42,7 +43,7 @@ class AddRequest:
         model: that made the draft.
         reviewer: a code of the person, not a name.
         minutes: time spent.
-        possible_taken: how many of the draft's possible lesions the person made lesions.
+        possible_taken: where (mm, RAS) those of the draft's possible lesions are that the person made lesions.
         segmentation: Slicer's own file of the mask (.seg.nrrd), kept beside it for further editing; it is copied as
             it is, so its segments' names must name nobody.
         site: code of the hospital; None takes that of the set's first patient, ``local`` in a new set.
@@ -60,7 +61,7 @@ class AddRequest:
     model: str = ""
     reviewer: str = ""
     minutes: float | None = None
-    possible_taken: int | None = None
+    possible_taken: tuple[Place, ...] | None = None
     segmentation: Path | None = None
     site: str | None = None
     subject: str | None = None
@@ -173,6 +174,9 @@ def _read(request: AddRequest) -> NewCase:
     grid, mask = _read_on_a_grid(request.mask, {name: scans[name].image for name in task.grids}, label)
     check_lesion_share(mask, scans[grid].image)
     draft = None if request.draft is None else read_lesion_mask(request.draft, scans[grid].image, label)
+    taken = request.possible_taken
+    if taken is not None:
+        _check_places(taken, mask)
     findings = [finding for scan in scans.values() for finding in scan.findings]
     findings += [finding for image in (mask, draft) if image for finding in warnings_of(image)]
     return NewCase(
@@ -184,7 +188,11 @@ def _read(request: AddRequest) -> NewCase:
         mask=mask,
         draft=draft,
         review=CaseReview(
-            request.model, request.reviewer, request.minutes, possible_taken=request.possible_taken
+            request.model,
+            request.reviewer,
+            request.minutes,
+            possible_taken=None if taken is None else len(taken),
+            possible_places=taken,
         ),
         site=request.site,
         subject=request.subject,
@@ -192,6 +200,15 @@ def _read(request: AddRequest) -> NewCase:
         findings=tuple(findings),
         segmentation=request.segmentation,
     )
+
+
+def _check_places(places: tuple[Place, ...], mask: nib.Nifti1Image) -> None:
+    """Refuse places (mm, RAS) that are none of the mask's voxels."""
+    voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(mask.affine), np.reshape(places, (-1, 3))))
+    if not ((voxels >= 0) & (voxels < mask.shape)).all():
+        raise SettingsError(
+            "A possible lesion that was taken lies outside the scan; its place is in mm, RAS."
+        )
 
 
 def _read_on_a_grid(

@@ -19,6 +19,8 @@ from MSLesionSegLib.imaging.reading import read_mask, read_scan
 from MSLesionSegLib.network.models.card_checks import check_model_name
 from MSLesionSegLib.tasks import TASKS, Task
 
+Place = tuple[float, float, float]
+
 
 @dataclass(frozen=True)
 class CaseReview:
@@ -32,6 +34,8 @@ class CaseReview:
         lesions_added: lesions (26-connected) that no voxel of the draft touches, or None.
         lesions_rejected: lesions of the draft of which nothing was kept, or None.
         possible_taken: possible lesions of the draft that the person made lesions, or None.
+        possible_places: where each of them is most probable, mm in RAS; None where that is not known, as in the
+            records of earlier versions.
     """
 
     model: str = ""
@@ -42,6 +46,7 @@ class CaseReview:
     lesions_added: int | None = None
     lesions_rejected: int | None = None
     possible_taken: int | None = None
+    possible_places: tuple[Place, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -160,8 +165,9 @@ def read_record(folder: Path, record: Path, register: SplitRegister) -> Case:
     )
 
 
-def _review(**facts: Any) -> CaseReview:
-    review = CaseReview(**facts)
+def _review(possible_places: list[list[float]] | None = None, **facts: Any) -> CaseReview:
+    places = None if possible_places is None else tuple((x, y, z) for x, y, z in possible_places)
+    review = CaseReview(**facts, possible_places=places)
     if review.reviewer and not layout.CODE.fullmatch(review.reviewer):
         raise ValueError("its reviewer is not a code")
     if review.model:
@@ -170,6 +176,7 @@ def _review(**facts: Any) -> CaseReview:
         except ModelError as error:
             raise ValueError(error) from None
     numbers = [value for name, value in facts.items() if name not in ("model", "reviewer")]
+    numbers += [value for place in places or () for value in place]
     if not all(value is None or isinstance(value, (int, float)) for value in numbers):
         raise ValueError("its review holds text where numbers belong")
     return review

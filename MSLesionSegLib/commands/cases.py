@@ -11,6 +11,7 @@ import typer
 
 from MSLesionSegLib.commands.options import Events, JobOptions, LesionLabel, Series, takes_options
 from MSLesionSegLib.commands.running import new_table, print_table, run
+from MSLesionSegLib.errors import SettingsError
 from MSLesionSegLib.jobs.job import Job
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from MSLesionSegLib.cases.case_set import CaseSet
     from MSLesionSegLib.cases.checking import CaseWarning
     from MSLesionSegLib.cases.nnunet_monai_export import ExportedSet
-    from MSLesionSegLib.cases.record import Case
+    from MSLesionSegLib.cases.record import Case, Place
     from MSLesionSegLib.cases.set_archive import ImportedSet
 
 app = typer.Typer(
@@ -42,8 +43,11 @@ class AddOptions(JobOptions):
     reviewer: Annotated[str, typer.Option(help="Code of the person who corrected it, not a name.")] = ""
     minutes: Annotated[float | None, typer.Option(help="Minutes that the correction took.")] = None
     possible_taken: Annotated[
-        int | None,
-        typer.Option(min=0, help="How many of the draft's possible lesions are lesions in the mask."),
+        str | None,
+        typer.Option(
+            help="Where (mm, RAS) those of the draft's possible lesions are that are lesions in the mask: "
+            "'x,y,z x,y,z'; '' for none."
+        ),
     ] = None
     segmentation: Annotated[
         Path | None, typer.Option(help="The mask as 3D Slicer's .seg.nrrd, kept for further editing.")
@@ -79,15 +83,26 @@ def cases_add(
         from MSLesionSegLib.tasks import get_task
 
         images = {name: path for name, path in given.items() if path is not None}
+        wanted = options.given | {"possible_taken": _places(options.possible_taken)}
         with found_scans(get_task(options.task), images, series or ()) as found:
             for remark in found.remarks:
                 job.warning(remark.code, remark.sentence)
-            return add_case(AddRequest(folder=cases, images=found.paths, **options.given), job)
+            return add_case(AddRequest(folder=cases, images=found.paths, **wanted), job)
 
     def describe(added: AddedCase) -> dict[str, Any]:
         return {**added.case.summary(), "stored": added.stored}
 
     run("cases add", work, {"read files": 0.6, "store case": 0.4}, describe, options, show=_print_added)
+
+
+def _places(text: str | None) -> tuple[Place, ...] | None:
+    """Places from ``x,y,z x,y,z``."""
+    if text is None:
+        return None
+    try:
+        return tuple((float(x), float(y), float(z)) for x, y, z in (each.split(",") for each in text.split()))
+    except ValueError:
+        raise SettingsError("Places are given as 'x,y,z x,y,z' in mm, such as '-21.5,10,34.2'.") from None
 
 
 def _print_added(added: AddedCase) -> None:

@@ -143,9 +143,10 @@ class Review:
         return self._mask.edited
 
     @property
-    def possible_taken(self) -> int:
-        """How many of the possible lesions are in the mask: their most probable voxel, or half of all."""
-        return len(self._listing.candidates.taken(self.mask))
+    def possible_taken(self) -> np.ndarray:
+        """Possible lesions that are in the mask, by the place (mm, RAS) where each is most probable: (N, 3)."""
+        voxels = [each.voxel for each in self._listing.candidates.taken(self.mask)]
+        return nib.affines.apply_affine(self.affine, np.reshape(voxels, (-1, 3)))
 
     @property
     def can_undo(self) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.adding import AddRequest, add_case
 from MSLesionSegLib.cases.case_set import list_cases, read_cases
+from MSLesionSegLib.cases.set_archive import export_archive, import_archive
 from MSLesionSegLib.errors import ImageError, ModelError, SettingsError
 from phantoms.case_fixtures import add_flair, examination, files, save_like
 from phantoms.phantom import PATIENT_NAME
@@ -206,12 +207,50 @@ def test_an_empty_mask_is_a_case_without_lesions(tmp_path):
         {"model": "../x"},
         {"minutes": -1.0},
         {"subject": "sub-unknown"},
+        {"possible_taken": ((1000.0, 0.0, 0.0),)},
+        {"possible_taken": ((float("nan"), 0.0, 0.0),)},
     ],
 )
-def test_free_text_and_unknown_patients_are_refused(tmp_path, wrong):
+def test_free_text_unknown_patients_and_places_outside_are_refused(tmp_path, wrong):
     with pytest.raises((SettingsError, ModelError)):
         add_flair(tmp_path / "set", tmp_path / "in", 1, **wrong)
     assert not (tmp_path / "set" / layout.DESCRIPTION).exists()
+
+
+def test_where_possible_lesions_became_lesions_is_known_also_after_an_archive(tmp_path):
+    places = ((-3.0, 4.5, 1.0), (6.0, 0.0, -2.5))
+    case = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_taken=places).case
+    assert (case.review.possible_taken, case.review.possible_places) == (2, places)
+    assert read_cases(tmp_path / "set").cases == (case,)
+    export_archive(tmp_path / "set", tmp_path / "cases.zip")
+    import_archive(tmp_path / "there", tmp_path / "cases.zip")
+    assert read_cases(tmp_path / "there").cases[0].review.possible_places == places
+
+
+@pytest.mark.parametrize("none", [None, ()])
+def test_that_none_was_taken_is_not_the_same_as_not_known(tmp_path, none):
+    review = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_taken=none).case.review
+    assert (review.possible_taken, review.possible_places) == ((None, None) if none is None else (0, ()))
+
+
+def test_a_record_that_only_knows_how_many_is_read(tmp_path):
+    case = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_taken=((0.0, 0.0, 0.0),)).case
+    record = case.mask.with_name(case.mask.name.replace(".nii.gz", ".json"))
+    content = json.loads(record.read_text())
+    del content["Review"]["possible_places"]
+    record.write_text(json.dumps(content))
+    (review,) = (each.review for each in read_cases(tmp_path / "set").cases)
+    assert (review.possible_taken, review.possible_places) == (1, None)
+
+
+@pytest.mark.parametrize("wrong", [["here"], [[1, 2]], [["a", "b", "c"]], 3])
+def test_a_record_with_text_for_a_place_is_no_case(tmp_path, wrong):
+    case = add_flair(tmp_path / "set", tmp_path / "in", 1).case
+    record = case.mask.with_name(case.mask.name.replace(".nii.gz", ".json"))
+    content = json.loads(record.read_text())
+    content["Review"]["possible_places"] = wrong
+    record.write_text(json.dumps(content))
+    assert not read_cases(tmp_path / "set").cases
 
 
 @pytest.mark.parametrize("name", ["z\u00fcrich-2026", "a-model-with-a-name-of-36-characters", "_x"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nibabel as nib
 import pytest
 import slicer
 from MSLesionSegModule.jobs.caseCommands import addArguments
@@ -29,6 +30,10 @@ def found(panel, scan, tmp_path):
 
 def taken(arguments: list[str]) -> str:
     return arguments[arguments.index("--possible-taken") + 1]
+
+
+def in_mm(session, voxel) -> str:
+    return ",".join(f"{mm:.1f}" for mm in nib.affines.apply_affine(session.review.affine, voxel))
 
 
 def test_it_is_offered_last_and_does_not_count(panel, found):
@@ -68,11 +73,12 @@ def test_o_goes_to_it_when_no_other_is_left_and_accepting_it_makes_it_a_lesion(p
     press(panel, "O")
     assert panel.review.place.row.decision == "possible"
     before = int(found.review.mask.sum())
+    place = panel.review.place.row.voxel
     press(panel, "A")
     assert decisions(panel) == ["accepted"] * 4
     assert int(found.review.mask.sum()) > before
     assert "4 lesions" in panel.ui.countLabel.text
-    assert taken(addArguments(found, tmp_path / "set", tmp_path, "", None)) == "1"
+    assert taken(addArguments(found, tmp_path / "set", tmp_path, "", None)) == in_mm(found, place)
     press(panel, "U")
     assert decisions(panel) == ["accepted"] * 3 + ["possible"]
 
@@ -80,7 +86,7 @@ def test_o_goes_to_it_when_no_other_is_left_and_accepting_it_makes_it_a_lesion(p
 def test_leaving_it_drops_it_and_the_scene_keeps_what_was_decided(panel, found, tmp_path):
     for _ in range(3):
         press(panel, "A")
-    assert taken(addArguments(found, tmp_path / "set", tmp_path, "", None)) == "0"
+    assert taken(addArguments(found, tmp_path / "set", tmp_path, "", None)) == ""
     press(panel, "O")
     press(panel, "C")
     assert sorted(decisions(panel)) == ["accepted"] * 3 + ["rejected"]
