@@ -23,20 +23,17 @@ class ChangeLimits:
 
     Attributes:
         rise_z: brighter by at least this on the scan that shows the lesion than on the other.
-        thick_rise_z, thick_mm3: brighter by this and of this volume or more where slices are thicker than
-            ``thick_mm``, across which partial volume changes much.
         tissue_z: at least this bright on the other scan: tissue and no CSF, where no lesion can arise.
         support, mean_support: highest and mean probability of lesion at the timepoint that shows it.
         bright_z, depth_mm, local_contrast: instead of support, for a lesion that the FLAIR model overlooks: at least
             this bright, reaching this far below the surface of the brain, and standing out from the difference of
             the scans around it (2 to 8 voxels away) by so many times its spread there, so that what registration
             and coil leave over is no lesion. Not where slices are thick.
-        thick_mm: slices above this are thick.
+        thick_mm: slices above this are thick; across them partial volume changes much.
+        thick_rise_z, thick_mm3, thick_support: there the rise, a smallest volume, and the highest probability.
     """
 
     rise_z: float = 0.3
-    thick_rise_z: float = 0.5
-    thick_mm3: float = 50.0
     tissue_z: float = -0.75
     support: float = 0.3
     mean_support: float = 0.05
@@ -44,6 +41,9 @@ class ChangeLimits:
     depth_mm: float = 6.0
     local_contrast: float = 3.5
     thick_mm: float = THICK_MM
+    thick_rise_z: float = 0.5
+    thick_mm3: float = 50.0
+    thick_support: float = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ def accepted_change(
     if thick:
         sizes = np.bincount(direction.change.ravel(), minlength=len(numbers))
         shown &= sizes * voxel_mm3 >= limits.thick_mm3
-    seen = over_each(ndimage.maximum, direction.lesion) >= limits.support
+    seen = over_each(ndimage.maximum, direction.lesion) >= (limits.thick_support if thick else limits.support)
     seen &= over_each(ndimage.mean, direction.lesion) >= limits.mean_support
     keep = shown & seen
     if not thick:

@@ -77,13 +77,19 @@ def test_a_faint_lesion_counts_if_it_is_bright_and_was_tissue_below_the_rim(what
 
 def test_across_thick_slices_more_must_differ():
     assert counts(there=0.4, lesion=0.9)
-    assert not counts(there=0.4, lesion=0.9, slice_mm=SLICES_MM)
-    assert counts(there=0.6, lesion=0.9, slice_mm=SLICES_MM)
+    assert not counts(there=0.4, lesion=0.95, slice_mm=SLICES_MM)
+    assert counts(there=0.6, lesion=0.95, slice_mm=SLICES_MM)
+
+
+def test_across_thick_slices_the_flair_model_must_be_surer():
+    assert counts(lesion=0.8)
+    assert not counts(lesion=0.8, slice_mm=SLICES_MM)
+    assert counts(lesion=0.95, slice_mm=SLICES_MM)
 
 
 def test_across_thick_slices_small_changes_do_not_count():
-    assert counts(lesion=0.9, voxel_mm3=0.5)
-    assert not counts(lesion=0.9, voxel_mm3=0.5, slice_mm=SLICES_MM)
+    assert counts(lesion=0.95, voxel_mm3=0.5)
+    assert not counts(lesion=0.95, voxel_mm3=0.5, slice_mm=SLICES_MM)
 
 
 def test_no_change_is_no_change():
