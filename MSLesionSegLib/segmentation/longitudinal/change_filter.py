@@ -25,6 +25,8 @@ class ChangeLimits:
         rise_z: brighter by at least this on the scan that shows the lesion than on the other.
         tissue_z: at least this bright on the other scan: tissue and no CSF, where no lesion can arise.
         support, mean_support: highest and mean probability of lesion at the timepoint that shows it.
+        absent_support: mean probability of lesion at the other timepoint, at most, so that a lesion that one scan
+            shows a little less is no change.
         bright_z, depth_mm, local_contrast: instead of support, for a lesion that the FLAIR model overlooks: at least
             this bright, reaching this far below the surface of the brain, and standing out from the difference of
             the scans around it (2 to 8 voxels away) by so many times its spread there, so that what registration
@@ -37,6 +39,7 @@ class ChangeLimits:
     tissue_z: float = -0.75
     support: float = 0.3
     mean_support: float = 0.05
+    absent_support: float = 0.4
     bright_z: float = 0.3
     depth_mm: float = 6.0
     local_contrast: float = 3.5
@@ -53,13 +56,14 @@ class DirectedChange:
     Attributes:
         change: number of each change, 1 to ``count``, 0 outside.
         count: how many there are.
-        lesion: probability of lesion at the timepoint that shows it.
+        lesion, lesion_absent: probability of lesion at the timepoint that shows it and at the other one.
         there, absent: z-scored scans with the lesion and without.
     """
 
     change: np.ndarray
     count: int
     lesion: np.ndarray
+    lesion_absent: np.ndarray
     there: np.ndarray
     absent: np.ndarray
 
@@ -85,6 +89,7 @@ def accepted_change(
     thick = slice_mm > limits.thick_mm
     shown = there - absent >= (limits.thick_rise_z if thick else limits.rise_z)
     shown &= absent >= limits.tissue_z
+    shown &= over_each(ndimage.mean, direction.lesion_absent) <= limits.absent_support
     if thick:
         sizes = np.bincount(direction.change.ravel(), minlength=len(numbers))
         shown &= sizes * voxel_mm3 >= limits.thick_mm3

@@ -200,15 +200,15 @@ def judge_change(
     depth = ndimage.distance_transform_edt(pair.brain, sampling=sizes)
     came, went = (
         accepted_change(
-            DirectedChange(*find_lesions(probability, settings.rule, voxel_mm3), lesion, there, absent),
+            DirectedChange(*find_lesions(probability, settings.rule, voxel_mm3), *lesion, there, absent),
             depth,
             voxel_mm3,
             pair.slice_mm,
             settings.limits,
         )
         for probability, lesion, there, absent in (
-            (appeared, after, pair.followup, pair.baseline),
-            (gone, before, pair.baseline, pair.followup),
+            (appeared, (after, before), pair.followup, pair.baseline),
+            (gone, (before, after), pair.baseline, pair.followup),
         )
     )
     changed = ndimage.binary_dilation(came | went, iterations=_CHANGE_MARGIN_VOXELS)

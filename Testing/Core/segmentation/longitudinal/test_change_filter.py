@@ -18,24 +18,36 @@ THIN_MM, SLICES_MM = 3.0, 7.0
 
 
 def counts(
-    *, there=1.0, absent=0.0, lesion=0.0, share=1.0, depth_mm=9.0, slice_mm=THIN_MM, voxel_mm3=1.0, noise=0.05
+    *,
+    there=1.0,
+    absent=0.0,
+    lesion=0.0,
+    share=1.0,
+    lesion_absent=0.0,
+    depth_mm=9.0,
+    slice_mm=THIN_MM,
+    voxel_mm3=1.0,
+    noise=0.05,
 ) -> bool:
     """Whether a change of 64 voxels counts, beside another one that shows nothing.
 
-    ``lesion``: probability by the FLAIR model in the part ``share`` of the change. ``noise``: standard deviation of
-    the difference of the scans around.
+    ``lesion``: probability by the FLAIR model in the part ``share`` of the change; ``lesion_absent``: at the other
+    timepoint. ``noise``: standard deviation of the difference of the scans around.
     """
     change = np.zeros((20, 20, 20), np.int32)
     change[ONE], change[OTHER] = 1, 2
-    volumes = {name: np.zeros(change.shape) for name in ("lesion", "there", "absent", "depth")}
+    volumes = {
+        name: np.zeros(change.shape) for name in ("lesion", "lesion_absent", "there", "absent", "depth")
+    }
     volumes["there"][:] = np.random.default_rng(0).normal(0.0, noise, change.shape)
     volumes["depth"][:] = 1.0
-    for name, value in {"there": there, "absent": absent, "depth": depth_mm}.items():
+    values = {"lesion_absent": lesion_absent, "there": there, "absent": absent, "depth": depth_mm}
+    for name, value in values.items():
         volumes[name][OTHER] = value
     places = np.flatnonzero(change == 2)
     volumes["lesion"].flat[places[: max(1, round(share * len(places)))]] = lesion
-    direction = DirectedChange(change, 2, volumes["lesion"], volumes["there"], volumes["absent"])
-    mask = accepted_change(direction, volumes["depth"], voxel_mm3, slice_mm, LIMITS)
+    depth = volumes.pop("depth")
+    mask = accepted_change(DirectedChange(change, 2, **volumes), depth, voxel_mm3, slice_mm, LIMITS)
     assert not mask[ONE].any()
     assert mask[OTHER].all() == mask[OTHER].any()
     return bool(mask[OTHER].all())
@@ -49,6 +61,13 @@ def test_a_change_counts_where_the_flair_model_sees_a_lesion():
 def test_a_lesion_in_a_corner_of_a_wide_change_does_not_bear_it_out():
     assert not counts(there=0.5, lesion=0.9, share=0.02, depth_mm=2.0)
     assert counts(there=0.5, lesion=0.9, share=0.2, depth_mm=2.0)
+
+
+@pytest.mark.parametrize("slice_mm", [THIN_MM, SLICES_MM])
+def test_a_lesion_that_the_model_sees_on_both_scans_is_no_change_however_one_differs(slice_mm):
+    assert counts(lesion=1.0, lesion_absent=0.2, slice_mm=slice_mm)
+    assert not counts(lesion=1.0, lesion_absent=0.5, slice_mm=slice_mm)
+    assert not counts(there=1.2, lesion_absent=0.5, slice_mm=slice_mm)
 
 
 def test_what_hardly_differs_does_not_count_however_sure_the_models_are():
@@ -94,7 +113,7 @@ def test_across_thick_slices_small_changes_do_not_count():
 
 def test_no_change_is_no_change():
     nothing = np.zeros((4, 4, 4))
-    direction = DirectedChange(nothing.astype(np.int32), 0, nothing, nothing, nothing)
+    direction = DirectedChange(nothing.astype(np.int32), 0, nothing, nothing, nothing, nothing)
     assert not accepted_change(direction, nothing, 1.0, THIN_MM, LIMITS).any()
 
 
@@ -111,6 +130,6 @@ def test_contrast_is_measured_against_the_surroundings_and_not_against_zero():
     drift = rng.normal(0.6, 0.2, change.shape)
     lesion = np.where(change > 0, 1.6, drift)
     absent, brain = np.zeros(change.shape), np.ones(change.shape, bool)
-    measured = local_contrast(DirectedChange(change, 1, absent, lesion, absent), brain, np.array([1]))
+    measured = local_contrast(DirectedChange(change, 1, absent, absent, lesion, absent), brain, np.array([1]))
     assert measured[0] == 0.0
     assert measured[1] == pytest.approx((1.6 - 0.6) / 0.2, rel=0.1)
