@@ -70,8 +70,8 @@ class DirectedChange:
 
 def accepted_change(
     direction: DirectedChange, depth: np.ndarray, voxel_mm3: float, slice_mm: float, limits: ChangeLimits
-) -> np.ndarray:
-    """Mask of the changes that count, bool (X, Y, Z).
+) -> tuple[np.ndarray, np.ndarray]:
+    """Masks of the changes that count, and of those that would if the other scan did not show the lesion as well.
 
     Args:
         direction: what was found.
@@ -79,6 +79,9 @@ def accepted_change(
         voxel_mm3: volume of a voxel of the grid.
         slice_mm: coarsest voxel edge of the two scans.
         limits: what a change must show.
+
+    Returns:
+        Both bool (X, Y, Z); no change is in both.
     """
     numbers = np.arange(direction.count + 1)
 
@@ -89,7 +92,6 @@ def accepted_change(
     thick = slice_mm > limits.thick_mm
     shown = there - absent >= (limits.thick_rise_z if thick else limits.rise_z)
     shown &= absent >= limits.tissue_z
-    shown &= over_each(ndimage.mean, direction.lesion_absent) <= limits.absent_support
     if thick:
         sizes = np.bincount(direction.change.ravel(), minlength=len(numbers))
         shown &= sizes * voxel_mm3 >= limits.thick_mm3
@@ -103,7 +105,8 @@ def accepted_change(
         contrast = local_contrast(direction, depth > 0, np.flatnonzero(overlooked))
         keep |= overlooked & (contrast >= limits.local_contrast)
     keep[0] = False
-    return keep[direction.change]
+    seen_twice = over_each(ndimage.mean, direction.lesion_absent) > limits.absent_support
+    return (keep & ~seen_twice)[direction.change], (keep & seen_twice)[direction.change]
 
 
 def local_contrast(direction: DirectedChange, brain: np.ndarray, numbers: np.ndarray) -> np.ndarray:

@@ -198,7 +198,7 @@ def judge_change(
     sizes = voxel_sizes(pair.affine)
     voxel_mm3 = float(np.prod(sizes))
     depth = ndimage.distance_transform_edt(pair.brain, sampling=sizes)
-    came, went = (
+    (came, still_there), (went, there_before) = (
         accepted_change(
             DirectedChange(*find_lesions(probability, settings.rule, voxel_mm3), *lesion, there, absent),
             depth,
@@ -212,10 +212,12 @@ def judge_change(
         )
     )
     changed = ndimage.binary_dilation(came | went, iterations=_CHANGE_MARGIN_VOXELS)
+    seen_twice = (still_there | there_before) & ~changed
     both = np.where(changed, np.minimum(before, after), (before + after) / 2)
+    both = np.where(seen_twice, np.maximum(before, after), both)
     labels, count = find_lesions(both, replace(settings.flair_rule, minimum_peak=0.0), voxel_mm3)
     there = peak_probabilities(labels, count, both) >= settings.flair_rule.minimum_peak
-    there[labels[changed]] = True  # what grew or shrank was there, whatever its peak
+    there[labels[changed | seen_twice]] = True  # what grew, shrank or is seen twice was there, whatever its peak
     there[0] = False
     return track_lesions(
         there[labels],

@@ -47,7 +47,7 @@ def counts(
     places = np.flatnonzero(change == 2)
     volumes["lesion"].flat[places[: max(1, round(share * len(places)))]] = lesion
     depth = volumes.pop("depth")
-    mask = accepted_change(DirectedChange(change, 2, **volumes), depth, voxel_mm3, slice_mm, LIMITS)
+    mask, _ = accepted_change(DirectedChange(change, 2, **volumes), depth, voxel_mm3, slice_mm, LIMITS)
     assert not mask[ONE].any()
     assert mask[OTHER].all() == mask[OTHER].any()
     return bool(mask[OTHER].all())
@@ -114,7 +114,7 @@ def test_across_thick_slices_small_changes_do_not_count():
 def test_no_change_is_no_change():
     nothing = np.zeros((4, 4, 4))
     direction = DirectedChange(nothing.astype(np.int32), 0, nothing, nothing, nothing, nothing)
-    assert not accepted_change(direction, nothing, 1.0, THIN_MM, LIMITS).any()
+    assert not np.any(accepted_change(direction, nothing, 1.0, THIN_MM, LIMITS))
 
 
 def test_what_hardly_stands_out_from_the_difference_around_counts_only_if_the_model_sees_it():
