@@ -13,7 +13,7 @@ from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.bids_writing import NewCase, check_folder, take_out, write_case
 from MSLesionSegLib.cases.case_set import find_case, require_set
 from MSLesionSegLib.cases.checking import check_lesion_share
-from MSLesionSegLib.cases.record import Case, CaseReview, Place, read_record
+from MSLesionSegLib.cases.record import Case, CaseReview, Place, checked_places, read_record
 from MSLesionSegLib.cases.splits import Split, read_register
 from MSLesionSegLib.errors import ImageError, SettingsError
 from MSLesionSegLib.files.transaction import transaction
@@ -43,7 +43,7 @@ class AddRequest:
         model: that made the draft.
         reviewer: a code of the person, not a name.
         minutes: time spent.
-        possible_taken: where (mm, RAS) those of the draft's possible lesions are that the person made lesions.
+        possible_places: where (mm, RAS) those of the draft's possible lesions are that the person made lesions.
         segmentation: Slicer's own file of the mask (.seg.nrrd), kept beside it for further editing; it is copied as
             it is, so its segments' names must name nobody.
         site: code of the hospital; None takes that of the set's first patient, ``local`` in a new set.
@@ -61,7 +61,7 @@ class AddRequest:
     model: str = ""
     reviewer: str = ""
     minutes: float | None = None
-    possible_taken: tuple[Place, ...] | None = None
+    possible_places: tuple[Place, ...] | None = None
     segmentation: Path | None = None
     site: str | None = None
     subject: str | None = None
@@ -174,9 +174,9 @@ def _read(request: AddRequest) -> NewCase:
     grid, mask = _read_on_a_grid(request.mask, {name: scans[name].image for name in task.grids}, label)
     check_lesion_share(mask, scans[grid].image)
     draft = None if request.draft is None else read_lesion_mask(request.draft, scans[grid].image, label)
-    taken = request.possible_taken
+    taken = request.possible_places
     if taken is not None:
-        _check_places(taken, mask)
+        taken = _places_on(mask, taken)
     findings = [finding for scan in scans.values() for finding in scan.findings]
     findings += [finding for image in (mask, draft) if image for finding in warnings_of(image)]
     return NewCase(
@@ -202,13 +202,18 @@ def _read(request: AddRequest) -> NewCase:
     )
 
 
-def _check_places(places: tuple[Place, ...], mask: nib.Nifti1Image) -> None:
-    """Refuse places (mm, RAS) that are none of the mask's voxels."""
-    voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(mask.affine), np.reshape(places, (-1, 3))))
+def _places_on(mask: nib.Nifti1Image, places: tuple[Place, ...]) -> tuple[Place, ...]:
+    """The places (mm, RAS); they must lie on the mask's grid."""
+    try:
+        checked = checked_places(places)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(mask.affine), np.reshape(checked, (-1, 3))))
     if not ((voxels >= 0) & (voxels < mask.shape)).all():
         raise SettingsError(
             "A possible lesion that was taken lies outside the scan; its place is in mm, RAS."
         )
+    return checked
 
 
 def _read_on_a_grid(

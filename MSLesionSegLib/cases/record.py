@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.imaging.deidentification import content_hash
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
+from MSLesionSegLib.lesions.possible import MOST
 from MSLesionSegLib.network.models.card_checks import check_model_name
 from MSLesionSegLib.tasks import TASKS, Task
 
@@ -165,9 +167,33 @@ def read_record(folder: Path, record: Path, register: SplitRegister) -> Case:
     )
 
 
-def _review(possible_places: list[list[float]] | None = None, **facts: Any) -> CaseReview:
-    places = None if possible_places is None else tuple((x, y, z) for x, y, z in possible_places)
+def checked_places(places: Sequence[Sequence[float]]) -> tuple[Place, ...]:
+    """Places of possible lesions in mm, RAS; none is there twice, and there are no more than a review offers.
+
+    Raises:
+        ValueError: they are not, or are no places; the message is a sentence.
+    """
+    if not (isinstance(places, (list, tuple)) and all(_is_place(place) for place in places)):
+        raise ValueError("Places of possible lesions are three numbers each, in mm.")
+    checked = tuple((float(x), float(y), float(z)) for x, y, z in places)
+    if len(checked) > MOST or len(set(checked)) < len(checked):
+        raise ValueError(f"There are at most {MOST} possible lesions, each at a place of its own.")
+    return checked
+
+
+def _is_place(place: object) -> bool:
+    return (
+        isinstance(place, (list, tuple))
+        and len(place) == 3
+        and all(type(value) in (int, float) and math.isfinite(value) for value in place)
+    )
+
+
+def _review(possible_places: Any = None, **facts: Any) -> CaseReview:
+    places = None if possible_places is None else checked_places(possible_places)
     review = CaseReview(**facts, possible_places=places)
+    if places is not None and review.possible_taken != len(places):
+        raise ValueError("its possible lesions are not as many as their places")
     if review.reviewer and not layout.CODE.fullmatch(review.reviewer):
         raise ValueError("its reviewer is not a code")
     if review.model:
@@ -176,7 +202,6 @@ def _review(possible_places: list[list[float]] | None = None, **facts: Any) -> C
         except ModelError as error:
             raise ValueError(error) from None
     numbers = [value for name, value in facts.items() if name not in ("model", "reviewer")]
-    numbers += [value for place in places or () for value in place]
     if not all(value is None or isinstance(value, (int, float)) for value in numbers):
         raise ValueError("its review holds text where numbers belong")
     return review

@@ -42,10 +42,10 @@ class AddOptions(JobOptions):
     model: Annotated[str, typer.Option(help="Name of the model that made the draft.")] = ""
     reviewer: Annotated[str, typer.Option(help="Code of the person who corrected it, not a name.")] = ""
     minutes: Annotated[float | None, typer.Option(help="Minutes that the correction took.")] = None
-    possible_taken: Annotated[
+    possible_places: Annotated[
         str | None,
         typer.Option(
-            help="Where (mm, RAS) those of the draft's possible lesions are that are lesions in the mask: "
+            help="Places (mm, RAS) of the draft's possible lesions that became lesions in the mask: "
             "'x,y,z x,y,z'; '' for none."
         ),
     ] = None
@@ -83,7 +83,7 @@ def cases_add(
         from MSLesionSegLib.tasks import get_task
 
         images = {name: path for name, path in given.items() if path is not None}
-        wanted = options.given | {"possible_taken": _places(options.possible_taken)}
+        wanted = options.given | {"possible_places": _places(options.possible_places)}
         with found_scans(get_task(options.task), images, series or ()) as found:
             for remark in found.remarks:
                 job.warning(remark.code, remark.sentence)

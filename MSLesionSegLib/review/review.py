@@ -143,8 +143,8 @@ class Review:
         return self._mask.edited
 
     @property
-    def possible_taken(self) -> np.ndarray:
-        """Possible lesions that are in the mask, by the place (mm, RAS) where each is most probable: (N, 3)."""
+    def possible_places(self) -> np.ndarray:
+        """Where (mm, RAS) the possible lesions that are in the mask are most probable: (N, 3)."""
         voxels = [each.voxel for each in self._listing.candidates.taken(self.mask)]
         return nib.affines.apply_affine(self.affine, np.reshape(voxels, (-1, 3)))
 

@@ -25,8 +25,9 @@ def addArguments(session, folder: Path, work: Path, reviewer: str, minutes: floa
     draft = draftFile(session, files[session.task.reviewed_on], work)
     if draft is not None:
         arguments += ["--draft", str(draft), "--model", session.record["model"]["name"]]
-        taken = (",".join(f"{mm:.1f}" for mm in place) for place in session.review.possible_taken)
-        arguments += ["--possible-taken", " ".join(taken)]
+        if not session.task.compares:
+            places = (",".join(f"{mm:.3f}" for mm in place) for place in session.review.possible_places)
+            arguments += ["--possible-places", " ".join(places)]
     if reviewer:
         arguments += ["--reviewer", reviewer]
     if minutes is not None:

@@ -207,8 +207,11 @@ def test_an_empty_mask_is_a_case_without_lesions(tmp_path):
         {"model": "../x"},
         {"minutes": -1.0},
         {"subject": "sub-unknown"},
-        {"possible_taken": ((1000.0, 0.0, 0.0),)},
-        {"possible_taken": ((float("nan"), 0.0, 0.0),)},
+        {"possible_places": ((1000.0, 0.0, 0.0),)},
+        {"possible_places": ((float("nan"), 0.0, 0.0),)},
+        {"possible_places": ((float("inf"), 0.0, 0.0),)},
+        {"possible_places": ((0.0, 0.0, 0.0),) * 2},
+        {"possible_places": tuple((float(x), 0.0, 0.0) for x in range(11))},
     ],
 )
 def test_free_text_unknown_patients_and_places_outside_are_refused(tmp_path, wrong):
@@ -219,7 +222,7 @@ def test_free_text_unknown_patients_and_places_outside_are_refused(tmp_path, wro
 
 def test_where_possible_lesions_became_lesions_is_known_also_after_an_archive(tmp_path):
     places = ((-3.0, 4.5, 1.0), (6.0, 0.0, -2.5))
-    case = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_taken=places).case
+    case = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_places=places).case
     assert (case.review.possible_taken, case.review.possible_places) == (2, places)
     assert read_cases(tmp_path / "set").cases == (case,)
     export_archive(tmp_path / "set", tmp_path / "cases.zip")
@@ -229,12 +232,12 @@ def test_where_possible_lesions_became_lesions_is_known_also_after_an_archive(tm
 
 @pytest.mark.parametrize("none", [None, ()])
 def test_that_none_was_taken_is_not_the_same_as_not_known(tmp_path, none):
-    review = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_taken=none).case.review
+    review = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_places=none).case.review
     assert (review.possible_taken, review.possible_places) == ((None, None) if none is None else (0, ()))
 
 
 def test_a_record_that_only_knows_how_many_is_read(tmp_path):
-    case = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_taken=((0.0, 0.0, 0.0),)).case
+    case = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_places=((0.0, 0.0, 0.0),)).case
     record = case.mask.with_name(case.mask.name.replace(".nii.gz", ".json"))
     content = json.loads(record.read_text())
     del content["Review"]["possible_places"]
@@ -243,9 +246,12 @@ def test_a_record_that_only_knows_how_many_is_read(tmp_path):
     assert (review.possible_taken, review.possible_places) == (1, None)
 
 
-@pytest.mark.parametrize("wrong", [["here"], [[1, 2]], [["a", "b", "c"]], 3])
-def test_a_record_with_text_for_a_place_is_no_case(tmp_path, wrong):
-    case = add_flair(tmp_path / "set", tmp_path / "in", 1).case
+@pytest.mark.parametrize(
+    "wrong",
+    [["here"], [[1, 2]], [["a", "b", "c"]], 3, {}, "", [[None] * 3], [[True] * 3], [[1, 2, 3]] * 2, []],
+)
+def test_a_record_whose_places_are_none_or_another_number_is_no_case(tmp_path, wrong):
+    case = add_flair(tmp_path / "set", tmp_path / "in", 1, possible_places=((0.0, 0.0, 0.0),)).case
     record = case.mask.with_name(case.mask.name.replace(".nii.gz", ".json"))
     content = json.loads(record.read_text())
     content["Review"]["possible_places"] = wrong

@@ -27,7 +27,7 @@ def test_a_case_is_added_listed_shown_checked_and_removed(tmp_path):
     draft = save_like(head.flair, np.zeros(head.flair.shape), tmp_path / "draft.nii.gz")
     arguments = ["cases", "add", "--cases", folder, "--flair", flair, "--mask", mask, "--draft", draft]
     arguments += ["--model", "flair-ms", "--reviewer", "r7", "--minutes", 3, "--site", "north"]
-    arguments += ["--possible-taken", "-3.5,4,0 6,0,-2.5"]
+    arguments += ["--possible-places", "-3.5,4,0 6,0,-2.5"]
     added = events(*arguments)[-1]
     assert added["event"] == "result" and added["stored"] is True
     assert (added["version"], added["lesions"], added["lesions_added"]) == (1, 4, 4)
@@ -59,7 +59,7 @@ def test_wrong_arguments_end_with_a_sentence(tmp_path):
     )[-1]
     assert "baseline, followup" in error["sentence"]
     for places in ("1,2", "here", "1;2;3"):
-        arguments = ["--flair", flair, "--mask", mask, "--possible-taken", places]
+        arguments = ["--flair", flair, "--mask", mask, "--possible-places", places]
         error = events("cases", "add", "--cases", folder, *arguments, fails=1)[-1]
         assert "'x,y,z x,y,z'" in error["sentence"]
     assert not folder.exists()

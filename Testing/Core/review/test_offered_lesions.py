@@ -131,10 +131,10 @@ def test_a_spot_at_its_edge_does_not_take_it(review):
     mask = review.mask.copy()
     mask[tuple(voxels[0])] = True
     review.set_mask(mask)
-    assert review.possible_taken.shape == (0, 3)
+    assert review.possible_places.shape == (0, 3)
     mask[tuple(np.transpose(voxels[: len(voxels) // 2 + 1]))] = True
     review.set_mask(mask)
-    np.testing.assert_allclose(review.possible_taken, [nib.affines.apply_affine(AFFINE, row.voxel)])
+    np.testing.assert_allclose(review.possible_places, [nib.affines.apply_affine(AFFINE, row.voxel)])
 
 
 def test_their_voxels_and_place_are_known(review):

@@ -29,11 +29,11 @@ def found(panel, scan, tmp_path):
 
 
 def taken(arguments: list[str]) -> str:
-    return arguments[arguments.index("--possible-taken") + 1]
+    return arguments[arguments.index("--possible-places") + 1]
 
 
 def in_mm(session, voxel) -> str:
-    return ",".join(f"{mm:.1f}" for mm in nib.affines.apply_affine(session.review.affine, voxel))
+    return ",".join(f"{mm:.3f}" for mm in nib.affines.apply_affine(session.review.affine, voxel))
 
 
 def test_it_is_offered_last_and_does_not_count(panel, found):
