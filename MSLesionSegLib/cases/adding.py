@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nibabel as nib
-import numpy as np
 
 from MSLesionSegLib.cases import layout
 from MSLesionSegLib.cases.bids_writing import NewCase, check_folder, take_out, write_case
@@ -20,6 +19,7 @@ from MSLesionSegLib.files.transaction import transaction
 from MSLesionSegLib.imaging.checks.lesion_mask import parse_label, read_lesion_mask
 from MSLesionSegLib.imaging.checks.scan_checks import InputWarning
 from MSLesionSegLib.imaging.deidentification import content_hash
+from MSLesionSegLib.imaging.grid import voxel_at
 from MSLesionSegLib.imaging.reading import read_scan, warnings_of
 from MSLesionSegLib.jobs.progress import Progress, Silent
 from MSLesionSegLib.network.models.card_checks import check_model_name
@@ -208,8 +208,7 @@ def _places_on(mask: nib.Nifti1Image, places: tuple[Place, ...]) -> tuple[Place,
         checked = checked_places(places)
     except ValueError as error:
         raise SettingsError(str(error)) from None
-    voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(mask.affine), np.reshape(checked, (-1, 3))))
-    if not ((voxels >= 0) & (voxels < mask.shape)).all():
+    if any(voxel_at(place, mask.affine, mask.shape) is None for place in checked):
         raise SettingsError(
             "A possible lesion that was taken lies outside the scan; its place is in mm, RAS."
         )

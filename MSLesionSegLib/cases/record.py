@@ -17,7 +17,7 @@ from MSLesionSegLib.files.checksums import json_sha256
 from MSLesionSegLib.files.foreign_json import read_json
 from MSLesionSegLib.imaging.deidentification import content_hash
 from MSLesionSegLib.imaging.reading import read_mask, read_scan
-from MSLesionSegLib.lesions.possible import MOST
+from MSLesionSegLib.lesions.possible import MOST as MOST_POSSIBLE
 from MSLesionSegLib.network.models.card_checks import check_model_name
 from MSLesionSegLib.tasks import TASKS, Task
 
@@ -176,8 +176,8 @@ def checked_places(places: Sequence[Sequence[float]]) -> tuple[Place, ...]:
     if not (isinstance(places, (list, tuple)) and all(_is_place(place) for place in places)):
         raise ValueError("Places of possible lesions are three numbers each, in mm.")
     checked = tuple((float(x), float(y), float(z)) for x, y, z in places)
-    if len(checked) > MOST or len(set(checked)) < len(checked):
-        raise ValueError(f"There are at most {MOST} possible lesions, each at a place of its own.")
+    if len(checked) > MOST_POSSIBLE or len(set(checked)) < len(checked):
+        raise ValueError(f"There are at most {MOST_POSSIBLE} possible lesions, each at a place of its own.")
     return checked
 
 

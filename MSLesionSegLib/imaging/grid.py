@@ -1,6 +1,8 @@
-"""The network's grid (isotropic, axis-aligned RAS) and the way back to the native grid."""
+"""The network's grid (isotropic, axis-aligned RAS), the way back to the native grid, and the voxel at a point."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import nibabel as nib
 import numpy as np
@@ -42,6 +44,16 @@ def to_network_grid(
         if blur > 0.2:
             data = gaussian_filter1d(data, blur, axis=axis)
     return _sample(nib.Nifti1Image(data, image.affine), grid)
+
+
+def voxel_at(ras: Sequence[float], affine: np.ndarray, shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """The voxel of a grid at a point in mm RAS, or None if the point lies outside."""
+    place = nib.affines.apply_affine(np.linalg.inv(affine), np.asarray(ras, float))
+    voxel = np.rint(place).astype(int)
+    if (voxel < 0).any() or (voxel >= shape).any():
+        return None
+    x, y, z = voxel.tolist()
+    return x, y, z
 
 
 def to_native_grid(volume: nib.Nifti1Image, reference: nib.Nifti1Image, order: int = 1) -> nib.Nifti1Image:

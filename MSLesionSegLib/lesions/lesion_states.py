@@ -19,7 +19,8 @@ STATE_RULE = (
     "vanished the other way round. "
     "It is enlarged (shrunken) where change was found that touches a lesion of both timepoints and is more than what "
     "went the other way. All other lesions are stable; they have one outline, drawn on the mean of both timepoints, "
-    "so that no difference between two segmentations is taken for change."
+    "or on the higher of both where one scan shows the lesion a little less, so that no difference between two "
+    "segmentations is taken for change."
 )
 
 

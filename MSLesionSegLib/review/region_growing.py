@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import nibabel as nib
 import numpy as np
 
 from MSLesionSegLib.errors import SettingsError
+from MSLesionSegLib.imaging.grid import voxel_at
 from MSLesionSegLib.lesions.components import Voxel, label_components
 
 _REACH_MM = 15.0  # it does not grow further than this from where the person pointed
@@ -16,18 +16,16 @@ _FAINTEST = 0.02  # below this the map knows nothing
 _BALL_MM = 2.0
 
 
-def voxel_at(ras: Sequence[float], affine: np.ndarray, shape: tuple[int, ...]) -> Voxel:
+def seed_at(ras: Sequence[float], affine: np.ndarray, shape: tuple[int, ...]) -> Voxel:
     """The voxel of a grid at a point in mm RAS.
 
     Raises:
         SettingsError: it lies outside the scan.
     """
-    place = nib.affines.apply_affine(np.linalg.inv(affine), np.asarray(ras, float))
-    voxel = np.rint(place).astype(int)
-    if (voxel < 0).any() or (voxel >= shape).any():
+    voxel = voxel_at(ras, affine, shape)
+    if voxel is None:
         raise SettingsError("The crosshair lies outside the scan. Click into the lesion first.")
-    x, y, z = voxel.tolist()
-    return x, y, z
+    return voxel
 
 
 def outline_missed(

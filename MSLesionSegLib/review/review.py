@@ -37,7 +37,7 @@ from MSLesionSegLib.review.decisions import (
 )
 from MSLesionSegLib.review.listing import Listing
 from MSLesionSegLib.review.numbering import Numbering
-from MSLesionSegLib.review.region_growing import outline_missed, voxel_at
+from MSLesionSegLib.review.region_growing import outline_missed, seed_at
 from MSLesionSegLib.review.reviewed_mask import ReviewedMask
 from MSLesionSegLib.review.undo_step import MOST_STEPS, UndoStep
 
@@ -218,7 +218,7 @@ class Review:
         Raises:
             SettingsError: the point lies outside the scan, or in a lesion that is marked already.
         """
-        seed = voxel_at(ras, self.affine, self.mask.shape)
+        seed = seed_at(ras, self.affine, self.mask.shape)
         if self.mask[seed]:
             raise SettingsError("This place is marked as lesion already. Point at the missed lesion itself.")
         missed, peak = outline_missed(self._probability, self.mask, self.affine, seed, self.rule.connectivity)

@@ -217,9 +217,8 @@ def judge_change(
     both = np.where(seen_twice, np.maximum(before, after), both)
     labels, count = find_lesions(both, replace(settings.flair_rule, minimum_peak=0.0), voxel_mm3)
     there = peak_probabilities(labels, count, both) >= settings.flair_rule.minimum_peak
-    there[labels[changed | seen_twice]] = (
-        True  # what grew, shrank or is seen twice was there, whatever its peak
-    )
+    # what grew, shrank or is seen twice was there, whatever its peak
+    there[labels[changed | seen_twice]] = True
     there[0] = False
     return track_lesions(
         there[labels],
